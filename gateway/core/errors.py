@@ -1,0 +1,85 @@
+"""The failures a caller can meet: each has a stable code and a message that is safe to show."""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """An expected failure. *code* is stable; *status* is the HTTP status the web layer answers with."""
+
+    code = "error"
+    status = 500
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(GatewayError):
+    """The request is not of the documented form; nothing was run."""
+
+    code = "bad_request"
+    status = 400
+
+
+class Unauthorized(GatewayError):
+    """No token, or a wrong one."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(GatewayError):
+    """Known caller, but this is not allowed."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(GatewayError):
+    """Not there, or not yours: the two are not told apart."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(GatewayError):
+    """The address exists, the method does not."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class TooLarge(GatewayError):
+    """The request is over a size limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class TooManyRequests(GatewayError):
+    """A rate limit of this key was reached."""
+
+    code = "too_many_requests"
+    status = 429
+
+
+class NotImplementedYet(GatewayError):
+    """Promised, but not part of this version."""
+
+    code = "not_implemented"
+    status = 501
+
+
+class Busy(GatewayError):
+    """The queue is full, or waiting for a kernel took too long."""
+
+    code = "busy"
+    status = 503
+
+
+class Unavailable(GatewayError):
+    """Kernels can't be started right now."""
+
+    code = "unavailable"
+    status = 503

@@ -1,0 +1,53 @@
+"""The seam between the pool and the ways to get a kernel: *zygote* (ours, fast) and *provisioner* (any kernelspec)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.core.model import Death
+from kernels.contract import Language, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """Which kernel to start and with which limits; *env* is set before any user code exists."""
+
+    language: Language
+    policy: Policy
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*."""
+
+    directory: str
+    key: str
+
+
+class KernelProcess(Protocol):
+    """A started kernel, before and besides anything it says."""
+
+    kernel_id: str
+    endpoint: Endpoint
+
+    async def interrupt(self) -> None:
+        """Ask the running code to stop (SIGINT); the state is kept if it obeys."""
+
+    async def kill(self) -> Death:
+        """End the kernel and everything it started; answers once all is gone. Safe to call again."""
+
+    async def wait(self) -> Death:
+        """How the kernel died; waits until it has."""
+
+
+class Launcher(Protocol):
+    """Starts kernels. Raises Unavailable when it can't."""
+
+    async def launch(self, request: LaunchRequest) -> KernelProcess:
+        """A confined, running kernel whose sockets accept connections."""
+
+    async def close(self) -> None:
+        """End every kernel and every helper process."""

@@ -1,0 +1,215 @@
+"""What gateway, spawner, zygote and kernel say to each other, and nothing else.
+
+Gateway and spawner, and spawner and zygote, talk over SOCK_SEQPACKET pairs: one JSON object a packet, descriptors beside it
+by SCM_RIGHTS. Nothing a kernel wrote ever travels here: kernels speak the Jupyter protocol to the gateway over the four
+sockets named in CHANNELS, and end with an exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import asdict, dataclass, field, fields
+from enum import IntEnum
+from typing import Any, Literal, TypeVar
+
+MIB = 1024 * 1024
+PACKET_BYTES = 160 * 1024
+"""Largest control packet; a socket pair of the default size still carries it."""
+ENV_BYTES = 64 * 1024
+
+Language = Literal["python", "javascript"]
+CHANNELS = ("shell", "iopub", "stdin", "control")
+"""The listening sockets a kernel inherits, in the order their descriptors are passed."""
+
+
+class ContractError(ValueError):
+    """A control packet that is not of the agreed form."""
+
+
+class Level(IntEnum):
+    """How much isolation was reached; see kernels/SECURITY.md for what each level promises."""
+
+    NONE = 0
+    L1 = 1
+    L2 = 2
+    L2_PLUS = 3
+    L3 = 4
+
+    @property
+    def label(self) -> str:
+        """The name shown to people: none, L1, L2, L2+ or L3."""
+        return {0: "none", 1: "L1", 2: "L2", 3: "L2+", 4: "L3"}[int(self)]
+
+    @classmethod
+    def parse(cls, label: str) -> Level:
+        """The level named *label*; raises ContractError for another word."""
+        for level in cls:
+            if level.label.lower() == label.lower():
+                return level
+        raise ContractError(f"unknown isolation level {label!r}: use one of none, L1, L2, L2+, L3")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The limits one kernel is born with; none of them can be raised from inside."""
+
+    memory_bytes: int = 512 * MIB
+    work_bytes: int = 128 * MIB
+    tmp_bytes: int = 64 * MIB
+    shm_bytes: int = 64 * MIB
+    inodes: int = 16_384
+    file_bytes: int = 128 * MIB
+    processes: int = 128
+    open_files: int = 512
+    cpu_cores: float = 1.0
+    cpu_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Gateway to spawner: start this kernel on the four listening sockets passed beside the packet."""
+
+    kernel_id: str
+    language: Language
+    key: str
+    policy: Policy = field(default_factory=Policy)
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Gateway to spawner: end this kernel and all its processes now. Answered by Exited."""
+
+    kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Gateway to spawner: send SIGINT to the kernel's main process."""
+
+    kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Gateway to spawner: end all kernels, remove every trace, exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Spawner to gateway, first packet: a zygote is warm. *facilities* maps each one's name to what trying it said."""
+
+    level: str
+    python_version: str
+    facilities: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Spawner to gateway: the kernel is confined, attested from outside, and running. *steps_ms* is for the bench."""
+
+    kernel_id: str
+    pid: int
+    steps_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Spawner to gateway: no user code ran; *step* failed for *reason*."""
+
+    kernel_id: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """Spawner to gateway: the kernel and all its processes are gone. *signal* is 0 for an exit with *code*."""
+
+    kernel_id: str
+    code: int
+    signal: int
+    out_of_memory: bool
+    asked: bool
+    peak_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+Request = Spawn | Kill | Interrupt | Shutdown
+Report = Ready | Started | Refused | Exited
+Packet = Request | Report
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Spawn, Kill, Interrupt, Shutdown, Ready, Started, Refused, Exited)
+}
+T = TypeVar("T")
+
+
+def encode(packet: Packet) -> bytes:
+    """One packet as JSON bytes; raises ContractError when it would not fit."""
+    data = json.dumps({"kind": type(packet).__name__, **asdict(packet)}, separators=(",", ":")).encode()
+    if len(data) > PACKET_BYTES:
+        raise ContractError(f"packet of {len(data)} bytes is over {PACKET_BYTES}")
+    return data
+
+
+def decode(data: bytes) -> Packet:
+    """The packet in *data*; raises ContractError for unknown kinds, missing, extra or wrongly typed fields."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"not JSON: {error}") from None
+    if not isinstance(body, dict) or body.get("kind") not in _KINDS:
+        raise ContractError("not a packet of a known kind")
+    kind = _KINDS[body.pop("kind")]
+    if kind is Spawn and isinstance(body.get("policy"), dict):
+        body["policy"] = build(Policy, body["policy"])
+    packet = build(kind, body)
+    if isinstance(packet, Spawn) and packet.language not in ("python", "javascript"):
+        raise ContractError(f"unknown language {packet.language!r}")
+    return packet  # type: ignore[no-any-return]  # build() answers with the class it was given
+
+
+_CHECKS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+    "Language": (str,),
+    "Policy": (Policy,),
+    "dict[str, str]": (dict,),
+    "dict[str, float]": (dict,),
+}
+
+
+def build(kind: type[T], body: dict[str, Any]) -> T:
+    """*body* as a *kind*, each field checked against its annotation; raises ContractError."""
+    known = {item.name: str(item.type) for item in fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
+    extra = sorted(set(body) - set(known))
+    if extra:
+        raise ContractError(f"{kind.__name__} has no field {extra[0]!r}")
+    for name, value in body.items():
+        if not isinstance(value, _CHECKS[known[name]]) or (isinstance(value, bool) and known[name] != "bool"):
+            raise ContractError(f"{kind.__name__}.{name} is not a {known[name]}")
+        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+            raise ContractError(f"{kind.__name__}.{name} has a key that is not text")
+        if known[name] == "dict[str, str]" and not all(isinstance(item, str) for item in value.values()):
+            raise ContractError(f"{kind.__name__}.{name} has a value that is not text")
+    try:
+        return kind(**body)
+    except TypeError as error:
+        raise ContractError(str(error)) from None
+
+
+def send(sock: socket.socket, packet: Packet, fds: tuple[int, ...] = ()) -> None:
+    """Send one packet with *fds* beside it."""
+    socket.send_fds(sock, [encode(packet)], list(fds))
+
+
+def receive(sock: socket.socket) -> tuple[Packet, list[int]] | None:
+    """The next packet and its descriptors (close-on-exec), or None at the end of the stream."""
+    data, fds, _flags, _address = socket.recv_fds(sock, PACKET_BYTES, 16)
+    if not data:
+        return None
+    return decode(data), list(fds)
