@@ -1,0 +1,110 @@
+"""Settings from command line, environment and file, in that order; what is wrong is told in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from gateway.settings import Settings, SettingsError
+
+PREFIX = "OMEGA_"
+CONFIG_VARIABLE = "OMEGA_CONFIG"
+DEFAULT_FILE = "omega.toml"
+Origins = dict[str, str]
+"""How each setting was spelled where it was set, for messages."""
+
+
+def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+    """The settings of this start; raises SettingsError naming the first thing that is wrong."""
+    path = flags.get("config") or environ.get(CONFIG_VARIABLE)
+    values, origins = _read_file(Path(path).expanduser() if path else None)
+    for name, value in _read_environment(environ):
+        values[name], origins[name] = value, f"{PREFIX}{name.upper()}"
+    for name, value in flags.items():
+        if name != "config":
+            values[name], origins[name] = value, f"--{name.replace('_', '-')}"
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, values, origins)) from None
+
+
+def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
+    """What the TOML file sets; nothing when none was named and there is no omega.toml here."""
+    chosen = path or Path(DEFAULT_FILE)
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path is None:
+            return {}, {}
+        raise SettingsError(f"the settings file {chosen} is not there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {chosen} can't be read: {error}") from None
+    try:
+        values = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"the settings file {chosen} is not TOML: {error}") from None
+    for name in values:
+        if name not in Settings.model_fields:
+            raise SettingsError(f"{chosen} sets {name!r}, which is not a setting{_guess(name, '')}")
+    return values, {name: f"{name} in {chosen}" for name in values}
+
+
+def _read_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in Settings.model_fields or variable != variable.upper():
+            raise SettingsError(f"{variable} is set, which is not a setting{_guess(name, PREFIX)}")
+        yield name, environ[variable]
+
+
+def _guess(name: str, prefix: str) -> str:
+    close = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1)
+    if not close:
+        return "; `omega serve --help` lists them all"
+    return f"; did you mean {prefix + close[0].upper() if prefix else repr(close[0])}?"
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any], origins: Origins) -> str:
+    problem = error.errors(include_url=False)[0]
+    if not problem["loc"]:
+        return problem["msg"].removeprefix("Value error, ")
+    name = str(problem["loc"][0])
+    field = Settings.model_fields[name]
+    shown = "not usable" if _extra(field).get("secret") else repr(values[name])[:80]
+    return f"{origins[name]} is {shown}: use {describe_allowed(name)}"
+
+
+def describe_allowed(name: str) -> str:
+    """What may be put into the setting *name*, as part of a sentence."""
+    field = Settings.model_fields[name]
+    if allowed := _extra(field).get("allowed"):
+        return str(allowed)
+    bounds = {type(item).__name__: item for item in field.metadata}
+    if "Ge" in bounds:
+        kind = "a whole number" if field.annotation is int else "a number"
+        return f"{kind} from {bounds['Ge'].ge} to {bounds['Le'].le}"
+    return "one of " + ", ".join(get_args(field.annotation))
+
+
+def describe_default(name: str) -> str:
+    """The default of the setting *name* as people read it."""
+    field = Settings.model_fields[name]
+    shown = _extra(field).get("shown")
+    if shown or field.default is None:
+        return str(shown or "none")
+    default = field.default
+    return str(getattr(default, "label", default))
+
+
+def _extra(field: FieldInfo) -> Mapping[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, dict) else {}

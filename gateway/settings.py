@@ -1,0 +1,239 @@
+"""Every setting with its default, its bounds and what it does: one frozen value, read once at the start."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+import gateway
+from kernels.contract import MIB, ContractError, Level, Policy
+
+TOKEN_CHARS = (16, 512)
+
+
+class SettingsError(Exception):
+    """The gateway can't start as configured; the message is one sentence for the operator."""
+
+
+def _number(default: float, low: float, high: float, about: str) -> Any:
+    return Field(default, ge=low, le=high, description=about)
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed")
+    return value
+
+
+def _parse_level(value: object) -> object:
+    if isinstance(value, Level):
+        return value
+    try:
+        return Level.parse(str(value))
+    except ContractError as error:
+        raise ValueError(str(error)) from None
+
+
+def _split_names(value: object) -> object:
+    """Names from text with commas or spaces between them, as environment and flags give it; lists pass."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _check_token(value: SecretStr | None) -> SecretStr | None:
+    if value is None:
+        return None
+    text, (low, high) = value.get_secret_value(), TOKEN_CHARS
+    if not low <= len(text) <= high or not all("!" <= char <= "~" for char in text):
+        raise ValueError("not a token")
+    return value
+
+
+def _absolute(value: Path | None) -> Path | None:
+    return value and Path(os.path.abspath(value.expanduser()))  # noqa: PTH100  # symlinks stay: a venv's python is one
+
+
+def _check_host(value: str) -> str:
+    if not value or any(char.isspace() or char in "/%[]" for char in value):
+        raise ValueError("not a host")
+    return value
+
+
+def _default_state_dir() -> Path:
+    base = os.environ.get("XDG_STATE_HOME", "")
+    # The specification says to ignore a relative path.
+    return (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "omega"
+
+
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+Number = Annotated[float, BeforeValidator(_no_bool)]
+IsolationLevel = Annotated[Level, BeforeValidator(_parse_level)]
+LocalPath = Annotated[Path, AfterValidator(_absolute)]
+Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
+
+
+class Settings(BaseModel):
+    """How this gateway runs. Each field is also ``--field-name`` and ``OMEGA_FIELD_NAME`` and a TOML key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    host: Annotated[str, AfterValidator(_check_host)] = Field(
+        "127.0.0.1",
+        description="address to listen on",
+        json_schema_extra={"allowed": "a host name or an IP address"},
+    )
+    port: Whole = _number(8080, 0, 65535, "port to listen on; 0 takes a free one")
+    token: Annotated[SecretStr | None, AfterValidator(_check_token)] = Field(
+        None,
+        description="bearer token; without it the first start makes one and keeps it in the state directory",
+        json_schema_extra={"allowed": "16 to 512 printable ASCII characters without spaces", "secret": True},
+    )
+    state_dir: LocalPath = Field(
+        default_factory=_default_state_dir,
+        description="directory for token, history and lock",
+        json_schema_extra={"allowed": "a path", "shown": "$XDG_STATE_HOME/omega or ~/.local/state/omega"},
+    )
+    database_url: str | None = Field(
+        None,
+        description="where the history is kept",
+        repr=False,
+        pattern=r"^(sqlite:///.+|(postgresql|postgres|postgresql\+psycopg)://.+)$",
+        json_schema_extra={
+            "allowed": "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
+            "secret": True,
+            "shown": "SQLite in the state directory",
+        },
+    )
+    kernel_python: LocalPath | None = Field(
+        None,
+        description="Python of the environment kernels run in",
+        json_schema_extra={"allowed": "a path", "shown": ".venv-kernels/bin/python beside the checkout"},
+    )
+    require_isolation: IsolationLevel = Field(
+        Level.L1,
+        description="lowest isolation level to start with: none, L1, L2, L2+ or L3",
+        json_schema_extra={"allowed": "one of none, L1, L2, L2+, L3"},
+    )
+
+    pool_min: Whole = _number(2, 0, 256, "unused Python kernels kept ready at least")
+    pool_max: Whole = _number(8, 1, 1024, "Python kernels alive at most, busy ones included")
+    pool_memory_mb: Whole = _number(4096, 64, 4_194_304, "memory all kernels together may be promised")
+    queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; more are answered 503")
+    queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
+    zygote_forks: Whole = _number(
+        10_000, 1, 10_000_000, "kernels forked from one zygote before it is replaced"
+    )
+
+    python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
+    javascript_timeout_s: Number = _number(
+        10, 0.1, 86_400, "time a JavaScript run has unless it asks for another"
+    )
+    max_timeout_s: Number = _number(300, 0.1, 86_400, "longest time a request may ask for")
+    interrupt_grace_s: Number = _number(
+        1, 0, 60, "time code has to obey an interrupt before its kernel is killed"
+    )
+    output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
+    rich_bytes: Whole = _number(
+        32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together"
+    )
+    body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
+
+    memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
+    work_mb: Whole = _number(128, 1, 1_048_576, "size of a kernel's work directory")
+    tmp_mb: Whole = _number(64, 1, 1_048_576, "size of a kernel's /tmp")
+    shm_mb: Whole = _number(64, 1, 1_048_576, "size of a kernel's /dev/shm")
+    processes: Whole = _number(128, 4, 32_768, "processes and threads of one kernel")
+    open_files: Whole = _number(512, 64, 1_048_576, "open files of one process in a kernel")
+    cpu_cores: Number = _number(1, 0.05, 1024, "processor cores one kernel may use")
+
+    history_max_rows: Whole = _number(10_000, 1, 10_000_000, "runs kept in the history")
+    history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")
+    extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="packages that may be installed beyond the built-in list",
+        json_schema_extra={"allowed": "package names with commas between them", "shown": "none"},
+    )
+    drain_s: Number = _number(30, 0, 3600, "time running work has to end after SIGTERM or Ctrl-C")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least serious line logged"
+    )
+    log_format: Literal["json", "console"] = Field("console", description="form of log lines on stderr")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        for problem in self._conflicts():
+            raise ValueError(problem)
+        return self
+
+    def _conflicts(self) -> list[str]:
+        """One sentence for each pair of settings that can't both hold."""
+        files_mb = self.work_mb + self.tmp_mb + self.shm_mb
+        checks = [
+            (
+                files_mb < self.memory_mb,
+                f"work_mb + tmp_mb + shm_mb is {files_mb}: it must be below",
+                "memory_mb",
+            ),
+            _at_most(self, "pool_min", "pool_max"),
+            _at_most(self, "memory_mb", "pool_memory_mb"),
+            _at_most(self, "python_timeout_s", "max_timeout_s"),
+            _at_most(self, "javascript_timeout_s", "max_timeout_s"),
+        ]
+        problems = [
+            f"{text} {name}, which is {getattr(self, name):g}" for holds, text, name in checks if not holds
+        ]
+        if self.token is None and not is_loopback(self.host):
+            problems.append(f"host is {self.host}, which others can reach: set OMEGA_TOKEN to listen there")
+        return problems
+
+    def policy(self) -> Policy:
+        """The limits each kernel is born with."""
+        return Policy(
+            memory_bytes=self.memory_mb * MIB,
+            work_bytes=self.work_mb * MIB,
+            tmp_bytes=self.tmp_mb * MIB,
+            shm_bytes=self.shm_mb * MIB,
+            file_bytes=max(self.work_mb, self.tmp_mb, self.shm_mb) * MIB,
+            processes=self.processes,
+            open_files=self.open_files,
+            cpu_cores=self.cpu_cores,
+        )
+
+    def database(self) -> str:
+        """The SQLAlchemy URL of the history database."""
+        url = self.database_url or f"sqlite:///{self.state_dir / 'history.db'}"
+        scheme, rest = url.split("://", 1)
+        return f"{'postgresql+psycopg' if scheme in ('postgres', 'postgresql') else scheme}://{rest}"
+
+
+def _at_most(settings: Settings, lower: str, upper: str) -> tuple[bool, str, str]:
+    value, bound = getattr(settings, lower), getattr(settings, upper)
+    return value <= bound, f"{lower} is {value:g}: it must not be above", upper
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach *host*; a name other than localhost may be reached by others."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def find_kernel_python(settings: Settings) -> Path:
+    """The interpreter kernels run in: the one named, or the one ``make`` put beside this checkout."""
+    if settings.kernel_python is not None:
+        candidates = [settings.kernel_python]
+    else:
+        roots = dict.fromkeys((Path(gateway.__file__).resolve().parents[1], Path(sys.prefix).parent))
+        candidates = [root / ".venv-kernels/bin/python" for root in roots]
+    for candidate in candidates:
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    named = f"kernel_python is {settings.kernel_python}" if settings.kernel_python else f"no {candidates[0]}"
+    raise SettingsError(f"{named}: no Python to run kernels in; run `make install` or set kernel_python")
