@@ -1,0 +1,69 @@
+# Everything starts here: `make serve` on a machine with git, make and python3 (with venv). `make help` lists the rest.
+#
+# .venv          what the gateway needs and, for the checks, what development needs
+# .venv-kernels  what runs inside kernels; nothing of the gateway is installed there
+# .venv-bench    the peers of `make bench`
+#
+# Each holds exactly the versions of its files in requirements/, checked by hash; see requirements/install.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+export PYTHON
+ARGS ?=
+SLOW := kernel or sandbox
+
+.PHONY: help serve env env-dev env-bench test check format bench lock clean
+
+help: ## what can be made
+	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+serve: env ## set up what is missing and serve on 127.0.0.1:8080
+	@exec .venv/bin/omega serve $(ARGS)
+
+env: ## the environments that serving needs
+	@sh requirements/install .venv gateway project
+	@sh requirements/install .venv-kernels kernels
+
+env-dev: ## the environments that development needs
+	@sh requirements/install .venv gateway project dev
+	@sh requirements/install .venv-kernels kernels
+
+env-bench: env-dev ## the environments that the benchmark needs
+	@sh requirements/install .venv-bench bench
+
+test: env-dev ## the whole test suite, on real kernels
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+check: env-dev ## format, lint, types, import rules and the fast tests
+	@.venv/bin/ruff format --check --quiet . || { echo "Not formatted: run 'make format'"; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@exec .venv/bin/python -m pytest -q -m "not ($(SLOW))" $(ARGS)
+
+format: env-dev ## put the code into its form
+	@.venv/bin/ruff format --quiet .
+	@.venv/bin/ruff check --quiet --fix .
+
+bench: env-bench ## measure against the peers; writes tests/bench/results.md
+	@exec .venv/bin/python -m tests.bench $(ARGS)
+
+# The newest versions that the ranges in pyproject.toml allow, for every Python from 3.11 on; read the difference before committing it.
+UV := .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+
+lock: ## resolve the dependencies anew into requirements/
+	@[ -x .venv-lock/bin/uv ] || { $(or $(PYTHON),python3) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	@$(UV) pyproject.toml --group build --output-file requirements/gateway.txt
+	@$(UV) --group kernels --output-file requirements/kernels.txt
+	@$(UV) --group dev --constraint requirements/gateway.txt --output-file requirements/dev.txt
+	@$(UV) --group bench --constraint requirements/gateway.txt --output-file requirements/bench.txt
+
+clean: ## remove the environments and every cache
+	@rm -rf .venv .venv-kernels .venv-bench .venv-lock *.egg-info build dist
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
