@@ -137,11 +137,94 @@ class Exited:
     cpu_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Spawner to zygote: fork this kernel; beside it travel the four sockets, the gate and (L2 and up) a pid namespace."""
+
+    kernel_id: str
+    language: Language
+    key: str
+    level: str
+    uid: int
+    gid: int
+    work_dir: str
+    policy: Policy = field(default_factory=Policy)
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """Spawner to zygote: this child is dead; collect its exit status."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """Zygote to spawner, first packet: everything is imported and drawn once, one thread runs."""
+
+    python_version: str
+    packages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """Zygote to spawner: the child's pid, or 0 and *reason* when forking failed."""
+
+    kernel_id: str
+    pid: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """Zygote to spawner: the wait status of a dead child, as os.waitpid gives it; -1 when it was not ours."""
+
+    pid: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnerOptions:
+    """How a spawner is to work. *instance* names this gateway's cgroups; *work_root* is only used at level L1."""
+
+    instance: str
+    kernel_python: str
+    app_dir: str
+    work_root: str
+    at_most: str = "L3"
+    forks_per_zygote: int = 2000
+    uid_base: int = 1_879_048_192
+    uid_count: int = 65_536
+    extra_dirs: tuple[str, ...] = ()
+
+    def to_text(self) -> str:
+        """The options as one command-line argument."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> SpawnerOptions:
+        """The options in *text*; raises ContractError when they are not of the agreed form."""
+        try:
+            body = json.loads(text)
+            body["extra_dirs"] = tuple(body.get("extra_dirs", ()))
+            options = cls(**body)
+        except (ValueError, TypeError) as error:
+            raise ContractError(f"spawner options: {error}") from None
+        Level.parse(options.at_most)
+        return options
+
+
 Request = Spawn | Kill | Interrupt | Shutdown
 Report = Ready | Started | Refused | Exited
-Packet = Request | Report
+Packet = Request | Report | Fork | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Spawn, Kill, Interrupt, Shutdown, Ready, Started, Refused, Exited)
+    kind.__name__: kind
+    for kind in (
+        *(Spawn, Kill, Interrupt, Shutdown),
+        *(Ready, Started, Refused, Exited),
+        *(Fork, Reap, Warm, Forked, Reaped),
+    )
 }
 T = TypeVar("T")
 
@@ -163,10 +246,10 @@ def decode(data: bytes) -> Packet:
     if not isinstance(body, dict) or body.get("kind") not in _KINDS:
         raise ContractError("not a packet of a known kind")
     kind = _KINDS[body.pop("kind")]
-    if kind is Spawn and isinstance(body.get("policy"), dict):
+    if isinstance(body.get("policy"), dict):
         body["policy"] = build(Policy, body["policy"])
     packet = build(kind, body)
-    if isinstance(packet, Spawn) and packet.language not in ("python", "javascript"):
+    if isinstance(packet, Spawn | Fork) and packet.language not in ("python", "javascript"):
         raise ContractError(f"unknown language {packet.language!r}")
     return packet  # type: ignore[no-any-return]  # build() answers with the class it was given
 
@@ -207,9 +290,9 @@ def send(sock: socket.socket, packet: Packet, fds: tuple[int, ...] = ()) -> None
     socket.send_fds(sock, [encode(packet)], list(fds))
 
 
-def receive(sock: socket.socket) -> tuple[Packet, list[int]] | None:
+def receive(sock: socket.socket, flags: int = 0) -> tuple[Packet, list[int]] | None:
     """The next packet and its descriptors (close-on-exec), or None at the end of the stream."""
-    data, fds, _flags, _address = socket.recv_fds(sock, PACKET_BYTES, 16)
+    data, fds, _flags, _address = socket.recv_fds(sock, PACKET_BYTES, 16, flags | socket.MSG_CMSG_CLOEXEC)
     if not data:
         return None
     return decode(data), list(fds)

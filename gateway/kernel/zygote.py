@@ -1,0 +1,356 @@
+"""The *zygote* launcher: kernels forked by the spawner, reached over sockets this process bound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from gateway.core.errors import Unavailable
+from gateway.core.model import Death
+from gateway.kernel.launcher import Endpoint, LaunchRequest
+from kernels import contract
+from kernels.contract import CHANNELS, Exited, Interrupt, Kill, Ready, Refused, Shutdown, Spawn, SpawnerOptions, Started
+
+BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1));from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
+)
+APP_DIR = str(Path(contract.__file__).resolve().parent.parent)
+READY_S = 120.0
+START_S = 60.0
+CLOSE_S = 15.0
+RESTART_DELAYS_S = (0.0, 1.0, 5.0, 15.0, 30.0)
+BACKLOG = 8
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ZygoteOptions:
+    """What the launcher is given: *instance* is stable for one state directory, so leftovers are found again."""
+
+    kernel_python: str
+    instance: str
+    at_most: str = "L3"
+    forks_per_zygote: int = 2000
+    extra_dirs: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class ZygoteKernel:
+    """A kernel forked from the zygote; see launcher.KernelProcess."""
+
+    kernel_id: str
+    endpoint: Endpoint
+    send: Callable[[contract.Packet], None]
+    death: asyncio.Future[Death]
+    pid: int = 0
+    steps_ms: dict[str, float] = field(default_factory=dict)
+
+    async def interrupt(self) -> None:
+        """Send SIGINT to the kernel and what it started in its process group."""
+        if not self.death.done():
+            self.send(Interrupt(self.kernel_id))
+
+    async def kill(self) -> Death:
+        """End the kernel and everything it started; answers once all is gone."""
+        if not self.death.done():
+            self.send(Kill(self.kernel_id))
+        return await asyncio.shield(self.death)
+
+    async def wait(self) -> Death:
+        """How the kernel died; waits until it has."""
+        return await asyncio.shield(self.death)
+
+
+class ZygoteLauncher:
+    """Owns the spawner process: starts it, restarts it when it dies, and ends it."""
+
+    def __init__(self, options: ZygoteOptions) -> None:
+        self._options = options
+        self._runtime = runtime_dir(options.instance)
+        self._kernels: dict[str, ZygoteKernel] = {}
+        self._starting: dict[str, asyncio.Future[Started]] = {}
+        self._control: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready: asyncio.Future[Ready] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._extra_dirs = options.extra_dirs
+        self._closing = False
+
+    @classmethod
+    async def start(cls, options: ZygoteOptions) -> ZygoteLauncher:
+        """A launcher whose first zygote is warm; raises Unavailable with the reason when there can be none."""
+        launcher = cls(options)
+        await launcher._start_spawner()
+        launcher._keeper = asyncio.create_task(launcher._keep(), name="spawner keeper")
+        try:
+            await asyncio.wait_for(launcher._await_ready(), READY_S)
+        except (TimeoutError, Unavailable) as error:
+            await launcher.close()
+            raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
+        return launcher
+
+    @property
+    def ready(self) -> Ready:
+        """What the spawner said of itself: isolation level, facilities, versions. Raises Unavailable while it restarts."""
+        if self._ready is None or not self._ready.done() or self._ready.cancelled() or self._ready.exception():
+            raise Unavailable("the spawner is not ready")
+        return self._ready.result()
+
+    async def launch(self, request: LaunchRequest) -> ZygoteKernel:
+        """A confined, attested kernel; raises Unavailable, naming the step that failed, when it was refused."""
+        kernel_id = str(uuid.uuid4())
+        directory = self._runtime / kernel_id[:13]
+        loop = asyncio.get_running_loop()
+        kernel = ZygoteKernel(kernel_id, Endpoint(str(directory), secrets.token_hex(32)), self._send, loop.create_future())
+        self._kernels[kernel_id] = kernel
+        started = self._starting[kernel_id] = loop.create_future()
+        try:
+            listeners = bind_channels(directory)
+            try:
+                spawn = Spawn(kernel_id, request.language, kernel.endpoint.key, request.policy, dict(request.env))
+                self._send(spawn, tuple(listener.fileno() for listener in listeners))
+            finally:
+                for listener in listeners:
+                    listener.close()
+            answer = await asyncio.wait_for(started, START_S)
+        except BaseException as error:
+            self._abandon(kernel)
+            if isinstance(error, TimeoutError):
+                raise Unavailable("a kernel took too long to start") from None
+            if isinstance(error, OSError):
+                raise Unavailable(f"a kernel could not be started: {error.strerror}") from None
+            raise
+        kernel.pid, kernel.steps_ms = answer.pid, answer.steps_ms
+        return kernel
+
+    async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
+        """Show kernels started from now on these read-only directories too: the spawner is started anew beside them."""
+        self._extra_dirs = extra_dirs
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+
+    async def close(self) -> None:
+        """End the spawner, and with it every kernel; removes the sockets."""
+        self._closing = True
+        if self._control is not None:
+            try:
+                self._send(Shutdown())
+            except Unavailable:
+                log.info("spawner_gone_before_close")
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._process.wait(), CLOSE_S)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._keeper is not None:
+            await self._keeper
+        shutil.rmtree(self._runtime, ignore_errors=True)
+
+    # ---- the spawner process -------------------------------------------------------------------------------------
+
+    async def _start_spawner(self) -> None:
+        make_private(self._runtime)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        app_dir = APP_DIR
+        options = SpawnerOptions(
+            instance=self._options.instance,
+            kernel_python=self._options.kernel_python,
+            app_dir=app_dir,
+            work_root=str(self._runtime / "work"),
+            at_most=self._options.at_most,
+            forks_per_zygote=self._options.forks_per_zygote,
+            extra_dirs=self._extra_dirs,
+        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    BOOTSTRAP,
+                    app_dir,
+                    str(theirs.fileno()),
+                    options.to_text(),
+                ),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=spawner_environment(),
+                # A Ctrl-C in the terminal is for the gateway alone: it drains first.
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+        self._control = ours
+        loop = asyncio.get_running_loop()
+        self._ready = loop.create_future()
+        loop.add_reader(ours.fileno(), self._hear)
+
+    async def _keep(self) -> None:
+        """Restart the spawner whenever it ends before close() was called."""
+        failures = 0
+        while True:
+            process, ready = self._process, self._ready
+            if process is None or ready is None:
+                return
+            code = await process.wait()
+            self._spawner_ended(code)
+            if self._closing:
+                return
+            was_ready = ready.done() and not ready.cancelled() and ready.exception() is None
+            failures = 0 if was_ready else failures + 1
+            if not was_ready and failures >= len(RESTART_DELAYS_S):
+                return
+            log.warning("spawner_ended", exit_code=code, restarts_in_s=RESTART_DELAYS_S[failures])
+            await asyncio.sleep(RESTART_DELAYS_S[failures])
+            await self._start_spawner()
+
+    async def _await_ready(self) -> Ready:
+        """The first Ready; raises Unavailable when the spawner ended instead."""
+        if self._ready is None:
+            raise Unavailable("it was not started")
+        return await asyncio.shield(self._ready)
+
+    def _spawner_ended(self, code: int) -> None:
+        """Whoever waited for it learns so: its kernels died with it."""
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._control.close()
+            self._control = None
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(Unavailable(f"the spawner ended with exit code {code}; its messages are above"))
+            self._ready.exception()
+        for kernel_id in list(self._kernels):
+            self._take(Exited(kernel_id, 0, 9, out_of_memory=False, asked=False))
+
+    # ---- packets -------------------------------------------------------------------------------------------------
+
+    def _send(self, packet: contract.Packet, fds: tuple[int, ...] = ()) -> None:
+        if self._control is None:
+            raise Unavailable("the spawner is not running")
+        try:
+            contract.send(self._control, packet, fds)
+        except ConnectionError:
+            raise Unavailable("the spawner has just ended") from None
+
+    def _hear(self) -> None:
+        """Take every packet there is."""
+        while self._control is not None:
+            try:
+                received = contract.receive(self._control, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                received = None
+            if received is None:
+                # The process is about to end: _keep() sees it and acts.
+                asyncio.get_running_loop().remove_reader(self._control.fileno())
+                return
+            self._take(received[0])
+
+    def _take(self, packet: contract.Packet) -> None:
+        match packet:
+            case Ready():
+                if self._ready is not None and not self._ready.done():
+                    self._ready.set_result(packet)
+            case Started(kernel_id=kernel_id):
+                future = self._starting.pop(kernel_id, None)
+                if future is not None and not future.done():
+                    future.set_result(packet)
+            case Refused(kernel_id=kernel_id):
+                self._forget(kernel_id, Unavailable(f"a kernel was refused at {packet.step}: {packet.reason}"))
+            case Exited(kernel_id=kernel_id):
+                self._bury(packet)
+                self._forget(kernel_id, Unavailable("a kernel died while it was started"))
+            case _:
+                raise contract.ContractError(f"a spawner does not say {type(packet).__name__}")
+
+    def _bury(self, exited: Exited) -> None:
+        kernel = self._kernels.get(exited.kernel_id)
+        if kernel is not None and not kernel.death.done():
+            kernel.death.set_result(
+                Death(
+                    exited.code,
+                    exited.signal,
+                    exited.out_of_memory,
+                    exited.asked,
+                    exited.peak_bytes,
+                    exited.cpu_s,
+                )
+            )
+
+    def _forget(self, kernel_id: str, reason: Unavailable) -> None:
+        """The kernel is no more: its sockets go, and whoever waited for its start learns *reason*."""
+        kernel = self._kernels.pop(kernel_id, None)
+        if kernel is not None:
+            if not kernel.death.done():
+                kernel.death.set_result(Death(0, 0, out_of_memory=False, asked=True))
+            shutil.rmtree(kernel.endpoint.directory, ignore_errors=True)
+        future = self._starting.pop(kernel_id, None)
+        if future is not None and not future.done():
+            future.set_exception(reason)
+
+    def _abandon(self, kernel: ZygoteKernel) -> None:
+        """Nobody waits for this start any more: whatever comes of it is killed."""
+        self._starting.pop(kernel.kernel_id, None)
+        if kernel.kernel_id not in self._kernels:
+            return
+        try:
+            self._send(Kill(kernel.kernel_id))
+        except Unavailable:
+            self._forget(kernel.kernel_id, Unavailable("the spawner is not running"))
+
+
+def bind_channels(directory: Path) -> list[socket.socket]:
+    """One listening socket per channel in a directory only this user can enter; raises OSError."""
+    directory.mkdir(mode=0o700)
+    listeners = []
+    try:
+        for channel in CHANNELS:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listeners.append(listener)
+            listener.bind(str(directory / channel))
+            listener.listen(BACKLOG)
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def runtime_dir(instance: str) -> Path:
+    """Where this gateway's kernel sockets live: short (a socket path has 107 bytes at most) and stable per instance."""
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not base or len(base) > 40 or not os.access(base, os.W_OK):
+        base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 40 else "/tmp"
+    return Path(base) / f"omega-{os.getuid()}-{instance}"
+
+
+def make_private(directory: Path) -> None:
+    """An empty directory of ours with mode 0700; raises Unavailable when somebody else's thing is in its place."""
+    if directory.is_symlink() or directory.exists():
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise Unavailable(f"{directory} is in the way and is not ours: remove it")
+        shutil.rmtree(directory)
+    directory.mkdir(mode=0o700, parents=False)
+    (directory / "work").mkdir(mode=0o711)
+
+
+def spawner_environment() -> dict[str, str]:
+    """The spawner's whole environment: what numerics need, by name, and nothing of the gateway's."""
+    passed = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"} | {name: os.environ[name] for name in passed if name in os.environ}

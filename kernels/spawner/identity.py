@@ -1,0 +1,40 @@
+"""Host uids for kernels: every live kernel has its own, and a freed one is used again as late as possible."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Uids:
+    """Hands out uids from a range; two gateways on one machine start at different places in it."""
+
+    base: int
+    count: int
+    instance: str
+    used: set[int] = field(default_factory=set)
+    next: int = 0
+
+    def __post_init__(self) -> None:
+        self.next = zlib.crc32(self.instance.encode()) % self.count
+
+    def take(self) -> int:
+        """A uid no live kernel has; raises OSError when all are taken."""
+        for _ in range(self.count):
+            uid = self.base + self.next
+            self.next = (self.next + 1) % self.count
+            if uid not in self.used:
+                self.used.add(uid)
+                return uid
+        raise OSError("every uid of the range is in use")
+
+    def give_back(self, uid: int) -> None:
+        """The kernel with this uid is gone, and so is every file it owned."""
+        self.used.discard(uid)
+
+
+def fits_uid_map(base: int, count: int, uid_map: str) -> bool:
+    """Whether every uid of the range exists in the user namespace that *uid_map* (/proc/self/uid_map) describes."""
+    ranges = [tuple(int(part) for part in line.split()) for line in uid_map.splitlines()]
+    return any(inside <= base and base + count <= inside + length for inside, _outside, length in ranges)

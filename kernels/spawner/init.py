@@ -1,0 +1,76 @@
+"""The first process of a kernel's pid namespace: it reaps what the kernel orphans, and its end is the end of them all."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kernels.contract import Level
+from kernels.sandbox import sysc
+from kernels.sandbox.steps import confine_init
+
+
+@dataclass(frozen=True, slots=True)
+class InitPlace:
+    """Where an init lives: the identity it takes and the namespaces (descriptors) it joins."""
+
+    level: Level
+    uid: int
+    gid: int
+    mount_namespace: int
+    network_namespace: int
+
+
+def fork_init(place: InitPlace, own_pid_namespace: int) -> int:
+    """The pid (as seen from here) of a confined init that is pid 1 of a new pid namespace; raises OSError.
+
+    Forked from the spawner, which is small: forking the zygote a second time would cost as much as the kernel itself.
+    """
+    told, tell = os.pipe2(os.O_CLOEXEC)
+    try:
+        sysc.unshare(sysc.CLONE_NEWPID)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _run(place, tell)
+        finally:
+            # Later children (zygotes) belong to the spawner's own pid namespace again.
+            sysc.setns(own_pid_namespace, sysc.CLONE_NEWPID)
+        os.close(tell)
+        tell = -1
+        if os.read(told, 1) != b"+":
+            os.waitpid(pid, 0)
+            raise PermissionError("the init of the pid namespace could not be confined")
+        return pid
+    finally:
+        os.close(told)
+        if tell >= 0:
+            os.close(tell)
+
+
+def _run(place: InitPlace, tell: int) -> NoReturn:
+    """Become the init and stay until killed; never returns into the spawner's code."""
+    try:
+        # Ignoring SIGCHLD makes the kernel reap every orphan by itself: nothing is left to do, so nothing can go wrong.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        confine_init(
+            level=place.level,
+            uid=place.uid,
+            gid=place.gid,
+            mount_namespace=place.mount_namespace,
+            network_namespace=place.network_namespace,
+            keep_fds=(tell,),
+        )
+        # After every change of credentials, which would clear it. A spawner that is already gone breaks the pipe below.
+        sysc.set_parent_death_signal(signal.SIGKILL)
+        os.write(tell, b"+")
+        os.close(tell)
+        while True:
+            signal.pause()
+    except BaseException:  # noqa: BLE001 - the process entry: whatever happens here, nothing may run on as the spawner
+        os._exit(70)
+    os._exit(0)

@@ -1,0 +1,76 @@
+"""Where a spawner starts: measure the isolation there is, sweep what a killed gateway left, serve until the gateway ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from kernels.contract import ContractError, Level, SpawnerOptions
+from kernels.sandbox import probe, root, sysc
+from kernels.sandbox.cgroup import Cgroups
+from kernels.spawner.loop import Loop
+from kernels.spawner.server import Spawner
+from kernels.spawner.zygotes import Nursery
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the gateway on the control socket (descriptor in the first argument) with the options in the second."""
+    try:
+        options = SpawnerOptions.from_text(arguments[1])
+        control = socket.socket(fileno=int(arguments[0]))
+        control.set_inheritable(False)
+    except (ContractError, IndexError, ValueError, OSError) as error:
+        sys.stderr.write(f"spawner: {error}\n")
+        return 2
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _serve(control, options)
+
+
+def _serve(control: socket.socket, options: SpawnerOptions) -> int:
+    measured = probe.measure()
+    level = min(measured.level, Level.parse(options.at_most))
+    sysc.set_child_subreaper()
+    cgroups = Cgroups.open(f"omega-{options.instance}")
+    cgroups.sweep()
+    _sweep_work_root(Path(options.work_root), level)
+    if level in (Level.L2, Level.L2_PLUS):
+        _enter_user_namespace()
+    loop = Loop()
+    spawner = Spawner(control, options, level, cgroups, loop, measured.facilities)
+    spec = root.RootSpec(kernel_python=options.kernel_python, app_dir=options.app_dir, extra_dirs=options.extra_dirs)
+    spawner.nursery = Nursery(loop, spec, level, spawner.warm, spawner.forked, spawner.reaped, spawner.gone)
+    _stop_on_sigterm(loop, spawner)
+    loop.watch(control.fileno(), spawner.hear_gateway)
+    spawner.start_zygote()
+    loop.run()
+    spawner.end_zygotes()
+    _sweep_work_root(Path(options.work_root), level)
+    return 0
+
+
+def _stop_on_sigterm(loop: Loop, spawner: Spawner) -> None:
+    """Turn SIGTERM into an orderly close, from inside the loop."""
+    told, tell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(tell)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    loop.watch(told, spawner.close)
+
+
+def _enter_user_namespace() -> None:
+    """Without privileges: become root of a user namespace of our own, which owns all namespaces made from here on."""
+    uid, gid = os.geteuid(), os.getegid()
+    sysc.unshare(sysc.CLONE_NEWUSER)
+    sysc.write_file("/proc/self/setgroups", b"deny")
+    sysc.write_file("/proc/self/uid_map", f"0 {uid} 1".encode())
+    sysc.write_file("/proc/self/gid_map", f"0 {gid} 1".encode())
+
+
+def _sweep_work_root(work_root: Path, level: Level) -> None:
+    """Remove what kernels without a mount namespace left on the host."""
+    if level < Level.L2 and work_root.is_dir() and not work_root.is_symlink():
+        for left in work_root.iterdir():
+            shutil.rmtree(left, ignore_errors=True)

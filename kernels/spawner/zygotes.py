@@ -1,0 +1,163 @@
+"""Zygotes as the spawner sees them: started in a prepared root, warm after a while, dead one day."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from kernels import contract
+from kernels.contract import ContractError, Fork, Forked, Level, Packet, Reap, Reaped, Warm
+from kernels.sandbox import root, sysc
+from kernels.spawner.loop import Loop
+
+CONTROL_FD = 3
+# Names the numerics read; everything else in a kernel's environment is ours.
+PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
+# One thread: a thread pool started by an import would make every fork unsafe.
+SINGLE_THREADED = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+
+
+@dataclass(slots=True)
+class Zygote:
+    """One zygote process and the channel to it."""
+
+    pid: int
+    pidfd: int
+    channel: socket.socket
+    warm: Warm | None = None
+    forks: int = 0
+    mount_namespace: int = -1
+    network_namespace: int = -1
+    waiting: set[str] = field(default_factory=set)
+
+    def ask_fork(self, fork: Fork, fds: tuple[int, ...]) -> None:
+        """Ask for one kernel; answered by Forked."""
+        self.forks += 1
+        self.waiting.add(fork.kernel_id)
+        contract.send(self.channel, fork, fds)
+
+    def ask_reap(self, pid: int) -> None:
+        """Ask for the exit status of a dead child; answered by Reaped."""
+        contract.send(self.channel, Reap(pid=pid))
+
+    def close(self) -> None:
+        """Let go of it: the end of its channel makes it exit. Its kernels live on as the spawner's children."""
+        self.channel.close()
+        for fd in (self.pidfd, self.mount_namespace, self.network_namespace):
+            if fd >= 0:
+                os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Nursery:
+    """Starts zygotes and tells what they say: warm, forked, reaped, gone."""
+
+    loop: Loop
+    spec: root.RootSpec
+    level: Level
+    on_warm: Callable[[Zygote], None]
+    on_forked: Callable[[Zygote, Forked], None]
+    on_reaped: Callable[[Zygote, Reaped], None]
+    on_gone: Callable[[Zygote, int], None]
+
+    def start(self) -> Zygote:
+        """A zygote that is importing; on_warm follows, or on_gone with its wait status."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            _exec_zygote(self.spec, self.level, theirs.fileno())
+        theirs.close()
+        zygote = Zygote(pid=pid, pidfd=os.pidfd_open(pid), channel=ours)
+        self.loop.watch(ours.fileno(), lambda: self._hear(zygote))
+        self.loop.watch(zygote.pidfd, lambda: self.bury(zygote))
+        return zygote
+
+    def release(self, zygote: Zygote) -> None:
+        """Ask a zygote to end; on_gone follows."""
+        self.loop.forget(zygote.channel.fileno())
+        zygote.channel.shutdown(socket.SHUT_RDWR)
+
+    def bury(self, zygote: Zygote) -> None:
+        """Forget a dead zygote and tell its wait status."""
+        # What it said before it died still counts: a fork it answered is a living kernel.
+        while select.select([zygote.channel], [], [], 0)[0] and self._hear(zygote):
+            pass
+        self.loop.forget(zygote.channel.fileno())
+        self.loop.forget(zygote.pidfd)
+        status = os.waitpid(zygote.pid, 0)[1]
+        zygote.close()
+        self.on_gone(zygote, status)
+
+    def _hear(self, zygote: Zygote) -> bool:
+        """Take one packet; False at the end of the stream."""
+        try:
+            received = contract.receive(zygote.channel, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            received = None
+        if received is None:
+            # The process itself is still to be waited for: its pidfd tells when.
+            self.loop.forget(zygote.channel.fileno())
+            return False
+        self._take(zygote, received[0])
+        return True
+
+    def _take(self, zygote: Zygote, packet: Packet) -> None:
+        match packet:
+            case Warm():
+                if self.level >= Level.L2:
+                    zygote.mount_namespace = _namespace(zygote.pid, "mnt")
+                    zygote.network_namespace = _namespace(zygote.pid, "net")
+                zygote.warm = packet
+                self.on_warm(zygote)
+            case Forked():
+                zygote.waiting.discard(packet.kernel_id)
+                self.on_forked(zygote, packet)
+            case Reaped():
+                self.on_reaped(zygote, packet)
+            case _:
+                raise ContractError(f"a zygote does not say {type(packet).__name__}")
+
+
+def zygote_environment(home: str) -> dict[str, str]:
+    """The zygote's whole environment, built from nothing; kernels get their own on top."""
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": home,
+        "MPLBACKEND": "agg",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **SINGLE_THREADED,
+        **passed,
+    }
+
+
+def _namespace(pid: int, name: str) -> int:
+    return os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
+    """In the child: build the read-only root, then become the zygote."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.dup2(control, CONTROL_FD, inheritable=True)
+        if level >= Level.L2:
+            sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWNET | sysc.CLONE_NEWIPC | sysc.CLONE_NEWUTS)
+            root.build_root(spec)
+            argv = root.zygote_command(CONTROL_FD)
+        else:
+            argv = root.plain_command(spec, CONTROL_FD)
+        sysc.close_range(CONTROL_FD + 1)
+        os.execve(argv[0], argv, zygote_environment("/work" if level >= Level.L2 else "/nonexistent"))
+    except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
+        sys.stderr.write(f"zygote: could not be started: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+    os._exit(71)

@@ -1,0 +1,159 @@
+"""The zygote: imports the data stack once, then forks one kernel per request.
+
+It runs in the prepared read-only root, reads nothing a kernel wrote, and ends when its control socket does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import socket
+import sys
+from typing import NoReturn
+
+from kernels import contract
+from kernels.contract import CHANNELS, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
+from kernels.sandbox import steps, sysc
+
+GATE_BYTES = 4096
+"""A kernel's whole report on its confinement; it is sent before any user code exists."""
+
+
+def main(control_fd: int) -> NoReturn:
+    """Serve fork requests on *control_fd* until the spawner is gone."""
+    control = socket.socket(fileno=control_fd)
+    own_pid_namespace = _open_pid_namespace()
+    preload = importlib.import_module("kernels.python.preload")
+    packages: dict[str, str] = preload.preload()
+    steps.prepare()
+    sysc.set_dumpable(False)
+    contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages))
+    while True:
+        received = contract.receive(control)
+        if received is None:
+            os._exit(0)
+        packet, fds = received
+        match packet:
+            case Fork():
+                _answer_fork(control, packet, fds, own_pid_namespace)
+            case Reap(pid=pid):
+                contract.send(control, Reaped(pid=pid, status=_reap(pid)))
+            case _:
+                raise ContractError(f"a zygote does not take {type(packet).__name__}")
+
+
+def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], own_pid_namespace: int | None) -> None:
+    """Fork one kernel and tell its pid; a failure is told too, and leaves the zygote as it was."""
+    try:
+        _assert_single_threaded()
+        pid = _fork(fork, fds, own_pid_namespace)
+        contract.send(control, Forked(kernel_id=fork.kernel_id, pid=pid))
+    except OSError as error:
+        contract.send(control, Forked(kernel_id=fork.kernel_id, pid=0, reason=f"fork: {error}"))
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _fork(fork: Fork, fds: list[int], own_pid_namespace: int | None) -> int:
+    """The pid of a child that is confining itself, in the pid namespace whose descriptor came with the request."""
+    channels, gate, namespace = fds[: len(CHANNELS)], fds[len(CHANNELS)], fds[len(CHANNELS) + 1 :]
+    if namespace:
+        sysc.setns(namespace[0], sysc.CLONE_NEWPID)
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if namespace and pid != 0:
+            if own_pid_namespace is None:
+                raise OSError("this zygote has no pid namespace to return to")
+            sysc.setns(own_pid_namespace, sysc.CLONE_NEWPID)
+    if pid == 0:
+        _become_kernel(fork, dict(zip(CHANNELS, channels, strict=True)), gate)
+    return pid
+
+
+def _become_kernel(fork: Fork, channels: dict[str, int], gate: int) -> NoReturn:
+    """Confine this process, wait to be attested, run the kernel. Every way out is _exit: nothing returns to the zygote."""
+    code = 70
+    try:
+        os.setsid()
+        _detach_stdio()
+        _confine(fork, (*channels.values(), gate))
+        if os.read(gate, 2) == b"go":
+            os.close(gate)
+            _run_kernel(fork, channels)
+            code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:  # noqa: BLE001 - the process entry: whatever happens, the child must not run on as the zygote
+        code = 70
+    finally:
+        os._exit(code & 0xFF)
+
+
+def _confine(fork: Fork, keep_fds: tuple[int, ...]) -> None:
+    """Take every isolation step and tell the spawner how long each took, or which one failed; then no user code runs."""
+    gate = keep_fds[-1]
+    confinement = steps.Confinement(
+        level=Level.parse(fork.level),
+        policy=fork.policy,
+        uid=fork.uid,
+        gid=fork.gid,
+        keep_fds=keep_fds,
+        work_dir=fork.work_dir,
+        data_baseline_bytes=_data_bytes(),
+    )
+    try:
+        took_ms = steps.confine(confinement)
+    except steps.StepFailed as failure:
+        os.write(gate, json.dumps({"step": failure.step, "reason": failure.errno_name}).encode())
+        raise
+    os.write(gate, json.dumps({"steps_ms": took_ms}).encode())
+
+
+def _run_kernel(fork: Fork, channels: dict[str, int]) -> None:
+    """Run the kernel of the language asked for until it is told to end."""
+    child = importlib.import_module(f"kernels.{'python' if fork.language == 'python' else 'node'}.child")
+    child.main(
+        child.ChildStart(kernel_id=fork.kernel_id, key=fork.key, fds=channels, env=dict(fork.env), work_dir=fork.work_dir)
+    )
+
+
+def _detach_stdio() -> None:
+    """Nothing a kernel writes reaches the gateway's log; user output travels over iopub."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _reap(pid: int) -> int:
+    """The wait status of a dead child, or -1 when there is no such child."""
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return -1
+
+
+def _data_bytes() -> int:
+    """What the zygote's own data already counts against RLIMIT_DATA."""
+    with open("/proc/self/statm", "rb", buffering=0) as statm:
+        return int(statm.read().split()[5]) * resource.getpagesize()
+
+
+def _open_pid_namespace() -> int | None:
+    """This zygote's own pid namespace, to come back to after each fork; None where /proc does not show it."""
+    try:
+        return os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _assert_single_threaded() -> None:
+    """Refuse to fork with a second thread: its locks would be held for ever in the child."""
+    count = len(os.listdir("/proc/self/task"))
+    if count != 1:
+        raise OSError(f"the zygote has {count} threads")
