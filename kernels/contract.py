@@ -7,7 +7,9 @@ sockets named in CHANNELS, and end with an exit status.
 
 from __future__ import annotations
 
+import array
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
@@ -16,7 +18,7 @@ from typing import Any, Literal, TypeVar
 MIB = 1024 * 1024
 PACKET_BYTES = 160 * 1024
 """Largest control packet; a socket pair of the default size still carries it."""
-ENV_BYTES = 64 * 1024
+MAX_FDS = 16
 
 Language = Literal["python", "javascript"]
 CHANNELS = ("shell", "iopub", "stdin", "control")
@@ -207,9 +209,8 @@ class SpawnerOptions:
         """The options in *text*; raises ContractError when they are not of the agreed form."""
         try:
             body = json.loads(text)
-            body["extra_dirs"] = tuple(body.get("extra_dirs", ()))
-            options = cls(**body)
-        except (ValueError, TypeError) as error:
+            options = cls(**{**body, "extra_dirs": tuple(body.get("extra_dirs", ()))})
+        except (ValueError, TypeError, AttributeError) as error:
             raise ContractError(f"spawner options: {error}") from None
         Level.parse(options.at_most)
         return options
@@ -291,8 +292,21 @@ def send(sock: socket.socket, packet: Packet, fds: tuple[int, ...] = ()) -> None
 
 
 def receive(sock: socket.socket, flags: int = 0) -> tuple[Packet, list[int]] | None:
-    """The next packet and its descriptors (close-on-exec), or None at the end of the stream."""
-    data, fds, _flags, _address = socket.recv_fds(sock, PACKET_BYTES, 16, flags | socket.MSG_CMSG_CLOEXEC)
+    """The next packet and its descriptors (close-on-exec), or None at the end of the stream.
+
+    Not socket.recv_fds(): it takes *flags* and drops them.
+    """
+    room = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
+    data, ancillary, _flags, _address = sock.recvmsg(PACKET_BYTES, room, flags | socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
     if not data:
         return None
-    return decode(data), list(fds)
+    try:
+        return decode(data), list(fds)
+    except ContractError:
+        for fd in fds:
+            os.close(fd)
+        raise

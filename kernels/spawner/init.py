@@ -66,7 +66,7 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
             keep_fds=(tell,),
         )
         # After every change of credentials, which would clear it. A spawner that is already gone breaks the pipe below.
-        sysc.set_parent_death_signal(signal.SIGKILL)
+        sysc.set_death_signal(signal.SIGKILL)
         os.write(tell, b"+")
         os.close(tell)
         while True:

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
 def _serve(control: socket.socket, options: SpawnerOptions) -> int:
     measured = probe.measure()
     level = min(measured.level, Level.parse(options.at_most))
-    sysc.set_child_subreaper()
+    sysc.set_subreaper()
     cgroups = Cgroups.open(f"omega-{options.instance}")
     cgroups.sweep()
     _sweep_work_root(Path(options.work_root), level)
@@ -64,9 +64,9 @@ def _enter_user_namespace() -> None:
     """Without privileges: become root of a user namespace of our own, which owns all namespaces made from here on."""
     uid, gid = os.geteuid(), os.getegid()
     sysc.unshare(sysc.CLONE_NEWUSER)
-    sysc.write_file("/proc/self/setgroups", b"deny")
-    sysc.write_file("/proc/self/uid_map", f"0 {uid} 1".encode())
-    sysc.write_file("/proc/self/gid_map", f"0 {gid} 1".encode())
+    sysc.write_whole("/proc/self/setgroups", "deny")
+    sysc.write_whole("/proc/self/uid_map", f"0 {uid} 1")
+    sysc.write_whole("/proc/self/gid_map", f"0 {gid} 1")
 
 
 def _sweep_work_root(work_root: Path, level: Level) -> None:

@@ -28,7 +28,6 @@ from kernels.contract import (
     SpawnerOptions,
     Started,
 )
-from kernels.sandbox import sysc
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.family import Member
@@ -414,11 +413,6 @@ class Spawner:
             contract.send(self._control, packet)
         except (BrokenPipeError, ConnectionError):
             self.close()
-
-
-def become_subreaper() -> None:
-    """Let kernels outlive their zygote: the orphans come to the spawner."""
-    sysc.set_child_subreaper()
 
 
 def _signal(pidfd: int, number: int) -> None:

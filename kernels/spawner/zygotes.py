@@ -17,6 +17,7 @@ from kernels.sandbox import root, sysc
 from kernels.spawner.loop import Loop
 
 CONTROL_FD = 3
+MAX_FD = 0xFFFFFFFF
 # Names the numerics read; everything else in a kernel's environment is ours.
 PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
 # One thread: a thread pool started by an import would make every fork unsafe.
@@ -155,7 +156,7 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
             argv = root.zygote_command(CONTROL_FD)
         else:
             argv = root.plain_command(spec, CONTROL_FD)
-        sysc.close_range(CONTROL_FD + 1)
+        sysc.close_range(CONTROL_FD + 1, MAX_FD)
         os.execve(argv[0], argv, zygote_environment("/work" if level >= Level.L2 else "/nonexistent"))
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
         sys.stderr.write(f"zygote: could not be started: {type(error).__name__}: {error}\n")
