@@ -15,41 +15,41 @@ export PYTHON
 ARGS ?=
 SLOW := kernel or sandbox
 
-.PHONY: help serve env env-dev env-bench test check format bench lock clean
+.PHONY: help serve install install-dev install-bench test check format bench lock clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
-serve: env ## set up what is missing and serve on 127.0.0.1:8080
+serve: install ## set up what is missing and serve on 127.0.0.1:8080
 	@exec .venv/bin/omega serve $(ARGS)
 
-env: ## the environments that serving needs
+install: ## the environments that serving needs
 	@sh requirements/install .venv gateway project
 	@sh requirements/install .venv-kernels kernels
 
-env-dev: ## the environments that development needs
+install-dev: ## the environments that development needs
 	@sh requirements/install .venv gateway project dev
 	@sh requirements/install .venv-kernels kernels
 
-env-bench: env-dev ## the environments that the benchmark needs
+install-bench: install-dev ## the environments that the benchmark needs
 	@sh requirements/install .venv-bench bench
 
-test: env-dev ## the whole test suite, on real kernels
+test: install-dev ## the whole test suite, on real kernels
 	@exec .venv/bin/python -m pytest $(ARGS)
 
-check: env-dev ## format, lint, types, import rules and the fast tests
+check: install-dev ## format, lint, types, import rules and the fast tests
 	@.venv/bin/ruff format --check --quiet . || { echo "Not formatted: run 'make format'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@exec .venv/bin/python -m pytest -q -m "not ($(SLOW))" $(ARGS)
 
-format: env-dev ## put the code into its form
+format: install-dev ## put the code into its form
 	@.venv/bin/ruff format --quiet .
 	@.venv/bin/ruff check --quiet --fix .
 
-bench: env-bench ## measure against the peers; writes tests/bench/results.md
+bench: install-bench ## measure against the peers; writes tests/bench/results.md
 	@exec .venv/bin/python -m tests.bench $(ARGS)
 
 # The newest versions that the ranges in pyproject.toml allow, for every Python from 3.11 on; read the difference before committing it.
