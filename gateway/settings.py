@@ -54,7 +54,7 @@ def _check_token(value: SecretStr | None) -> SecretStr | None:
 
 
 def _absolute(value: Path | None) -> Path | None:
-    return value and Path(os.path.abspath(value.expanduser()))  # noqa: PTH100  # symlinks stay: a venv's python is one
+    return value and Path(os.path.abspath(value.expanduser()))  # symlinks stay: a venv's python is one
 
 
 def _check_host(value: str) -> str:
@@ -124,22 +124,14 @@ class Settings(BaseModel):
     pool_memory_mb: Whole = _number(4096, 64, 4_194_304, "memory all kernels together may be promised")
     queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; more are answered 503")
     queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
-    zygote_forks: Whole = _number(
-        10_000, 1, 10_000_000, "kernels forked from one zygote before it is replaced"
-    )
+    zygote_forks: Whole = _number(10_000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
 
     python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
-    javascript_timeout_s: Number = _number(
-        10, 0.1, 86_400, "time a JavaScript run has unless it asks for another"
-    )
+    javascript_timeout_s: Number = _number(10, 0.1, 86_400, "time a JavaScript run has unless it asks for another")
     max_timeout_s: Number = _number(300, 0.1, 86_400, "longest time a request may ask for")
-    interrupt_grace_s: Number = _number(
-        1, 0, 60, "time code has to obey an interrupt before its kernel is killed"
-    )
+    interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
-    rich_bytes: Whole = _number(
-        32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together"
-    )
+    rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
 
     memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
@@ -158,9 +150,7 @@ class Settings(BaseModel):
         json_schema_extra={"allowed": "package names with commas between them", "shown": "none"},
     )
     drain_s: Number = _number(30, 0, 3600, "time running work has to end after SIGTERM or Ctrl-C")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least serious line logged"
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least serious line logged")
     log_format: Literal["json", "console"] = Field("console", description="form of log lines on stderr")
 
     @model_validator(mode="after")
@@ -183,9 +173,7 @@ class Settings(BaseModel):
             _at_most(self, "python_timeout_s", "max_timeout_s"),
             _at_most(self, "javascript_timeout_s", "max_timeout_s"),
         ]
-        problems = [
-            f"{text} {name}, which is {getattr(self, name):g}" for holds, text, name in checks if not holds
-        ]
+        problems = [f"{text} {name}, which is {getattr(self, name):g}" for holds, text, name in checks if not holds]
         if self.token is None and not is_loopback(self.host):
             problems.append(f"host is {self.host}, which others can reach: set OMEGA_TOKEN to listen there")
         return problems
