@@ -43,11 +43,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A MIME bundle: ``display`` for display_data, ``result`` for the value of the last expression."""
+    """A MIME bundle: ``display`` for display_data, ``result`` for the value of the last expression.
+
+    *updates* says it takes the place of what was shown before under the same *display_id*.
+    """
 
     kind: Literal["display", "result"]
     data: Mapping[str, Json]
     metadata: Mapping[str, Json] = field(default_factory=dict)
+    display_id: str = ""
+    updates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

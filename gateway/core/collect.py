@@ -1,0 +1,138 @@
+"""Kernel messages in, events of one run out, and when that run is over: reply *and* idle, in either order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from gateway.core.model import Cleared, Event, Finished, Text
+from gateway.core.strict import text_bytes
+from gateway.core.validate import (
+    Clear,
+    Failure,
+    Interrupted,
+    Message,
+    Reply,
+    Shown,
+    Status,
+    Stream,
+    Welcome,
+)
+
+DISPLAY_BYTES = 1024
+"""What each display costs beside its content, so that a flood of empty ones ends at the limit too."""
+
+
+class Collector:
+    """The events of the run that the request *msg_id* started. Messages of other requests are not its business."""
+
+    def __init__(self, msg_id: str, output_bytes: int, rich_bytes: int) -> None:
+        self.msg_id = msg_id
+        self._output_left = output_bytes
+        self._rich_left = rich_bytes
+        self._reply: Reply | None = None
+        self._has_idle = False
+        self._has_raised = False
+        self.has_exceeded = False
+        """More was sent than the limits allow: the run is to be ended. Nothing more is taken in."""
+        self.is_truncated = False
+        """Something the kernel sent is not, or not whole, among the events."""
+
+    @property
+    def is_over(self) -> bool:
+        """Reply and idle have come: nothing of this run can follow."""
+        return self._reply is not None and self._has_idle
+
+    def feed(self, message: Message) -> list[Event]:
+        """What *message* adds to the run; nothing when it is another's, or the run is over."""
+        if message.parent_id != self.msg_id or self.is_over:
+            return []
+        match message.body:
+            case Stream() as piece:
+                return self._take_text(piece)
+            case Shown() as shown:
+                return self._take_display(shown)
+            case Clear(wait):
+                return [Cleared(wait)]
+            case Failure() as failure:
+                return self._take_failure(failure)
+            case Status(state):
+                self._has_idle = self._has_idle or state == "idle"
+                return self._finish()
+            case Reply() as reply:
+                return self._take_reply(reply)
+            case Welcome() | Interrupted():
+                return []
+            case _ as never:
+                assert_never(never)
+
+    def _take_text(self, piece: Stream) -> list[Event]:
+        if self.has_exceeded:
+            return []
+        text, size = piece.text, text_bytes(piece.text)
+        if size > self._output_left:
+            text = text.encode()[: self._output_left].decode("utf-8", "ignore")
+            self._exceed()
+        self._output_left -= size
+        return [Text(piece.stream, text)] if text else []
+
+    def _take_display(self, shown: Shown) -> list[Event]:
+        if self.has_exceeded:
+            return []
+        self._rich_left -= shown.size_bytes + DISPLAY_BYTES
+        if self._rich_left < 0:
+            self._exceed()
+            return []
+        self.is_truncated = self.is_truncated or shown.is_cut
+        return [shown.display]
+
+    def _take_failure(self, failure: Failure) -> list[Event]:
+        """One failure a run: the kernel sends one, any more would be user code's."""
+        if self._has_raised:
+            return []
+        self._has_raised = True
+        self.is_truncated = self.is_truncated or failure.is_cut
+        return [failure.raised]
+
+    def _take_reply(self, reply: Reply) -> list[Event]:
+        if self._reply is not None:
+            return []
+        self._reply = reply
+        self.is_truncated = self.is_truncated or reply.is_cut
+        return self._finish()
+
+    def _finish(self) -> list[Event]:
+        reply = self._reply
+        if reply is None or not self._has_idle:
+            return []
+        raised = self._take_failure(reply.failure) if reply.failure else []
+        return [*raised, reply.report, Finished(reply.status)]
+
+    def _exceed(self) -> None:
+        self.has_exceeded = True
+        self.is_truncated = True
+
+
+def coalesce(events: Iterable[Event]) -> list[Event]:
+    """The same events with adjacent pieces of one stream joined."""
+    joined: list[Event] = []
+    pieces: list[str] = []
+    stream: str = ""
+    for event in events:
+        if isinstance(event, Text) and event.stream == stream:
+            pieces.append(event.text)
+            joined[-1] = event
+            continue
+        _close(joined, pieces)
+        joined.append(event)
+        stream = event.stream if isinstance(event, Text) else ""
+        pieces = [event.text] if isinstance(event, Text) else []
+    _close(joined, pieces)
+    return joined
+
+
+def _close(joined: list[Event], pieces: list[str]) -> None:
+    """Put the text of all *pieces* into the last event, which stands for them."""
+    last = joined[-1] if joined else None
+    if len(pieces) > 1 and isinstance(last, Text):
+        joined[-1] = Text(last.stream, "".join(pieces))

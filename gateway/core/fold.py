@@ -1,0 +1,199 @@
+"""All events of a run and how it ended, folded into one result."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import StringIO
+from typing import assert_never
+
+from gateway.core.model import (
+    Cleared,
+    Death,
+    Display,
+    Event,
+    Finished,
+    Limit,
+    Raised,
+    Report,
+    Result,
+    Text,
+)
+
+MIB = 1024 * 1024
+EXIT_FAILED = 1
+EXIT_TIMED_OUT = 124
+EXIT_SIGNAL = 128
+"""As shells do: 128 and the number of the signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The kernel said how it went. *death* is there when it died right after."""
+
+    death: Death | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The deadline passed; *death* is there when the code did not obey the interrupt and the kernel was killed."""
+
+    death: Death | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overflowed:
+    """More output than allowed; the kernel was killed."""
+
+    death: Death | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The kernel died by itself, or of its memory limit."""
+
+    death: Death
+    memory_bytes: int
+
+
+Ending = Completed | TimedOut | Overflowed | Died
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    error: Raised | None
+    exit_code: int
+    limit: Limit | None = None
+    trailing_text: str = ""
+
+
+class Fold:
+    """Takes in the events of one run; holds text once as written and once by stream, however many pieces came."""
+
+    def __init__(self) -> None:
+        self._output = StringIO()
+        self._streams = {"stdout": StringIO(), "stderr": StringIO()}
+        self._displays: list[Display] = []
+        self._latest: dict[str, Display] = {}
+        self._raised: Raised | None = None
+        self._report = Report()
+        self._status: str | None = None
+
+    def add(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case Text(stream, text):
+                self._write(stream, text)
+            case Display() as display:
+                self._show(display)
+            case Cleared():
+                pass
+            case Raised() as raised:
+                self._raised = raised
+            case Report() as report:
+                self._report = report
+            case Finished(status):
+                self._status = status
+            case _ as never:
+                assert_never(never)
+
+    def _write(self, stream: str, text: str) -> None:
+        self._output.write(text)
+        self._streams[stream].write(text)
+
+    def _show(self, display: Display) -> None:
+        """An update takes the place of all that was shown under its name; one of something never shown is shown."""
+        is_known = display.display_id in self._latest
+        if display.display_id:
+            self._latest[display.display_id] = display
+        if not (display.updates and is_known):
+            self._displays.append(display)
+
+    def finish(self, ending: Ending, wall_s: float, *, is_truncated: bool = False) -> Result:
+        """The result of the run that ended so after *wall_s*."""
+        verdict = self._judge(ending)
+        if verdict.trailing_text:
+            self._write("stderr", verdict.trailing_text)
+        death = ending.death
+        return Result(
+            success=verdict.error is None and verdict.exit_code == 0,
+            output=self._output.getvalue(),
+            stdout=self._streams["stdout"].getvalue(),
+            stderr=self._streams["stderr"].getvalue(),
+            error=verdict.error,
+            exit_code=verdict.exit_code,
+            wall_s=wall_s,
+            displays=tuple(self._latest.get(shown.display_id, shown) for shown in self._displays),
+            variables=self._report.variables,
+            truncated=is_truncated,
+            limit=verdict.limit,
+            kernel_replaced=death is not None,
+            cpu_s=self._report.cpu_s or (death.cpu_s if death else 0.0),
+            peak_bytes=max(self._report.peak_bytes, death.peak_bytes if death else 0),
+            execution_count=self._report.execution_count,
+        )
+
+    def _judge(self, ending: Ending) -> _Verdict:
+        match ending:
+            case Completed():
+                return _judge_status(self._status, self._raised)
+            case TimedOut():
+                where = self._raised.traceback if self._raised else ""
+                error = Raised("TimeoutError", "Execution timeout exceeded", where)
+                return _Verdict(error, EXIT_TIMED_OUT, Limit.TIMEOUT)
+            case Overflowed():
+                error = Raised("ExecutionError", "Output size limit exceeded", "")
+                return _Verdict(error, EXIT_FAILED, Limit.OUTPUT)
+            case Died(death, memory_bytes):
+                return _judge_death(death, memory_bytes)
+            case _ as never:
+                assert_never(never)
+
+
+def fold(events: Iterable[Event], ending: Ending, wall_s: float = 0.0) -> Result:
+    """The result of the run that reported *events* and ended so."""
+    folded = Fold()
+    for event in events:
+        folded.add(event)
+    return folded.finish(ending, wall_s)
+
+
+def _judge_status(status: str | None, raised: Raised | None) -> _Verdict:
+    """The reply decides; a traceback shown by a run that went on is only output."""
+    if status == "ok":
+        return _Verdict(None, 0, trailing_text=raised.traceback if raised else "")
+    if status == "aborted" or raised is None:
+        error = Raised("ExecutionError", "The kernel did not run the code", "")
+        return _Verdict(error, EXIT_FAILED)
+    if raised.type == "SystemExit":
+        code = exit_code_of(raised.message)
+        return _Verdict(raised if code else None, code)
+    return _Verdict(raised, EXIT_FAILED, Limit.MEMORY if raised.type == "MemoryError" else None)
+
+
+def exit_code_of(message: str) -> int:
+    """The exit status a process would end with for SystemExit(*message*): the low 8 bits, or 1 for no number."""
+    digits = message.strip().removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        return EXIT_FAILED
+    return int(message) & 0xFF
+
+
+def _judge_death(death: Death, memory_bytes: int) -> _Verdict:
+    if death.out_of_memory:
+        text = f"Memory limit of {memory_bytes // MIB} MB exceeded; the kernel was ended"
+        return _Verdict(Raised("MemoryError", text, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.MEMORY)
+    if death.signal:
+        text = f"The kernel was ended by signal {signal_name(death.signal)}"
+        return _Verdict(Raised("KernelDied", text, ""), EXIT_SIGNAL + death.signal, Limit.DIED)
+    text = f"The kernel exited with code {death.code}"
+    return _Verdict(Raised("KernelDied", text, ""), death.code, Limit.DIED)
+
+
+def signal_name(number: int) -> str:
+    """``SIGSEGV`` for 11, or the number where there is no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,0 +1,315 @@
+"""What a kernel sent, as typed messages. Everything in it may have been written by user code, so nothing is trusted.
+
+Pure, and never raises on any decoded JSON: a message is either of the documented form, repaired where that loses nothing
+of meaning (lone surrogates, non-finite numbers, integers beyond 64 bits), or None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.core.model import Display, Json, Raised, Report
+from gateway.core.strict import MAX_DEPTH, Budget, TooMuch, clean, clean_text, size_bytes
+
+Channel = Literal["shell", "iopub", "control"]
+
+MAX_ID_CHARS = 256
+MAX_MIME_ENTRIES = 32
+MAX_NAME_CHARS = 1024
+MAX_ERROR_TEXT_CHARS = 64 * 1024
+MAX_TRACEBACK_LINES = 10_000
+MAX_VARIABLES = 1_000
+MAX_REPORT_BYTES = 1024 * 1024
+MAX_COUNT = 2**63 - 1
+
+_MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
+_JSON_MIME = re.compile(r"[^;]*(/|\+)json(;.*)?")
+_CUT = "\n... {} characters left out ...\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A piece of stdout or stderr."""
+
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A MIME bundle of *size_bytes*; *is_cut* when entries had to be left out."""
+
+    display: Display
+    size_bytes: int
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """clear_output."""
+
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An ``error`` message; *is_cut* when its texts were too long."""
+
+    raised: Raised
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the kernel is doing."""
+
+    state: Literal["busy", "idle", "starting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An execute_reply; *failure* is there when it says error."""
+
+    status: Literal["ok", "error", "aborted"]
+    report: Report = field(default_factory=Report)
+    failure: Failure | None = None
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """iopub_welcome: the subscription is in place, nothing sent from now on is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """interrupt_reply: the signal was sent, so it cannot hit a later run."""
+
+
+Body = Stream | Shown | Clear | Failure | Status | Reply | Welcome | Interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message that answers the request *parent_id* (empty for none)."""
+
+    parent_id: str
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The type of a message and the request it answers: enough to decide whether to read on."""
+
+    type: str
+    parent_id: str
+
+
+def parse_head(header: object, parent: object) -> Head | None:
+    """The two things that matter of both headers, or None when they are not of the documented form."""
+    if not isinstance(header, dict) or not isinstance(parent, dict):
+        return None
+    kind, parent_id = header.get("msg_type"), parent.get("msg_id", "")
+    if not isinstance(kind, str) or not isinstance(parent_id, str):
+        return None
+    if len(kind) > MAX_ID_CHARS or len(parent_id) > MAX_ID_CHARS:
+        return None
+    return Head(kind, parent_id)
+
+
+def parse_message(channel: Channel, head: Head, metadata: object, content: object) -> Message | None:
+    """The message, if it is of a kind that may come over *channel* and is well-formed; None otherwise."""
+    if not isinstance(content, dict):
+        return None
+    body = _parse_body(channel, head.type, metadata, content)
+    return None if body is None else Message(head.parent_id, body)
+
+
+def _parse_body(channel: Channel, kind: str, metadata: object, content: dict[object, object]) -> Body | None:
+    match channel, kind:
+        case "iopub", "stream":
+            return _parse_stream(content)
+        case "iopub", "display_data" | "execute_result" | "update_display_data":
+            return _parse_shown(kind, content)
+        case "iopub", "clear_output":
+            return Clear(content.get("wait") is True)
+        case "iopub", "error":
+            return _parse_failure(content)
+        case "iopub", "status":
+            return _parse_status(content)
+        case "iopub", "iopub_welcome":
+            return Welcome()
+        case "shell", "execute_reply":
+            return _parse_reply(metadata, content)
+        case "control", "interrupt_reply":
+            return Interrupted()
+        case _:
+            return None
+
+
+def _parse_stream(content: dict[object, object]) -> Stream | None:
+    name, text = content.get("name"), content.get("text")
+    if not isinstance(text, str):
+        return None
+    if name == "stdout":
+        return Stream("stdout", clean_text(text))
+    if name == "stderr":
+        return Stream("stderr", clean_text(text))
+    return None
+
+
+def _parse_shown(kind: str, content: dict[object, object]) -> Shown | None:
+    data, transient = content.get("data"), content.get("transient")
+    if not isinstance(data, dict):
+        return None
+    kept, is_cut = _clean_bundle(data)
+    shape = _clean_mapping(content.get("metadata"))
+    display_id = transient.get("display_id") if isinstance(transient, dict) else None
+    display = Display(
+        "result" if kind == "execute_result" else "display",
+        kept,
+        shape or {},
+        clean_text(display_id)[:MAX_ID_CHARS] if isinstance(display_id, str) else "",
+        updates=kind == "update_display_data",
+    )
+    size = size_bytes(kept) + size_bytes(display.metadata)
+    return Shown(display, size, is_cut or shape is None)
+
+
+def _clean_bundle(data: dict[object, object]) -> tuple[dict[str, Json], bool]:
+    """The entries with a well-formed MIME type and a value of the right shape; and whether any was left out."""
+    kept: dict[str, Json] = {}
+    for mime, value in data.items():
+        if len(kept) == MAX_MIME_ENTRIES:
+            break
+        if not isinstance(mime, str) or not _MIME.fullmatch(mime):
+            continue
+        if isinstance(value, str):
+            kept[mime] = clean_text(value)
+        elif _JSON_MIME.fullmatch(mime):
+            try:
+                kept[mime] = clean(value, Budget())
+            except TooMuch:
+                continue
+    return kept, len(kept) < len(data)
+
+
+def _clean_mapping(value: object) -> dict[str, Json] | None:
+    """*value* when it is an object that strict JSON can carry, nothing for nothing, None when it is too much."""
+    try:
+        cleaned = clean(value, Budget(MAX_REPORT_BYTES)) if isinstance(value, dict) else {}
+    except TooMuch:
+        return None
+    return cleaned if isinstance(cleaned, dict) else {}
+
+
+def _parse_failure(content: Mapping[object, object]) -> Failure:
+    lines = content.get("traceback")
+    texts = lines[:MAX_TRACEBACK_LINES] if isinstance(lines, list) else []
+    parts = [
+        _text(content.get("ename")) or "Error",
+        _text(content.get("evalue")),
+        "\n".join(_text(line) for line in texts),
+    ]
+    limits = (MAX_NAME_CHARS, MAX_ERROR_TEXT_CHARS, 4 * MAX_ERROR_TEXT_CHARS)
+    shown = [shorten(part, limit) for part, limit in zip(parts, limits, strict=True)]
+    return Failure(Raised(*shown), is_cut=shown != parts)
+
+
+def _text(value: object) -> str:
+    return clean_text(value) if isinstance(value, str) else ""
+
+
+def shorten(text: str, limit: int) -> str:
+    """*text*, its middle left out when it is longer than *limit* characters."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return text[:half] + _CUT.format(len(text) - 2 * half) + text[-half:]
+
+
+def _parse_status(content: dict[object, object]) -> Status | None:
+    match content.get("execution_state"):
+        case "busy":
+            return Status("busy")
+        case "idle":
+            return Status("idle")
+        case "starting":
+            return Status("starting")
+        case _:
+            return None
+
+
+def _parse_reply(metadata: object, content: dict[object, object]) -> Reply | None:
+    report, is_cut = _parse_report(metadata, content)
+    match content.get("status"):
+        case "ok":
+            return Reply("ok", report, None, is_cut)
+        case "error":
+            failure = _parse_failure(content)
+            return Reply("error", report, failure, is_cut or failure.is_cut)
+        case "aborted" | "abort":
+            return Reply("aborted", report, None, is_cut)
+        case _:
+            return None
+
+
+def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Report, bool]:
+    omega = metadata.get("omega") if isinstance(metadata, dict) else None
+    said = omega if isinstance(omega, dict) else {}
+    usage = said.get("usage")
+    used = usage if isinstance(usage, dict) else {}
+    variables, is_cut = _clean_variables(said.get("variables"))
+    report = Report(
+        variables,
+        _count(used.get("cpu_s")),
+        int(_count(used.get("peak_bytes"))),
+        int(_count(content.get("execution_count"))),
+    )
+    return report, is_cut
+
+
+def _clean_variables(value: object) -> tuple[dict[str, Json], bool]:
+    """Name to description for as many variables as fit; and whether any was left out."""
+    if not isinstance(value, dict):
+        return {}, value is not None
+    kept: dict[str, Json] = {}
+    budget = Budget(MAX_REPORT_BYTES)
+    for name, description in list(value.items())[:MAX_VARIABLES]:
+        if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not isinstance(description, dict):
+            continue
+        try:
+            kept[clean_text(name)] = clean(description, budget)
+        except TooMuch:
+            break
+    return kept, len(kept) < len(value)
+
+
+def _count(value: object) -> float:
+    """*value* as a number from 0 to 2**63 - 1; 0 for anything that is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return value if 0 <= value <= MAX_COUNT else 0
+
+
+__all__ = [
+    "MAX_DEPTH",
+    "Body",
+    "Channel",
+    "Clear",
+    "Failure",
+    "Head",
+    "Interrupted",
+    "Message",
+    "Reply",
+    "Shown",
+    "Status",
+    "Stream",
+    "Welcome",
+    "parse_head",
+    "parse_message",
+    "shorten",
+]

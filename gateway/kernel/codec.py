@@ -1,0 +1,79 @@
+"""Signed Jupyter messages to and from wire frames, through one `jupyter_client` Session a kernel.
+
+Signing, serialising and the signature check are the Session's. Reading is done here because `Session.deserialize`
+trusts its peer: it accepts NaN, parses dates, adapts versions and raises whatever those steps raise on hostile input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hmac import compare_digest
+from json import JSONDecoder
+from math import inf
+
+from jupyter_client.session import DELIM, Session
+
+from gateway.core.validate import Channel, Head, Message, parse_head, parse_message
+
+MAX_FRAMES = 64
+"""Identities, six parts and buffers; messages of more frames are dropped unread."""
+USERNAME = "omega"
+_LONGEST_INT = 20
+
+
+def _parse_int(digits: str) -> int | str:
+    """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
+    return int(digits) if len(digits) <= _LONGEST_INT else digits
+
+
+def _parse_float(text: str) -> float | None:
+    number = float(text)
+    return number if -inf < number < inf else None
+
+
+_DECODER = JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=lambda _name: None)
+
+
+class Codec:
+    """Encodes requests to one kernel and decodes what it sends."""
+
+    def __init__(self, key: str) -> None:
+        self._session = Session(key=key.encode(), username=USERNAME, digest_history_size=0)
+
+    def encode(self, kind: str, content: Mapping[str, object], metadata: Mapping[str, object]) -> tuple[str, list[bytes]]:
+        """The id and the frames of a new request."""
+        message = self._session.msg(kind, content=dict(content), metadata=dict(metadata))
+        return message["msg_id"], self._session.serialize(message)
+
+    def decode(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Message | Head | None:
+        """The message in *frames* if it answers *parent_id*; its head if it does not; None if it is malformed.
+
+        The content of a message that answers another request is not looked at.
+        """
+        parts = _strip_identities(frames)
+        if parts is None or not self._is_signed(parts):
+            return None
+        head = parse_head(_load(parts[1]), _load(parts[2]))
+        if head is None or head.parent_id not in (parent_id, ""):
+            return head
+        return parse_message(channel, head, _load(parts[3]), _load(parts[4]))
+
+    def _is_signed(self, parts: Sequence[bytes]) -> bool:
+        return compare_digest(self._session.sign(list(parts[1:5])), parts[0])
+
+
+def _strip_identities(frames: Sequence[bytes]) -> Sequence[bytes] | None:
+    """Signature, header, parent, metadata, content (and buffers), or None when that is not what came."""
+    if len(frames) > MAX_FRAMES or DELIM not in frames:
+        return None
+    parts = frames[frames.index(DELIM) + 1 :]
+    return parts if len(parts) >= 5 else None
+
+
+def _load(data: bytes) -> object:
+    """The JSON value in *data*, or None: a malformed part is as good as none."""
+    try:
+        value: object = _DECODER.decode(data.decode())
+    except (ValueError, RecursionError):
+        return None
+    return value

@@ -1,0 +1,60 @@
+"""One run in progress: its events so far and the reasons, in order, why it may be at an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+
+from gateway.core.collect import Collector, coalesce
+from gateway.core.fold import Ending, Fold
+from gateway.core.model import Event, Result, RunSpec
+from gateway.core.validate import Message
+
+
+class Cause(Enum):
+    """Why a run may be at an end."""
+
+    OVER = auto()
+    DEADLINE = auto()
+    EXCEEDED = auto()
+    LOST = auto()
+    DIED = auto()
+
+
+class Run:
+    """A run on a kernel, from its request to its result."""
+
+    def __init__(self, msg_id: str, spec: RunSpec, on_event: Callable[[Event], None] | None, started_at: float) -> None:
+        self.msg_id = msg_id
+        self._collector = Collector(msg_id, spec.output_bytes, spec.rich_bytes)
+        self._fold = Fold()
+        self._on_event = on_event
+        self._started_at = started_at
+        self._causes: asyncio.Queue[Cause] = asyncio.Queue()
+
+    def note(self, cause: Cause) -> None:
+        """Add a reason why the run may be at an end."""
+        self._causes.put_nowait(cause)
+
+    async def next_cause(self) -> Cause:
+        """The next reason in order of time."""
+        return await self._causes.get()
+
+    def feed(self, messages: Iterable[Message]) -> None:
+        """Take in messages, hand their events on, and note when they end the run."""
+        had_exceeded, was_over = self._collector.has_exceeded, self._collector.is_over
+        events = coalesce(event for message in messages for event in self._collector.feed(message))
+        for event in events:
+            self._fold.add(event)
+        if self._collector.has_exceeded and not had_exceeded:
+            self.note(Cause.EXCEEDED)
+        if self._collector.is_over and not was_over:
+            self.note(Cause.OVER)
+        if self._on_event is not None:
+            for event in events:
+                self._on_event(event)
+
+    def result(self, ending: Ending, now: float) -> Result:
+        """All events folded."""
+        return self._fold.finish(ending, now - self._started_at, is_truncated=self._collector.is_truncated)
