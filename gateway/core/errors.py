@@ -57,6 +57,20 @@ class TooLarge(GatewayError):
     status = 413
 
 
+class UnsupportedMediaType(GatewayError):
+    """The body is not declared as JSON, or is compressed."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Misdirected(GatewayError):
+    """The Host header names a server this is not (DNS rebinding looks like that)."""
+
+    code = "misdirected"
+    status = 421
+
+
 class TooManyRequests(GatewayError):
     """A rate limit of this key was reached."""
 

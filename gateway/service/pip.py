@@ -1,0 +1,142 @@
+"""pip in a process of its own: what a package needs, its wheels, and their contents in a directory. No build script runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+
+from gateway.core.errors import Forbidden, NotFound, Unavailable
+from gateway.service.wheels import normalise
+
+ENVIRONMENT = (
+    *("PATH", "HOME", "LANG", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE", "PIP_KEYRING_PROVIDER"),
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST"),
+    *("PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
+"""What pip may see of the gateway's environment: how to reach its index, and no secret of ours."""
+
+# Limits of the process itself: the largest file it can write, and no core dump. pip then finds its own arguments.
+_BOOTSTRAP = (
+    "import resource, runpy, sys\n"
+    "limit = int(sys.argv.pop(1))\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+    "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+    "sys.argv[0] = 'pip'\n"
+    "runpy.run_module('pip', run_name='__main__')\n"
+)
+_COMMON = ("--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar", "off", "--no-cache-dir")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_STDERR_BYTES = 16 * 1024
+
+_log = structlog.get_logger("omega.install")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One wheel: exactly this version with exactly this content."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class Pip:
+    """pip of the kernels' Python, run outside of any kernel in an environment of a few named variables."""
+
+    def __init__(self, python: Path, environ: Mapping[str, str], *, file_bytes: int) -> None:
+        self._python = python
+        self._environ = {name: environ[name] for name in ENVIRONMENT if name in environ}
+        self._file_bytes = file_bytes
+
+    async def resolve(self, requirements: Sequence[str], work: Path) -> list[Pin]:
+        """The wheels that *requirements* need beyond what kernels have; nothing is installed."""
+        report = work / "report.json"
+        await self._run("install", work, "--dry-run", "--only-binary", ":all:", "--report", str(report), "--", *requirements)
+        try:
+            items = orjson.loads(report.read_bytes())["install"]
+            return [_pin(item) for item in items]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning("pip report could not be read", reason=type(error).__name__)
+            raise Unavailable("pip gave no usable report.") from None
+
+    async def download(self, pins: Sequence[Pin], work: Path) -> list[Path]:
+        """The wheels of *pins*, each with the hash it was resolved with."""
+        lines = [f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in pins]
+        listed, wheels = work / "pins.txt", work / "wheels"
+        listed.write_text("".join(lines), encoding="utf-8")
+        await self._run(
+            "download",
+            work,
+            *("--no-deps", "--only-binary", ":all:", "--require-hashes"),
+            *("--dest", str(wheels), "--requirement", str(listed)),
+        )
+        return sorted(wheels.iterdir())
+
+    async def unpack(self, wheels: Sequence[Path], target: Path, work: Path) -> None:
+        """Place the modules of *wheels* in *target*."""
+        offline = ("--no-deps", "--no-index", "--only-binary", ":all:", "--target", str(target))
+        await self._run("install", work, *offline, "--", *map(str, wheels))
+
+    async def _run(self, command: str, work: Path, *arguments: str) -> None:
+        """Run pip in *work*; its whole process group is gone when this returns or is cancelled."""
+        process = await asyncio.create_subprocess_exec(
+            *(str(self._python), "-I", "-c", _BOOTSTRAP, str(self._file_bytes)),
+            *(command, *_COMMON, *arguments),
+            cwd=work,
+            env={**self._environ, "TMPDIR": str(work)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            said = await _last_bytes(process)
+            code = await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if code != 0:
+            raise _failure(said)
+
+
+def _pin(item: Mapping[str, Mapping[str, object]]) -> Pin:
+    info, metadata = item["download_info"], item["metadata"]
+    name, version = str(metadata["name"]), str(metadata["version"])
+    if not str(info["url"]).partition("#")[0].endswith(".whl"):
+        raise Forbidden(f"{name} has no wheel, and building packages is not allowed.")
+    archive = info["archive_info"]
+    digest = str(archive["hashes"]["sha256"])  # type: ignore[index]  # the report's form; KeyError and TypeError are caught
+    if not re.fullmatch(r"[0-9a-f]{64}", digest) or not re.fullmatch(r"[A-Za-z0-9._+!-]{1,100}", version):
+        raise ValueError("hash or version of another form")
+    return Pin(normalise(name), version, digest)
+
+
+async def _last_bytes(process: asyncio.subprocess.Process) -> str:
+    """The end of what the process wrote to stderr, however much that is."""
+    assert process.stderr is not None
+    kept = b""
+    while chunk := await process.stderr.read(_STDERR_BYTES):
+        kept = (kept + chunk)[-_STDERR_BYTES:]
+    return kept.decode("utf-8", "replace")
+
+
+def _failure(said: str) -> NotFound | Unavailable:
+    """Why pip failed, without the addresses and paths it names; those are in the log."""
+    _log.warning("pip failed", said=_CREDENTIALS.sub("***@", said)[-2000:])
+    if "No matching distribution found" in said or "ResolutionImpossible" in said:
+        return NotFound(f"No wheel was found that fits Python {sys.version_info[0]} and what kernels have.")
+    return Unavailable("pip could not fetch the package; the gateway's log has the reason.", retry_after_s=30)

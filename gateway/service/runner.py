@@ -1,0 +1,166 @@
+"""Runs what callers send: a kernel on loan, one run in it, its record in history, metrics and log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import structlog
+
+from gateway.core.errors import GatewayError
+from gateway.core.model import Display, Json, Raised, Result, RunSpec, Task
+from kernels.contract import Language
+
+CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
+NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run as a caller asked for it. *title* stands in the history where there is no code."""
+
+    task: Task
+    code: str
+    timeout_s: float
+    inputs: dict[str, Json] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose run it is, and how much output it may make."""
+
+    key_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much one run may print, and show as charts and other rich values."""
+
+    output_bytes: int = 1024 * 1024
+    rich_bytes: int = 32 * 1024 * 1024
+
+
+class Kernel(Protocol):
+    """A kernel on loan."""
+
+    async def run(self, spec: RunSpec) -> Result:
+        """Everything the run reported; a run that fails is a result, not an exception."""
+
+
+class Pool(Protocol):
+    """Lends unused kernels."""
+
+    def lease(self, language: Language) -> AbstractAsyncContextManager[Kernel]:
+        """A kernel for one owner, killed afterwards. Raises Busy or Unavailable."""
+
+
+class History(Protocol):
+    """Where finished runs are written down."""
+
+    def record(self, run: Record) -> None:
+        """Note *run*, soon; never fails and never waits."""
+
+
+class Meter(Protocol):
+    """Counts runs."""
+
+    def run_started(self, task: str) -> None:
+        """A run of *task* has begun."""
+
+    def run_ended(self, task: str, outcome: str, wall_s: float) -> None:
+        """A run of *task* has ended with *outcome*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A finished run as the history keeps it. *started_utc* is seconds since the epoch."""
+
+    run_id: str
+    key_id: str
+    started_utc: float
+    task: str
+    code: str
+    success: bool
+    wall_s: float
+
+
+class Runner:
+    """Runs requests, each in a fresh kernel that is killed afterwards."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        history: History,
+        meter: Meter,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._history = history
+        self._meter = meter
+        self._wall_clock = wall_clock
+        self._clock = clock
+        self._log = structlog.get_logger("runner")
+
+    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+        """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run."""
+        started_utc, started_at = self._wall_clock(), self._clock()
+        log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
+        log.info("run started", timeout_s=request.timeout_s, code_chars=len(request.code))
+        self._meter.run_started(request.task)
+        outcome = "cancelled"
+        try:
+            async with self._pool.lease(_language(request.task)) as kernel:
+                result = judge(request.task, await kernel.run(_spec(request, allowance)))
+            outcome = outcome_of(result)
+        except GatewayError as error:
+            outcome = error.code
+            raise
+        finally:
+            wall_s = self._clock() - started_at
+            self._meter.run_ended(request.task, outcome, wall_s)
+            log.info("run ended", outcome=outcome, wall_ms=round(wall_s * 1000, 1))
+        code = request.title or request.code
+        self._history.record(Record(run_id, caller.key_id, started_utc, request.task, code, result.success, result.wall_s))
+        return result
+
+
+def outcome_of(result: Result) -> str:
+    """How a run ended, in one word: ok, error, or the limit that was hit."""
+    if result.limit is not None:
+        return str(result.limit)
+    return "ok" if result.success else "error"
+
+
+def judge(task: Task, result: Result) -> Result:
+    """*result*, but a chart run that drew nothing is a failure and not an empty success."""
+    if task != "chart" or not result.success or any(is_chart(display) for display in result.displays):
+        return result
+    return replace(result, success=False, error=NO_CHART, exit_code=1)
+
+
+def is_chart(display: Display) -> bool:
+    """Whether *display* has a picture."""
+    return any(kind in display.data for kind in CHART_TYPES)
+
+
+def _language(task: Task) -> Language:
+    return "javascript" if task == "javascript" else "python"
+
+
+def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
+    return RunSpec(
+        task=request.task,
+        code=request.code,
+        timeout_s=request.timeout_s,
+        output_bytes=allowance.output_bytes,
+        rich_bytes=allowance.rich_bytes,
+        inputs=request.inputs,
+        wants_variables=request.task in ("python", "javascript"),
+    )

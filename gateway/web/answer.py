@@ -1,0 +1,122 @@
+"""Results as the JSON the API promises; nothing a kernel reported can make the encoding fail. Pure.
+
+Numbers: NaN and infinities become null. Whole numbers beyond 2**53 - 1 become decimal text, because JSON readers that use
+doubles would read another number without notice (RFC 7493 section 2.2). Lone surrogates become U+FFFD.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+
+import orjson
+
+from gateway.core.model import Display, Json, Raised, Result, Task
+from gateway.service.runner import CHART_TYPES, is_chart
+
+SAFE_INT = 2**53 - 1
+DEPTH = 100
+CHART_SAVED = "Chart saved successfully\n"
+_TOO_DEEP = "… (nested too deep)"
+
+
+def dump(value: object) -> bytes:
+    """*value* as strict JSON in UTF-8, whatever it holds."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+    except TypeError:
+        # Only answers with something JSON has no form for pay for the walk.
+        return orjson.dumps(clean(value), option=orjson.OPT_STRICT_INTEGER)
+
+
+def clean(value: object, depth: int = DEPTH) -> Json:
+    """*value* with everything strict JSON can't carry replaced; see the module's first lines for by what."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _clean_text(value)
+        case int():
+            return int(value) if -SAFE_INT <= value <= SAFE_INT else _digits(value)
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case _ if depth <= 0:
+            return _TOO_DEEP
+        case Mapping():
+            return {_clean_text(str(key)): clean(item, depth - 1) for key, item in value.items()}
+        case list() | tuple():
+            return [clean(item, depth - 1) for item in value]
+        case _:
+            return f"({type(value).__name__})"
+
+
+def _digits(value: int) -> str:
+    """*value* in decimal; beyond what Python converts by default (4300 digits) in hexadecimal, which is never slow."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
+def _clean_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Pairs that were split into two escapes become the character they stand for; what is left alone is replaced.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def describe_run(task: Task, result: Result) -> dict[str, Json]:
+    """A run's answer: the seed guide's fields, and beside them what it left out."""
+    charts: list[Json] = [_chart(display) for display in result.displays if is_chart(display)]
+    saved = CHART_SAVED if task == "chart" and result.success else ""
+    answer: dict[str, Json] = {
+        "success": result.success,
+        "output": result.output + saved,
+        "error": describe_raised(result.error) if result.error else None,
+        "variables": dict(result.variables),
+        "executionTime": round(result.wall_s * 1000),
+        "exitCode": result.exit_code,
+        "stdout": result.stdout,
+        "stderr": result.stderr,
+        "results": [{"type": shown.kind, "data": dict(shown.data)} for shown in result.displays],
+        "charts": charts,
+        "truncated": result.truncated,
+        "limits": [str(result.limit)] if result.limit else [],
+        "usage": {
+            "cpuTime": round(result.cpu_s * 1000),
+            "wallTime": round(result.wall_s * 1000),
+            "peakMemory": result.peak_bytes,
+        },
+        "kernelReplaced": result.kernel_replaced,
+    }
+    if task == "chart":
+        answer["chart"] = charts[0] if charts else None
+    return answer
+
+
+def describe_raised(raised: Raised) -> dict[str, Json]:
+    """What user code raised, as the guide shows it."""
+    return {"type": raised.type, "message": raised.message, "traceback": raised.traceback or None}
+
+
+def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
+    """A request that was not carried out: the same error shape with a stable code."""
+    return {
+        "success": False,
+        "error": {"type": kind, "message": message, "code": code, "traceback": None},
+    }
+
+
+def _chart(display: Display) -> dict[str, Json]:
+    """The best picture of *display* as base64, ready for a data URI; SVG also as text."""
+    kind = next(kind for kind in CHART_TYPES if kind in display.data)
+    content = display.data[kind]
+    text = content if isinstance(content, str) else ""
+    if kind == "image/svg+xml":
+        encoded = base64.b64encode(_clean_text(text).encode()).decode()
+        return {"base64": encoded, "mimeType": kind, "svg": text}
+    # IPython ends base64 with a newline and may wrap it; data URIs want neither.
+    return {"base64": "".join(text.split()), "mimeType": kind}

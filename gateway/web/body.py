@@ -1,0 +1,65 @@
+"""Request bodies as JSON values: every way in which bytes can fail to be one is a clear BadRequest. Pure."""
+
+from __future__ import annotations
+
+import orjson
+
+from gateway.core.errors import BadRequest
+from gateway.core.model import Json
+
+JSON_DEPTH = 32
+
+
+def parse_object(body: bytes, max_depth: int = JSON_DEPTH) -> dict[str, Json]:
+    """The JSON object in *body*. Whole numbers beyond 64 bits become floats, as in most JSON readers."""
+    if not body.strip():
+        raise BadRequest("The body is empty: send a JSON object.")
+    try:
+        value: Json = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(_reason(body, error)) from None
+    if not isinstance(value, dict):
+        raise BadRequest(f"The body must be a JSON object, not {name_of(value)}.")
+    # Fewer brackets than levels can't be too deep; this spares most bodies the walk.
+    if body.count(b"[") + body.count(b"{") > max_depth:
+        _check_depth(value, max_depth)
+    return value
+
+
+def name_of(value: object) -> str:
+    """The JSON kind of *value* in words, with its article."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _reason(body: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as flaw:
+        return f"The body is not UTF-8: bad byte at position {flaw.start}."
+    return f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+
+
+def _check_depth(value: Json, max_depth: int) -> None:
+    level: list[Json] = [value]
+    for _ in range(max_depth + 1):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)  # type: ignore[union-attr]  # only containers
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise BadRequest(f"The body is nested more than {max_depth} levels deep.")

@@ -1,0 +1,289 @@
+"""The base of all endpoints: who may ask, how much, and one form for every answer and every error.
+
+A subclass states the happy path of each method it has as ``async def on_get(self) -> Answer | Reply``; methods without one
+answer 405. Everything is checked from the headers before the body is read, and a refused body is discarded, not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import structlog
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from gateway.core.errors import (
+    BadRequest,
+    GatewayError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+)
+from gateway.service.runner import Caller
+from gateway.web import answer, guard
+from gateway.web.services import Answer, Services
+
+JSON_TYPE = "application/json; charset=utf-8"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+BODY_METHODS = ("POST", "PUT", "PATCH")
+DRAIN_FACTOR = 4
+"""How many times the body limit is read and thrown away so that the client gets to see its 413 before the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is not JSON, or not 200."""
+
+    body: bytes
+    content_type: str = JSON_TYPE
+    status: int = 200
+
+
+@stream_request_body
+class Endpoint(RequestHandler):
+    """One address of the API."""
+
+    public = False
+    """Whether it answers without a token."""
+
+    services: Services
+    caller: Caller
+    run_id: str
+
+    def initialize(self, services: Services) -> None:
+        self.services = services
+        self._refusal: GatewayError | None = None
+        self._body = bytearray()
+        self._received = 0
+        self._work: asyncio.Task[Answer | Reply] | None = None
+        self._is_gone = False
+
+    def set_default_headers(self) -> None:
+        self.run_id = getattr(self, "run_id", "") or uuid.uuid4().hex
+        self.clear_header("Server")
+        for name, value in SECURITY_HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("X-Run-Id", self.run_id)
+        origin = getattr(self, "_foreign_origin", None)
+        if origin is not None:
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Vary", "Origin")
+
+    # ---- before the body ---------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        self.request.connection.stream.set_nodelay(True)  # type: ignore[union-attr]  # HTTP/1 connections have a stream
+        try:
+            await self._admit()
+        except GatewayError as error:
+            self._refuse(error)
+
+    async def _admit(self) -> None:
+        """Raise the first reason not to read the body."""
+        request, settings = self.request, self.services.settings
+        hosts = request.headers.get_list("Host")
+        guard.check_host(hosts, settings.allowed_hosts)
+        self._foreign_origin = guard.check_origin(request.headers.get_list("Origin"), hosts[0], settings.allowed_origins)
+        self.set_default_headers()
+        if self._is_preflight():
+            return
+        if not self.public:
+            token = guard.bearer(request.headers.get_list("Authorization"))
+            caller = await self.services.keys.authenticate(token)
+            if caller is None:
+                raise Unauthorized("The token is not valid.")
+            self.caller = caller
+        self._action()
+        self._check_body_headers()
+
+    def _is_preflight(self) -> bool:
+        """Whether a browser asks, for a page of an allowed origin, what it may send."""
+        return (
+            self.request.method == "OPTIONS"
+            and self._foreign_origin is not None
+            and "Access-Control-Request-Method" in self.request.headers
+        )
+
+    def _action(self) -> Callable[[], Awaitable[Answer | Reply]]:
+        """What this endpoint does for the request's method; raises MethodNotAllowed."""
+        method = "GET" if self.request.method == "HEAD" else self.request.method
+        if method not in self.allowed_methods():
+            raise MethodNotAllowed(f"Allowed here: {', '.join(self.allowed_methods())}.")
+        action: Callable[[], Awaitable[Answer | Reply]] = getattr(self, f"on_{method.lower()}")
+        return action
+
+    @classmethod
+    def allowed_methods(cls) -> list[str]:
+        """The methods this endpoint has."""
+        return [name for name in ("GET", "POST", "PUT", "DELETE") if hasattr(cls, f"on_{name.lower()}")]
+
+    def _check_body_headers(self) -> None:
+        headers = self.request.headers
+        if declared_bytes(headers) > self.services.settings.body_bytes:
+            raise self._too_large()
+        if self.request.method in BODY_METHODS:
+            guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is over the limit of {self.services.settings.body_bytes} bytes.")
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answer *error*: at once when nothing is coming or too much, else after the body has been thrown away.
+
+        A connection closed while the client still writes is reset, and the client sees that instead of the answer. One
+        that sent ``Expect: 100-continue`` waits for our word, so it gets the answer at once.
+        """
+        self._refusal = error
+        self._body.clear()
+        headers = self.request.headers
+        declared = declared_bytes(headers)
+        is_waiting = headers.get("Expect", "").lower() == "100-continue"
+        if is_waiting or declared < 0 or declared > self._drain_bytes():
+            raise error
+
+    def _drain_bytes(self) -> int:
+        return self.services.settings.body_bytes * DRAIN_FACTOR
+
+    # ---- the body, and after it --------------------------------------------------------------------------------------
+
+    def data_received(self, chunk: bytes) -> None:
+        self._received += len(chunk)
+        if self._received > self._drain_bytes():
+            self._fail(self._refusal or self._too_large())
+        elif self._refusal is None:
+            self._body += chunk
+            if self._received > self.services.settings.body_bytes:
+                self._refuse(self._too_large())
+
+    def _fail(self, error: GatewayError) -> None:
+        """Answer *error* in the middle of a body; Tornado closes the connection after it."""
+        if not self._finished:
+            self._write_failure(error)
+
+    @property
+    def body(self) -> bytes:
+        """The whole request body."""
+        return bytes(self._body)
+
+    async def _respond(self) -> None:
+        """Carry out the request; it is cancelled when the client goes away."""
+        if self._finished:
+            return
+        if self._refusal is not None:
+            raise self._refusal
+        if self._is_preflight():
+            self._write_preflight()
+            return
+        self._work = asyncio.ensure_future(self._action()())
+        try:
+            done = await self._work
+        except asyncio.CancelledError:
+            if not self._is_gone:
+                raise
+            return
+        reply = done if isinstance(done, Reply) else Reply(answer.dump(done))
+        self.set_status(reply.status)
+        self.set_header("Content-Type", reply.content_type)
+        await self.finish(reply.body)
+
+    get = post = put = delete = head = options = patch = _respond
+
+    def on_connection_close(self) -> None:
+        self._is_gone = True
+        if self._work is not None:
+            self._work.cancel()
+        super().on_connection_close()
+
+    def _write_preflight(self) -> None:
+        self.set_status(204)
+        self.clear_header("Content-Type")
+        self.set_header("Access-Control-Allow-Methods", ", ".join(self.allowed_methods()))
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        self.set_header("Access-Control-Max-Age", "600")
+
+    # ---- errors ------------------------------------------------------------------------------------------------------
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Every failure in one form: ours by their class, Tornado's by their status, the rest as internal errors."""
+        exc_info = kwargs.get("exc_info")
+        self._write_failure(self._explain(status_code, exc_info[1] if exc_info else None))
+
+    def _explain(self, status_code: int, error: BaseException | None) -> GatewayError:
+        if isinstance(error, GatewayError):
+            return error
+        match status_code:
+            case 404:
+                return NotFound("There is nothing at this address.")
+            case 405:
+                return MethodNotAllowed(f"Allowed here: {', '.join(self.allowed_methods())}.")
+            case status if 400 <= status < 500:
+                return BadRequest("The request is not valid HTTP.")
+        return InternalError(f"internal error (run {self.run_id})")
+
+    def _write_failure(self, error: GatewayError) -> None:
+        self.set_status(error.status)
+        self.set_header("Content-Type", JSON_TYPE)
+        if error.retry_after_s is not None:
+            self.set_header("Retry-After", str(max(1, round(error.retry_after_s + 0.5))))
+        if isinstance(error, Unauthorized):
+            self.set_header("WWW-Authenticate", 'Bearer realm="omega"')
+        if isinstance(error, MethodNotAllowed):
+            self.set_header("Allow", ", ".join(self.allowed_methods()))
+        self.finish(answer.dump(answer.describe_failure(type(error).__name__, error.message, error.code)))
+
+    def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        """Expected failures are in the access log already; the others are logged with their stack and the run id."""
+        if isinstance(value, (GatewayError, HTTPError)) or typ is None or value is None:
+            return
+        structlog.get_logger("web").error("request failed", run_id=self.run_id, exc_info=(typ, value, tb))
+
+    def compute_etag(self) -> None:
+        """None: answers are not to be cached, so hashing them is for nothing."""
+
+
+class InternalError(GatewayError):
+    """A fault of ours; the log has the run id."""
+
+    code = "internal"
+    status = 500
+
+
+class Unknown(Endpoint):
+    """Answers for addresses that are not there, with the same checks as all others."""
+
+    def _action(self) -> Callable[[], Awaitable[Answer | Reply]]:
+        raise NotFound("There is nothing at this address.")
+
+
+def declared_bytes(headers: HTTPHeaders) -> int:
+    """The Content-Length, 0 when there is none, -1 when it is not a length (Tornado then ends the connection)."""
+    lengths = headers.get_list("Content-Length")
+    if not lengths:
+        return 0
+    text = lengths[0]
+    return int(text) if len(lengths) == 1 and text.isascii() and text.isdigit() and len(text) < 19 else -1
+
+
+def log_request(handler: RequestHandler) -> None:
+    """One line for each answer; no query, no body, no token."""
+    request: HTTPServerRequest = handler.request
+    structlog.get_logger("web").info(
+        "request",
+        method=request.method,
+        path=request.path[:200],
+        status=handler.get_status(),
+        ms=round(request.request_time() * 1000, 1),
+        run_id=getattr(handler, "run_id", None),
+    )

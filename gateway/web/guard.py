@@ -1,0 +1,83 @@
+"""Who may speak to the gateway, decided from headers alone: Host, Origin, token, content type. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from urllib.parse import urlsplit
+
+from gateway.core.errors import BadRequest, Forbidden, Misdirected, Unauthorized, UnsupportedMediaType
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+ANY_HOST = "*"
+TOKEN_CHARS = 512
+_JSON = "application/json"
+
+
+def host_name(host: str) -> str | None:
+    """The name in a Host header without its port, lower case; None when it is not of that form."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return None
+    if parts.hostname is None or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        return None
+    return parts.hostname.rstrip(".")
+
+
+def check_host(hosts: Sequence[str], allowed: Collection[str]) -> None:
+    """Accept a request whose one Host header names this server; a page that rebinds its own name to us does not."""
+    if len(hosts) != 1:
+        raise BadRequest("Exactly one Host header is needed.")
+    name = host_name(hosts[0])
+    if name is None:
+        raise BadRequest("The Host header is not a host name with an optional port.")
+    if ANY_HOST not in allowed and name not in allowed:
+        raise Misdirected("This server does not answer for the host in the Host header; see allowed_hosts.")
+
+
+def check_origin(origins: Sequence[str], host: str, allowed: Collection[str]) -> str | None:
+    """The foreign origin that was let in, or None for no origin or our own; raises Forbidden for any other."""
+    if not origins:
+        return None
+    if len(origins) == 1 and origins[0] in allowed:
+        return origins[0]
+    if len(origins) == 1 and _is_same_origin(origins[0], host):
+        return None
+    raise Forbidden("Requests from this Origin are not allowed; see allowed_origins.")
+
+
+def _is_same_origin(origin: str, host: str) -> bool:
+    """Whether *origin* is a page this server served. The scheme is left out: a proxy may add TLS in front of us."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+def bearer(headers: Sequence[str]) -> str:
+    """The token of ``Authorization: Bearer X`` (or ``token X``, as Jupyter clients send it); raises Unauthorized."""
+    if not headers:
+        raise Unauthorized("A token is needed: send the header 'Authorization: Bearer <token>'.")
+    scheme, _, token = headers[0].partition(" ")
+    token = token.strip()
+    if len(headers) != 1 or scheme.lower() not in ("bearer", "token") or not token or len(token) > TOKEN_CHARS:
+        raise Unauthorized("The Authorization header must be 'Bearer <token>'.")
+    return token
+
+
+def check_content(content_type: str | None, encoding: str | None) -> None:
+    """Accept a body declared as plain JSON in UTF-8; a form post, which any web page can send, is refused."""
+    if encoding is not None and encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
+    if content_type is None:
+        raise UnsupportedMediaType("The body needs the header 'Content-Type: application/json'.")
+    kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
+    if kind != _JSON:
+        raise UnsupportedMediaType(
+            f"The body must be JSON, declared by the header 'Content-Type: application/json', not {kind[:80]!r}."
+        )
+    charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
+    if any(charset not in ("utf-8", "utf8") for charset in charsets):
+        raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")

@@ -1,0 +1,155 @@
+"""The API's description for machines, made from the routes and the request models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, cast
+
+from pydantic.json_schema import models_json_schema
+
+from gateway.core.model import Json
+from gateway.web.endpoint import Endpoint
+from gateway.web.services import Answer
+from gateway.web.wire import Body
+
+
+class RouteEntry(Protocol):
+    """What is described of a route; see web.routes.Route."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def endpoint(self) -> type[Endpoint]: ...
+    @property
+    def body(self) -> type[Body] | None: ...
+    @property
+    def answer(self) -> str: ...
+
+
+class ApiDescription(Endpoint):
+    """This description of the API, as OpenAPI 3.1."""
+
+    async def on_get(self) -> Answer:
+        return describe_api(self.settings["routes"], self.services.settings.version)
+
+
+def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
+    """An OpenAPI 3.1 document of *routes*."""
+    listed = list(routes)
+    _, models = models_json_schema(
+        [(route.body, "validation") for route in listed if route.body is not None],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas = cast(Answer, {**models.get("$defs", {}), **ANSWERS})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Omega Gateway",
+            "version": version,
+            "description": "Runs code in a fresh, isolated kernel. Code that fails is a successful request: "
+            "200 with success false.",
+        },
+        "security": [{"token": []}],
+        "paths": {route.path: _describe_path(route) for route in listed},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _describe_path(route: RouteEntry) -> Json:
+    return {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+
+
+def _describe_method(route: RouteEntry, method: str) -> Json:
+    summary = (route.endpoint.__doc__ or "").partition("\n")[0]
+    described: dict[str, Json] = {
+        "summary": summary,
+        "operationId": f"{method.lower()}_{route.endpoint.__name__}",
+        "responses": {
+            "200": _content("The answer.", route.answer),
+            "default": _content("The request was not carried out.", "Failure"),
+        },
+    }
+    if route.endpoint.public:
+        described["security"] = []
+    if route.body is not None:
+        described["requestBody"] = {"required": True, **_json(route.body.__name__)}
+    if route.answer == "History":
+        described["parameters"] = [LIMIT]
+    return described
+
+
+def _content(description: str, schema: str) -> dict[str, Json]:
+    content = {"content": {"text/plain": {"schema": {"type": "string"}}}} if schema == "Text" else _json(schema)
+    return {"description": description, **cast(dict[str, Json], content)}
+
+
+def _json(schema: str) -> dict[str, Json]:
+    return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
+def _object(required: str = "", **properties: Json) -> Json:
+    return {"type": "object", "required": [*required.split()], "properties": dict(properties)}
+
+
+def _list(of: Json) -> Json:
+    return {"type": "array", "items": of}
+
+
+LIMIT: Json = {
+    "name": "limit",
+    "in": "query",
+    "description": "How many runs to list, the newest first.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 10},
+}
+TEXT: Json = {"type": "string"}
+FLAG: Json = {"type": "boolean"}
+WHOLE: Json = {"type": "integer"}
+ANY: Json = {"type": "object"}
+ERROR = _object("type message", type=TEXT, message=TEXT, code=TEXT, traceback={"type": ["string", "null"]})
+CHART = _object("base64 mimeType", base64=TEXT, mimeType=TEXT, svg=TEXT)
+RUN_FIELDS: dict[str, Json] = {
+    "success": FLAG,
+    "output": {"type": "string", "description": "stdout and stderr in the order written"},
+    "error": {"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
+    "variables": ANY,
+    "executionTime": {"type": "integer", "description": "milliseconds"},
+    "exitCode": WHOLE,
+    "stdout": TEXT,
+    "stderr": TEXT,
+    "results": _list(_object("type data", type={"enum": ["display", "result"]}, data=ANY)),
+    "charts": _list({"$ref": "#/components/schemas/Chart"}),
+    "truncated": FLAG,
+    "limits": _list({"enum": ["timeout", "memory", "output", "kernel_died"]}),
+    "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
+    "kernelReplaced": FLAG,
+}
+ANSWERS: dict[str, Json] = {
+    "Error": ERROR,
+    "Chart": CHART,
+    "Failure": _object("success error", success={"const": False}, error={"$ref": "#/components/schemas/Error"}),
+    "Run": _object(" ".join(RUN_FIELDS), **RUN_FIELDS),
+    "ChartRun": _object(
+        " ".join([*RUN_FIELDS, "chart"]),
+        **RUN_FIELDS,
+        chart={"oneOf": [{"$ref": "#/components/schemas/Chart"}, {"type": "null"}]},
+    ),
+    "Installed": _object("success output", success=FLAG, output=TEXT, package=TEXT, version=TEXT),
+    "History": _object(
+        "history",
+        history=_list(
+            _object(
+                "timestamp type code success executionTime",
+                timestamp={"type": "string", "format": "date-time"},
+                type=TEXT,
+                code=TEXT,
+                success=FLAG,
+                executionTime=WHOLE,
+            )
+        ),
+    ),
+    "Health": _object("status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT),
+    "Object": ANY,
+}

@@ -1,0 +1,53 @@
+"""Every address of the API, in one table: the application, the API description and the tests are made from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tornado.web import Application
+
+from gateway.web import pages, runs, wire
+from gateway.web.endpoint import Endpoint, Unknown, log_request
+from gateway.web.openapi import ApiDescription
+from gateway.web.services import Services
+
+BASE = "/code-interpreter"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: the endpoint that answers there, the name of its answer in the API description, and the body it takes."""
+
+    path: str
+    endpoint: type[Endpoint]
+    answer: str
+    body: type[wire.Body] | None = None
+
+
+ROUTES = (
+    Route(f"{BASE}/python", runs.PythonRuns, "Run", wire.PythonBody),
+    Route(f"{BASE}/javascript", runs.JavascriptRuns, "Run", wire.JavascriptBody),
+    Route(f"{BASE}/chart", runs.ChartRuns, "ChartRun", wire.ChartBody),
+    Route(f"{BASE}/analyze", runs.Analyses, "Run", wire.AnalyzeBody),
+    Route(f"{BASE}/math", runs.MathRuns, "Run", wire.MathBody),
+    Route(f"{BASE}/install", runs.Installs, "Installed", wire.InstallBody),
+    Route(f"{BASE}/history", pages.HistoryList, "History"),
+    Route(f"{BASE}/health", pages.HealthCheck, "Health"),
+    Route(f"{BASE}/examples", pages.Examples, "Object"),
+    Route("/metrics", pages.MetricsText, "Text"),
+    Route("/openapi.json", ApiDescription, "Object"),
+    Route("/", pages.Home, "Object"),
+)
+
+
+def make_application(services: Services) -> Application:
+    """The Tornado application that serves ROUTES and answers everything else with the same checks and errors."""
+    handlers = [(re.escape(route.path), route.endpoint, {"services": services}) for route in ROUTES]
+    return Application(
+        handlers,
+        default_handler_class=Unknown,
+        default_handler_args={"services": services},
+        log_function=log_request,
+        routes=ROUTES,
+    )

@@ -1,0 +1,101 @@
+"""What the endpoints need from the rest of the gateway, each as small as its use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.core.model import Json, Result
+from gateway.service.examples import Example
+from gateway.service.health import HealthReport
+from gateway.service.install import Installed
+from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.web.body import JSON_DEPTH
+from gateway.web.guard import LOCAL_HOSTS
+from gateway.web.wire import Timeouts
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The limits and names the web layer checks requests against."""
+
+    version: str = "0"
+    allowed_hosts: frozenset[str] = LOCAL_HOSTS
+    allowed_origins: frozenset[str] = frozenset()
+    body_bytes: int = 16 * MIB
+    header_bytes: int = 32 * 1024
+    json_depth: int = JSON_DEPTH
+    header_timeout_s: float = 60.0
+    body_timeout_s: float = 60.0
+    python: Timeouts = field(default_factory=Timeouts)
+    javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
+    allowance: Allowance = field(default_factory=Allowance)
+
+
+class Keys(Protocol):
+    """Knows who a token belongs to."""
+
+    async def authenticate(self, token: str) -> Caller | None:
+        """Whose *token* it is, or None; takes the same time for any wrong token."""
+
+
+class Runs(Protocol):
+    """Runs code; see service.runner.Runner."""
+
+    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+        """What the run reported."""
+
+
+class Installer(Protocol):
+    """Installs packages; see service.install.Installer."""
+
+    async def install(self, package: str) -> Installed:
+        """What was installed or was there already."""
+
+
+class HistoryList(Protocol):
+    """Past runs; see service.history.History."""
+
+    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+        """The last *limit* runs of a key, newest first."""
+
+
+class Health(Protocol):
+    """Knows whether kernels can be had."""
+
+    def report(self) -> HealthReport:
+        """How things stand now."""
+
+
+class Gallery(Protocol):
+    """Examples to show."""
+
+    def list(self) -> Sequence[Example]:
+        """Those whose language is available."""
+
+
+class Metrics(Protocol):
+    """Numbers for Prometheus."""
+
+    def render(self) -> bytes:
+        """All metrics in the text exposition format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint may use."""
+
+    settings: WebSettings
+    keys: Keys
+    runner: Runs
+    installer: Installer
+    history: HistoryList
+    health: Health
+    gallery: Gallery
+    metrics: Metrics
+
+
+Answer = dict[str, Json]

@@ -1,0 +1,216 @@
+"""Request bodies as typed runs: the models the API documents, and errors that name field, value and what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.core.errors import BadRequest
+from gateway.core.model import Json
+from gateway.service.runner import RunRequest
+from gateway.web.body import name_of, parse_object
+
+SHOWN_CHARS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The default and the largest timeout a request may ask for."""
+
+    default_s: float = 30.0
+    max_s: float = 300.0
+
+
+class Body(BaseModel):
+    """What all request bodies share: JSON types are not converted, unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json.
+Code = Annotated[str, Field(description="source text that is not empty", min_length=1)]
+Timeout = Annotated[
+    int | float | None,
+    Field(description="a number of milliseconds from 1 to the server's maximum", ge=1, json_schema_extra={"default": None}),
+]
+
+
+class PythonBody(Body):
+    """Python to run in a fresh kernel."""
+
+    code: Code
+    timeout: Timeout = None
+
+
+class JavascriptBody(Body):
+    """JavaScript to run in a fresh kernel."""
+
+    code: Code
+    timeout: Timeout = None
+
+
+class ChartBody(Body):
+    """Plotting code; ``plt``, ``np``, ``pd`` and ``sns`` are there without import."""
+
+    code: Code
+    timeout: Timeout = None
+    format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
+    dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300)] = 100
+
+
+class AnalyzeBody(Body):
+    """Data to describe, and how."""
+
+    data: Annotated[
+        list[dict[str, Any]] | dict[str, list[Any]] | str,
+        Field(description="a list of objects (records), an object of lists (columns), or CSV text"),
+    ]
+    analysisType: Annotated[  # noqa: N815  # the API's own name
+        Literal["summary", "correlation", "stats"], Field(description="'summary', 'correlation' or 'stats'")
+    ] = "summary"
+    timeout: Timeout = None
+
+
+class MathBody(Body):
+    """One expression; ``math``, ``np`` and ``statistics`` are there without import."""
+
+    expression: Annotated[str, Field(description="one expression of 1 to 10000 characters", min_length=1, max_length=10_000)]
+    timeout: Timeout = None
+
+
+class InstallBody(Body):
+    """A package of the whitelist."""
+
+    package: Annotated[str, Field(description="a package name of 1 to 100 characters", min_length=1, max_length=100)]
+
+
+B = TypeVar("B", bound=Body)
+
+
+def read(kind: type[B], body: bytes) -> B:
+    """*body* as a *kind*; raises BadRequest with one sentence that says what to change."""
+    value = parse_object(body)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        flaw = error.errors(include_url=False, include_context=False)[0]
+        raise BadRequest(_sentence(kind, flaw["type"], flaw["loc"], flaw["input"])) from None
+
+
+def parse_python(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The Python run in *body*."""
+    asked = read(PythonBody, body)
+    return RunRequest("python", _source("code", asked.code), _seconds(asked.timeout, timeouts))
+
+
+def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The JavaScript run in *body*."""
+    asked = read(JavascriptBody, body)
+    return RunRequest("javascript", _source("code", asked.code), _seconds(asked.timeout, timeouts))
+
+
+def parse_chart(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The chart run in *body*."""
+    asked = read(ChartBody, body)
+    inputs: dict[str, Json] = {"format": asked.format, "dpi": asked.dpi}
+    return RunRequest("chart", _source("code", asked.code), _seconds(asked.timeout, timeouts), inputs)
+
+
+def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The analysis in *body*; its data stays data and is never made into code."""
+    asked = read(AnalyzeBody, body)
+    shape, size = _shape(asked.data)
+    data: Any = asked.data
+    inputs: dict[str, Json] = {"analysisType": asked.analysisType, "format": shape, "data": data}
+    title = f"{asked.analysisType} of {size}"
+    return RunRequest("analyze", "", _seconds(asked.timeout, timeouts), inputs, title)
+
+
+def parse_math(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The expression in *body*."""
+    asked = read(MathBody, body)
+    return RunRequest("math", _source("expression", asked.expression), _seconds(asked.timeout, timeouts))
+
+
+def parse_install(body: bytes) -> str:
+    """The package name in *body*, as written."""
+    return read(InstallBody, body).package
+
+
+def parse_limit(values: list[str], default: int, maximum: int) -> int:
+    """The ``limit`` of a query string: a whole number from 1 to *maximum*."""
+    if not values:
+        return default
+    text = values[-1]
+    # A leading digit check keeps out what int() also reads: signs, underscores, other scripts' digits.
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
+        raise BadRequest(f"limit must be a whole number from 1 to {maximum}, not {_show(text)}.")
+    return int(text)
+
+
+def _source(name: str, code: str) -> str:
+    if not code.strip():
+        raise BadRequest(f"{name} is empty.")
+    position = code.find("\0")
+    if position >= 0:
+        raise BadRequest(f"{name} has a NUL character at position {position}.")
+    return code
+
+
+def _seconds(timeout_ms: float | None, timeouts: Timeouts) -> float:
+    if timeout_ms is None:
+        return timeouts.default_s
+    if not 1 <= timeout_ms <= timeouts.max_s * 1000:
+        raise BadRequest(
+            f"timeout must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {_show(timeout_ms)}."
+        )
+    return timeout_ms / 1000
+
+
+def _shape(data: list[dict[str, Any]] | dict[str, list[Any]] | str) -> tuple[str, str]:
+    """The format of *data* and its size in words, for the history."""
+    match data:
+        case str():
+            return "csv", f"CSV text of {len(data)} characters"
+        case list():
+            return "records", f"{len(data)} records"
+        case dict():
+            lengths = {name: len(column) for name, column in data.items()}
+            if len(set(lengths.values())) > 1:
+                (first, one), (second, other) = min(lengths.items(), key=_length), max(lengths.items(), key=_length)
+                raise BadRequest(
+                    f"data has columns of different lengths: {_show(first)} has {one} values, {_show(second)} has {other}."
+                )
+            return "columns", f"{len(data)} columns"
+
+
+def _length(item: tuple[str, int]) -> int:
+    return item[1]
+
+
+def _sentence(kind: type[Body], flaw: str, place: tuple[int | str, ...], value: Any) -> str:
+    allowed = ", ".join(kind.model_fields)
+    name = str(place[0]) if place else "body"
+    if flaw == "extra_forbidden":
+        return f"Unknown field {_show(name)}; allowed are: {allowed}."
+    rule = kind.model_fields[name].description
+    if flaw == "missing" and len(place) == 1:
+        return f"{name} is missing; it must be {rule}."
+    where = "".join(f"[{part!r}]"[:SHOWN_CHARS] for part in place[1:] if _is_inside(part))
+    return f"{name} must be {rule}, not {_show(value)}{f' at {name}{where}' if where else ''}."
+
+
+def _is_inside(part: int | str) -> bool:
+    """Whether a step of pydantic's path is in the data; the other steps name a branch of a union."""
+    return isinstance(part, int)
+
+
+def _show(value: Any) -> str:
+    """*value* as the caller wrote it, short; containers by their kind."""
+    if isinstance(value, (dict, list)):
+        return name_of(value) if value else f"an empty {'object' if isinstance(value, dict) else 'list'}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…")
+    return {None: "null", True: "true", False: "false"}.get(value, str(value))[:SHOWN_CHARS]

@@ -1,0 +1,153 @@
+"""A gateway on a real port, with everything behind the web layer replaced by fakes that remember what they were asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import orjson
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httputil import HTTPHeaders
+from tornado.testing import bind_unused_port
+
+from gateway.core.model import Json, Result
+from gateway.service.examples import Gallery
+from gateway.service.health import HealthReport
+from gateway.service.install import Installed
+from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.web.routes import make_application
+from gateway.web.server import make_server
+from gateway.web.services import Services, WebSettings
+
+TOKEN = "a-token-that-is-right"
+
+
+@dataclass
+class FakeRunner:
+    """Answers with what a test puts into *answer*; keeps what it was asked."""
+
+    answer: Callable[[RunRequest], Result]
+    asked: list[RunRequest] = field(default_factory=list)
+    allowances: list[Allowance] = field(default_factory=list)
+    waits_for: asyncio.Event | None = None
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+        self.asked.append(request)
+        self.allowances.append(allowance)
+        self.started.set()
+        try:
+            if self.waits_for is not None:
+                await self.waits_for.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return self.answer(request)
+
+
+class FakeKeys:
+    async def authenticate(self, token: str) -> Caller | None:
+        return Caller("k1", "test") if token == TOKEN else None
+
+
+class FakeInstaller:
+    async def install(self, package: str) -> Installed:
+        return Installed(package, "1.0", f"{package}-1.0 is already installed\n")
+
+
+@dataclass
+class FakeHistory:
+    records: list[Record] = field(default_factory=list)
+
+    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+        return [record for record in self.records if record.key_id == key_id][:limit]
+
+
+@dataclass
+class FakeHealth:
+    now: HealthReport
+
+    def report(self) -> HealthReport:
+        return self.now
+
+
+class FakeMetrics:
+    def render(self) -> bytes:
+        return b"# HELP omega_runs_total Runs\n"
+
+
+def ok(_request: RunRequest) -> Result:
+    return Result(True, "hello\n", "hello\n", "", None, 0, 0.0125)
+
+
+@dataclass
+class Gateway:
+    """The server under test and the fakes behind it."""
+
+    port: int
+    services: Services
+    runner: FakeRunner
+    history: FakeHistory
+    health: FakeHealth
+
+    async def ask(
+        self,
+        path: str,
+        body: bytes | dict[str, Json] | None = None,
+        *,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        token: str | None = TOKEN,
+    ) -> HTTPResponse:
+        """The answer to one request, whatever its status."""
+        sent = HTTPHeaders({"Authorization": f"Bearer {token}"} if token else {})
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        sent.update(headers or {})
+        data = orjson.dumps(body) if isinstance(body, dict) else body
+        return await AsyncHTTPClient(force_instance=True).fetch(
+            f"http://127.0.0.1:{self.port}{path}",
+            method=method or ("GET" if body is None else "POST"),
+            headers=sent,
+            body=data,
+            raise_error=False,
+            allow_nonstandard_methods=True,
+            follow_redirects=False,
+        )
+
+    async def raw(self, data: bytes, timeout_s: float = 5.0) -> bytes:
+        """Everything the server says to *data* until it closes the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            await writer.drain()
+            return await asyncio.wait_for(reader.read(), timeout_s)
+        finally:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@asynccontextmanager
+async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
+    runner, history = FakeRunner(ok), FakeHistory()
+    health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
+    gallery = Gallery(("python",))
+    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, FakeMetrics())
+    server = make_server(make_application(services), settings)
+    socket, port = bind_unused_port()
+    server.add_sockets([socket])
+    try:
+        yield Gateway(port, services, runner, history, health)
+    finally:
+        server.stop()
+        await server.close_all_connections()
+
+
+def json_of(response: HTTPResponse) -> dict[str, Json]:
+    """The body as JSON."""
+    value = orjson.loads(response.body)
+    assert isinstance(value, dict)
+    return value
