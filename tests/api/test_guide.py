@@ -1,0 +1,399 @@
+"""The seed guide's requests, sent to a real gateway as they stand there, with the answers it promises."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+
+import pytest
+
+from tests.api.caller import Caller
+
+pytestmark = pytest.mark.kernel
+
+
+def png_size(encoded: str) -> tuple[int, int]:
+    """Width and height of a PNG, read from its header (PNG specification, section 11.2.2)."""
+    data = base64.b64decode(encoded, validate=True)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", data[16:24])
+    return int(width), int(height)
+
+
+def test_a_simple_calculation(caller: Caller) -> None:
+    """Quick start, example 1: output, success and exit code, and the variables the code bound."""
+    answer = caller.python(
+        '\nimport math\n\n# Calculate factorial\nresult = math.factorial(10)\nprint(f"10! = {result}")\n  '
+    )
+    assert answer["success"] is True
+    assert answer["output"] == "10! = 3628800\n"
+    assert answer["error"] is None
+    assert answer["exitCode"] == 0
+    assert isinstance(answer["executionTime"], int)
+    assert answer["variables"]["result"]["type"] == "int"
+    assert answer["variables"]["result"]["preview"] == "3628800"
+    assert "math" not in answer["variables"]
+
+
+def test_data_analysis_with_pandas(caller: Caller) -> None:
+    """Quick start, example 2: a frame is printed, described and averaged."""
+    answer = caller.python(
+        """
+import pandas as pd
+import numpy as np
+
+# Create sample data
+df = pd.DataFrame({
+    'name': ['Alice', 'Bob', 'Charlie', 'Diana'],
+    'age': [25, 30, 35, 28],
+    'score': [85, 92, 78, 95]
+})
+
+print("Data:")
+print(df)
+print("\\nStatistics:")
+print(df.describe())
+print(f"\\nAverage score: {df['score'].mean():.2f}")
+"""
+    )
+    assert answer["success"] is True, answer
+    assert answer["output"].startswith("Data:\n      name  age  score\n0    Alice   25     85\n")
+    assert answer["output"].endswith("\nAverage score: 87.50\n")
+    assert answer["variables"]["df"] == {**answer["variables"]["df"], "type": "DataFrame", "shape": [4, 3]}
+
+
+def test_an_error_has_type_message_and_traceback(caller: Caller) -> None:
+    """Error response: exit code 1, the caller's own line, no trace of the gateway and no ANSI codes."""
+    answer = caller.python("x = 1\ny = x / 0\n")
+    assert answer["success"] is False
+    assert answer["exitCode"] == 1
+    assert answer["error"]["type"] == "ZeroDivisionError"
+    assert answer["error"]["message"] == "division by zero"
+    traceback = answer["error"]["traceback"]
+    assert traceback.startswith("Traceback (most recent call last):\n")
+    assert "line 2" in traceback
+    assert "y = x / 0" in traceback
+    assert "\x1b" not in traceback
+    for word in ("ipykernel", "IPython", "site-packages", "kernels/", "/opt/"):
+        assert word not in traceback
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "success"), [("3", 3, False), ("0", 0, True), ("", 0, True), ("'no'", 1, False)]
+)
+def test_sys_exit_gives_its_code(caller: Caller, code: str, exit_code: int, success: bool) -> None:
+    """sys.exit(3) answers exitCode 3; leaving with 0 is a success."""
+    answer = caller.python(f"import sys\nprint('before')\nsys.exit({code})\nprint('after')")
+    assert (answer["exitCode"], answer["success"]) == (exit_code, success)
+    assert answer["stdout"] == "before\n"
+    assert answer["stderr"] == ("no\n" if code == "'no'" else "")
+
+
+def test_output_keeps_the_order_of_both_streams_and_has_them_apart(caller: Caller) -> None:
+    """`output` is what a terminal would show; `stdout` and `stderr` are each stream alone."""
+    answer = caller.python(
+        "import sys\nfor i in range(3):\n    print('out', i, flush=True)\n    print('err', i, file=sys.stderr, flush=True)"
+    )
+    assert answer["output"] == "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n"
+    assert answer["stdout"] == "out 0\nout 1\nout 2\n"
+    assert answer["stderr"] == "err 0\nerr 1\nerr 2\n"
+
+
+def test_the_last_expression_is_a_result(caller: Caller) -> None:
+    """Its value comes as a MIME bundle; a frame also as HTML."""
+    answer = caller.python("import pandas as pd\npd.DataFrame({'a': [1, 2]})")
+    (result,) = answer["results"]
+    assert result["type"] == "result"
+    assert result["data"]["text/plain"] == "   a\n0  1\n1  2"
+    assert "<table" in result["data"]["text/html"]
+
+
+def test_the_trigonometric_chart(caller: Caller) -> None:
+    """Quick start, example 4: `plt` is there without import, and the chart has the size asked for."""
+    answer = caller.chart(
+        """
+import numpy as np
+
+# Generate data
+x = np.linspace(0, 10, 100)
+y1 = np.sin(x)
+y2 = np.cos(x)
+
+# Create plot
+plt.figure(figsize=(10, 6))
+plt.plot(x, y1, 'b-', linewidth=2, label='sin(x)')
+plt.plot(x, y2, 'r--', linewidth=2, label='cos(x)')
+plt.xlabel('x')
+plt.ylabel('y')
+plt.title('Trigonometric Functions')
+plt.legend()
+plt.grid(True, alpha=0.3)
+"""
+    )
+    assert answer["success"] is True, answer
+    assert answer["output"] == "Chart saved successfully\n"
+    assert answer["chart"]["mimeType"] == "image/png"
+    assert len(answer["charts"]) == 1
+    width, height = png_size(answer["chart"]["base64"])
+    assert 800 < width < 1100
+    assert 450 < height < 650
+
+
+def test_the_quarterly_bar_chart(caller: Caller) -> None:
+    """Use case 3: `np` too is there without import."""
+    answer = caller.chart(
+        """
+import pandas as pd
+
+quarters = ['Q1', 'Q2', 'Q3', 'Q4']
+revenue = [125000, 150000, 145000, 180000]
+expenses = [95000, 110000, 105000, 125000]
+
+x = np.arange(len(quarters))
+width = 0.35
+
+fig, ax = plt.subplots(figsize=(10, 6))
+ax.bar(x - width/2, revenue, width, label='Revenue', color='#2ecc71')
+ax.bar(x + width/2, expenses, width, label='Expenses', color='#e74c3c')
+ax.set_xticks(x)
+ax.set_xticklabels(quarters)
+ax.legend()
+ax.grid(True, alpha=0.3, axis='y')
+"""
+    )
+    assert answer["success"] is True, answer
+    png_size(answer["chart"]["base64"])
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("plt.plot([1, 2])", 1),
+        ("plt.plot([1, 2])\nplt.show()", 1),
+        ("plt.plot([1, 2])\nplt.savefig('a.png')", 1),
+        ("plt.plot([1, 2])\nplt.savefig('a.png')\nplt.close()", 1),
+        ("plt.plot([1, 2])\nplt.savefig('a.png')\nplt.show()", 1),
+        ("for i in range(3):\n    plt.figure()\n    plt.plot([i])", 3),
+        ("fig, ax = plt.subplots()\nax.plot([1])\nfig", 1),
+        ("from matplotlib.figure import Figure\nf = Figure()\nf.add_subplot().plot([1])\nf.savefig('f.png')", 1),
+        ("pd.DataFrame({'a': [1, 2]}).plot()\nsns.catplot(x=[1, 2], y=[3, 4])", 2),
+        ("plt.plot([1])\nplt.show()\nplt.plot([2])\nplt.show()", 2),
+    ],
+)
+def test_every_figure_comes_exactly_once(caller: Caller, code: str, count: int) -> None:
+    """Left open, shown, saved, saved and closed, or drawn without pyplot: one chart each."""
+    answer = caller.chart(code)
+    assert answer["success"] is True, answer
+    assert len(answer["charts"]) == count
+    assert answer["stderr"] == ""
+
+
+def test_charts_come_in_the_order_of_their_figures(caller: Caller) -> None:
+    """The first chart is the first figure."""
+    answer = caller.chart("for w in (2, 4, 6):\n    plt.figure(figsize=(w, 3))\n    plt.plot([1, 2])")
+    widths = [png_size(chart["base64"])[0] for chart in answer["charts"]]
+    assert widths == sorted(widths)
+    assert answer["chart"] == answer["charts"][0]
+
+
+def test_a_chart_run_without_a_chart_is_an_error(caller: Caller) -> None:
+    """An empty success would hide the mistake."""
+    answer = caller.chart("x = 1")
+    assert answer["success"] is False
+    assert answer["chart"] is None
+    assert answer["error"]["type"] == "ChartError"
+
+
+def test_svg_and_dpi_on_request(caller: Caller) -> None:
+    """SVG is text that draws; twice the dpi is about twice the size."""
+    svg = caller.post("chart", {"code": "plt.plot([1, 2])", "format": "svg"}).body
+    assert svg["chart"]["mimeType"] == "image/svg+xml"
+    assert b"<svg" in base64.b64decode(svg["chart"]["base64"])
+    small = png_size(caller.post("chart", {"code": "plt.plot([1, 2])", "dpi": 50}).body["chart"]["base64"])
+    large = png_size(caller.post("chart", {"code": "plt.plot([1, 2])", "dpi": 100}).body["chart"]["base64"])
+    assert 1.8 < large[0] / small[0] < 2.2
+
+
+@pytest.mark.parametrize("text", ["销售额", "売上高", "매출액"])
+def test_east_asian_text_is_drawn_as_glyphs(caller: Caller, text: str) -> None:
+    """A missing glyph is one and the same box for every character: different characters must look different."""
+    code = f"""
+import io, warnings
+from PIL import Image
+def drawn(text):
+    fig = plt.figure(figsize=(1, 1))
+    fig.text(0.1, 0.4, text, fontsize=30)
+    target = io.BytesIO()
+    fig.savefig(target)
+    plt.close(fig)
+    return target.getvalue()
+print(len({{drawn(c) for c in {text!r}}}))
+plt.title({text!r})
+plt.plot([1])
+"""
+    answer = caller.chart(code)
+    assert answer["success"] is True, answer
+    assert answer["stdout"].split()[0] == "3"
+    assert answer["stderr"] == ""
+
+
+RECORDS = [
+    {"name": "Alice", "age": 25, "score": 85},
+    {"name": "Bob", "age": 30, "score": 92},
+    {"name": "Charlie", "age": 35, "score": 78},
+]
+
+
+def test_the_summary_of_the_guide(caller: Caller) -> None:
+    """Counts, means and quartiles worked out by hand: ages 25, 30, 35 and scores 85, 92, 78."""
+    answer = caller.post("analyze", {"data": RECORDS, "analysisType": "summary"}).body
+    assert answer["success"] is True, answer
+    assert answer["output"].startswith("\nData Summary:\n")
+    lines = [line.split() for line in answer["output"].splitlines()]
+    assert ["age", "score"] in lines
+    assert ["count", "3.0", "3.0"] in lines
+    assert ["mean", "30.0", "85.0"] in lines
+    assert ["std", "5.0", "7.0"] in lines
+
+
+@pytest.mark.parametrize("shape", ["records", "columns", "csv"])
+@pytest.mark.parametrize("kind", ["summary", "correlation", "stats"])
+def test_every_analysis_on_every_shape_of_data(caller: Caller, kind: str, shape: str) -> None:
+    """The three shapes carry the same table, so they get the same text and the same numbers."""
+    data: object = {
+        "records": RECORDS,
+        "columns": {name: [row[name] for row in RECORDS] for name in ("name", "age", "score")},
+        "csv": "name,age,score\nAlice,25,85\nBob,30,92\nCharlie,35,78\n",
+    }[shape]
+    answer = caller.post("analyze", {"data": data, "analysisType": kind}).body
+    reference = caller.post("analyze", {"data": RECORDS, "analysisType": kind}).body
+    assert answer["success"] is True, answer
+    assert answer["output"] == reference["output"]
+    assert answer["results"] == reference["results"]
+    assert "application/json" in answer["results"][-1]["data"]
+
+
+def test_data_is_never_code(caller: Caller) -> None:
+    """Quotes, braces and code in values and names stay text."""
+    hostile = "'''\"\"\"{__import__('os')._exit(7)}\\\n%s"
+    answer = caller.post("analyze", {"data": [{hostile: hostile, "n": 1}], "analysisType": "summary"}).body
+    assert answer["success"] is True, answer
+
+
+def test_quick_math(caller: Caller) -> None:
+    """sqrt(144) + pi, as text and as a number."""
+    answer = caller.post("math", {"expression": "math.sqrt(144) + np.pi"}).body
+    assert answer["success"] is True
+    assert answer["output"] == "Result: 15.141592653589793\n"
+    assert answer["results"][0]["data"]["application/json"] == 15.141592653589793
+
+
+@pytest.mark.parametrize("expression", ["x = 1", "import os", "1; 2", "for i in []: pass", "1 +", "(", "print(1)\nprint(2)"])
+def test_what_is_not_an_expression_is_a_clear_error(caller: Caller, expression: str) -> None:
+    """Statements, halves and several lines are refused."""
+    answer = caller.post("math", {"expression": expression}).body
+    assert answer["success"] is False
+    assert answer["error"]["type"] in ("MathError", "SyntaxError")
+    assert answer["error"]["message"]
+
+
+def test_statistics_use_case(caller: Caller) -> None:
+    """Use case 2, with numbers from the sample itself: mean 47.4, median 50.5."""
+    answer = caller.python(
+        "import numpy as np\nfrom scipy import stats\ndata = [23, 45, 56, 78, 12, 34, 56, 78, 90, 12]\n"
+        "print(f'Mean: {np.mean(data):.2f}')\nprint(f'Median: {np.median(data):.2f}')\n"
+        "print(stats.t.interval(0.95, len(data)-1, np.mean(data), stats.sem(data)))"
+    )
+    assert answer["success"] is True, answer
+    assert answer["output"].startswith("Mean: 48.40\nMedian: 50.50\n")
+
+
+def test_machine_learning_use_case(caller: Caller) -> None:
+    """Use case 5: least squares by hand give slope 20/3 and intercept 43.75."""
+    answer = caller.python(
+        "from sklearn.linear_model import LinearRegression\nimport numpy as np\n"
+        "X = np.array([[1], [2], [3], [4], [5], [6], [7], [8]])\ny = np.array([50, 55, 65, 70, 80, 85, 90, 95])\n"
+        "model = LinearRegression()\nmodel.fit(X, y)\nprint(f'{model.coef_[0]:.2f} {model.intercept_:.2f}')"
+    )
+    assert answer["output"] == "6.67 43.75\n", answer
+
+
+@pytest.mark.parametrize("package", ["numpy", "pandas", "matplotlib", "seaborn", "scipy", "sklearn"])
+def test_a_package_that_is_there_says_its_version(caller: Caller, package: str) -> None:
+    """The version told is the one a kernel imports."""
+    told = caller.post("install", {"package": package})
+    assert told.status == 200
+    version = caller.python(f"import {package}\nprint({package}.__version__, end='')")["stdout"]
+    assert told.body["success"] is True
+    assert version in told.body["output"]
+
+
+@pytest.mark.parametrize("package", ["math", "statistics", "json", "csv", "datetime", "random"])
+def test_the_standard_library_says_so(caller: Caller, package: str) -> None:
+    """Nothing is to be installed, and the answer says why."""
+    told = caller.post("install", {"package": package})
+    assert told.status == 200
+    assert "Python" in told.body["output"]
+
+
+def test_any_other_package_is_refused_with_the_list(caller: Caller) -> None:
+    """403, and the allowed names in the message."""
+    told = caller.post("install", {"package": "requests"})
+    assert told.status == 403
+    assert told.body["success"] is False
+    for name in ("numpy", "scikit-learn", "random"):
+        assert name in told.body["error"]["message"]
+
+
+def test_history_is_newest_first(caller: Caller) -> None:
+    """What ran last stands first, with type, code, success, timestamp and time taken."""
+    caller.python("print('first')")
+    caller.post("math", {"expression": "1 / 0"})
+    told = caller.wait_for_history(lambda rows: bool(rows) and rows[0]["code"] == "1 / 0")
+    assert told[0]["type"] == "math"
+    assert told[0]["success"] is False
+    assert told[1]["code"] == "print('first')"
+    assert told[1]["success"] is True
+    assert told[1]["timestamp"].endswith("Z")
+    assert isinstance(told[1]["executionTime"], int)
+
+
+def test_health_says_what_the_guide_shows_and_little_more(caller: Caller) -> None:
+    """No token needed, and nothing an outsider should not know."""
+    told = caller.get("health", token="")
+    assert told.status == 200
+    assert told.body["status"] == "healthy"
+    assert told.body["python"]["available"] is True
+    assert told.body["python"]["version"].startswith("Python 3.")
+    assert told.body["config"] == {"pythonTimeout": 30000, "javascriptTimeout": 10000, "maxOutputSize": 1048576}
+    assert told.body["isolation"] in ("L1", "L2", "L2+", "L3")
+    assert set(told.body) <= {"status", "python", "javascript", "config", "isolation", "version"}
+
+
+def test_every_example_of_the_gallery_gives_the_output_it_shows(caller: Caller) -> None:
+    """The gallery is real: each example is sent as it stands."""
+    examples = caller.get("examples").body["examples"]
+    assert len(examples) >= 12
+    for example in examples:
+        answer = caller.post(example["endpoint"].rsplit("/", 1)[-1], example["request"]).body
+        assert answer["success"] is True, (example["title"], answer)
+        if example.get("output") is not None:
+            assert answer["output"] == example["output"], example["title"]
+
+
+def test_javascript_says_that_it_is_not_there_yet(caller: Caller) -> None:
+    """501 with a clear error, not a missing route."""
+    told = caller.post("javascript", {"code": "return 42;"})
+    assert told.status == 501
+    assert "JavaScript" in told.body["error"]["message"]
+
+
+def test_the_png_opens_as_a_picture(caller: Caller) -> None:
+    """A decoder, not only a header, accepts it."""
+    answer = caller.python(
+        "import base64, io\nimport matplotlib.pyplot as plt\nfrom PIL import Image\nplt.plot([1, 2])\nplt.savefig('x.png')\n"
+        "print(Image.open('x.png').size)"
+    )
+    assert answer["success"] is True, answer
+    assert io.BytesIO(base64.b64decode(answer["charts"][0]["base64"])).read(4) == b"\x89PNG"

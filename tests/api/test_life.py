@@ -1,0 +1,253 @@
+"""The life of a gateway from outside: many callers at once, fresh kernels, orderly ends, killed processes, nothing left."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import live, traces
+from tests.api.caller import Caller
+from tests.conftest import assert_nothing_left
+
+pytestmark = pytest.mark.kernel
+
+
+def test_twenty_programs_in_parallel_do_not_mix(caller: Caller) -> None:
+    """Each answer holds its own program's output, files and variables, and nothing of another's."""
+
+    def one(i: int) -> tuple[int, object]:
+        code = (
+            f"import os, time\nmine = {i}\nopen('/tmp/mine', 'w').write('{i}')\nprint('start', mine, flush=True)\n"
+            f"time.sleep(0.2)\nprint('end', open('/tmp/mine').read(), os.listdir('/work'))\nmine"
+        )
+        return i, caller.python(code)
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        for i, answer in pool.map(one, range(20)):
+            assert answer["output"] == f"start {i}\nend {i} []\n", answer
+            assert answer["variables"]["mine"]["preview"] == str(i)
+
+
+def test_no_kernel_is_used_twice(caller: Caller) -> None:
+    """What a run leaves behind, in memory or in files, the next one does not find."""
+    caller.python("import builtins\nbuiltins.leak = 1\nopen('/work/leak', 'w').close()\nopen('/tmp/leak', 'w').close()")
+    for _ in range(6):
+        answer = caller.python(
+            "import builtins, os\nprint(hasattr(builtins, 'leak'), os.listdir('/work'), os.path.exists('/tmp/leak'))"
+        )
+        assert answer["output"] == "False [] False\n"
+
+
+def test_random_numbers_differ_between_kernels(caller: Caller) -> None:
+    """random, numpy, uuid and tempfile each start anew in every fork."""
+    code = (
+        "import random, uuid, tempfile, numpy\nprint(random.random(), numpy.random.rand(), uuid.uuid4(), tempfile.mktemp())"
+    )
+    seen = [caller.python(code)["output"].split() for _ in range(4)]
+    for kind in zip(*seen, strict=True):
+        assert len(set(kind)) == len(seen), kind
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        ("import subprocess\nprint(subprocess.run(['echo', 'hi'], capture_output=True, text=True).stdout)", "hi\n\n"),
+        ("import subprocess\nsubprocess.run(['echo', 'straight'])", "straight\n"),
+        ("import os\n_ = os.system('echo from the shell')", "from the shell\n"),
+        ("!echo bang", "bang\n"),
+        ("import threading\nt = threading.Thread(target=print, args=('thread',))\nt.start(); t.join()", "thread\n"),
+        ("import asyncio\nawait asyncio.sleep(0)\nprint('awaited')", "awaited\n"),
+        ("import multiprocessing as m\nwith m.Pool(2) as p: print(p.map(abs, [-1, -2, 3]))", "[1, 2, 3]\n"),
+        (
+            "from concurrent.futures import ProcessPoolExecutor\n"
+            "with ProcessPoolExecutor(2) as p: print(list(p.map(abs, [-4])))",
+            "[4]\n",
+        ),
+        ("import sqlite3\nprint(sqlite3.connect('x.db').execute('select 1').fetchone())", "(1,)\n"),
+        (
+            "import sys, subprocess\nsubprocess.run([sys.executable, '-c', 'import numpy; print(numpy.ones(2).sum())'])",
+            "2.0\n",
+        ),
+        ("import os\nos.close(os.open('/work/x', os.O_CREAT))\nprint(os.listdir('.'))", "['x']\n"),
+    ],
+)
+def test_what_programs_commonly_need_works_inside(caller: Caller, code: str, output: str) -> None:
+    """Isolation takes nothing from ordinary programs."""
+    answer = caller.python(code)
+    assert answer["output"] == output, answer
+    assert answer["stderr"] == ""
+
+
+def test_what_the_gateway_has_is_not_in_a_kernel(caller: Caller) -> None:
+    """Its packages are not importable, its files and environment not readable."""
+    answer = caller.python(
+        "import importlib.util, os\n"
+        "print([n for n in ('sqlalchemy', 'pydantic', 'orjson', 'structlog', 'prometheus_client', 'gateway')"
+        " if importlib.util.find_spec(n)])\n"
+        "print([n for n in os.environ if 'OMEGA' in n or 'TOKEN' in n])\n"
+        f"print(os.path.exists({str(Path(__file__).parents[2])!r}))"
+    )
+    assert answer["output"] == "[]\n[]\nFalse\n", answer
+
+
+def test_a_leaving_caller_takes_its_run_with_it(caller: Caller) -> None:
+    """A closed connection ends the run: its kernel is gone soon, and does not hold a place."""
+    with pytest.raises(TimeoutError):
+        caller.gateway.ask(
+            "POST", "/code-interpreter/python", {"code": "while True: pass", "timeout": 60_000}, timeout_s=0.5
+        )
+    marker = "while True: pass"
+    rows = caller.wait_for_history(lambda rows: True)
+    assert all(row["code"] != marker or not row["success"] for row in rows)
+    metrics = ""
+    for _ in range(100):
+        metrics = str(caller.gateway.ask("GET", "/metrics").body)
+        if 'outcome="cancelled"' in metrics:
+            return
+        time.sleep(0.05)
+    raise AssertionError(metrics)
+
+
+def test_the_log_holds_no_code_and_no_token(caller: Caller) -> None:
+    """Run ids, kinds and times are logged; what callers send is not."""
+    caller.python("print('a canary in a coal mine')\nraise ValueError('canary error')")
+    text = caller.gateway.log.read_text()
+    assert "canary" not in text
+    assert caller.gateway.token not in text
+    assert "run_id" in text
+
+
+def test_a_full_gateway_answers_503_with_retry_after() -> None:
+    """When the queue is full a request is refused at once, with a time to come back."""
+    with live.serving("--pool-max", "1", "--pool-min", "1", "--queue-limit", "1") as gateway:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            sleep = {"code": "import time; time.sleep(1.5)"}
+            replies = list(
+                pool.map(lambda _: gateway.ask("POST", "/code-interpreter/python", sleep), range(6)),
+            )
+        refused = [reply for reply in replies if reply.status == 503]
+        assert [reply.status for reply in replies].count(200) == 2, replies
+        assert len(refused) == 4
+        for reply in refused:
+            assert int({k.lower(): v for k, v in reply.headers.items()}["retry-after"]) >= 1
+            assert reply.body["error"]["code"] == "busy"
+        assert gateway.run("print(1)")["output"] == "1\n"
+
+
+def test_sigterm_lets_running_work_finish() -> None:
+    """The answer still comes; new requests are refused; the exit code is 0; nothing is left."""
+    traces.adopt_orphans()
+    before = traces.take()
+    with tempfile.TemporaryDirectory(prefix="omega-test-") as folder:
+        process, gateway = live.start(Path(folder))
+        try:
+            live.wait_ready(gateway, process)
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                running = pool.submit(gateway.run, "import time; time.sleep(1.5); print('done')")
+                time.sleep(0.5)
+                process.send_signal(signal.SIGTERM)
+                assert running.result()["output"] == "done\n"
+            assert process.wait(20) == 0
+        finally:
+            live.stop(process)
+        assert_nothing_left(before)
+
+
+@pytest.mark.parametrize("victim", ["zygote", "spawner"])
+def test_a_killed_helper_is_replaced(victim: str) -> None:
+    """kill -9 of the zygote fails no request; kill -9 of the spawner at most those under way."""
+    with live.serving() as gateway:
+        helper = find(gateway.pid, victim)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            running = pool.submit(gateway.run, "import time; time.sleep(1.5); print('survived')")
+            time.sleep(0.5)
+            os.kill(helper, signal.SIGKILL)
+            answer = running.result()
+            if victim == "zygote":
+                assert answer["output"] == "survived\n", answer
+            else:
+                assert answer["error"] is None or answer["error"]["type"] == "KernelDied"
+        for _ in range(12):
+            assert gateway.run("print(1)")["output"] == "1\n"
+        assert find(gateway.pid, victim) != helper
+
+
+@pytest.mark.parametrize("victim", ["gateway", "spawner", "zygote"])
+def test_after_kill_9_a_new_start_leaves_nothing_behind(victim: str) -> None:
+    """Whichever process is killed: once the gateway has been started and ended again, no trace is left."""
+    traces.adopt_orphans()
+    before = traces.take()
+    with tempfile.TemporaryDirectory(prefix="omega-test-") as folder:
+        process, gateway = live.start(Path(folder))
+        try:
+            live.wait_ready(gateway, process)
+            gateway.run("import subprocess; subprocess.Popen(['sleep', '300'])")
+            os.kill(gateway.pid if victim == "gateway" else find(gateway.pid, victim), signal.SIGKILL)
+            if victim == "gateway":
+                process.wait(10)
+            else:
+                process.kill()
+                process.wait(10)
+        finally:
+            process.kill()
+            process.wait()
+        process, gateway = live.start(Path(folder))
+        try:
+            live.wait_ready(gateway, process)
+            assert gateway.run("print(1)")["output"] == "1\n"
+        finally:
+            live.stop(process)
+        assert_nothing_left(before)
+
+
+def find(gateway_pid: int, role: str) -> int:
+    """The pid of a helper process, by what its command line says."""
+    marks = {"spawner": b"kernels.spawner", "zygote": b"kernels.zygote"}
+    for _ in range(200):
+        for pid in traces.descendants(gateway_pid):
+            try:
+                if marks[role] in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+            except OSError:
+                continue
+        time.sleep(0.05)
+    raise AssertionError(f"no {role} below {gateway_pid}")
+
+
+def test_a_zygote_is_recycled_without_a_failed_request() -> None:
+    """After a number of forks a new zygote takes over while requests go on."""
+    with live.serving("--zygote-forks", "8") as gateway:
+        first = find(gateway.pid, "zygote")
+        for i in range(40):
+            assert gateway.run(f"print({i})")["output"] == f"{i}\n"
+        for _ in range(100):
+            if find(gateway.pid, "zygote") != first:
+                return
+            time.sleep(0.1)
+        raise AssertionError("the zygote is still the first one")
+
+
+def test_history_survives_a_killed_gateway() -> None:
+    """kill -9 loses at most what was not yet written; the rest is there after the next start."""
+    with tempfile.TemporaryDirectory(prefix="omega-test-") as folder:
+        process, gateway = live.start(Path(folder))
+        try:
+            live.wait_ready(gateway, process)
+            gateway.run("print('kept')")
+            Caller(gateway).wait_for_history(lambda rows: len(rows) == 1)
+        finally:
+            process.kill()
+            process.wait()
+        process, again = live.start(Path(folder))
+        try:
+            live.wait_ready(again, process)
+            rows = Caller(again).wait_for_history(lambda rows: len(rows) == 1)
+            assert rows[0]["code"] == "print('kept')"
+        finally:
+            live.stop(process)
