@@ -1,0 +1,1 @@
+"""`make bench`: the gateway and its peers side by side, in one run on one machine, as ratios."""

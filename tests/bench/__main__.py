@@ -1,0 +1,119 @@
+"""Run the whole benchmark: prints the table and writes results.md and results.json beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import measure, plain
+from tests.bench.numbers import Row, Samples
+from tests.bench.profile import profile
+from tests.bench.report import Report
+from tests.live import serving
+
+HERE = Path(__file__).resolve().parent
+_begun = time.monotonic()
+
+
+def main() -> int:
+    """Measure, print, write; 0 unless something could not be measured."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--profile", action="store_true", help="also say where the gateway's own time goes")
+    parser.add_argument("--output", type=Path, default=HERE, metavar="DIR", help="where results.md and results.json go")
+    options = parser.parse_args()
+    report = run(with_profile=options.profile)
+    report.write(options.output)
+    print(f"\n{report.to_markdown()}")
+    return 0
+
+
+def run(*, with_profile: bool) -> Report:
+    """All measurements, one after the other, so that none disturbs another."""
+    python = plain.base_python()
+    with serving() as gateway:
+        say("memory of idle kernels")
+        memory = measure.idle_memory(gateway)
+        say(f"fresh runs against {python}")
+        fresh, bare = measure.fresh_run(gateway, python)
+        say("charts against a warm process")
+        charts, drawn = measure.chart(gateway)
+        say("fresh runs on all cores")
+        load = measure.sustained(gateway)
+        isolation = str(gateway.ask("GET", "/code-interpreter/health").body.get("isolation", "unknown"))
+    say("isolation steps")
+    steps = asyncio.run(measure.isolation_steps())
+    with tempfile.TemporaryDirectory(prefix="omega-bench-") as folder:
+        say("a plain ipykernel through jupyter_client")
+        peer = asyncio.run(measure.plain_kernel(Path(folder)))
+        say("jupyter_kernel_gateway, a kernel created and deleted for each run")
+        jkg = asyncio.run(measure.jkg_sustained(Path(folder)))
+    lines = []
+    if with_profile:
+        say("profile")
+        lines = profile()
+    say("done")
+    return Report(
+        measure.machine(python),
+        isolation,
+        [
+            Row(
+                "fresh, isolated Python run over HTTP, data stack imported",
+                'bare `python3 -c "print(1)"`',
+                fresh,
+                bare,
+                "≤ 1",
+            ),
+            Row(
+                "the same, sustained on all cores, refill included",
+                "jupyter_kernel_gateway, kernel created and deleted per run, same imports",
+                load.per_s,
+                jkg,
+                "≥ 100",
+            ),
+            Row(
+                "fresh, isolated Python run over HTTP",
+                "warm round trip to a plain ipykernel, `jupyter_client`",
+                fresh,
+                peer.warm,
+                "-",
+            ),
+            Row(
+                "fresh, isolated Python run over HTTP", "plain ipykernel started for it, same imports", fresh, peer.cold, "-"
+            ),
+            Row(
+                "chart (PNG) over HTTP",
+                "same figure drawn and saved in a warm plain Python process",
+                charts,
+                drawn,
+                "≤ 1.25",
+            ),
+            Row("memory of an idle kernel (PSS)", "plain ipykernel with the same imports", memory["pss"], peer.pss, "≤ 0.2"),
+        ],
+        load.cpu_ms,
+        _memory_rows(memory, peer.pss),
+        steps,
+        lines,
+    )
+
+
+def _memory_rows(memory: dict[str, Samples], plain_pss: Samples) -> dict[str, float]:
+    own = {f"{role}, once (PSS)": samples.p50 for role, samples in memory.items() if role not in ("pss", "uss")}
+    return {
+        "idle kernel with its init (PSS)": memory["pss"].p50,
+        "idle kernel with its init (USS)": memory["uss"].p50,
+        **own,
+        "plain ipykernel (PSS)": plain_pss.p50,
+    }
+
+
+def say(what: str) -> None:
+    """One line of progress on stderr."""
+    print(f"[{time.monotonic() - _begun:5.1f} s] {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Fixtures that several groups of tests share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests import traces
+from tests.live import Gateway, serving
+
+SETTLE_S = 5.0
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Gateway]:
+    """One real gateway for the whole session; when it has ended, nothing of it may be left on the machine."""
+    traces.adopt_orphans()
+    before = traces.take()
+    with serving() as running:
+        yield running
+    assert_nothing_left(before)
+
+
+def assert_nothing_left(before: traces.Traces) -> None:
+    """Whatever is here beyond *before* a few seconds after a gateway's end is a leak."""
+    deadline = time.monotonic() + SETTLE_S
+    while (left := traces.take().beyond(before)) and time.monotonic() < deadline:
+        time.sleep(0.05)  # the kernel takes down namespaces on its own time
+    assert not left, "left behind:\n" + "\n".join(left)

@@ -1,0 +1,99 @@
+"""What a gateway could leave behind on the machine: processes, cgroups, mounts, sockets. Taken before and compared after."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """From now on whoever loses his parent below this process becomes its child, and is found by take()."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What is there at one moment, each as words that a failing test can show."""
+
+    processes: frozenset[str]
+    cgroups: frozenset[str]
+    mounts: frozenset[str]
+    sockets: frozenset[str]
+
+    def beyond(self, before: Traces) -> list[str]:
+        """What is here and was not there *before*."""
+        return sorted(
+            f"{item.name}: {left}" for item in fields(self) for left in getattr(self, item.name) - getattr(before, item.name)
+        )
+
+
+def take() -> Traces:
+    """All traces of this moment."""
+    return Traces(
+        processes=frozenset(_describe(pid) for pid in descendants(os.getpid())),
+        cgroups=frozenset(_cgroups()),
+        mounts=frozenset(Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()),
+        sockets=frozenset(_unix_sockets()),
+    )
+
+
+def descendants(pid: int) -> list[int]:
+    """The live processes below *pid*, those in pid namespaces of their own included; zombies do not count."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        for child in _children(waiting.pop()):
+            waiting.append(child)
+            if _state(child) not in ("Z", "X", ""):
+                found.append(child)
+    return found
+
+
+def start_time(pid: int) -> str:
+    """When *pid* started, in ticks: together with the number it names one process for good. Empty when it is gone."""
+    return _stat(pid)[19] if _stat(pid) else ""
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            children += map(int, path.read_text().split())
+    return children
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; the name before them may hold anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _state(pid: int) -> str:
+    return _stat(pid)[0] if _stat(pid) else ""
+
+
+def _describe(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        words = ""
+    return f"{pid} started {start_time(pid)}: {words[:200].strip() or '?'}"
+
+
+def _cgroups() -> list[str]:
+    """Directories that spawners made, in every hierarchy of cgroup v1 and in v2."""
+    root = Path("/sys/fs/cgroup")
+    return [str(path) for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}omega-*")]
+
+
+def _unix_sockets() -> list[str]:
+    lines = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()[1:]
+    return [parts[7] for parts in (line.split(maxsplit=7) for line in lines) if len(parts) == 8 and "omega" in parts[7]]
