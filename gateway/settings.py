@@ -101,7 +101,7 @@ class Settings(BaseModel):
         None,
         description="where the history is kept",
         repr=False,
-        pattern=r"^(sqlite:///.+|(postgresql|postgres|postgresql\+psycopg)://.+)$",
+        pattern=r"^(sqlite:///[^:?]+|(postgresql|postgres|postgresql\+psycopg)://.+)$",
         json_schema_extra={
             "allowed": "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
             "secret": True,
@@ -124,7 +124,7 @@ class Settings(BaseModel):
     pool_memory_mb: Whole = _number(4096, 64, 4_194_304, "memory all kernels together may be promised")
     queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; more are answered 503")
     queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
-    zygote_forks: Whole = _number(10_000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
+    zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
 
     python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
     javascript_timeout_s: Number = _number(10, 0.1, 86_400, "time a JavaScript run has unless it asks for another")

@@ -1,0 +1,69 @@
+"""What the operator reads when the gateway has started: where it is, how safe it is, and a first request to paste."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TextIO
+
+from gateway.state import StoredToken
+
+EXAMPLE = '{"code": "import numpy as np; print(np.arange(5) ** 2)"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The facts of a start. *token* is None when the token was configured rather than stored."""
+
+    host: str
+    port: int
+    level: str
+    python_version: str
+    token: StoredToken | None
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Writes the facts of a start for people."""
+
+    stream: TextIO
+
+    def show(self, serving: Serving) -> None:
+        """Write the lines; a stream nobody reads any more is no reason to stop."""
+        try:
+            print("\n".join(_lines(serving)), file=self.stream, flush=True)
+        except (BrokenPipeError, UnicodeEncodeError):
+            return
+
+
+def url_of(host: str, port: int) -> str:
+    """The address to open: a machine's own one when the gateway listens on all of them."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _lines(serving: Serving) -> list[str]:
+    url = url_of(serving.host, serving.port)
+    return [
+        f"Omega Gateway is ready at {url}",
+        f"  kernels    Python {serving.python_version}, isolation level {serving.level} (see `omega doctor`)",
+        f"  token      {_token_line(serving.token)}",
+        "",
+        f"  curl {url}/code-interpreter/python -H 'Content-Type: application/json' \\",
+        f'    -H "Authorization: Bearer {_token_source(serving.token)}" \\',
+        f"    -d {shlex.quote(EXAMPLE)}",
+        "",
+    ]
+
+
+def _token_line(token: StoredToken | None) -> str:
+    if token is None:
+        return "the configured one"
+    if token.is_new:
+        return f"{token.value}  (shown this once; kept in {token.path})"
+    return f"kept in {token.path}; `omega token print` shows it"
+
+
+def _token_source(token: StoredToken | None) -> str:
+    """What the shell replaces by the token, so that it is neither on screen again nor in the shell's history."""
+    return "$OMEGA_TOKEN" if token is None else f"$(cat {shlex.quote(str(token.path))})"

@@ -1,0 +1,131 @@
+"""What ``omega serve``, ``doctor``, ``token`` and ``version`` do, and how each of them can fail.
+
+Exit codes: 0 done, 1 could not be done, 2 wrong options or settings, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from gateway import state
+from gateway.app import StartError, serve
+from gateway.banner import Banner
+from gateway.configuration import describe_allowed, describe_default, read_settings
+from gateway.service.history_store import HistoryError
+from gateway.settings import Settings, SettingsError, find_kernel_python
+from gateway.version import VERSION
+from kernels.sandbox import probe
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+NO_FLAG = frozenset({"token", "database_url"})
+"""Settings with a secret in them: a command line is visible to every user of the machine."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command; what went wrong is one sentence on stderr."""
+    options = vars(make_parser().parse_args(arguments))
+    command: Callable[[Settings, str], int] = options.pop("command")
+    action: str = options.pop("action", "")
+    try:
+        return command(read_settings(options, os.environ), action)
+    except SettingsError as error:
+        return _complain(error, WRONG)
+    except (state.StateError, HistoryError, StartError) as error:
+        return _complain(error, FAILED)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; every setting is an option of ``serve``."""
+    parser = argparse.ArgumentParser(
+        "omega", description="A self-hosted code interpreter on isolated Jupyter kernels.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    served = _add(commands, "serve", _serve, "serve until SIGTERM or Ctrl-C", Settings.model_fields)
+    served.epilog = (
+        "Each option is also an environment variable (--pool-min: OMEGA_POOL_MIN) and a key of the TOML file (pool_min). "
+        "Options win over the environment, the environment over the file. token and database_url are set in the "
+        "environment or the file only."
+    )
+    kernels = ("kernel_python", "require_isolation")
+    _add(commands, "doctor", _diagnose, "try each isolation facility and tell the level reached", kernels)
+    token = _add(commands, "token", _manage_token, "tell where the stored token is, print it, or replace it", ("state_dir",))
+    token.add_argument("action", nargs="?", choices=("path", "print", "rotate"), default="path")
+    _add(commands, "version", _tell_version, "print the version", ())
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    command: Callable[[Settings, str], int],
+    about: str,
+    settings: Sequence[str] | dict[str, object],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.set_defaults(command=command)
+    parser.add_argument("--config", metavar="FILE", help="TOML file with settings (default: omega.toml, if it is there)")
+    for setting in settings:
+        if setting not in NO_FLAG:
+            _add_flag(parser, setting)
+    return parser
+
+
+def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
+    about = Settings.model_fields[name].description
+    text = f"{about} (default: {describe_default(name)}; {describe_allowed(name)})"
+    parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=text.replace("%", "%%"))
+
+
+def _serve(settings: Settings, _action: str) -> int:
+    return asyncio.run(serve(settings, Banner(sys.stdout)), debug=False)
+
+
+def _diagnose(settings: Settings, _action: str) -> int:
+    measured = probe.measure()
+    width = max(map(len, measured.facilities), default=0)
+    for name, said in measured.facilities.items():
+        print(f"{name:{width}}  {said}")
+    print(f"\nisolation level: {measured.level.label}, needed: {settings.require_isolation.label}")
+    try:
+        print(f"kernel python: {find_kernel_python(settings)}")
+    except SettingsError as error:
+        return _complain(error, FAILED)
+    return DONE if measured.level >= settings.require_isolation else FAILED
+
+
+def _manage_token(settings: Settings, action: str) -> int:
+    state.prepare_directory(settings.state_dir)
+    if settings.token is not None:
+        print("omega: the configured token is in use, not the stored one", file=sys.stderr)
+    if action == "rotate":
+        made = state.make_token(settings.state_dir)
+        print(f"A new token is in {made.path}; a running gateway takes it when it is started again.")
+    elif action == "path":
+        print(state.token_path(settings.state_dir))
+    elif (stored := state.load_token(settings.state_dir)) is None:
+        raise state.StateError(f"no token is stored in {settings.state_dir} yet: the first `omega serve` makes one")
+    else:
+        print(stored.value)
+    return DONE
+
+
+def _tell_version(_settings: Settings, _action: str) -> int:
+    print(f"omega-gateway {VERSION}")
+    return DONE
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"omega: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,94 @@
+"""The way to the runner, which closes when the gateway is to end: runs inside finish, new ones are turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from gateway.core.errors import Unavailable
+from gateway.core.model import Result
+from gateway.service.install import Installed
+from gateway.service.runner import Allowance, Caller, RunRequest
+
+RETRY_AFTER_S = 5
+
+
+class Runs(Protocol):
+    """Runs code; see runner.Runner."""
+
+    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+        """What the run reported."""
+
+
+class Installs(Protocol):
+    """Adds packages; see install.Installer."""
+
+    async def install(self, package: str) -> Installed:
+        """What was installed."""
+
+
+class Gate:
+    """Counts what is under way, and lets nothing new in once it is closed."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._is_closed = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def inside(self) -> int:
+        """How many are under way."""
+        return self._inside
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be counted; raises Unavailable when the gate is closed."""
+        if self._is_closed:
+            raise Unavailable("The server is shutting down.", retry_after_s=RETRY_AFTER_S)
+        self._inside += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    def close(self) -> None:
+        """Turn new ones away from here on."""
+        self._is_closed = True
+
+    async def wait_empty(self, timeout_s: float) -> bool:
+        """Whether all had ended before *timeout_s* was over."""
+        try:
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+
+class GatedRuns:
+    """A runner behind the gate."""
+
+    def __init__(self, gate: Gate, runs: Runs) -> None:
+        self._gate, self._runs = gate, runs
+
+    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+        """What the run reported; raises Unavailable when the gateway is ending."""
+        with self._gate.enter():
+            return await self._runs.run(request, caller, run_id, allowance)
+
+
+class GatedInstalls:
+    """An installer behind the gate."""
+
+    def __init__(self, gate: Gate, installs: Installs) -> None:
+        self._gate, self._installs = gate, installs
+
+    async def install(self, package: str) -> Installed:
+        """What was installed; raises Unavailable when the gateway is ending."""
+        with self._gate.enter():
+            return await self._installs.install(package)
