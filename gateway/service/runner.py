@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -106,7 +107,7 @@ class Runner:
         self._meter = meter
         self._wall_clock = wall_clock
         self._clock = clock
-        self._log = structlog.get_logger("runner")
+        self._log = structlog.get_logger("omega.runner")
 
     async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
         """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run."""
@@ -114,21 +115,26 @@ class Runner:
         log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
         log.info("run started", timeout_s=request.timeout_s, code_chars=len(request.code))
         self._meter.run_started(request.task)
-        outcome = "cancelled"
+        outcome, result = "internal", None
         try:
             async with self._pool.lease(_language(request.task)) as kernel:
                 result = judge(request.task, await kernel.run(_spec(request, allowance)))
             outcome = outcome_of(result)
+            return result
         except GatewayError as error:
             outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         finally:
             wall_s = self._clock() - started_at
             self._meter.run_ended(request.task, outcome, wall_s)
             log.info("run ended", outcome=outcome, wall_ms=round(wall_s * 1000, 1))
-        code = request.title or request.code
-        self._history.record(Record(run_id, caller.key_id, started_utc, request.task, code, result.success, result.wall_s))
-        return result
+            if result is not None or outcome == "cancelled":
+                success, spent_s = (result.success, result.wall_s) if result is not None else (False, wall_s)
+                code = request.title or request.code
+                self._history.record(Record(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
 
 
 def outcome_of(result: Result) -> str:
@@ -146,8 +152,13 @@ def judge(task: Task, result: Result) -> Result:
 
 
 def is_chart(display: Display) -> bool:
-    """Whether *display* has a picture."""
-    return any(kind in display.data for kind in CHART_TYPES)
+    """Whether *display* has a picture; what is no text is none."""
+    return chart_type(display) is not None
+
+
+def chart_type(display: Display) -> str | None:
+    """The MIME type of the best picture of *display*."""
+    return next((kind for kind in CHART_TYPES if isinstance(display.data.get(kind), str)), None)
 
 
 def _language(task: Task) -> Language:

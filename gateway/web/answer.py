@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import orjson
 
 from gateway.core.model import Display, Json, Raised, Result, Task
-from gateway.service.runner import CHART_TYPES, is_chart
+from gateway.core.strict import clean_text
+from gateway.service.runner import chart_type, is_chart
 
 SAFE_INT = 2**53 - 1
 DEPTH = 100
@@ -36,7 +37,7 @@ def clean(value: object, depth: int = DEPTH) -> Json:
         case None | bool():
             return value
         case str():
-            return _clean_text(value)
+            return clean_text(value)
         case int():
             return int(value) if -SAFE_INT <= value <= SAFE_INT else _digits(value)
         case float():
@@ -44,7 +45,7 @@ def clean(value: object, depth: int = DEPTH) -> Json:
         case _ if depth <= 0:
             return _TOO_DEEP
         case Mapping():
-            return {_clean_text(str(key)): clean(item, depth - 1) for key, item in value.items()}
+            return {clean_text(str(key)): clean(item, depth - 1) for key, item in value.items()}
         case list() | tuple():
             return [clean(item, depth - 1) for item in value]
         case _:
@@ -57,15 +58,6 @@ def _digits(value: int) -> str:
         return str(value)
     except ValueError:
         return hex(value)
-
-
-def _clean_text(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # Pairs that were split into two escapes become the character they stand for; what is left alone is replaced.
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
@@ -112,11 +104,10 @@ def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
 
 def _chart(display: Display) -> dict[str, Json]:
     """The best picture of *display* as base64, ready for a data URI; SVG also as text."""
-    kind = next(kind for kind in CHART_TYPES if kind in display.data)
-    content = display.data[kind]
-    text = content if isinstance(content, str) else ""
+    kind = chart_type(display)
+    text = str(display.data[kind]) if kind else ""
     if kind == "image/svg+xml":
-        encoded = base64.b64encode(_clean_text(text).encode()).decode()
+        encoded = base64.b64encode(clean_text(text).encode()).decode()
         return {"base64": encoded, "mimeType": kind, "svg": text}
     # IPython ends base64 with a newline and may wrap it; data URIs want neither.
     return {"base64": "".join(text.split()), "mimeType": kind}

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from gateway.core.errors import (
@@ -25,6 +25,7 @@ from gateway.core.errors import (
     TooLarge,
     Unauthorized,
 )
+from gateway.log import bind_run
 from gateway.service.runner import Caller
 from gateway.web import answer, guard
 from gateway.web.services import Answer, Services
@@ -62,8 +63,9 @@ class Endpoint(RequestHandler):
     caller: Caller
     run_id: str
 
-    def initialize(self, services: Services) -> None:
+    def initialize(self, services: Services, route: str) -> None:
         self.services = services
+        self.route = route
         self._refusal: GatewayError | None = None
         self._body = bytearray()
         self._received = 0
@@ -186,7 +188,7 @@ class Endpoint(RequestHandler):
         if self._is_preflight():
             self._write_preflight()
             return
-        self._work = asyncio.ensure_future(self._action()())
+        self._work = asyncio.ensure_future(self._act())
         try:
             done = await self._work
         except asyncio.CancelledError:
@@ -197,6 +199,10 @@ class Endpoint(RequestHandler):
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)
         await self.finish(reply.body)
+
+    async def _act(self) -> Answer | Reply:
+        bind_run(self.run_id)
+        return await self._action()()
 
     get = post = put = delete = head = options = patch = _respond
 
@@ -247,7 +253,7 @@ class Endpoint(RequestHandler):
         """Expected failures are in the access log already; the others are logged with their stack and the run id."""
         if isinstance(value, (GatewayError, HTTPError)) or typ is None or value is None:
             return
-        structlog.get_logger("web").error("request failed", run_id=self.run_id, exc_info=(typ, value, tb))
+        structlog.get_logger("omega.web").error("request failed", run_id=self.run_id, exc_info=(typ, value, tb))
 
     def compute_etag(self) -> None:
         """None: answers are not to be cached, so hashing them is for nothing."""
@@ -277,13 +283,15 @@ def declared_bytes(headers: HTTPHeaders) -> int:
 
 
 def log_request(handler: RequestHandler) -> None:
-    """One line for each answer; no query, no body, no token."""
-    request: HTTPServerRequest = handler.request
-    structlog.get_logger("web").info(
+    """One line and one count for each answer; no query, no body, no token."""
+    assert isinstance(handler, Endpoint), "the application has no other handlers"
+    request = handler.request
+    handler.services.metrics.request_answered(handler.route, request.method, handler.get_status())
+    structlog.get_logger("omega.web").info(
         "request",
         method=request.method,
         path=request.path[:200],
         status=handler.get_status(),
         ms=round(request.request_time() * 1000, 1),
-        run_id=getattr(handler, "run_id", None),
+        run_id=handler.run_id,
     )

@@ -43,11 +43,11 @@ ROUTES = (
 
 def make_application(services: Services) -> Application:
     """The Tornado application that serves ROUTES and answers everything else with the same checks and errors."""
-    handlers = [(re.escape(route.path), route.endpoint, {"services": services}) for route in ROUTES]
+    handlers = [(re.escape(route.path), route.endpoint, {"services": services, "route": route.path}) for route in ROUTES]
     return Application(
         handlers,
         default_handler_class=Unknown,
-        default_handler_args={"services": services},
+        default_handler_args={"services": services, "route": "unknown"},
         log_function=log_request,
         routes=ROUTES,
     )

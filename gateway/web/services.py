@@ -83,6 +83,9 @@ class Metrics(Protocol):
     def render(self) -> bytes:
         """All metrics in the text exposition format."""
 
+    def request_answered(self, route: str, method: str, status: int) -> None:
+        """A request was answered; *route* is the pattern, never the path."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

@@ -74,7 +74,13 @@ class FakeHealth:
         return self.now
 
 
+@dataclass
 class FakeMetrics:
+    answered: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def request_answered(self, route: str, method: str, status: int) -> None:
+        self.answered.append((route, method, status))
+
     def render(self) -> bytes:
         return b"# HELP omega_runs_total Runs\n"
 
@@ -92,6 +98,7 @@ class Gateway:
     runner: FakeRunner
     history: FakeHistory
     health: FakeHealth
+    metrics: FakeMetrics
 
     async def ask(
         self,
@@ -134,13 +141,13 @@ class Gateway:
 async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
-    gallery = Gallery(("python",))
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, FakeMetrics())
+    gallery, metrics = Gallery(("python",)), FakeMetrics()
+    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics)
     server = make_server(make_application(services), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
     try:
-        yield Gateway(port, services, runner, history, health)
+        yield Gateway(port, services, runner, history, health, metrics)
     finally:
         server.stop()
         await server.close_all_connections()
