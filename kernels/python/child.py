@@ -1,0 +1,162 @@
+"""What a forked, confined child does: become one kernel and serve until told to stop."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+import uuid
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import zmq
+from tornado.ioloop import IOLoop
+from zmq.eventloop.zmqstream import ZMQStream
+
+from kernels.contract import CHANNELS
+from kernels.python import rest
+from kernels.python.publisher import Attendant
+
+MESSAGE_BYTES = 64 * 1024 * 1024
+LINGER_MS = 1000
+_TYPES = {"shell": zmq.ROUTER, "stdin": zmq.ROUTER, "control": zmq.ROUTER, "iopub": zmq.XPUB}
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStart:
+    """Everything that makes this child a particular kernel. *fds* are listening unix sockets, one per channel."""
+
+    kernel_id: str
+    key: str
+    fds: dict[str, int]
+    env: dict[str, str]
+    work_dir: str
+
+
+def main(start: ChildStart) -> NoReturn:
+    """Be the kernel that *start* describes; ends the process."""
+    status = 70
+    try:
+        _set_up_process(start)
+        _serve(start)
+        status = 0
+    except Exception:  # noqa: BLE001  # the entry point of the process: say why and end it
+        traceback.print_exc(file=sys.__stderr__)
+    finally:
+        os._exit(status)
+
+
+def _set_up_process(start: ChildStart) -> None:
+    atexit._clear()  # what the zygote registered is the zygote's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.clear()
+    os.environ.update(_environment(start))
+    os.chdir(start.work_dir)
+    sys.path[:] = [folder for folder in sys.path if folder not in ("", start.work_dir)] + [start.work_dir]
+    sys.argv[:] = [""]
+    reseed()
+
+
+def _environment(start: ChildStart) -> dict[str, str]:
+    temporary = "/tmp"  # noqa: S108  # private to the kernel: its own mount, or its own directory named by env
+    fixed = {
+        "HOME": start.work_dir,
+        "PATH": os.pathsep.join((os.path.dirname(sys.executable) or "/usr/bin", "/usr/local/bin", "/usr/bin", "/bin")),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "PAGER": "cat",
+        "TMPDIR": temporary,
+        "TZ": "UTC",
+        "USER": "kernel",
+        "MPLBACKEND": "agg",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**fixed, **threads, **start.env}
+
+
+def reseed() -> None:
+    """Make this process's random numbers and names its own: all children of a zygote start out alike."""
+    random.seed()
+    np.random.seed(np.frombuffer(os.urandom(32), np.uint32))
+    tempfile._name_sequence = None  # type: ignore[attr-defined]
+    tempfile.tempdir = None
+    uuid._node = uuid._last_timestamp = None  # type: ignore[attr-defined]
+
+
+def _serve(start: ChildStart) -> None:
+    parts = rest.take()
+    kernel: Any = parts.kernel
+    session = parts.session
+    session.pid, session.session, session.key = os.getpid(), uuid.uuid4().hex, start.key.encode("ascii")
+    context = zmq.Context(io_threads=1)
+    sockets = {channel: _socket(context, channel, start.fds[channel]) for channel in CHANNELS}
+    attendant = Attendant()
+    kernel.ident = start.kernel_id
+    parts.publisher.open(sockets["iopub"])
+    _attach_output(parts, attendant)
+    _attach_kernel(kernel, sockets, attendant)
+    attendant.loop.add_reader(sockets["iopub"].getsockopt(zmq.FD), parts.publisher.greet)
+    kernel.start()
+    attendant.start()
+    attendant.loop.call_soon_threadsafe(parts.publisher.greet)
+    kernel.io_loop.start()
+    _stop(parts, context)
+
+
+def _socket(context: Any, channel: str, descriptor: int) -> Any:
+    """A socket of *channel* that accepts on the listening *descriptor*; its path stays the gateway's business."""
+    socket = context.socket(_TYPES[channel])
+    socket.linger = LINGER_MS
+    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
+    if channel == "iopub":
+        socket.setsockopt(zmq.XPUB_NODROP, 1)
+    else:
+        socket.router_handover = 1
+    socket.setsockopt(zmq.USE_FD, descriptor)
+    socket.bind(f"ipc:///nonexistent/{channel}")
+    return socket
+
+
+def _attach_output(parts: rest.Rest, attendant: Attendant) -> None:
+    record, loop = parts.record, attendant.loop
+
+    def again() -> None:
+        if not record.flush_if_possible():
+            loop.call_later(0.01, again)
+
+    def later() -> None:
+        loop.call_later(0.1, again)
+
+    for reader in record.capture(lambda: loop.call_soon_threadsafe(later)):
+        loop.add_reader(reader, record.drain)
+    sys.stdout, sys.stderr = rest.streams(record)
+
+
+def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant) -> None:
+    shell = kernel.shell
+    kernel.stdin_socket = sockets["stdin"]
+    kernel.control_thread = attendant
+    kernel.shell_channel_thread.parent_thread = threading.main_thread()
+    kernel.shell_stream = ZMQStream(sockets["shell"], IOLoop.current())
+    kernel.control_stream = ZMQStream(sockets["control"], attendant.io_loop)
+    shell.displayhook.topic = kernel._topic("execute_result")
+    sys.modules["__main__"] = shell.user_module
+    shell.history_manager.dir_hist = [os.getcwd()]
+    shell.user_ns["_dh"][:] = [os.getcwd()]
+
+
+def _stop(parts: rest.Rest, context: Any) -> None:
+    atexit._run_exitfuncs()
+    parts.record.finish()
+    context.destroy(linger=LINGER_MS)

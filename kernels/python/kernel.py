@@ -1,0 +1,124 @@
+"""ipykernel's kernel, with one more kind of request: those whose metadata hold ``omega``."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from traitlets import Type
+
+from kernels.python import figures, tasks, usage
+from kernels.python.publisher import Publisher
+from kernels.python.shell import Compiler, Shell
+from kernels.python.streams import Record
+
+
+class NoShellThread:
+    """Stands where ipykernel keeps its shell channel thread: there are no subshells, so no such thread."""
+
+    parent_thread: Any = None
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Kernel(IPythonKernel):
+    """One kernel. Made in the zygote without sockets or threads; the child attaches both."""
+
+    shell_class = Type(Shell)
+    compiler_class = Type(Compiler)
+    _execute_sleep = 0
+    _supports_kernel_subshells = False
+
+    def __init__(self, publisher: Publisher, record: Record, **traits: Any) -> None:
+        super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
+        self.record = record
+        self._omega: dict[str, Any] | None = None
+        figures.gallery.publish = self._publish_picture
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Attribute what follows to the request *parent*."""
+        super().set_parent(ident, parent, channel)
+        if channel == "shell":
+            self.record.parent = parent
+
+    async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Run one request, ours or a plain client's."""
+        self._omega = None
+        await super().execute_request(stream, ident, parent)
+
+    async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:
+        """Run *code* and answer with the content of the reply."""
+        request = tasks.parse((cell_meta or {}).get("omega"))
+        if request is None:
+            figures.gallery.begin()
+            reply = await super().do_execute(code, silent, *args, cell_meta=cell_meta, **kwargs)
+            self._finish_plain()
+            return reply
+        meter = usage.Meter()
+        with self._ours():
+            outcome = await tasks.Run(self, request, code).run(kwargs.get("store_history", True))
+        self._omega = {"variables": outcome.variables, "usage": meter.read()}
+        return self._reply(outcome)
+
+    def _finish_plain(self) -> None:
+        try:
+            figures.gallery.finish()
+        except Exception:  # noqa: BLE001  # drawing failed: the shell shows why, as it does for a plain inline figure
+            self.shell.showtraceback()
+        self.record.finish()
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        self._forward_input(False)
+        self.shell.is_ours = self.shell.compile.is_ours = True
+        try:
+            yield
+        finally:
+            self.shell.is_ours = self.shell.compile.is_ours = False
+            self._restore_input()
+
+    def _reply(self, outcome: tasks.Outcome) -> dict[str, Any]:
+        self.shell.payload_manager.clear_payload()
+        reply: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
+        failure = outcome.failure
+        if failure is not None:
+            content = {"ename": failure.ename, "evalue": failure.evalue, "traceback": [failure.traceback]}
+            reply = {**reply, **content, "status": "error"}
+            self.record.finish()
+            self.send_response(self.iopub_socket, "error", content, ident=self._topic("error"))
+        self.record.finish()
+        reply["execution_count"] = self.shell.execution_count - 1
+        return reply
+
+    def finish_metadata(self, parent: Any, metadata: Any, reply_content: Any) -> Any:
+        """Metadata of the reply."""
+        metadata = super().finish_metadata(parent, metadata, reply_content)
+        if self._omega is not None:
+            metadata["omega"] = self._omega
+        return metadata
+
+    def publish(self, message: str, content: dict[str, Any]) -> None:
+        """Send one rich message after all text written before it."""
+        self.record.flush()
+        self.send_response(self.iopub_socket, message, content, ident=self._topic(message))
+
+    def _publish_picture(self, picture: figures.Picture) -> None:
+        is_text = picture.mime == figures.MIME["svg"]
+        body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
+        data = {picture.mime: body, "text/plain": picture.text}
+        self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Answer, then stop the main loop; the process ends with it."""
+        await super().shutdown_request(stream, ident, parent)
+        sys.stdout.flush()
+
+    def main_loop_is_running(self) -> bool:
+        """Whether the caller is inside the kernel's own event loop."""
+        return asyncio._get_running_loop() is not None

@@ -1,0 +1,76 @@
+"""What the zygote does once: import the data stack, warm it, and build a kernel that only lacks its sockets."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.metadata
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from kernels.python import warm
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+BACKEND = "module://kernels.python.figures"
+PACKAGES = (
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+    "scipy",
+    "scikit-learn",
+    "ipykernel",
+    "ipython",
+    "pyzmq",
+    "jupyter_client",
+    "pillow",
+    "joblib",
+)
+
+
+class PreloadError(RuntimeError):
+    """The zygote may not fork: something it must not have is there."""
+
+
+def preload() -> dict[str, str]:
+    """Import, warm and freeze everything; answers with the packages' versions. Call once, before any fork."""
+    for name in THREADS:
+        os.environ[name] = "1"  # read when the libraries load: no thread of theirs may exist when the zygote forks
+    os.environ["MPLBACKEND"] = BACKEND
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in warm.MODULES:
+            importlib.import_module(name)
+        _build()
+        warm.exercise()
+    _configure_matplotlib()
+    _check()
+    gc.collect()
+    gc.freeze()
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def _build() -> None:
+    from kernels.python import rest  # not before the libraries' settings are in the environment
+
+    rest.build()
+
+
+def _configure_matplotlib() -> None:
+    from kernels.python import figures, fonts
+
+    figures.watch_saving()
+    fonts.configure()
+    warm.draw()
+
+
+def _check() -> None:
+    if "debugpy" in sys.modules:
+        raise PreloadError("debugpy was imported")
+    tasks = Path("/proc/self/task")
+    if tasks.is_dir() and len(list(tasks.iterdir())) != 1:
+        raise PreloadError("the zygote has more than one thread")

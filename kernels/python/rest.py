@@ -1,0 +1,104 @@
+"""A kernel at rest: everything a kernel is made of except sockets, threads and identity."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from ipykernel.jsonutil import json_clean
+from jupyter_client.session import Session
+
+from kernels.python import figures
+from kernels.python.kernel import Kernel
+from kernels.python.publisher import Publisher
+from kernels.python.shell import Profile, config
+from kernels.python.streams import Name, Record, Stream
+
+
+@dataclass(slots=True)
+class Rest:
+    """The parts; *attach* in child.py brings them to life."""
+
+    session: Session
+    publisher: Publisher
+    record: Record
+    kernel: Kernel
+
+
+_made: list[Rest] = []
+
+
+def build() -> None:
+    """Make the kernel at rest. Called once, in the zygote."""
+    session = Session(key=b"at rest", username="kernel", check_pid=True)
+    publisher = Publisher()
+    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent))
+    publisher.welcome = lambda topic: _welcome(session, topic)
+    main_module = sys.modules["__main__"]
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # makes ipykernel see that there is no debugger
+    try:
+        kernel = _kernel(session, publisher, record)
+    finally:
+        del sys.modules["debugpy"]
+        sys.modules["__main__"] = main_module
+    _prepare_display(kernel)
+    _made.append(Rest(session, publisher, record, kernel))
+
+
+def take() -> Rest:
+    """The kernel at rest, for the one child that brings it to life."""
+    return _made[0]
+
+
+def _kernel(session: Session, publisher: Publisher, record: Record) -> Kernel:
+    log = logging.getLogger("kernel")
+    log.setLevel(logging.CRITICAL)
+    settings = config()
+    kernel: Kernel = Kernel.instance(
+        publisher=publisher,
+        record=record,
+        session=session,
+        log=log,
+        profile_dir=Profile(location="/nonexistent"),
+        config=settings,
+    )
+    return kernel
+
+
+def _prepare_display(kernel: Kernel) -> None:
+    shell: Any = kernel.shell
+    formatters = shell.display_formatter.formatters
+    formatters["image/png"].for_type(figures.Figure, lambda figure: _shown(figure, "png"))
+    formatters["image/svg+xml"].for_type(figures.Figure, lambda figure: _shown(figure, "svg"))
+    shell.system = shell.system_piped
+    shell.enable_gui = lambda gui=None: None
+
+
+def _shown(figure: Any, form: str) -> Any:
+    """The figure's picture when the run asks for *form* and has not shown it yet."""
+    if figures.gallery.format != form:
+        return None
+    picture = figures.gallery.displayed(figure)
+    if picture is None:
+        return None
+    return picture.data if form == "png" else picture.data.decode("utf-8")
+
+
+def _emit(session: Session, publisher: Publisher, name: Name, text: str, parent: Any) -> bool:
+    content = json_clean({"name": name, "text": text.encode("utf-8", "replace").decode("utf-8")})
+    message = session.msg("stream", content, parent=parent)
+    parts: list[Any] = session.serialize(message, ident=b"stream." + name.encode())
+    return publisher.try_send(parts)
+
+
+def _welcome(session: Session, topic: bytes) -> list[bytes]:
+    message = session.msg("iopub_welcome", {"subscription": topic.decode("utf-8", "replace")}, parent={})
+    parts: list[bytes] = session.serialize(message)
+    return [topic, *parts] if topic else parts
+
+
+def streams(record: Record) -> tuple[Stream, Stream]:
+    """New stdout and stderr over *record*."""
+    return Stream(record, "stdout", 1), Stream(record, "stderr", 2)

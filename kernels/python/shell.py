@@ -1,0 +1,198 @@
+"""IPython's shell as the kernels use it: no history on disk, no pty, plain results for our own requests."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from typing import Any
+
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.profiledir import ProfileDir
+from IPython.lib import pretty
+from ipykernel.compiler import XCachingCompiler
+from ipykernel.displayhook import ZMQShellDisplayHook
+from ipykernel.zmqshell import ZMQInteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from kernels.python import tracebacks, values
+
+TEXT_CHARS = 100_000
+JSON_CHARS = 64 * 1024
+
+
+class Profile(ProfileDir):
+    """A profile that never touches the disk."""
+
+    def _mkdir(self, path: str, mode: int | None = None) -> bool:
+        return False
+
+    def check_dirs(self) -> None:
+        """Make nothing."""
+
+
+class Compiler(XCachingCompiler):
+    """Names our own requests' source ``<code>``, with a number from the second one of a session on."""
+
+    is_ours = False
+    _count = 0
+
+    def get_code_name(self, raw_code: str, code: str, number: int) -> str:
+        """The file name of a cell's source."""
+        if not self.is_ours:
+            return str(super().get_code_name(raw_code, code, number))
+        self._count += 1
+        return tracebacks.CODE_NAME if self._count == 1 else f"<code {self._count}>"
+
+
+class Exit(ZMQExitAutocall):
+    """``exit`` and ``quit``: in our own requests they end the run, not the kernel."""
+
+    def __call__(self, code: object = None) -> None:
+        """End the run with *code*."""
+        if self._ip.is_ours:
+            raise SystemExit(code)
+        super().__call__()
+
+
+class DisplayHook(ZMQShellDisplayHook):
+    """Publishes the last expression's value; for our own requests bounded, plain, and as JSON where it fits."""
+
+    wants_json = False
+
+    def compute_format_data(self, result: Any) -> Any:
+        """The MIME bundle of *result* and its metadata."""
+        if not self.shell.is_ours:
+            return super().compute_format_data(result)
+        bundle, metadata = self.shell.format_rich(result)
+        if self.wants_json and "application/json" not in bundle:
+            try:
+                bundle["application/json"] = values.to_json(result, max_chars=JSON_CHARS, max_items=JSON_CHARS // 8)
+            except (values.NotJsonError, ValueError, TypeError, OverflowError):
+                return bundle, metadata  # no agreed form: the text is enough
+        return bundle, metadata
+
+    def log_output(self, format_dict: Any) -> None:
+        """Remember outputs for ``%history`` of plain clients only: our sessions must not grow with every result."""
+        if not self.shell.is_ours:
+            super().log_output(format_dict)
+
+
+class Shell(ZMQInteractiveShell):
+    """The shell of one kernel. *is_ours* while a request with omega metadata runs."""
+
+    displayhook_class = Type(DisplayHook)
+    is_ours = False
+    failure: BaseException | None = None
+    _is_formatting = False
+
+    def init_environment(self) -> None:
+        """Leave the environment alone: it is made in the child, without colours."""
+
+    def init_history(self) -> None:
+        """Keep history in memory only."""
+        self.config.HistoryManager.enabled = False
+        super().init_history()
+
+    def atexit_operations(self) -> None:
+        """Nothing to save."""
+
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
+        """Run compiled code and say whether it raised."""
+        if not self.is_ours:
+            return bool(await super().run_code(code_obj, result, async_=async_))
+        try:
+            if async_:
+                await eval(code_obj, self.user_global_ns, self.user_ns)
+            else:
+                exec(code_obj, self.user_global_ns, self.user_ns)
+        except BaseException as error:  # noqa: BLE001  # whatever the caller's code raises is the run's outcome
+            self.failure = error
+            if result is not None:
+                result.error_in_exec = error
+            return True
+        return False
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Show the current exception; our own requests only note it."""
+        if not self.is_ours:
+            super().showtraceback(exc_tuple, *args, **kwargs)
+        elif not self._is_formatting:
+            self.failure = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
+
+    def showsyntaxerror(self, filename: Any = None, running_compiled_code: bool = False) -> None:
+        """Show the current syntax error; our own requests only note it."""
+        if not self.is_ours:
+            super().showsyntaxerror(filename, running_compiled_code)
+        else:
+            self.failure = sys.exc_info()[1]
+
+    def _format_exception_for_storage(self, exception: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self.is_ours:
+            return super()._format_exception_for_storage(exception, *args, **kwargs)
+        return {"ename": type(exception).__name__, "evalue": "", "traceback": []}
+
+    def format_rich(self, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """All MIME forms of *value*. A form whose method raises is left out; the text is always there."""
+        self._is_formatting = True
+        try:
+            bundle, metadata = self.display_formatter.format(value, exclude={"text/plain"})
+        finally:
+            self._is_formatting = False
+        return {"text/plain": self.plain_text(value), **bundle}, metadata
+
+    def plain_text(self, value: Any) -> str:
+        """The text of *value*, cut when it is long, and naming the error when its repr raises one."""
+        if type(value) in (str, bytes, bytearray) and len(value) > TEXT_CHARS:
+            return f"{value[:TEXT_CHARS]!r}... [{len(value) - TEXT_CHARS} more]"
+        stream = _Bounded()
+        formatter = self.display_formatter.formatters["text/plain"]
+        printer = pretty.RepresentationPrinter(
+            stream,
+            max_width=formatter.max_width,
+            max_seq_length=formatter.max_seq_length,
+            singleton_pprinters=formatter.singleton_printers,
+            type_pprinters=formatter.type_printers,
+            deferred_pprinters=formatter.deferred_printers,
+        )
+        try:
+            printer.pretty(value)
+            printer.flush()
+        except _FullError:
+            return stream.getvalue()[:TEXT_CHARS] + "... [cut]"
+        except Exception as error:  # noqa: BLE001  # the caller's __repr__ may raise anything
+            return f"<{type(value).__name__} object; its repr raised {type(error).__name__}: {tracebacks.message(error)}>"
+        return values.text(stream.getvalue())
+
+
+    def shown_text(self, value: Any) -> str:
+        """What ``print`` shows of *value*, bounded like its repr."""
+        if type(value) is str:
+            return values.text(value[:TEXT_CHARS])
+        return tracebacks.cut(values.text(tracebacks.message(Exception(value))), TEXT_CHARS)
+
+
+class _FullError(Exception):
+    """The text is long enough."""
+
+
+class _Bounded(StringIO):
+    """Collects text up to a limit."""
+
+    _chars = 0
+
+    def write(self, text: str) -> int:
+        self._chars += len(text)
+        super().write(text[:TEXT_CHARS])
+        if self._chars > TEXT_CHARS:
+            raise _FullError
+        return len(text)
+
+
+def config() -> Config:
+    """The configuration of shell and kernel."""
+    made = Config()
+    made.HistoryManager.enabled = False
+    made.InteractiveShell.colors = "nocolor"
+    made.Completer.use_jedi = False
+    return made

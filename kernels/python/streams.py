@@ -1,0 +1,222 @@
+"""sys.stdout and sys.stderr of a kernel: one ordered record of what Python, C code and child processes wrote."""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import fcntl
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+Name = Literal["stdout", "stderr"]
+FLUSH_S = 0.1
+FLUSH_CHARS = 64 * 1024
+PIPE_BYTES = 1024 * 1024
+READ_BYTES = 64 * 1024
+STEP_S = 0.0002
+_DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
+
+
+class Record:
+    """Collects text of both streams in the order written and hands it on in as few messages as possible.
+
+    *emit* gets a stream's name, a text and the parent header; it answers False when the message could not go out yet.
+    """
+
+    def __init__(self, emit: Callable[[Name, str, Any], bool]) -> None:
+        self._emit = emit
+        self._lock = threading.RLock()
+        self._chunks: list[tuple[Name, Any, list[str]]] = []
+        self._chars = 0
+        self._pipes: list[tuple[Name, int, codecs.IncrementalDecoder]] = []
+        self._wake: Callable[[], None] = lambda: None
+        self._waking = False
+        self._wrote_at = 0.0
+        self._owner = 0
+        self.parent: Any = {}
+
+    def capture(self, wake: Callable[[], None]) -> list[int]:
+        """Turn descriptors 1 and 2 into pipes read here; answers with the ends to watch. *wake* asks for a timed flush."""
+        self._lock = threading.RLock()
+        self._wake, self._owner = wake, os.getpid()
+        for name, descriptor in _DESCRIPTORS:
+            reader, writer = os.pipe()
+            os.set_blocking(reader, False)
+            _enlarge(writer)
+            os.dup2(writer, descriptor)
+            os.close(writer)
+            self._pipes.append((name, reader, codecs.getincrementaldecoder("utf-8")("replace")))
+        return [reader for _name, reader, _decoder in self._pipes]
+
+    def is_owner(self) -> bool:
+        """Whether this is the kernel's own process and not one that user code forked."""
+        return os.getpid() == self._owner
+
+    def write(self, name: Name, text: str) -> None:
+        """Add *text*; whatever child processes wrote before it comes first."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._wrote_at > STEP_S:
+                self._drain()
+            self._wrote_at = now
+            self._append(name, text)
+        if self._chars > FLUSH_CHARS:
+            self.flush()
+
+    def _append(self, name: Name, text: str) -> None:
+        if self._chunks and self._chunks[-1][0] == name and self._chunks[-1][1] is self.parent:
+            self._chunks[-1][2].append(text)
+        else:
+            self._chunks.append((name, self.parent, [text]))
+        self._chars += len(text)
+        if not self._waking:
+            self._waking = True
+            self._wake()
+
+    def _drain(self) -> None:
+        for name, reader, decoder in self._pipes:
+            while True:
+                try:
+                    data = os.read(reader, READ_BYTES)
+                except (BlockingIOError, InterruptedError):
+                    break
+                if not data:
+                    break
+                text = decoder.decode(data)
+                if text:
+                    self._append(name, text)
+                if len(data) < READ_BYTES:
+                    break
+
+    def drain(self) -> None:
+        """Take over what child processes and C code wrote so far."""
+        with self._lock:
+            self._drain()
+        if self._chars > FLUSH_CHARS:
+            self.flush_if_possible()
+
+    def flush(self) -> None:
+        """Hand on everything written so far, waiting while the reader is behind."""
+        while not self.flush_if_possible():
+            time.sleep(STEP_S)
+
+    def flush_if_possible(self) -> bool:
+        """Hand on what can go out now, and say whether that was all."""
+        with self._lock:
+            self._drain()
+            while self._chunks:
+                name, parent, parts = self._chunks[0]
+                if not self._emit(name, "".join(parts), parent):
+                    return False
+                del self._chunks[0]
+            self._chars, self._waking = 0, False
+        return True
+
+    def finish(self) -> None:
+        """Hand on everything, including what C code still holds in its own buffers."""
+        _C_LIBRARY.fflush(None)
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None and not stream.closed:
+                stream.flush()
+        self.flush()
+
+
+_C_LIBRARY = ctypes.CDLL(None)
+
+
+def _enlarge(pipe: int) -> None:
+    # A program that writes much while it holds the interpreter lock must not wait for a reader that needs that lock.
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    except OSError:
+        return  # over the user's quota for pipes: the usual size works too
+
+
+class Stream(io.TextIOBase):
+    """One of the two text streams. In a process forked by user code it writes to the descriptor, a line at a time."""
+
+    def __init__(self, record: Record, name: Name, descriptor: int) -> None:
+        super().__init__()
+        self._record = record
+        self._descriptor = descriptor
+        self._partial = ""
+        self.name = name
+        self.mode = "w"
+        self.buffer = Raw(self)
+
+    encoding = "utf-8"
+    errors = "replace"
+    line_buffering = True
+
+    def write(self, text: str) -> int:
+        """Write *text* and answer with its length."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if self._record.is_owner():
+            self._record.write(self.name, text)
+        else:
+            self._write_forked(text)
+        return len(text)
+
+    def _write_forked(self, text: str) -> None:
+        self._partial += text
+        if "\n" in text or len(self._partial) > READ_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what was written so far."""
+        if self._record.is_owner():
+            self._record.flush()
+        elif self._partial:
+            data, self._partial = self._partial.encode("utf-8", "replace"), ""
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+
+    def fileno(self) -> int:
+        """The descriptor child processes write to; it is captured too."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Never a terminal."""
+        return False
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def close(self) -> None:
+        """Do nothing: the kernel needs its streams as long as it lives."""
+
+    def set_parent(self, parent: Any) -> None:
+        """Attribute what follows to the request *parent*."""
+
+
+class Raw(io.RawIOBase):
+    """The binary side of a stream, for ``sys.stdout.buffer.write``."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data: Any) -> int:
+        """Write bytes, shown as UTF-8 text."""
+        block = bytes(data)
+        self._stream.write(self._decoder.decode(block))
+        return len(block)
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def fileno(self) -> int:
+        """The same descriptor as the text side."""
+        return self._stream.fileno()
+
+    def close(self) -> None:
+        """Do nothing, as the text side does."""

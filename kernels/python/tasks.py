@@ -1,0 +1,235 @@
+"""Requests with omega metadata: one Run each, whatever its task."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from IPython.core.async_helpers import _pseudo_sync_runner
+
+from kernels.python import analyze, expression, figures, tracebacks, values, variables
+from kernels.python.tracebacks import Failure
+
+if TYPE_CHECKING:
+    from kernels.python.kernel import Kernel
+
+Task = Literal["python", "chart", "analyze", "math"]
+TASKS = ("python", "chart", "analyze", "math")
+CHART_SAVED = "Chart saved successfully\n"
+NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
+MIN_DPI, MAX_DPI = 10, 600
+
+
+class ChartError(Exception):
+    """Chart code that drew nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The omega metadata of one request, checked."""
+
+    task: Task
+    inputs: dict[str, Any]
+    wants_variables: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, for its reply."""
+
+    failure: Failure | None
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+def parse(omega: Any) -> Request | None:
+    """The Request in a message's metadata, or None for a plain client's message."""
+    if not isinstance(omega, dict) or omega.get("task") not in TASKS:
+        return None
+    inputs = omega.get("inputs")
+    return Request(
+        task=cast(Task, omega["task"]),
+        inputs=inputs if isinstance(inputs, dict) else {},
+        wants_variables=bool(omega.get("variables", True)),
+    )
+
+
+class Run:
+    """One run of caller's code or data."""
+
+    def __init__(self, kernel: Kernel, request: Request, code: str) -> None:
+        self._kernel = kernel
+        self._shell: Any = kernel.shell
+        self._request = request
+        self._code = code
+        self._bound: set[str] = set()
+
+    async def run(self, store_history: bool) -> Outcome:
+        """Do the task, publish what it shows, and answer with how it ended. Never raises."""
+        before = dict(self._shell.user_ns)
+        error: BaseException | None = None
+        try:
+            figures.gallery.begin(*self._image_options())
+            match self._request.task:
+                case "analyze":
+                    self._analyze()
+                case "math":
+                    self._evaluate()
+                case _:
+                    error = await self._execute(store_history)
+            self._finish_figures(error)
+        except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
+            error = error or raised
+        return self._outcome(error, before)
+
+    def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
+        failure = None
+        if isinstance(error, SystemExit):
+            failure = _exit_failure(error)
+        elif error is not None:
+            failure = tracebacks.describe(error)
+        if not self._request.wants_variables or self._request.task in ("analyze", "math"):
+            return Outcome(failure)
+        hidden = self._shell.user_ns_hidden
+        after = {name: value for name, value in self._shell.user_ns.items() if hidden.get(name, self) is not value}
+        return Outcome(failure, variables.changed(before, after, self._bound))
+
+    # -- python and chart ---------------------------------------------------------------------------------------------
+
+    def _image_options(self) -> tuple[figures.Format, float | None]:
+        inputs = self._request.inputs
+        dpi = inputs.get("dpi")
+        return (
+            "svg" if inputs.get("format") == "svg" else "png",
+            float(min(max(dpi, MIN_DPI), MAX_DPI)) if isinstance(dpi, int | float) and not isinstance(dpi, bool) else None,
+        )
+
+    async def _execute(self, store_history: bool) -> BaseException | None:
+        shell = self._shell
+        if self._request.task == "chart":
+            shell.user_ns.update(_chart_names())
+        shell.displayhook.wants_json = self._request.task == "python"
+        shell.failure = None
+        cell, problem = self._transform()
+        coroutine = shell.run_cell_async(
+            self._code, store_history=store_history, transformed_cell=cell, preprocessing_exc_tuple=problem
+        )
+        collector = _Names(self._bound)
+        shell.ast_transformers.append(collector)
+        try:
+            if problem is None and shell.should_run_async(self._code, transformed_cell=cell):
+                await self._until_interrupted(coroutine)
+            else:
+                with _outside_loop(self._code):
+                    _pseudo_sync_runner(coroutine)
+        finally:
+            if collector in shell.ast_transformers:
+                shell.ast_transformers.remove(collector)
+        return cast("BaseException | None", shell.failure)
+
+    async def _until_interrupted(self, coroutine: Any) -> None:
+        future = asyncio.ensure_future(coroutine)
+        with self._kernel._cancel_on_sigint(future):
+            await future
+
+    def _transform(self) -> tuple[str, Any]:
+        try:
+            cell = self._shell.transform_cell(self._code)
+        except Exception:  # noqa: BLE001  # IPython's transformers raise what they like; the run reports it
+            return self._code, sys.exc_info()
+        # IPython drops leading blank lines; put them back, so that line numbers are the caller's.
+        lines = self._code.splitlines()
+        blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
+        return "\n" * blank + cell, None
+
+    def _finish_figures(self, error: BaseException | None) -> None:
+        figures.gallery.finish()
+        if self._request.task != "chart" or error is not None:
+            return
+        if not figures.gallery.count:
+            raise ChartError(NO_FIGURE)
+        sys.stdout.write(CHART_SAVED)
+
+    # -- analyze and math ---------------------------------------------------------------------------------------------
+
+    def _analyze(self) -> None:
+        report = analyze.analyze(self._request.inputs)
+        sys.stdout.write(report.text)
+        self._publish_result({"text/plain": report.text.strip("\n"), "application/json": report.numbers})
+
+    def _evaluate(self) -> None:
+        code = expression.compile_expression(self._code, tracebacks.CODE_NAME)
+        tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
+        with _outside_loop(self._code):
+            result = eval(code, expression.names())
+        sys.stdout.write(f"Result: {self._shell.shown_text(result)}\n")
+        bundle: dict[str, Any] = {"text/plain": self._shell.plain_text(result)}
+        try:
+            bundle["application/json"] = values.to_json(result)
+        except values.NotJsonError:
+            bundle["application/json"] = bundle["text/plain"]
+        self._publish_result(bundle)
+
+    def _publish_result(self, bundle: dict[str, Any]) -> None:
+        count = self._shell.execution_count
+        self._shell.execution_count += 1
+        self._kernel.publish("execute_result", {"data": bundle, "metadata": {}, "execution_count": count})
+
+
+class _Names:
+    """Looks at the parsed source on its way to the compiler and notes the names it binds."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def visit(self, tree: Any) -> Any:
+        self._names |= variables.bound_names(tree)
+        return tree
+
+
+def _chart_names() -> dict[str, Any]:
+    import matplotlib.pyplot as plt  # here, so that the other tasks never wait for it
+    import numpy as np
+    import pandas as pd
+    import seaborn as sns
+
+    return {"plt": plt, "np": np, "pd": pd, "sns": sns}
+
+
+def _exit_failure(error: SystemExit) -> Failure:
+    code = error.code
+    if code is None or isinstance(code, int):
+        status = int(code or 0)
+    else:
+        sys.stderr.write(f"{_text(code)}\n")
+        status = 1
+    return Failure("SystemExit", str(status & 0xFF if abs(status) < 2**63 else 255), tracebacks.render(error))
+
+
+def _text(value: object) -> str:
+    return tracebacks.message(Exception(value))
+
+
+@contextmanager
+def _outside_loop(code: str) -> Iterator[None]:
+    """Let plain code call ``asyncio.run`` as in a script, although the kernel itself lives in an event loop."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task(loop)
+    asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]  # a task is what runs us
+    asyncio._set_running_loop(None)
+    made = asyncio.new_event_loop() if "event_loop" in code else None
+    if made is not None:
+        asyncio.set_event_loop(made)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(loop)
+        asyncio._set_running_loop(loop)
+        asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
+        if made is not None and not made.is_running():
+            made.close()
+
+

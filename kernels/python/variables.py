@@ -1,0 +1,78 @@
+"""The names a run bound, described without running any of the caller's code."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kernels.python import previews
+
+MAX_NAMES = 200
+BUDGET_S = 0.05
+Row = dict[str, Any]
+
+
+def bound_names(tree: ast.AST) -> set[str]:
+    """The names that module-level code binds: assignments, imports, definitions, loop and with targets."""
+    return {name for node in _outside_functions(tree) for name in _bound_by(node)}
+
+
+def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | ast.expr_context):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _bound_by(node: ast.AST) -> tuple[str, ...]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()):
+            return (name,)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case _:
+            return ()
+
+
+def changed(before: Mapping[str, object], after: Mapping[str, object], bound: set[str]) -> dict[str, Row]:
+    """A row for each public name of *after* that was bound since *before*, in the order of the namespace.
+
+    Bounded in number and time: names beyond that are left out, which never changes a row that is there.
+    """
+    missing = object()
+    ends_at = time.monotonic() + BUDGET_S
+    rows: dict[str, Row] = {}
+    for name, value in list(after.items()):
+        if name.startswith("_") or isinstance(value, ModuleType):
+            continue
+        if name not in bound and before.get(name, missing) is value:
+            continue
+        if len(rows) >= MAX_NAMES or time.monotonic() > ends_at:
+            break
+        rows[name] = describe(value)
+    return rows
+
+
+def describe(value: object) -> Row:
+    """Type, shape or length, and a short preview of *value*."""
+    kind = type(value)
+    row: Row = {"type": previews.type_name(kind)}
+    if kind in (np.ndarray, pd.DataFrame, pd.Series):
+        row["shape"] = [int(size) for size in value.shape]  # type: ignore[attr-defined]  # these three have one
+    if kind in previews.SIZED:
+        row["length"] = len(value)  # type: ignore[arg-type]  # exact built-in and library types
+    row["preview"] = previews.preview(value)
+    return row
+
+
+def is_function(value: object) -> bool:
+    """Whether *value* is a plain function."""
+    return type(value) in (FunctionType, BuiltinFunctionType)

@@ -1,0 +1,64 @@
+"""Runs under the kernel python: preloads once, forks a kernel per request. No sandbox; that has tests of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+CHANNELS = ("shell", "iopub", "stdin", "control")
+
+
+def main() -> None:
+    """Serve start and wait requests on the socket whose descriptor is the first argument."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    from kernels.python.preload import preload
+
+    packages = preload()
+    tasks = os.listdir("/proc/self/task")  # noqa: PTH208
+    control.send(json.dumps({"packages": packages, "threads": len(tasks), "debugpy": "debugpy" in sys.modules}).encode())
+    while True:
+        data, fds, _flags, _address = socket.recv_fds(control, 65536, 8)
+        if not data:
+            return
+        request = json.loads(data)
+        answer = _start(request, fds, control) if request["op"] == "start" else _wait(request["pid"])
+        control.send(json.dumps(answer).encode())
+
+
+def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
+    pid = os.fork()
+    if pid == 0:
+        control.close()
+        from kernels.python.child import ChildStart, main as be_kernel
+
+        be_kernel(
+            ChildStart(
+                kernel_id=request["kernel_id"],
+                key=request["key"],
+                fds=dict(zip(CHANNELS, fds, strict=True)),
+                env=request["env"],
+                work_dir=request["work_dir"],
+            )
+        )
+    for fd in fds:
+        os.close(fd)
+    return {"pid": pid}
+
+
+def _wait(pid: int) -> dict:
+    _pid, status, used = os.wait4(pid, 0)
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "cpu_ms": (used.ru_utime + used.ru_stime) * 1000,
+        "user_ms": used.ru_utime * 1000,
+        "system_ms": used.ru_stime * 1000,
+        "faults": used.ru_minflt,
+    }
+
+
+if __name__ == "__main__":
+    main()
