@@ -53,7 +53,7 @@ class Collector:
             case Shown() as shown:
                 return self._take_display(shown)
             case Clear(wait):
-                return [Cleared(wait)]
+                return [Cleared(wait)] if self._spend_rich(0) else []
             case Failure() as failure:
                 return self._take_failure(failure)
             case Status(state):
@@ -77,14 +77,19 @@ class Collector:
         return [Text(piece.stream, text)] if text else []
 
     def _take_display(self, shown: Shown) -> list[Event]:
-        if self.has_exceeded:
-            return []
-        self._rich_left -= shown.size_bytes + DISPLAY_BYTES
-        if self._rich_left < 0:
-            self._exceed()
+        if not self._spend_rich(shown.size_bytes):
             return []
         self.is_truncated = self.is_truncated or shown.is_cut
         return [shown.display]
+
+    def _spend_rich(self, size_bytes: int) -> bool:
+        """Whether so much more may be shown; if not, the run has exceeded its limits."""
+        if self.has_exceeded:
+            return False
+        self._rich_left -= size_bytes + DISPLAY_BYTES
+        if self._rich_left < 0:
+            self._exceed()
+        return not self.has_exceeded
 
     def _take_failure(self, failure: Failure) -> list[Event]:
         """One failure a run: the kernel sends one, any more would be user code's."""

@@ -27,6 +27,7 @@ MAX_COUNT = 2**63 - 1
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
 _JSON_MIME = re.compile(r"[^;]*(/|\+)json(;.*)?")
+_ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
 _CUT = "\n... {} characters left out ...\n"
 
 
@@ -220,7 +221,8 @@ def _parse_failure(content: Mapping[object, object]) -> Failure:
 
 
 def _text(value: object) -> str:
-    return clean_text(value) if isinstance(value, str) else ""
+    """*value* as plain text: terminal codes in error texts would only reach logs and pages."""
+    return _ANSI.sub("", clean_text(value)) if isinstance(value, str) else ""
 
 
 def shorten(text: str, limit: int) -> str:

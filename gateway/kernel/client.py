@@ -10,7 +10,7 @@ import zmq
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
-from gateway.core.model import Death, Event, Limit, Result, RunSpec
+from gateway.core.model import Death, Event, Result, RunSpec
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
@@ -58,7 +58,8 @@ class KernelClient:
         self._interrupt_id = ""
         self._interrupted = asyncio.Event()
         self._welcome = asyncio.Event()
-        self._lost = asyncio.Event()
+        self._is_broken = False
+        self._iopub_ended = asyncio.Event()
         self._noise_bytes = 0
         self._wind_down: asyncio.Task[None] | None = None
         self._killing: asyncio.Task[Death] | None = None
@@ -80,7 +81,7 @@ class KernelClient:
     @property
     def is_alive(self) -> bool:
         """It has not died, its connection holds and nobody ends it: a run may be tried."""
-        return not self._death.done() and self._killing is None and not self._lost.is_set()
+        return not self._death.done() and self._killing is None and not self._is_broken
 
     @property
     def is_busy(self) -> bool:
@@ -220,6 +221,8 @@ class KernelClient:
 
     async def _stop(self, run: Run) -> bool:
         """Interrupt by message, then by signal; whether the code obeyed, the kernel is idle and keeps its state."""
+        if run.is_over:
+            return True
         half_s = self._settings.grace_s / 2
         for interrupt in (self._interrupt_by_message, self._process.interrupt):
             try:
@@ -254,11 +257,9 @@ class KernelClient:
                     if isinstance(body, Interrupted):
                         self._interrupted.set()
                     fed.append(Message(parent_id, body))
-                case Message(_, Welcome()):
+                case Message(_, Welcome()) if not self._welcome.is_set():
                     self._welcome.set()
-                case Head() | Message():
-                    self._count_noise(frames)
-                case None:
+                case Head() | Message() | None:
                     self._count_noise(frames)
         if run is not None and fed:
             run.feed(fed)
@@ -269,7 +270,9 @@ class KernelClient:
             self._give_up(Cause.EXCEEDED)
 
     def _lose(self, channel: Channel) -> None:
-        self._lost.set()
+        self._is_broken = True
+        if channel == "iopub":
+            self._iopub_ended.set()
         self._give_up(Cause.LOST)
 
     def _give_up(self, cause: Cause) -> None:
@@ -284,7 +287,7 @@ class KernelClient:
         death = await self._process.wait()
         try:
             async with asyncio.timeout(self._settings.drain_s):
-                await self._lost.wait()
+                await self._iopub_ended.wait()
         except TimeoutError:
             pass
         self._sockets.drain()
@@ -292,6 +295,3 @@ class KernelClient:
         if self._run is not None:
             self._run.note(Cause.DIED)
         return death
-
-
-__all__ = ["ClientSettings", "KernelClient", "Limit", "OnEvent"]

@@ -33,6 +33,11 @@ class Run:
         self._started_at = started_at
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
 
+    @property
+    def is_over(self) -> bool:
+        """The kernel has said all there is."""
+        return self._collector.is_over
+
     def note(self, cause: Cause) -> None:
         """Add a reason why the run may be at an end."""
         self._causes.put_nowait(cause)

@@ -43,8 +43,8 @@ def new_context() -> zmq.Context[zmq.Socket[bytes]]:
 class KernelSockets:
     """Connected sockets of one kernel.
 
-    libzmq reports readiness through an edge-triggered descriptor: every wake reads until nothing is left, and every
-    send looks again, because sending consumes the edge.
+    libzmq reports readiness through an edge-triggered descriptor, and only to a reader that has found nothing before:
+    each socket is read once at the start, every wake reads until nothing is left, and every send looks again.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class KernelSockets:
             monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
             self._monitors[channel] = monitor
             self._loop.add_reader(monitor, self._check_monitor, channel)
+            self._loop.call_soon(self._check_monitor, channel)
         self._loop.add_reader(sock, self._drain, channel)
         sock.connect(url)
         self._loop.call_soon(self._drain, channel)

@@ -1,0 +1,66 @@
+"""What the pool needs to know of a kernel, and who starts one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from gateway.core.model import Death, Event, Result, RunSpec
+from gateway.kernel.launcher import LaunchRequest
+
+
+class Kernel(Protocol):
+    """A started, warmed-up kernel."""
+
+    @property
+    def kernel_id(self) -> str:
+        """Its name."""
+
+    @property
+    def is_alive(self) -> bool:
+        """A run may be tried."""
+
+    async def run(self, spec: RunSpec, on_event: Callable[[Event], None] | None = None) -> Result:
+        """The result of one run."""
+
+    async def ended(self) -> Death:
+        """How it died; waits until it has."""
+
+    async def kill(self) -> Death:
+        """End it; answers once it is gone. Safe to call again."""
+
+
+K_co = TypeVar("K_co", bound=Kernel, covariant=True)
+
+
+class Starter(Protocol[K_co]):
+    """Starts kernels. Raises Unavailable when it can't, and then leaves nothing behind."""
+
+    async def start(self, request: LaunchRequest) -> K_co:
+        """A kernel that answers."""
+
+
+class Observer(Protocol):
+    """Told what happens to kernels, to count it. Must not raise."""
+
+    def kernel_started(self, language: str, took_s: float) -> None:
+        """A kernel is ready."""
+
+    def start_failed(self, language: str, reason: str) -> None:
+        """A kernel did not start."""
+
+    def kernel_ended(self, language: str, death: Death, *, was_idle: bool) -> None:
+        """A kernel is gone; *was_idle*: it died by itself, unused."""
+
+
+class Unobserved:
+    """Nobody counts."""
+
+    def kernel_started(self, language: str, took_s: float) -> None:
+        """Not counted."""
+
+    def start_failed(self, language: str, reason: str) -> None:
+        """Not counted."""
+
+    def kernel_ended(self, language: str, death: Death, *, was_idle: bool) -> None:
+        """Not counted."""
