@@ -99,6 +99,20 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Gateway to spawner: kernels started from now on also see these directories. Answered by Renewed."""
+
+    extra_dirs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """Spawner to gateway: every kernel from here on sees these directories; running ones are as they were."""
+
+    extra_dirs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Spawner to gateway, first packet: a zygote is warm. *facilities* maps each one's name to what trying it said."""
 
@@ -216,14 +230,14 @@ class SpawnerOptions:
         return options
 
 
-Request = Spawn | Kill | Interrupt | Shutdown
-Report = Ready | Started | Refused | Exited
+Request = Spawn | Kill | Interrupt | Renew | Shutdown
+Report = Ready | Renewed | Started | Refused | Exited
 Packet = Request | Report | Fork | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Spawn, Kill, Interrupt, Shutdown),
-        *(Ready, Started, Refused, Exited),
+        *(Spawn, Kill, Interrupt, Renew, Shutdown),
+        *(Ready, Renewed, Started, Refused, Exited),
         *(Fork, Reap, Warm, Forked, Reaped),
     )
 }
@@ -262,6 +276,7 @@ _CHECKS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "Language": (str,),
     "Policy": (Policy,),
+    "list[str]": (list,),
     "dict[str, str]": (dict,),
     "dict[str, float]": (dict,),
 }
@@ -278,6 +293,8 @@ def build(kind: type[T], body: dict[str, Any]) -> T:
             raise ContractError(f"{kind.__name__}.{name} is not a {known[name]}")
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
             raise ContractError(f"{kind.__name__}.{name} has a key that is not text")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise ContractError(f"{kind.__name__}.{name} has an item that is not text")
         if known[name] == "dict[str, str]" and not all(isinstance(item, str) for item in value.values()):
             raise ContractError(f"{kind.__name__}.{name} has a value that is not text")
     try:

@@ -15,19 +15,29 @@ from typing import NoReturn
 
 from kernels import contract
 from kernels.contract import CHANNELS, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
-from kernels.sandbox import steps, sysc
+from kernels.sandbox import seccomp, steps, sysc
 
 GATE_BYTES = 4096
 """A kernel's whole report on its confinement; it is sent before any user code exists."""
 
 
-def main(control_fd: int) -> NoReturn:
-    """Serve fork requests on *control_fd* until the spawner is gone."""
-    control = socket.socket(fileno=control_fd)
+def main() -> NoReturn:
+    """Serve fork requests on the descriptor of the first argument until the spawner is gone.
+
+    The second argument is JSON: ``extra``, directories of added packages, and ``readable``, the paths a kernel may read
+    where it has no root of its own (level L1).
+    """
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    told = json.loads(sys.argv[2])
+    readable = tuple(told["readable"])
+    # Last, so that an added package never takes the place of one the environment has.
+    sys.path.extend(told["extra"])
     own_pid_namespace = _open_pid_namespace()
     preload = importlib.import_module("kernels.python.preload")
     packages: dict[str, str] = preload.preload()
-    steps.prepare()
+    for profile in ("kernel", "confined"):
+        seccomp.program(profile)
     sysc.set_dumpable(False)
     contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages))
     while True:
@@ -37,18 +47,20 @@ def main(control_fd: int) -> NoReturn:
         packet, fds = received
         match packet:
             case Fork():
-                _answer_fork(control, packet, fds, own_pid_namespace)
+                _answer_fork(control, packet, fds, own_pid_namespace, readable)
             case Reap(pid=pid):
                 contract.send(control, Reaped(pid=pid, status=_reap(pid)))
             case _:
                 raise ContractError(f"a zygote does not take {type(packet).__name__}")
 
 
-def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], own_pid_namespace: int | None) -> None:
+def _answer_fork(
+    control: socket.socket, fork: Fork, fds: list[int], own_pid_namespace: int | None, readable: tuple[str, ...]
+) -> None:
     """Fork one kernel and tell its pid; a failure is told too, and leaves the zygote as it was."""
     try:
         _assert_single_threaded()
-        pid = _fork(fork, fds, own_pid_namespace)
+        pid = _fork(fork, fds, own_pid_namespace, readable)
         contract.send(control, Forked(kernel_id=fork.kernel_id, pid=pid))
     except OSError as error:
         contract.send(control, Forked(kernel_id=fork.kernel_id, pid=0, reason=f"fork: {error}"))
@@ -57,7 +69,7 @@ def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], own_pid_nam
             os.close(fd)
 
 
-def _fork(fork: Fork, fds: list[int], own_pid_namespace: int | None) -> int:
+def _fork(fork: Fork, fds: list[int], own_pid_namespace: int | None, readable: tuple[str, ...]) -> int:
     """The pid of a child that is confining itself, in the pid namespace whose descriptor came with the request."""
     channels, gate, namespace = fds[: len(CHANNELS)], fds[len(CHANNELS)], fds[len(CHANNELS) + 1 :]
     if namespace:
@@ -71,17 +83,17 @@ def _fork(fork: Fork, fds: list[int], own_pid_namespace: int | None) -> int:
                 raise OSError("this zygote has no pid namespace to return to")
             sysc.setns(own_pid_namespace, sysc.CLONE_NEWPID)
     if pid == 0:
-        _become_kernel(fork, dict(zip(CHANNELS, channels, strict=True)), gate)
+        _become_kernel(fork, dict(zip(CHANNELS, channels, strict=True)), gate, readable)
     return pid
 
 
-def _become_kernel(fork: Fork, channels: dict[str, int], gate: int) -> NoReturn:
+def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tuple[str, ...]) -> NoReturn:
     """Confine this process, wait to be attested, run the kernel. Every way out is _exit: nothing returns to the zygote."""
     code = 70
     try:
         os.setsid()
         _detach_stdio()
-        _confine(fork, (*channels.values(), gate))
+        _confine(fork, (*channels.values(), gate), readable)
         if os.read(gate, 2) == b"go":
             os.close(gate)
             _run_kernel(fork, channels)
@@ -94,7 +106,7 @@ def _become_kernel(fork: Fork, channels: dict[str, int], gate: int) -> NoReturn:
         os._exit(code & 0xFF)
 
 
-def _confine(fork: Fork, keep_fds: tuple[int, ...]) -> None:
+def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -> None:
     """Take every isolation step and tell the spawner how long each took, or which one failed; then no user code runs."""
     gate = keep_fds[-1]
     confinement = steps.Confinement(
@@ -105,6 +117,8 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...]) -> None:
         keep_fds=keep_fds,
         work_dir=fork.work_dir,
         data_baseline_bytes=_data_bytes(),
+        own_uid=fork.uid != os.geteuid(),
+        readable=readable or ("/",),
     )
     try:
         took_ms = steps.confine(confinement)

@@ -21,7 +21,20 @@ from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launcher import Endpoint, LaunchRequest
 from kernels import contract
-from kernels.contract import CHANNELS, Exited, Interrupt, Kill, Ready, Refused, Shutdown, Spawn, SpawnerOptions, Started
+from kernels.contract import (
+    CHANNELS,
+    Exited,
+    Interrupt,
+    Kill,
+    Ready,
+    Refused,
+    Renew,
+    Renewed,
+    Shutdown,
+    Spawn,
+    SpawnerOptions,
+    Started,
+)
 
 BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1));from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
@@ -86,6 +99,7 @@ class ZygoteLauncher:
         self._ready: asyncio.Future[Ready] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._extra_dirs = options.extra_dirs
+        self._renewed: asyncio.Future[None] | None = None
         self._closing = False
 
     @classmethod
@@ -135,11 +149,22 @@ class ZygoteLauncher:
         kernel.pid, kernel.steps_ms = answer.pid, answer.steps_ms
         return kernel
 
+    def versions(self) -> dict[str, str]:
+        """The distributions of the kernels' environment and their versions. Raises Unavailable."""
+        return dict(self.ready.packages)
+
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
-        """Show kernels started from now on these read-only directories too: the spawner is started anew beside them."""
+        """Show kernels started from now on these read-only directories too; answers once that is so.
+
+        Kernels that run already are as they were. Raises Unavailable when no zygote gets ready with them.
+        """
         self._extra_dirs = extra_dirs
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
+        renewed = self._renewed = asyncio.get_running_loop().create_future()
+        self._send(Renew(list(extra_dirs)))
+        try:
+            await asyncio.wait_for(renewed, READY_S)
+        except TimeoutError:
+            raise Unavailable("kernels could not be started with the added packages") from None
 
     async def close(self) -> None:
         """End the spawner, and with it every kernel; removes the sockets."""
@@ -266,6 +291,9 @@ class ZygoteLauncher:
             case Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(packet)
+            case Renewed(extra_dirs=extra_dirs):
+                if self._renewed is not None and not self._renewed.done() and tuple(extra_dirs) == self._extra_dirs:
+                    self._renewed.set_result(None)
             case Started(kernel_id=kernel_id):
                 future = self._starting.pop(kernel_id, None)
                 if future is not None and not future.done():

@@ -29,6 +29,7 @@ class Member:
     pid: int = 0
     pidfd: int = -1
     zygote_pid: int = 0
+    foreign: frozenset[tuple[str, int]] = frozenset()
     confined: bool = False
     steps_ms: dict[str, float] = field(default_factory=dict)
     started: bool = False

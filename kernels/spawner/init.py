@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from kernels.contract import Level
 from kernels.sandbox import sysc
-from kernels.sandbox.steps import confine_init
+from kernels.sandbox.reaper import Namespace, confine_init
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,12 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        confine_init(
-            level=place.level,
-            uid=place.uid,
-            gid=place.gid,
-            mount_namespace=place.mount_namespace,
-            network_namespace=place.network_namespace,
-            keep_fds=(tell,),
+        namespaces = (
+            Namespace(place.mount_namespace, sysc.CLONE_NEWNS),
+            Namespace(place.network_namespace, sysc.CLONE_NEWNET),
         )
-        # After every change of credentials, which would clear it. A spawner that is already gone breaks the pipe below.
-        sysc.set_death_signal(signal.SIGKILL)
+        confine_init(place.uid, place.gid, (tell,), place.level, namespaces=namespaces)
+        # It now dies with the spawner; one that is gone already breaks this pipe.
         os.write(tell, b"+")
         os.close(tell)
         while True:

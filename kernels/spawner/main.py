@@ -14,7 +14,7 @@ from kernels.sandbox import probe, root, sysc
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.loop import Loop
 from kernels.spawner.server import Spawner
-from kernels.spawner.zygotes import Nursery
+from kernels.spawner.zygotes import Nursery, with_extra
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +41,12 @@ def _serve(control: socket.socket, options: SpawnerOptions) -> int:
         _enter_user_namespace()
     loop = Loop()
     spawner = Spawner(control, options, level, cgroups, loop, measured.facilities)
-    spec = root.RootSpec(kernel_python=options.kernel_python, app_dir=options.app_dir, extra_dirs=options.extra_dirs)
+    plain = root.RootSpec(
+        kernel_python=options.kernel_python,
+        app_dir=options.app_dir,
+        home=root.describe_python(options.kernel_python),
+    )
+    spec = with_extra(plain, options.extra_dirs)
     spawner.nursery = Nursery(loop, spec, level, spawner.warm, spawner.forked, spawner.reaped, spawner.gone)
     _stop_on_sigterm(loop, spawner)
     loop.watch(control.fileno(), spawner.hear_gateway)

@@ -23,11 +23,14 @@ from kernels.contract import (
     Ready,
     Reaped,
     Refused,
+    Renew,
+    Renewed,
     Shutdown,
     Spawn,
     SpawnerOptions,
     Started,
 )
+from kernels.sandbox import identity
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.family import Member
@@ -35,7 +38,7 @@ from kernels.spawner.identity import Uids
 from kernels.spawner.init import InitPlace, fork_init
 from kernels.spawner.loop import Loop
 from kernels.spawner.tree import kill_orphans
-from kernels.spawner.zygotes import Nursery, Zygote
+from kernels.spawner.zygotes import Nursery, Zygote, with_extra
 
 KERNEL_ID = re.compile(r"[0-9a-f-]{8,64}")
 RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0)
@@ -67,6 +70,7 @@ class Spawner:
         self._failures = 0
         self._said_ready = False
         self._closing = False
+        self._has_own_uids = level is Level.L3 or (level is Level.L1 and identity.may_change())
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.nursery: Nursery
 
@@ -91,6 +95,9 @@ class Spawner:
                 self._kill(kernel_id)
             case Interrupt(kernel_id=kernel_id):
                 self._interrupt(kernel_id)
+            case Renew(extra_dirs=extra_dirs):
+                self.nursery.spec = with_extra(self.nursery.spec, extra_dirs)
+                self.start_zygote()
             case Shutdown():
                 self.close()
             case _:
@@ -120,8 +127,8 @@ class Spawner:
 
     def _begin(self, spawn: Spawn, fds: tuple[int, ...], zygote: Zygote) -> None:
         """Give the kernel its cgroup, its pid namespace and its identity, and ask the zygote for the fork."""
-        uid = self._uids.take() if self._level >= Level.L3 else os.geteuid()
-        gid = uid if self._level >= Level.L3 else os.getegid()
+        uid = self._uids.take() if self._has_own_uids else os.geteuid()
+        gid = uid if self._has_own_uids else os.getegid()
         try:
             member = Member(
                 spawn,
@@ -129,7 +136,7 @@ class Spawner:
                 uid,
                 gid,
                 self._cgroups.create(spawn.kernel_id, spawn.policy),
-                self._work_dir(spawn),
+                self._work_dir(spawn, uid),
             )
         except OSError as error:
             self._uids.give_back(uid)
@@ -165,12 +172,13 @@ class Spawner:
             for fd in namespaces:
                 os.close(fd)
 
-    def _work_dir(self, spawn: Spawn) -> str:
+    def _work_dir(self, spawn: Spawn, uid: int) -> str:
         """Where the kernel works: a tmpfs of its own, or (L1, without mounts) a directory of its own on the host."""
         if self._level >= Level.L2:
             return "/work"
         work = Path(self._options.work_root) / spawn.kernel_id
         work.mkdir(mode=0o700)
+        os.chown(work, uid, uid if self._has_own_uids else -1)
         return str(work)
 
     def _kill(self, kernel_id: str) -> None:
@@ -209,6 +217,7 @@ class Spawner:
             self._end(member)
             return
         member.pid, member.pidfd, member.zygote_pid = forked.pid, os.pidfd_open(forked.pid), zygote.pid
+        member.foreign = zygote.foreign
         self._by_pid[forked.pid] = member
         self._loop.watch(member.pidfd, lambda: self._kernel_died(member))
         try:
@@ -235,7 +244,7 @@ class Spawner:
             return
         begun = time.perf_counter()
         try:
-            attest(member.pid, Expectation(level=self._level, uid=member.uid, gid=member.gid))
+            attest(member.pid, self._expectation(member))
             member.gate.send(b"go")
         except (AttestationFailed, OSError) as error:
             member.refuse("attestation", str(error))
@@ -246,6 +255,10 @@ class Spawner:
         member.close_request()
         self._tell(Started(member.spawn.kernel_id, member.pid, member.steps_ms))
 
+    def _expectation(self, member: Member) -> Expectation:
+        uid = member.uid if self._has_own_uids else None
+        return Expectation(self._level, uid, uid, member.foreign)
+
     # ---- a kernel's way down -------------------------------------------------------------------------------------
 
     def _end(self, member: Member) -> None:
@@ -254,7 +267,9 @@ class Spawner:
             _signal(member.init_pidfd, signal.SIGKILL)
         if member.pidfd >= 0 and member.status is None:
             _signal(member.pidfd, signal.SIGKILL)
-        member.cgroup.kill()
+        if self._level < Level.L2:
+            # Above that the end of its pid namespace is the end of all its processes.
+            member.cgroup.kill()
         if member.gate is not None:
             self._loop.forget(member.gate.fileno())
         member.close_request()
@@ -327,15 +342,27 @@ class Spawner:
 
     def warm(self, zygote: Zygote) -> None:
         """A zygote is ready: it serves from now on, and the one before it is let go."""
+        wanted = tuple(extra.source for extra in self.nursery.spec.extra_dirs)
+        if self._zygote is not None and zygote.extra_dirs != wanted:
+            # Started before the packages changed, warm after: a newer one is on its way.
+            self.nursery.release(zygote)
+            return
         previous, self._zygote, self._failures = self._zygote, zygote, 0
         if previous is not None:
             self.nursery.release(previous)
         if zygote.warm is not None and not self._said_ready:
             self._said_ready = True
             self._tell(Ready(self._level.label, zygote.warm.python_version, self._facilities, zygote.warm.packages))
+        elif previous is None or previous.extra_dirs != zygote.extra_dirs:
+            self._tell(Renewed(list(zygote.extra_dirs)))
+        self._resume(zygote)
+
+    def _resume(self, zygote: Zygote) -> None:
+        """Serve the starts that waited for a zygote, and those whose zygote died before it forked."""
         stalled, self._stalled = self._stalled, []
         for member in stalled:
-            self._ask_fork(member, zygote)
+            if member.spawn.kernel_id in self._members and not member.asked:
+                self._ask_fork(member, zygote)
         queue, self._queue = self._queue, []
         for spawn, fds in queue:
             self._begin(spawn, fds, zygote)
@@ -352,6 +379,8 @@ class Spawner:
                 self._stalled.append(member)
             elif member.zygote_pid == zygote.pid and member.status is None and _is_dead(member.pidfd):
                 self._reap_here(member)
+        if self._zygote is not None:
+            self._resume(self._zygote)
         if died and not self._closing:
             self._replace_zygote(status)
 
@@ -407,6 +436,7 @@ class Spawner:
             _signal(zygote.pidfd, signal.SIGKILL)
             os.waitpid(zygote.pid, 0)
         self._cgroups.sweep()
+        self._cgroups.close()
 
     def _tell(self, packet: Packet) -> None:
         try:

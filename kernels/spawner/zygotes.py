@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from kernels import contract
 from kernels.contract import ContractError, Fork, Forked, Level, Packet, Reap, Reaped, Warm
 from kernels.sandbox import root, sysc
+from kernels.sandbox.attest import namespaces_of
 from kernels.spawner.loop import Loop
 
 CONTROL_FD = 3
@@ -36,6 +38,8 @@ class Zygote:
     mount_namespace: int = -1
     network_namespace: int = -1
     waiting: set[str] = field(default_factory=set)
+    extra_dirs: tuple[str, ...] = ()
+    foreign: frozenset[tuple[str, int]] = frozenset()
 
     def ask_fork(self, fork: Fork, fds: tuple[int, ...]) -> None:
         """Ask for one kernel; answered by Forked."""
@@ -55,9 +59,9 @@ class Zygote:
                 os.close(fd)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Nursery:
-    """Starts zygotes and tells what they say: warm, forked, reaped, gone."""
+    """Starts zygotes and tells what they say: warm, forked, reaped, gone. *spec* may be replaced for later zygotes."""
 
     loop: Loop
     spec: root.RootSpec
@@ -74,7 +78,8 @@ class Nursery:
         if pid == 0:
             _exec_zygote(self.spec, self.level, theirs.fileno())
         theirs.close()
-        zygote = Zygote(pid=pid, pidfd=os.pidfd_open(pid), channel=ours)
+        extra_dirs = tuple(extra.source for extra in self.spec.extra_dirs)
+        zygote = Zygote(pid=pid, pidfd=os.pidfd_open(pid), channel=ours, extra_dirs=extra_dirs)
         self.loop.watch(ours.fileno(), lambda: self._hear(zygote))
         self.loop.watch(zygote.pidfd, lambda: self.bury(zygote))
         return zygote
@@ -116,6 +121,7 @@ class Nursery:
                 if self.level >= Level.L2:
                     zygote.mount_namespace = _namespace(zygote.pid, "mnt")
                     zygote.network_namespace = _namespace(zygote.pid, "net")
+                    zygote.foreign = namespaces_of("self") | namespaces_of(zygote.pid)
                 zygote.warm = packet
                 self.on_warm(zygote)
             case Forked():
@@ -125,6 +131,12 @@ class Nursery:
                 self.on_reaped(zygote, packet)
             case _:
                 raise ContractError(f"a zygote does not say {type(packet).__name__}")
+
+
+def with_extra(spec: root.RootSpec, paths: Iterable[str]) -> root.RootSpec:
+    """*spec*, showing *paths* and no other extra directories."""
+    extra = tuple(root.ExtraDir(path, str(index)) for index, path in enumerate(paths))
+    return replace(spec, extra_dirs=extra)
 
 
 def zygote_environment(home: str) -> dict[str, str]:
@@ -151,11 +163,13 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.dup2(control, CONTROL_FD, inheritable=True)
         if level >= Level.L2:
-            sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWNET | sysc.CLONE_NEWIPC | sysc.CLONE_NEWUTS)
             root.build_root(spec)
-            argv = root.zygote_command(CONTROL_FD)
+            extra = [f"{root.EXTRA}/{extra.name}" for extra in spec.extra_dirs]
+            argv = root.zygote_command(str(CONTROL_FD), json.dumps({"extra": extra, "readable": ["/"]}))
         else:
-            argv = root.plain_command(spec, CONTROL_FD)
+            extra = [extra.source for extra in spec.extra_dirs]
+            readable = root.plain_paths(spec)
+            argv = root.plain_command(spec, str(CONTROL_FD), json.dumps({"extra": extra, "readable": readable}))
         sysc.close_range(CONTROL_FD + 1, MAX_FD)
         os.execve(argv[0], argv, zygote_environment("/work" if level >= Level.L2 else "/nonexistent"))
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
