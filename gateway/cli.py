@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway import state
 from gateway.app import StartError, serve
@@ -65,7 +65,7 @@ def _add(
     name: str,
     command: Callable[[Settings, str], int],
     about: str,
-    settings: Sequence[str] | dict[str, object],
+    settings: Iterable[str],
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,

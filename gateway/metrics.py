@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -12,12 +15,31 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 RUN_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 WAIT_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60)
 START_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Snapshot(Protocol):
+    """The gauges of one pool; see pool.shelf.PoolSnapshot."""
+
+    @property
+    def language(self) -> str: ...
+    @property
+    def idle(self) -> int: ...
+    @property
+    def starting(self) -> int: ...
+    @property
+    def leased(self) -> int: ...
+    @property
+    def ending(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
 
 
 class Metrics:
@@ -47,22 +69,28 @@ class Metrics:
         )
 
     def _make_pool_metrics(self, registry: CollectorRegistry) -> None:
-        language = ["language"]
-        self._queue_seconds = Histogram(
-            "omega_queue_wait_seconds", "Time waited for a kernel", language, buckets=WAIT_BUCKETS, registry=registry
-        )
-        self._pool_kernels = Gauge("omega_pool_kernels", "Kernels by state", ["language", "state"], registry=registry)
-        self._queue_length = Gauge("omega_queue_length", "Requests waiting for a kernel", language, registry=registry)
-        self._refused = Counter(
-            "omega_queue_refused", "Requests that got no kernel", ["language", "reason"], registry=registry
+        self._wait_seconds = Histogram(
+            "omega_queue_wait_seconds",
+            "Time waited for a kernel, by what came of it",
+            ["language", "outcome"],
+            buckets=WAIT_BUCKETS,
+            registry=registry,
         )
         self._start_seconds = Histogram(
-            "omega_kernel_start_seconds", "Time to start a kernel", language, buckets=START_BUCKETS, registry=registry
+            "omega_kernel_start_seconds",
+            "Time to start a kernel",
+            ["language"],
+            buckets=START_BUCKETS,
+            registry=registry,
         )
         self._starts_failed = Counter(
-            "omega_kernel_start_failures", "Kernels that did not start", language, registry=registry
+            "omega_kernel_start_failures", "Kernels that did not start", ["language"], registry=registry
         )
-        self._deaths = Counter("omega_kernel_deaths", "Kernels by how they ended", ["language", "cause"], registry=registry)
+        self._ends = Counter("omega_kernel_ends", "Kernels by how they ended", ["language", "cause"], registry=registry)
+
+    def watch_pool(self, snapshot: Callable[[], Iterable[Snapshot]]) -> None:
+        """Ask *snapshot* for the pool's gauges whenever they are rendered."""
+        self.registry.register(_PoolCollector(snapshot))
 
     def render(self) -> bytes:
         """All metrics in the text format of CONTENT_TYPE."""
@@ -78,6 +106,22 @@ class Metrics:
         self._runs.labels(task, outcome).inc()
         self._run_seconds.labels(task).observe(wall_s)
 
+    def lease_waited(self, language: str, wait_s: float, outcome: str) -> None:
+        """A request got a kernel (outcome ok), or was turned away, after *wait_s*."""
+        self._wait_seconds.labels(language, outcome).observe(wait_s)
+
+    def kernel_started(self, language: str, took_s: float) -> None:
+        """A kernel is ready."""
+        self._start_seconds.labels(language).observe(took_s)
+
+    def kernel_start_failed(self, language: str) -> None:
+        """A kernel did not start."""
+        self._starts_failed.labels(language).inc()
+
+    def kernel_ended(self, language: str, cause: str) -> None:
+        """A kernel is gone."""
+        self._ends.labels(language, cause).inc()
+
     def request_answered(self, route: str, method: str, status: int) -> None:
         """A request was answered. *route* is the pattern, never the path, so that callers can't add series."""
         self._http.labels(route, method if method in METHODS else "other", str(status)).inc()
@@ -89,3 +133,25 @@ class Metrics:
     def history_dropped(self, rows: int, reason: str) -> None:
         """*rows* runs were given up."""
         self._history_dropped.labels(reason).inc(rows)
+
+
+class _PoolCollector(Collector):
+    """Gauges that are read, not kept: they can't drift from the pool."""
+
+    STATES = ("idle", "starting", "leased", "ending")
+
+    def __init__(self, snapshot: Callable[[], Iterable[Snapshot]]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Kernels by state, and the length of the queue, of all recipes of a language together."""
+        kernels = GaugeMetricFamily("omega_pool_kernels", "Kernels by state", labels=["language", "state"])
+        queue = GaugeMetricFamily("omega_queue_length", "Requests waiting for a kernel", labels=["language"])
+        pools = list(self._snapshot())
+        for language in sorted({pool.language for pool in pools}):
+            mine = [pool for pool in pools if pool.language == language]
+            queue.add_metric([language], sum(pool.waiting for pool in mine))
+            for state in self.STATES:
+                kernels.add_metric([language, state], sum(getattr(pool, state) for pool in mine))
+        yield kernels
+        yield queue

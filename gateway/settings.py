@@ -69,11 +69,18 @@ def _default_state_dir() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "omega"
 
 
+def _half_of_memory_mb() -> int:
+    return max(1024, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (2 * MIB))
+
+
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 IsolationLevel = Annotated[Level, BeforeValidator(_parse_level)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
 Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
+
+HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9:._-]{1,255}|\*)$"), AfterValidator(str.lower)]
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9:.\[\]_-]{1,255}$")]
 
 
 class Settings(BaseModel):
@@ -120,8 +127,15 @@ class Settings(BaseModel):
     )
 
     pool_min: Whole = _number(2, 0, 256, "unused Python kernels kept ready at least")
-    pool_max: Whole = _number(8, 1, 1024, "Python kernels alive at most, busy ones included")
-    pool_memory_mb: Whole = _number(4096, 64, 4_194_304, "memory all kernels together may be promised")
+    pool_max: Whole = _number(8, 0, 256, "unused Python kernels kept ready at most, when demand is high")
+    max_kernels: Whole = _number(32, 1, 10_000, "kernels alive at most, busy and unused ones together")
+    pool_memory_mb: Whole = Field(
+        default_factory=_half_of_memory_mb,
+        ge=64,
+        le=4_194_304,
+        description="memory all kernels together may be promised",
+        json_schema_extra={"shown": "half of this machine's, 1024 at least"},
+    )
     queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; more are answered 503")
     queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
@@ -144,6 +158,16 @@ class Settings(BaseModel):
 
     history_max_rows: Whole = _number(10_000, 1, 10_000_000, "runs kept in the history")
     history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")
+    allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="names beside host and this machine's own ones that a Host header may have; * for any",
+        json_schema_extra={"allowed": "host names with commas between them", "shown": "none"},
+    )
+    allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="web pages of other servers that may use the API",
+        json_schema_extra={"allowed": "origins such as https://example.org with commas between them", "shown": "none"},
+    )
     extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
         (),
         description="packages that may be installed beyond the built-in list",
@@ -169,6 +193,7 @@ class Settings(BaseModel):
                 "memory_mb",
             ),
             _at_most(self, "pool_min", "pool_max"),
+            _at_most(self, "pool_max", "max_kernels"),
             _at_most(self, "memory_mb", "pool_memory_mb"),
             _at_most(self, "python_timeout_s", "max_timeout_s"),
             _at_most(self, "javascript_timeout_s", "max_timeout_s"),

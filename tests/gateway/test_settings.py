@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.configuration import read_settings
-from gateway.settings import Settings, SettingsError, find_kernel_python, is_loopback
+from gateway.settings import SettingsError, find_kernel_python, is_loopback
 from kernels.contract import MIB, Level
 
 TOKEN = "0123456789abcdef-token"
@@ -89,7 +89,18 @@ def test_broken_toml_is_told_with_its_place() -> None:
         ),
         ({"pool_min": "9"}, {}, "pool_min is 9: it must not be above pool_max, which is 8"),
         ({"max_timeout_s": "20"}, {}, "python_timeout_s is 30: it must not be above max_timeout_s, which is 20"),
-        ({"memory_mb": "8192"}, {}, "memory_mb is 8192: it must not be above pool_memory_mb, which is 4096"),
+        (
+            {"memory_mb": "8192", "pool_memory_mb": "4096"},
+            {},
+            "memory_mb is 8192: it must not be above pool_memory_mb, which is 4096",
+        ),
+        ({"pool_max": "40"}, {}, "pool_max is 40: it must not be above max_kernels, which is 32"),
+        (
+            {"allowed_origins": "example.org"},
+            {},
+            "--allowed-origins is 'example.org': use origins such as https://example.org with commas between them",
+        ),
+        ({"allowed_hosts": "a/b"}, {}, "--allowed-hosts is 'a/b': use host names with commas between them"),
         (
             {"host": "0.0.0.0"},
             {},
@@ -145,14 +156,8 @@ def test_another_address_needs_a_token_of_the_operators_own() -> None:
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("10.0.0.1", False),
-        ("example.org", False),
+        *[(host, True) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")],
+        *[(host, False) for host in ("0.0.0.0", "::", "10.0.0.1", "example.org")],
     ],
 )
 def test_loopback_addresses_are_known(host: str, expected: bool) -> None:
@@ -169,7 +174,7 @@ def test_the_policy_has_the_limits_of_the_settings() -> None:
 def test_a_kernel_python_that_is_not_there_is_told() -> None:
     """Before anything is started."""
     with pytest.raises(SettingsError, match=r"^kernel_python is /nope/python: no Python to run kernels in"):
-        find_kernel_python(Settings(kernel_python=Path("/nope/python")))
+        find_kernel_python(read_settings({"kernel_python": "/nope/python"}, {}))
 
 
 def test_the_state_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

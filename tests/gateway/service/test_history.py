@@ -63,8 +63,8 @@ async def opened(path: Path, retention: Retention | None = None, tally: Tally | 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for the writer thread, which has no event of its own to wait for."""
     async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110  # see above
+        while not condition():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.01)
 
 
 async def ids(history: History, key_id: str = "default", limit: int = 500) -> list[str]:
@@ -133,8 +133,8 @@ async def test_old_rows_are_removed_at_the_start(tmp_path: Path) -> None:
         history.record(record(2))
     async with opened(tmp_path / "h.db", Retention(max_days=2)) as history:
         async with asyncio.timeout(20):
-            while await ids(history) != ["run-2"]:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110  # as in until()
+            while await ids(history) != ["run-2"]:  # noqa: ASYNC110  # as in until()
+                await asyncio.sleep(0.01)
 
 
 async def test_many_rows_are_pruned_while_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,249 @@
+"""The one place that builds everything, in the order of its dependencies, and ends it in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import structlog
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, RequestHandler
+
+from gateway import listen, state
+from gateway.banner import Banner, Serving
+from gateway.core.errors import Unavailable
+from gateway.core.plan import Limits
+from gateway.kernel.client import ClientSettings, KernelClient
+from gateway.kernel.floor import LevelFloor
+from gateway.kernel.start import KernelStarter
+from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
+from gateway.log import set_up_log
+from gateway.metrics import Metrics
+from gateway.pool.pool import KernelPool, PoolSettings
+from gateway.service.examples import Gallery
+from gateway.service.gate import Gate, GatedInstalls, GatedRuns
+from gateway.service.health import Health
+from gateway.service.history import History
+from gateway.service.history_store import Retention
+from gateway.service.install import Installer
+from gateway.service.kernel_watch import KernelWatch, MeteredPool
+from gateway.service.keys import Key, Keys
+from gateway.service.package_store import PackageStore
+from gateway.service.pip import Pip
+from gateway.service.runner import Allowance, Runner
+from gateway.settings import Settings, find_kernel_python, is_loopback
+from gateway.stop import Stop
+from gateway.version import VERSION
+from gateway.web.endpoint import log_request
+from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
+from gateway.web.routes import ROUTES, make_application
+from gateway.web.server import make_server
+from gateway.web.services import Services, WebSettings
+from gateway.web.wire import Timeouts
+from kernels.contract import MIB, Level
+from kernels.sandbox import sysc
+
+ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
+FLUSH_S = 5.0
+FLUSH_STEP_S = 0.02
+MAX_WHEEL_BYTES = 256 * MIB
+_log = structlog.get_logger("omega")
+
+
+class StartError(Exception):
+    """The gateway can't start; the message is one sentence for the operator."""
+
+
+async def serve(settings: Settings, banner: Banner) -> int:
+    """Serve until a signal; the exit code: 0 when all work had ended, 1 when some was cut short, 130 when forced."""
+    set_up_log(settings.log_level, settings.log_format)
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("serve() runs in a task")
+    stop = Stop(task)
+    stop.listen(asyncio.get_running_loop())
+    try:
+        async with AsyncExitStack() as stack:
+            stack.callback(_log.info, "stopped")
+            code = await _serve(settings, banner, stop, stack)
+            stop.close()
+            return code
+    except asyncio.CancelledError:
+        if not stop.is_forced:
+            raise
+        return INTERRUPTED
+    except (listen.PortError, Unavailable) as error:
+        raise StartError(str(error)) from None
+
+
+async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExitStack) -> int:
+    """Build from the bottom up, serve, drain. What is built is ended by *stack*."""
+    python = find_kernel_python(settings)
+    state.prepare_directory(settings.state_dir)
+    stack.callback(os.close, state.lock_directory(settings.state_dir))
+    sockets = listen.bind(settings.host, settings.port)
+    stack.callback(listen.close, sockets)
+    token = None if settings.token else state.ensure_token(settings.state_dir)
+    metrics, gate = Metrics(VERSION), Gate()
+    packages = PackageStore(settings.state_dir / "packages")
+    packages.sweep()
+
+    launcher = await _start_launcher(settings, python, packages)
+    stack.push_async_callback(launcher.close)
+    ready = launcher.ready
+    _check_level(Level.parse(ready.level), settings.require_isolation)
+    _shed_privileges()
+
+    starter = KernelStarter(
+        LevelFloor(launcher, settings.require_isolation), settings=ClientSettings(grace_s=settings.interrupt_grace_s)
+    )
+    stack.callback(starter.close)
+    history = History.open(settings.database(), Retention(settings.history_max_rows, settings.history_max_days), metrics)
+    stack.push_async_callback(history.close)
+    pool: KernelPool[KernelClient] = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
+    metrics.watch_pool(pool.snapshot)
+    secret = settings.token.get_secret_value() if settings.token else token.value if token else ""
+    services = Services(
+        settings=_web_settings(settings),
+        keys=Keys([Key.of_token(secret)]),
+        runner=GatedRuns(gate, Runner(MeteredPool(pool.lease, metrics), history, metrics)),
+        installer=GatedInstalls(gate, _installer(settings, launcher, python, packages)),
+        history=history,
+        health=Health(launcher),
+        gallery=Gallery({"python"}),
+        metrics=metrics,
+    )
+    server = make_server(_metered(make_application(services), metrics), services.settings)
+    stack.push_async_callback(server.close_all_connections)
+    stack.push_async_callback(pool.close)
+    pool.open()
+
+    listen.listen(sockets, settings.host)
+    server.add_sockets(sockets)
+    port = int(sockets[0].getsockname()[1])
+    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token))
+    _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
+    await stop.wait()
+    return await _drain(server, gate, settings.drain_s)
+
+
+async def _start_launcher(settings: Settings, python: Path, packages: PackageStore) -> ZygoteLauncher:
+    added = packages.current_dir()
+    options = ZygoteOptions(
+        kernel_python=str(python),
+        instance=state.instance_name(settings.state_dir),
+        forks_per_zygote=settings.zygote_forks,
+        extra_dirs=(str(added),) if added else (),
+    )
+    try:
+        return await ZygoteLauncher.start(options)
+    except Unavailable as error:
+        raise StartError(f"kernels can't be started with {python}: {error}") from None
+
+
+def _check_level(reached: Level, required: Level) -> None:
+    if reached < required:
+        raise StartError(
+            f"the isolation level here is {reached.label}, and require_isolation is {required.label}: "
+            "`omega doctor` tells what is missing"
+        )
+
+
+def _shed_privileges() -> None:
+    """Work without capabilities from here on, and out of reach of other processes of the same user.
+
+    Root keeps them as permitted, not effective: a spawner that has to be started again gets them back at its exec, so that
+    its isolation level does not drop, while nothing this process does itself uses them.
+    """
+    sysc.set_no_new_privs()
+    sysc.set_dumpable(False)
+    _effective, permitted, _inheritable = sysc.capget()
+    sysc.capset(0, permitted, 0)
+
+
+def _pool_settings(settings: Settings) -> PoolSettings:
+    limits = Limits(kernels=settings.max_kernels, memory_bytes=settings.pool_memory_mb * MIB)
+    return PoolSettings(
+        minimum={"python": settings.pool_min},
+        maximum_idle=settings.pool_max,
+        policy=settings.policy(),
+        limits=limits,
+        queue=settings.queue_limit,
+        wait_s=settings.queue_wait_s,
+    )
+
+
+def _web_settings(settings: Settings) -> WebSettings:
+    # Where others can reach the gateway its token is configured, and no name it is reached by can be known from here.
+    is_any = not settings.allowed_hosts and not is_loopback(settings.host)
+    hosts = {ANY_HOST} if is_any else {*LOCAL_HOSTS, settings.host.lower(), *settings.allowed_hosts}
+    return WebSettings(
+        version=VERSION,
+        allowed_hosts=frozenset(hosts),
+        allowed_origins=frozenset(settings.allowed_origins),
+        body_bytes=settings.body_bytes,
+        python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
+        javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
+        allowance=Allowance(settings.output_bytes, settings.rich_bytes),
+    )
+
+
+class _Packages:
+    """What the installer needs of the launcher."""
+
+    def __init__(self, launcher: ZygoteLauncher) -> None:
+        self._launcher = launcher
+
+    def versions(self) -> Mapping[str, str]:
+        """The distributions kernels have and their versions. Raises Unavailable."""
+        return self._launcher.ready.packages
+
+    async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
+        """Show kernels started from now on these directories too."""
+        await self._launcher.use_packages(extra_dirs)
+
+
+def _installer(settings: Settings, launcher: ZygoteLauncher, python: Path, store: PackageStore) -> Installer:
+    pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
+    return Installer(_Packages(launcher), pip, store, extra=settings.extra_packages)
+
+
+def _metered(application: Application, metrics: Metrics) -> Application:
+    """*application*, each answer counted under its route beside being logged."""
+    paths: dict[type[Any], str] = {route.endpoint: route.path for route in ROUTES}
+
+    def answered(handler: RequestHandler) -> None:
+        metrics.request_answered(paths.get(type(handler), "unknown"), handler.request.method or "", handler.get_status())
+        log_request(handler)
+
+    application.settings["log_function"] = answered
+    return application
+
+
+async def _drain(server: HTTPServer, gate: Gate, drain_s: float) -> int:
+    """Let running work end; new connections are refused and new runs on open ones are answered 503."""
+    gate.close()
+    server.stop()
+    _log.info("draining", runs=gate.inside, drain_s=drain_s)
+    is_clean = await gate.wait_empty(drain_s)
+    if not is_clean:
+        _log.warning("runs are cut short", runs=gate.inside)
+    await _flush(server)
+    return ENDED if is_clean else CUT_SHORT
+
+
+async def _flush(server: HTTPServer) -> None:
+    """Wait until the last answers are on their way; Tornado has no event for that, and this happens once."""
+    deadline = time.monotonic() + FLUSH_S
+    await asyncio.sleep(FLUSH_STEP_S)
+    while _is_writing(server) and time.monotonic() < deadline:  # noqa: ASYNC110  # see above
+        await asyncio.sleep(FLUSH_STEP_S)
+
+
+def _is_writing(server: HTTPServer) -> bool:
+    return any(connection.stream.writing() for connection in server._connections)
