@@ -1,0 +1,95 @@
+"""The spawner's look at a confined kernel from outside, before the first message reaches it.
+
+What the child says of itself is not believed: a child that skipped a step is found here by what Linux says about it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from kernels.contract import Level
+from kernels.sandbox import sysc
+
+KINDS: Final = ("pid", "mnt", "net", "ipc", "uts", "user", "cgroup")
+_SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapAmb")
+
+
+class AttestationFailed(RuntimeError):  # noqa: N818 - reads as what happened
+    """A kernel is not confined as its level demands; it must be killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must hold for one kernel. *uid* and *gid* None: the level leaves them as they were (no own uid)."""
+
+    level: Level
+    uid: int | None
+    gid: int | None
+    foreign: frozenset[tuple[str, int]]
+    """Namespaces the kernel must not be in: the spawner's and the zygote's."""
+
+
+def namespaces_of(pid: int | str = "self") -> frozenset[tuple[str, int]]:
+    """Kind and inode of each namespace *pid* is in; raises OSError when it is gone or may not be looked at."""
+    return frozenset((kind, os.stat(f"/proc/{pid}/ns/{kind}").st_ino) for kind in KINDS)
+
+
+def expect(level: Level, uid: int | None, gid: int | None, others: Iterable[int | str] = ("self",)) -> Expectation:
+    """An Expectation that the kernel shares no namespace with any process of *others*, as its level demands."""
+    foreign = frozenset[tuple[str, int]]().union(*(namespaces_of(pid) for pid in others))
+    return Expectation(level, uid, gid, foreign)
+
+
+def attest(pid: int, expectation: Expectation) -> None:
+    """Raise AttestationFailed naming the first fact about *pid* that is not as expected."""
+    try:
+        facts = _status(pid)
+        _check_identity(facts, expectation)
+        _check_privileges(facts, expectation.level)
+        if expectation.level > Level.L1:
+            _check_namespaces(pid, expectation.foreign)
+        _check_descriptors(pid)
+    except OSError as error:
+        raise AttestationFailed(f"process {pid} cannot be looked at: {error.strerror}") from error
+    except (KeyError, ValueError) as error:
+        raise AttestationFailed(f"the status of process {pid} cannot be read: {error}") from error
+
+
+def _status(pid: int) -> dict[str, str]:
+    text = sysc.read_whole(f"/proc/{pid}/status")
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def _check_identity(facts: dict[str, str], expectation: Expectation) -> None:
+    for name, wanted in (("Uid", expectation.uid), ("Gid", expectation.gid)):
+        if wanted is not None and facts[name].split() != [str(wanted)] * 4:
+            raise AttestationFailed(f"{name} is {facts[name]}, not {wanted} four times")
+    if expectation.uid is not None and expectation.level is not Level.L2_PLUS and facts["Groups"]:
+        raise AttestationFailed(f"it is still in the groups {facts['Groups']}")
+
+
+def _check_privileges(facts: dict[str, str], level: Level) -> None:
+    for name in _SETS if level is Level.L1 else (*_SETS, "CapBnd"):
+        if int(facts[name], 16):
+            raise AttestationFailed(f"{name} is {facts[name]}, not empty")
+    for name, wanted in (("NoNewPrivs", "1"), ("Seccomp", "2")):
+        if facts[name] != wanted:
+            raise AttestationFailed(f"{name} is {facts[name]}, not {wanted}")
+
+
+def _check_namespaces(pid: int, foreign: frozenset[tuple[str, int]]) -> None:
+    shared = sorted(kind for kind, _inode in namespaces_of(pid) & foreign)
+    if shared:
+        raise AttestationFailed(f"it shares the {', '.join(shared)} namespace")
+
+
+def _check_descriptors(pid: int) -> None:
+    """No descriptor may lead to a place in a file system; devices are those bound into the root."""
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        target = os.readlink(f"{folder}/{name}")
+        if not target.startswith(("socket:[", "pipe:[", "anon_inode:", "/dev/null", "/dev/pts/")):
+            raise AttestationFailed(f"descriptor {name} is open on {target}")

@@ -1,0 +1,82 @@
+"""Reading and writing control group files, and emptying and removing a group; the same in both versions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+from kernels.sandbox import sysc
+
+_PAUSE_S: Final = 0.005
+_KILL_TRIES: Final = 400
+_REMOVE_TRIES: Final = 40
+
+
+def write(group: Path, name: str, value: int | str) -> None:
+    """Set one file of *group* by a single write; raises OSError when the kernel refuses it."""
+    sysc.write_whole(str(group / name), str(value))
+
+
+def read_number(group: Path, name: str) -> int:
+    """The number in one file of *group*; 0 where there is no such file or no number."""
+    try:
+        return int(sysc.read_whole(str(group / name)).strip() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def read_keyed(group: Path, name: str, key: str) -> int:
+    """The number after *key* in a file of lines `key number`; 0 where there is none."""
+    try:
+        lines = sysc.read_whole(str(group / name)).splitlines()
+        return next((int(line.split()[1]) for line in lines if line.split()[:1] == [key]), 0)
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def members(group: Path) -> list[int]:
+    """The processes in *group* itself, as this process numbers them."""
+    try:
+        return [int(line) for line in sysc.read_whole(str(group / "cgroup.procs")).split()]
+    except (OSError, ValueError):
+        return []
+
+
+def kill_members(group: Path) -> bool:
+    """SIGKILL everything in *group* and below until it is empty; False when something would not die in two seconds.
+
+    Repeated, because a fork may outrun one pass.
+    """
+    for _attempt in range(_KILL_TRIES):
+        pids = {pid for place in (group, *_below(group)) for pid in members(place)} - {0, os.getpid()}
+        if not pids:
+            return True
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_S)
+    return False
+
+
+def remove(group: Path) -> bool:
+    """Remove *group* and the groups below it; False when it stays busy. A group that is not there is removed."""
+    for _attempt in range(_REMOVE_TRIES):
+        try:
+            for place in (*_below(group), group):
+                place.rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            time.sleep(_PAUSE_S)
+        else:
+            return True
+    return False
+
+
+def _below(group: Path) -> list[Path]:
+    """Every group below *group*, the deepest first."""
+    return [Path(place) for place, _names, _files in os.walk(group, topdown=False) if place != str(group)]

@@ -1,0 +1,56 @@
+"""Landlock: a second lock on files, and at level L1 the first one. It needs no privilege and cannot be undone.
+
+Each version of it (ABI) knows more rights. All that the running version knows are handled, so that what is not allowed
+by name is denied; what it does not know yet it cannot deny, which is why the level depends on the version (see
+probe.py).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from typing import Final
+
+from kernels.sandbox import sysc
+
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_REFER, _TRUNCATE, _IOCTL_DEV, _RESOLVE_UNIX = 1 << 13, 1 << 14, 1 << 15, 1 << 16
+_FIRST_VERSION: Final = (1 << 13) - 1
+_ADDED: Final = {2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV, 9: _RESOLVE_UNIX}
+_DEVICE_NODES: Final = 1 << 6 | 1 << 11  # MAKE_CHAR, MAKE_BLOCK
+_FOR_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+_READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
+_NET_ALL: Final = 3  # bind and connect of TCP, from ABI 4
+_SCOPE_ALL: Final = 3  # abstract unix sockets and signals, from ABI 6
+SCOPES_SINCE: Final = 6
+NEWEST: Final = 9
+
+
+def handled(abi: int) -> int:
+    """Every file right that version *abi* can deny."""
+    return _FIRST_VERSION | sum(right for since, right in _ADDED.items() if since <= abi)
+
+
+def restrict(readable: Iterable[str], writable: Iterable[str], *, deny_tcp: bool) -> None:
+    """From here on: read and execute below *readable*, also change things below *writable*, nothing else.
+
+    Signals and abstract unix sockets end at the processes started from here. Paths that do not exist are an error.
+    """
+    abi = sysc.landlock_abi()
+    rights = handled(abi)
+    net = _NET_ALL if deny_tcp and abi >= 4 else 0
+    ruleset_fd = sysc.landlock_ruleset(rights, net, _SCOPE_ALL if abi >= SCOPES_SINCE else 0)
+    try:
+        for path in readable:
+            sysc.landlock_allow(ruleset_fd, path, _fitting(path, _READ & rights))
+        for path in writable:
+            sysc.landlock_allow(ruleset_fd, path, _fitting(path, rights & ~_DEVICE_NODES & ~_IOCTL_DEV))
+        sysc.landlock_restrict(ruleset_fd)
+    finally:
+        os.close(ruleset_fd)
+
+
+def _fitting(path: str, rights: int) -> int:
+    """Those of *rights* that can be given on what *path* is; directory rights on a file are an error."""
+    return rights if stat.S_ISDIR(os.stat(path).st_mode) else rights & _FOR_FILES

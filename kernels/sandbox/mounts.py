@@ -1,0 +1,63 @@
+"""A kernel's own file systems: three bounded tmpfs to write to and a /proc that shows its own processes alone.
+
+Everything else it sees is the zygote's prepared root, which is read-only. The zygote's /proc is taken away first so
+that nothing lies under the new one; before that a copy is put aside, because Linux grants a new /proc in a user
+namespace only while another complete one is in sight.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from kernels.contract import Policy
+from kernels.sandbox import sysc
+
+_WRITABLE: Final = sysc.MS_NOSUID | sysc.MS_NODEV
+_PROC: Final = sysc.MS_NOSUID | sysc.MS_NODEV | sysc.MS_NOEXEC
+_NAMESPACES: Final = sysc.CLONE_NEWNS | sysc.CLONE_NEWNET | sysc.CLONE_NEWIPC | sysc.CLONE_NEWUTS | sysc.CLONE_NEWCGROUP
+
+
+def leave_namespaces() -> None:
+    """Have mounts, network, IPC, host name and cgroup view of one's own; the pid namespace was made by the caller."""
+    sysc.unshare(_NAMESPACES)
+    sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
+
+
+def open_proc() -> int:
+    """The /proc in sight as a descriptor that outlives its mount point."""
+    return os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def mount_fresh_proc(staging: str) -> int:
+    """Replace /proc by one of the caller's pid namespace and answer a descriptor of it.
+
+    hidepid=2: a process sees those it could trace, so not the reaper, whose command line names host paths.
+    """
+    sysc.mount("proc", staging, "proc", _PROC, "hidepid=2")
+    sysc.umount("/proc")
+    sysc.mount(staging, "/proc", None, sysc.MS_MOVE)
+    return open_proc()
+
+
+def mount_empty_proc() -> int:
+    """Replace /proc by nothing, and answer a descriptor of the one that was there, for the last set-up steps."""
+    fd = open_proc()
+    sysc.umount("/proc")
+    sysc.mount("proc", "/proc", "tmpfs", _PROC | sysc.MS_RDONLY, "size=4k,nr_inodes=2,mode=0555")
+    return fd
+
+
+def mount_writable(work_dir: str, policy: Policy, uid: int, gid: int) -> None:
+    """Mount the only places a kernel can write to, each bounded in bytes and files; they vanish with it.
+
+    The zygote's own /tmp is taken away, not covered.
+    """
+    sysc.umount("/tmp")
+    owner = f"uid={uid},gid={gid},nr_inodes={policy.inodes}"
+    for target, size_bytes, mode in (
+        (work_dir, policy.work_bytes, "0700"),
+        ("/tmp", policy.tmp_bytes, "1777"),
+        ("/dev/shm", policy.shm_bytes, "1777"),
+    ):
+        sysc.mount("tmpfs", target, "tmpfs", _WRITABLE, f"size={size_bytes},mode={mode},{owner}")
