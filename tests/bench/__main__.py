@@ -33,7 +33,7 @@ def main() -> int:
 
 def run(*, with_profile: bool) -> Report:
     """All measurements, one after the other, so that none disturbs another."""
-    python = plain.base_python()
+    python = plain.bare_python()
     with serving() as gateway:
         say("memory of idle kernels")
         memory = measure.idle_memory(gateway)

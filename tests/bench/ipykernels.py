@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,7 +30,7 @@ class PlainManager(AsyncKernelManager):
 async def plain_kernel(folder: Path) -> AsyncIterator[tuple[PlainManager, AsyncKernelClient]]:
     """A started ipykernel that has answered, and its client; shut down with the block."""
     manager = PlainManager(connection_file=str(folder / f"kernel-{time.monotonic_ns()}.json"))
-    await manager.start_kernel()
+    await manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     client = manager.client()
     try:
         client.start_channels()
