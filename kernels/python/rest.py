@@ -61,7 +61,7 @@ def _kernel(session: Session, publisher: Publisher, record: Record) -> Kernel:
         record=record,
         session=session,
         log=log,
-        profile_dir=Profile(location="/nonexistent"),
+        profile_dir=Profile(location="/"),
         config=settings,
     )
     return kernel
