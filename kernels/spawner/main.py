@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from kernels.contract import ContractError, Level, SpawnerOptions
-from kernels.sandbox import probe, root, sysc
+from kernels.sandbox import probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.loop import Loop
 from kernels.spawner.server import Spawner
@@ -34,6 +34,8 @@ def _serve(control: socket.socket, options: SpawnerOptions) -> int:
     measured = probe.measure()
     level = min(measured.level, Level.parse(options.at_most))
     sysc.set_subreaper()
+    # Read now: an init loads it after the host's files are out of its reach.
+    seccomp.program("init")
     cgroups = Cgroups.open(f"omega-{options.instance}")
     cgroups.sweep()
     _sweep_work_root(Path(options.work_root), level)
