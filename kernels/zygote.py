@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from kernels import contract
 from kernels.contract import CHANNELS, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
-from kernels.sandbox import seccomp, steps, sysc
+from kernels.sandbox import descriptors, seccomp, steps, sysc
 
 GATE_BYTES = 4096
 """A kernel's whole report on its confinement; it is sent before any user code exists."""
@@ -92,7 +92,7 @@ def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tu
     code = 70
     try:
         os.setsid()
-        _detach_stdio()
+        descriptors.detach_standard()
         _confine(fork, (*channels.values(), gate), readable)
         if os.read(gate, 2) == b"go":
             os.close(gate)
@@ -134,14 +134,6 @@ def _run_kernel(fork: Fork, channels: dict[str, int]) -> None:
     child.main(
         child.ChildStart(kernel_id=fork.kernel_id, key=fork.key, fds=channels, env=dict(fork.env), work_dir=fork.work_dir)
     )
-
-
-def _detach_stdio() -> None:
-    """Nothing a kernel writes reaches the gateway's log; user output travels over iopub."""
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
 
 
 def _reap(pid: int) -> int:

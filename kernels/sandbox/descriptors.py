@@ -33,6 +33,14 @@ def close_all_but(keep: Iterable[int]) -> None:
             sysc.close_range(low + 1, high - 1)
 
 
+def detach_standard() -> None:
+    """Point the standard three at /dev/null: nothing written there reaches a log, and none leads to a file."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for fd in STANDARD:
+        os.dup2(null, fd)
+    os.close(null)
+
+
 def reset_signals() -> None:
     """Have every signal at Python's own default and none blocked, whatever the zygote used."""
     signal.set_wakeup_fd(-1)

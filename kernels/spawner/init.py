@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from kernels.contract import Level
-from kernels.sandbox import sysc
+from kernels.sandbox import descriptors, sysc
 from kernels.sandbox.reaper import Namespace, confine_init
 
 
@@ -40,9 +40,10 @@ def fork_init(place: InitPlace, own_pid_namespace: int) -> int:
             sysc.setns(own_pid_namespace, sysc.CLONE_NEWPID)
         os.close(tell)
         tell = -1
-        if os.read(told, 1) != b"+":
+        answer = os.read(told, 500)
+        if answer != b"+":
             os.waitpid(pid, 0)
-            raise PermissionError("the init of the pid namespace could not be confined")
+            raise OSError(answer.decode(errors="replace") or "the init of the pid namespace ended early")
         return pid
     finally:
         os.close(told)
@@ -61,12 +62,14 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
             Namespace(place.mount_namespace, sysc.CLONE_NEWNS),
             Namespace(place.network_namespace, sysc.CLONE_NEWNET),
         )
+        descriptors.detach_standard()
         confine_init(place.uid, place.gid, (tell,), place.level, namespaces=namespaces)
         # It now dies with the spawner; one that is gone already breaks this pipe.
         os.write(tell, b"+")
         os.close(tell)
         while True:
             signal.pause()
-    except BaseException:  # noqa: BLE001 - the process entry: whatever happens here, nothing may run on as the spawner
+    except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
+        os.write(tell, str(error).encode()[:500])
         os._exit(70)
     os._exit(0)

@@ -143,7 +143,8 @@ def zygote_environment(home: str) -> dict[str, str]:
     """The zygote's whole environment, built from nothing; kernels get their own on top."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        # No program is to be started by an import (matplotlib would ask fc-list).
+        "PATH": "/nonexistent",
         "LANG": "C.UTF-8",
         "HOME": home,
         "MPLBACKEND": "agg",
