@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import structlog
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, RequestHandler
 
 from gateway import listen, state
 from gateway.banner import Banner, Serving
@@ -39,9 +38,8 @@ from gateway.service.runner import Allowance, Runner
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.stop import Stop
 from gateway.version import VERSION
-from gateway.web.endpoint import log_request
 from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
-from gateway.web.routes import ROUTES, make_application
+from gateway.web.routes import make_application
 from gateway.web.server import make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
@@ -69,7 +67,6 @@ async def serve(settings: Settings, banner: Banner) -> int:
     stop.listen(asyncio.get_running_loop())
     try:
         async with AsyncExitStack() as stack:
-            stack.callback(_log.info, "stopped")
             code = await _serve(settings, banner, stop, stack)
             stop.close()
             return code
@@ -82,35 +79,20 @@ async def serve(settings: Settings, banner: Banner) -> int:
 
 
 async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExitStack) -> int:
-    """Build from the bottom up, serve, drain. What is built is ended by *stack*."""
+    """Build from the bottom up, serve, drain. What is built is ended by *stack*, the last one first."""
     python = find_kernel_python(settings)
-    state.prepare_directory(settings.state_dir)
-    stack.callback(os.close, state.lock_directory(settings.state_dir))
-    sockets = listen.bind(settings.host, settings.port)
-    stack.callback(listen.close, sockets)
+    sockets = _claim(settings, stack)
     token = None if settings.token else state.ensure_token(settings.state_dir)
-    metrics, gate = Metrics(VERSION), Gate()
     packages = PackageStore(settings.state_dir / "packages")
     packages.sweep()
-
-    launcher = await _start_launcher(settings, python, packages)
-    stack.push_async_callback(launcher.close)
+    launcher = await _launch(settings, python, packages, stack)
     ready = launcher.ready
-    _check_level(Level.parse(ready.level), settings.require_isolation)
-    _shed_privileges()
-
-    starter = KernelStarter(
-        LevelFloor(launcher, settings.require_isolation), settings=ClientSettings(grace_s=settings.interrupt_grace_s)
-    )
-    stack.callback(starter.close)
-    history = History.open(settings.database(), Retention(settings.history_max_rows, settings.history_max_days), metrics)
-    stack.push_async_callback(history.close)
-    pool: KernelPool[KernelClient] = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
-    metrics.watch_pool(pool.snapshot)
-    secret = settings.token.get_secret_value() if settings.token else token.value if token else ""
+    metrics, gate = Metrics(VERSION), Gate()
+    history = _open_history(settings, metrics, stack)
+    pool = _make_pool(settings, launcher, metrics, stack)
     services = Services(
         settings=_web_settings(settings),
-        keys=Keys([Key.of_token(secret)]),
+        keys=_keys(settings, token),
         runner=GatedRuns(gate, Runner(MeteredPool(pool.lease, metrics), history, metrics)),
         installer=GatedInstalls(gate, _installer(settings, launcher, python, packages)),
         history=history,
@@ -118,11 +100,10 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         gallery=Gallery({"python"}),
         metrics=metrics,
     )
-    server = make_server(_metered(make_application(services), metrics), services.settings)
+    server = make_server(make_application(services), services.settings)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     pool.open()
-
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
     port = int(sockets[0].getsockname()[1])
@@ -132,7 +113,17 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     return await _drain(server, gate, settings.drain_s)
 
 
-async def _start_launcher(settings: Settings, python: Path, packages: PackageStore) -> ZygoteLauncher:
+def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
+    """What only one gateway can have, before anything is started: the state directory and the port."""
+    state.prepare_directory(settings.state_dir)
+    stack.callback(os.close, state.lock_directory(settings.state_dir))
+    sockets = listen.bind(settings.host, settings.port)
+    stack.callback(listen.close, sockets)
+    return sockets
+
+
+async def _launch(settings: Settings, python: Path, packages: PackageStore, stack: AsyncExitStack) -> ZygoteLauncher:
+    """A launcher with a warm zygote at the level required; from then on this process has no privileges."""
     added = packages.current_dir()
     options = ZygoteOptions(
         kernel_python=str(python),
@@ -141,9 +132,39 @@ async def _start_launcher(settings: Settings, python: Path, packages: PackageSto
         extra_dirs=(str(added),) if added else (),
     )
     try:
-        return await ZygoteLauncher.start(options)
+        launcher = await ZygoteLauncher.start(options)
     except Unavailable as error:
         raise StartError(f"kernels can't be started with {python}: {error}") from None
+    stack.callback(_log.info, "stopped")
+    stack.push_async_callback(launcher.close)
+    _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
+    _shed_privileges()
+    return launcher
+
+
+def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> History:
+    retention = Retention(settings.history_max_rows, settings.history_max_days)
+    history = History.open(settings.database(), retention, metrics)
+    stack.push_async_callback(history.close)
+    return history
+
+
+def _make_pool(
+    settings: Settings, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
+) -> KernelPool[KernelClient]:
+    """The pool, not filled yet; who opens it closes it, before the messaging context goes."""
+    client = ClientSettings(grace_s=settings.interrupt_grace_s)
+    starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
+    stack.callback(starter.close)
+    pool = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
+    metrics.watch_pool(pool.snapshot)
+    return pool
+
+
+def _keys(settings: Settings, stored: state.StoredToken | None) -> Keys:
+    if settings.token is not None:
+        return Keys([Key.of_token(settings.token.get_secret_value())])
+    return Keys([Key.of_token(stored.value)] if stored else [])
 
 
 def _check_level(reached: Level, required: Level) -> None:
@@ -211,18 +232,6 @@ class _Packages:
 def _installer(settings: Settings, launcher: ZygoteLauncher, python: Path, store: PackageStore) -> Installer:
     pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
     return Installer(_Packages(launcher), pip, store, extra=settings.extra_packages)
-
-
-def _metered(application: Application, metrics: Metrics) -> Application:
-    """*application*, each answer counted under its route beside being logged."""
-    paths: dict[type[Any], str] = {route.endpoint: route.path for route in ROUTES}
-
-    def answered(handler: RequestHandler) -> None:
-        metrics.request_answered(paths.get(type(handler), "unknown"), handler.request.method or "", handler.get_status())
-        log_request(handler)
-
-    application.settings["log_function"] = answered
-    return application
 
 
 async def _drain(server: HTTPServer, gate: Gate, drain_s: float) -> int:

@@ -24,14 +24,17 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 NO_FLAG = frozenset({"token", "database_url"})
 """Settings with a secret in them: a command line is visible to every user of the machine."""
 
+Command = Callable[[Callable[[], Settings], str], int]
+"""Gets the way to the settings, and the action where the command has several."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command; what went wrong is one sentence on stderr."""
     options = vars(make_parser().parse_args(arguments))
-    command: Callable[[Settings, str], int] = options.pop("command")
+    command: Command = options.pop("command")
     action: str = options.pop("action", "")
     try:
-        return command(read_settings(options, os.environ), action)
+        return command(lambda: read_settings(options, os.environ), action)
     except SettingsError as error:
         return _complain(error, WRONG)
     except (state.StateError, HistoryError, StartError) as error:
@@ -63,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    command: Callable[[Settings, str], int],
+    command: Command,
     about: str,
     settings: Iterable[str],
 ) -> argparse.ArgumentParser:
@@ -88,11 +91,12 @@ def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=text.replace("%", "%%"))
 
 
-def _serve(settings: Settings, _action: str) -> int:
-    return asyncio.run(serve(settings, Banner(sys.stdout)), debug=False)
+def _serve(read: Callable[[], Settings], _action: str) -> int:
+    return asyncio.run(serve(read(), Banner(sys.stdout)), debug=False)
 
 
-def _diagnose(settings: Settings, _action: str) -> int:
+def _diagnose(read: Callable[[], Settings], _action: str) -> int:
+    settings = read()
     measured = probe.measure()
     width = max(map(len, measured.facilities), default=0)
     for name, said in measured.facilities.items():
@@ -105,7 +109,8 @@ def _diagnose(settings: Settings, _action: str) -> int:
     return DONE if measured.level >= settings.require_isolation else FAILED
 
 
-def _manage_token(settings: Settings, action: str) -> int:
+def _manage_token(read: Callable[[], Settings], action: str) -> int:
+    settings = read()
     state.prepare_directory(settings.state_dir)
     if settings.token is not None:
         print("omega: the configured token is in use, not the stored one", file=sys.stderr)
@@ -121,7 +126,7 @@ def _manage_token(settings: Settings, action: str) -> int:
     return DONE
 
 
-def _tell_version(_settings: Settings, _action: str) -> int:
+def _tell_version(_read: Callable[[], Settings], _action: str) -> int:
     print(f"omega-gateway {VERSION}")
     return DONE
 

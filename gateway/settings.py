@@ -160,8 +160,11 @@ class Settings(BaseModel):
     history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")
     allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_split_names)] = Field(
         (),
-        description="names beside host and this machine's own ones that a Host header may have; * for any",
-        json_schema_extra={"allowed": "host names with commas between them", "shown": "none"},
+        description="host names requests may be addressed to, beside localhost and host; * for any",
+        json_schema_extra={
+            "allowed": "host names with commas between them",
+            "shown": "none; any when host is not a loopback address",
+        },
     )
     allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split_names)] = Field(
         (),

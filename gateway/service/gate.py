@@ -63,6 +63,8 @@ class Gate:
 
     async def wait_empty(self, timeout_s: float) -> bool:
         """Whether all had ended before *timeout_s* was over."""
+        if not self._inside:
+            return True
         try:
             await asyncio.wait_for(self._empty.wait(), timeout_s)
         except TimeoutError:

@@ -8,8 +8,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -40,18 +39,6 @@ class Meter(Protocol):
 
     def history_dropped(self, rows: int, reason: str) -> None:
         """*rows* runs were given up: the queue was full, or the database refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A past run as it is shown. *timestamp* is when it began, in UTC as RFC 3339 has it."""
-
-    run_id: str
-    timestamp: str
-    task: str
-    code: str
-    success: bool
-    wall_s: float
 
 
 class History:
@@ -92,7 +79,7 @@ class History:
                 return
         self._give_up(1, "queue full" if is_full else "closing")
 
-    async def list(self, key_id: str, limit: int) -> Sequence[Entry]:
+    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
         """The last *limit* runs of this key, newest first, those still on their way to the disk included."""
         limit = max(1, min(limit, MAX_LIMIT))
         with self._changed:
@@ -106,7 +93,7 @@ class History:
             raise Unavailable("The history can't be read right now.", retry_after_s=5) from None
         known = {run.run_id for run in stored}
         fresh = [run for run in reversed(waiting) if run.run_id not in known]
-        return [_as_entry(run) for run in [*fresh, *stored][:limit]]
+        return [*fresh, *stored][:limit]
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Write what is queued, then close the database; after *timeout_s* the rest is given up."""
@@ -182,11 +169,6 @@ class History:
         self._meter.history_dropped(rows, reason)
         if total := self._complaint.due(rows):
             _log.warning("runs are missing from the history", rows=total, reason=reason)
-
-
-def _as_entry(run: Record) -> Entry:
-    began = datetime.fromtimestamp(run.started_utc, UTC).isoformat(timespec="milliseconds")
-    return Entry(run.run_id, began.replace("+00:00", "Z"), run.task, run.code, run.success, run.wall_s)
 
 
 class _Complaint:

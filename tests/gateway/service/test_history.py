@@ -69,7 +69,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def ids(history: History, key_id: str = "default", limit: int = 500) -> list[str]:
     """The run ids of a key, newest first."""
-    return [entry.run_id for entry in await history.list(key_id, limit)]
+    return [entry.run_id for entry in await history.newest(key_id, limit)]
 
 
 async def test_a_run_is_listed_at_once_and_newest_first(tmp_path: Path) -> None:
@@ -86,13 +86,8 @@ async def test_runs_survive_a_restart_with_all_their_fields(tmp_path: Path) -> N
     async with opened(tmp_path / "h.db") as history:
         history.record(Record("r", "default", 1_769_344_496.5, "chart", "plt.plot()\n# \0 \ud800 日本", False, 1.5))
     async with opened(tmp_path / "h.db", Retention(max_days=36_500)) as history:
-        [entry] = await history.list("default", 10)
-    assert (entry.timestamp, entry.task, entry.success, entry.wall_s) == (
-        "2026-01-25T12:34:56.500Z",
-        "chart",
-        False,
-        1.5,
-    )
+        [entry] = await history.newest("default", 10)
+    assert (entry.started_utc, entry.task, entry.success, entry.wall_s) == (1_769_344_496.5, "chart", False, 1.5)
     assert entry.code == "plt.plot()\n# \N{SYMBOL FOR NULL} \\ud800 日本"
 
 
@@ -366,7 +361,7 @@ async def test_a_read_that_fails_is_answered_as_unavailable(tmp_path: Path) -> N
         history._store.close()
         history._store._engine = Store(url_of(tmp_path / "other.db"), Retention())._engine
         with pytest.raises(Unavailable):
-            await history.list("default", 1)
+            await history.newest("default", 1)
 
 
 async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""The command line as an operator meets it: each command in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import NO_FLAG
+from gateway.settings import Settings
+from gateway.version import VERSION
+
+ROOT = Path(__file__).parents[2]
+
+
+def omega(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """One command, with no settings but those given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OMEGA_")}
+    command = [sys.executable, "-m", "gateway", *arguments]
+    environment = {**kept, "PYTHONPATH": str(ROOT), "HOME": str(cwd), "XDG_STATE_HOME": "", **environ}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_names_every_setting_with_its_default(tmp_path: Path) -> None:
+    """The help is made from the settings, so it can't be out of date."""
+    done = omega("serve", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for name in set(Settings.model_fields) - NO_FLAG:
+        assert f"--{name.replace('_', '-')} VALUE" in done.stdout
+    assert "port to listen on; 0 takes a free one (default: 8080; a whole number from 0 to 65535)" in " ".join(
+        done.stdout.split()
+    )
+    assert "--token" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_the_one_of_the_package(tmp_path: Path) -> None:
+    """Both places say the same."""
+    packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert omega("version", cwd=tmp_path).stdout == f"omega-gateway {VERSION}\n"
+    assert packaged == VERSION
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (["--port", "x"], {}, "omega: --port is 'x': use a whole number from 0 to 65535\n"),
+        ([], {"OMEGA_PROT": "1"}, "omega: OMEGA_PROT is set, which is not a setting; did you mean OMEGA_PORT?\n"),
+        (["--config", "gone.toml"], {}, "omega: the settings file gone.toml is not there\n"),
+        (
+            ["--host", "0.0.0.0"],
+            {},
+            "omega: host is 0.0.0.0, which others can reach: set OMEGA_TOKEN to listen there\n",
+        ),
+        (
+            ["--kernel-python", "/nope/python"],
+            {},
+            "omega: kernel_python is /nope/python: no Python to run kernels in; run `make install` or set kernel_python\n",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], said: str
+) -> None:
+    """No traceback, nothing on stdout."""
+    done = omega("serve", *arguments, cwd=tmp_path, **environ)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_an_unknown_option_is_told(tmp_path: Path) -> None:
+    """Abbreviations are not guessed: --por is not --port."""
+    done = omega("serve", "--por", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "unrecognized arguments: --por 1" in done.stderr
+
+
+def test_a_port_in_use_is_one_sentence_before_anything_is_started(tmp_path: Path) -> None:
+    """Also before the token is made."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = omega("serve", "--port", str(port), "--kernel-python", sys.executable, cwd=tmp_path)
+    sentence = f"omega: port {port} on 127.0.0.1 is in use: stop what uses it, or set another port"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, sentence)
+    assert not (tmp_path / ".local/state/omega/token").exists()
+
+
+def test_a_damaged_state_directory_is_one_sentence(tmp_path: Path) -> None:
+    """A file where the directory should be."""
+    (tmp_path / "state").touch()
+    done = omega("token", "--state-dir", "state", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"omega: state_dir {tmp_path}/state can't be made")
+
+
+def test_the_token_commands(tmp_path: Path) -> None:
+    """path tells where, print tells which, rotate makes a new one; the file is private."""
+    path = tmp_path / ".local/state/omega/token"
+    assert omega("token", cwd=tmp_path).stdout == f"{path}\n"
+    none = omega("token", "print", cwd=tmp_path)
+    assert (none.returncode, none.stdout) == (1, "")
+    assert none.stderr == f"omega: no token is stored in {path.parent} yet: the first `omega serve` makes one\n"
+
+    rotated = omega("token", "rotate", cwd=tmp_path)
+    assert rotated.returncode == 0
+    first = omega("token", "print", cwd=tmp_path).stdout
+    assert first not in rotated.stdout
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    omega("token", "rotate", cwd=tmp_path)
+    assert omega("token", "print", cwd=tmp_path).stdout not in ("", first)
+
+
+def test_a_configured_token_is_never_printed(tmp_path: Path) -> None:
+    """Nor is it mistaken for the stored one."""
+    secret = "configured-token-0123456789"
+    done = omega("token", "print", cwd=tmp_path, OMEGA_TOKEN=secret)
+    assert secret not in done.stdout + done.stderr
+    assert "the configured token is in use, not the stored one" in done.stderr
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(("needed", "code"), [("none", 0), ("L3", None)])
+def test_doctor_tries_each_facility_and_compares(tmp_path: Path, needed: str, code: int | None) -> None:
+    """The exit code says whether the level needed is reached."""
+    done = omega("doctor", "--require-isolation", needed, "--kernel-python", sys.executable, cwd=tmp_path)
+    assert f"needed: {needed}" in done.stdout
+    level = done.stdout.split("isolation level: ")[1].split(",")[0]
+    assert level in ("none", "L1", "L2", "L2+", "L3")
+    assert done.returncode == (code if code is not None else int(level != "L3"))

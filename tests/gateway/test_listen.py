@@ -1,0 +1,45 @@
+"""Taking the port, and what is said when it can't be had."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from gateway import listen
+
+
+def test_all_addresses_of_a_name_share_one_port() -> None:
+    """Also when the port is chosen by the system."""
+    sockets = listen.bind("localhost", 0)
+    assert len({item.getsockname()[1] for item in sockets}) == 1
+    listen.close(sockets)
+
+
+def test_connections_are_refused_until_the_gateway_listens() -> None:
+    """A client must not hang on a gateway that is still starting."""
+    sockets = listen.bind("127.0.0.1", 0)
+    address = sockets[0].getsockname()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=1)
+    listen.listen(sockets, "127.0.0.1")
+    socket.create_connection(address, timeout=1).close()
+    listen.close(sockets)
+
+
+def test_a_busy_port_is_named() -> None:
+    """With what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(listen.PortError, match=f"^port {port} on 127.0.0.1 is in use: stop what uses it"):
+            listen.bind("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [("192.0.2.1", "host 192.0.2.1 is no address of this machine"), ("no-such-host.invalid", "can't be resolved")],
+)
+def test_a_host_that_is_not_here_is_named(host: str, said: str) -> None:
+    """One sentence each."""
+    with pytest.raises(listen.PortError, match=said):
+        listen.bind(host, 0)
