@@ -205,7 +205,7 @@ class KernelPool(Generic[K]):
             self._note_failure(shelf, "unexpected")
             raise
         finally:
-            shelf.starts.discard(task)  # type: ignore[arg-type]  # this runs in a task of its own
+            shelf.starts.discard(task)
         took_s = self._now() - started_at
         shelf.note_started(took_s)
         self._observer.kernel_started(shelf.language, took_s)

@@ -1,0 +1,220 @@
+"""When a run is over, and what belongs to it."""
+
+from __future__ import annotations
+
+from itertools import pairwise, permutations
+from typing import Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.collect import DISPLAY_BYTES, Collector, coalesce
+from gateway.core.model import Cleared, Display, Event, Finished, Raised, Report, Text
+from gateway.core.validate import (
+    Body,
+    Clear,
+    Failure,
+    Interrupted,
+    Message,
+    Reply,
+    Shown,
+    Status,
+    Stream,
+    Welcome,
+)
+
+E1 = Failure(Raised("ValueError", "no", "tb"), is_cut=False)
+E2 = Failure(Raised("KeyError", "forged", "tb"), is_cut=False)
+IDLE, BUSY, OK = Status("idle"), Status("busy"), Reply("ok", Report(cpu_s=1.0))
+
+
+def out(text: str, stream: Literal["stdout", "stderr"] = "stdout") -> Stream:
+    """A piece of output."""
+    return Stream(stream, text)
+
+
+def shown(size: int = 0, *, is_cut: bool = False) -> Shown:
+    """Something displayed."""
+    return Shown(Display("display", {"text/plain": "x"}), size, is_cut)
+
+
+def collector(output_bytes: int = 1000, rich_bytes: int = 10 * DISPLAY_BYTES) -> Collector:
+    """A collector of run ``r``."""
+    return Collector("r", output_bytes, rich_bytes)
+
+
+def feed(run: Collector, *bodies: Body, parent: str = "r") -> list[Event]:
+    """All events of messages with these bodies."""
+    return [event for body in bodies for event in run.feed(Message(parent, body))]
+
+
+def test_a_run_ends_only_after_reply_and_idle() -> None:
+    """The reply may overtake output; nothing printed before idle is lost."""
+    run = collector()
+    assert feed(run, BUSY, OK, out("late\n")) == [Text("stdout", "late\n")]
+    assert not run.is_over
+    assert feed(run, IDLE) == [Report(cpu_s=1.0), Finished("ok")]
+    assert run.is_over
+
+
+def test_a_run_ends_when_idle_comes_first() -> None:
+    """The two come over different sockets."""
+    run = collector()
+    assert feed(run, BUSY, IDLE) == []
+    assert not run.is_over
+    assert feed(run, OK)[-1] == Finished("ok")
+
+
+def test_nothing_comes_after_the_end() -> None:
+    """Late or repeated messages change nothing."""
+    run = collector()
+    feed(run, OK, IDLE)
+    assert feed(run, out("x"), IDLE, OK, E1, shown(), Clear(wait=False)) == []
+    assert not run.has_exceeded
+
+
+def test_messages_of_other_requests_are_ignored() -> None:
+    """Neither output nor an end of another run is this run's."""
+    run = collector(output_bytes=1)
+    assert feed(run, out("other's"), OK, IDLE, E1, parent="q") == []
+    assert feed(run, out("nobody's"), IDLE, parent="") == []
+    assert not run.is_over
+    assert not run.has_exceeded
+
+
+def test_welcome_and_interrupt_replies_say_nothing_of_the_run() -> None:
+    """They are the client's business."""
+    run = collector()
+    assert feed(run, Welcome(), Interrupted(), BUSY, Status("starting")) == []
+    assert not run.is_over
+
+
+def test_a_forged_second_reply_changes_nothing() -> None:
+    """The first reply counts."""
+    run = collector()
+    feed(run, OK, Reply("error", failure=E2))
+    assert feed(run, IDLE) == [Report(cpu_s=1.0), Finished("ok")]
+
+
+def test_a_failure_is_reported_once_and_in_place() -> None:
+    """The error message comes before the reply repeats it."""
+    run = collector()
+    events = feed(run, out("a"), E1, E2, Reply("error", failure=E1), IDLE)
+    assert events == [Text("stdout", "a"), E1.raised, Report(), Finished("error")]
+
+
+def test_a_failure_known_from_the_reply_alone_is_reported() -> None:
+    """Whatever became of the error message."""
+    run = collector()
+    assert feed(run, IDLE, Reply("error", failure=E1)) == [E1.raised, Report(), Finished("error")]
+
+
+def test_output_over_the_limit_is_cut_at_it() -> None:
+    """What was captured up to there is returned; the client is told to end the run."""
+    run = collector(output_bytes=5)
+    assert feed(run, out("abc"), out("defg", "stderr")) == [Text("stdout", "abc"), Text("stderr", "de")]
+    assert run.has_exceeded
+    assert run.is_truncated
+    assert feed(run, out("more"), shown(), Clear(wait=True)) == []
+
+
+def test_output_of_just_the_limit_is_fine() -> None:
+    """The limit itself is allowed."""
+    run = collector(output_bytes=5)
+    feed(run, out("abcde"))
+    assert not run.has_exceeded
+
+
+def test_the_limit_counts_bytes_and_never_splits_a_character() -> None:
+    """Half a character would not be text."""
+    run = collector(output_bytes=4)
+    assert feed(run, out("€€")) == [Text("stdout", "€")]
+    assert run.has_exceeded
+
+
+def test_displays_have_a_limit_of_their_own() -> None:
+    """A chart does not use up the room for text, nor text that for charts."""
+    run = collector(output_bytes=1, rich_bytes=DISPLAY_BYTES + 100)
+    assert len(feed(run, shown(100))) == 1
+    assert not run.has_exceeded
+    assert feed(run, shown()) == []
+    assert run.has_exceeded
+
+
+def test_floods_of_empty_displays_and_clearings_end_too() -> None:
+    """Each costs the gateway something."""
+    for body in (shown(), Clear(wait=False)):
+        run = collector()
+        feed(run, *[body] * 10)
+        assert not run.has_exceeded
+        feed(run, body)
+        assert run.has_exceeded
+
+
+def test_cut_messages_make_the_result_truncated() -> None:
+    """Nothing is cut silently."""
+    for body in (shown(is_cut=True), Failure(E1.raised, is_cut=True), Reply("ok", is_cut=True)):
+        run = collector()
+        feed(run, body)
+        assert run.is_truncated
+        assert not run.has_exceeded
+
+
+def test_clearing_is_an_event_and_loses_nothing() -> None:
+    """Callers decide what to do with it."""
+    assert feed(collector(), out("a"), Clear(wait=True), out("b")) == [
+        Text("stdout", "a"),
+        Cleared(wait=True),
+        Text("stdout", "b"),
+    ]
+
+
+bodies = st.sampled_from([IDLE, BUSY, OK, E1, E2, out("a"), out("b", "stderr"), shown(), Clear(wait=True), Reply("aborted")])
+messages = st.lists(st.tuples(st.sampled_from(["r", "q", ""]), bodies), max_size=40)
+
+
+@given(messages)
+def test_a_run_hears_only_its_own_and_finishes_at_most_once(script: list[tuple[str, Body]]) -> None:
+    """In any order, with any messages of others in between."""
+    run, alone = collector(), collector()
+    events = [event for parent, body in script for event in run.feed(Message(parent, body))]
+    assert events == feed(alone, *(body for parent, body in script if parent == "r"))
+    assert sum(isinstance(event, Finished) for event in events) == int(run.is_over)
+    if run.is_over:
+        assert isinstance(events[-1], Finished)
+
+
+def test_every_order_of_reply_idle_and_output_keeps_what_came_before_the_end() -> None:
+    """All six orders."""
+    bodies: list[Body] = [OK, IDLE, out("x")]
+    for order in permutations(bodies):
+        run = collector()
+        events = feed(run, *order)
+        assert run.is_over
+        assert (Text("stdout", "x") in events) == (order[-1] != out("x"))
+
+
+def test_adjacent_pieces_of_one_stream_are_joined() -> None:
+    """A flood of small writes becomes one event a batch."""
+    a, b, c = Text("stdout", "a"), Text("stdout", "b"), Text("stderr", "c")
+    assert coalesce([a, b, c, c, a]) == [Text("stdout", "ab"), Text("stderr", "cc"), a]
+    assert coalesce([a, Cleared(wait=False), b]) == [a, Cleared(wait=False), b]
+    assert coalesce([]) == []
+
+
+texts = st.builds(Text, st.sampled_from(["stdout", "stderr"]), st.text(max_size=3))
+events = st.lists(texts | st.just(Cleared(wait=True)))
+
+
+@given(events)
+def test_joining_loses_and_moves_nothing(before: list[Event]) -> None:
+    """Each stream reads the same, and no two neighbours are left to join."""
+    after = coalesce(before)
+    for stream in ("stdout", "stderr"):
+        assert _written(before, stream) == _written(after, stream)
+    pairs = pairwise(after)
+    assert not any(isinstance(a, Text) and isinstance(b, Text) and a.stream == b.stream for a, b in pairs)
+
+
+def _written(events: list[Event], stream: str) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text) and event.stream == stream)

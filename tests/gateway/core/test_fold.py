@@ -1,0 +1,174 @@
+"""How runs end, as results."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.fold import (
+    Completed,
+    Died,
+    Fold,
+    Overflowed,
+    TimedOut,
+    exit_code_of,
+    fold,
+    signal_name,
+)
+from gateway.core.model import Cleared, Death, Display, Event, Finished, Limit, Raised, Report, Text
+
+MIB = 1024 * 1024
+KILLED = Death(0, 9, out_of_memory=False, asked=True, peak_bytes=5, cpu_s=0.5)
+
+
+def raised(kind: str, message: str = "") -> list[Raised | Report | Finished]:
+    """The events of a run that raised."""
+    return [Raised(kind, message, "tb"), Report(), Finished("error")]
+
+
+def test_a_plain_success() -> None:
+    """Output in the order written and by stream, and what the reply said."""
+    report = Report({"x": {"type": "int"}}, 0.1, 7, 3)
+    events: list[Event] = [Text("stdout", "a"), Text("stderr", "b"), Text("stdout", "c"), report, Finished("ok")]
+    result = fold(events, Completed(), 1.5)
+    assert (result.output, result.stdout, result.stderr) == ("abc", "ac", "b")
+    assert (result.success, result.exit_code, result.error, result.limit) == (True, 0, None, None)
+    assert (result.wall_s, result.cpu_s, result.peak_bytes, result.execution_count) == (1.5, 0.1, 7, 3)
+    assert result.variables == {"x": {"type": "int"}}
+    assert not result.kernel_replaced
+    assert not result.truncated
+
+
+def test_clearing_keeps_what_was_captured() -> None:
+    """A program's progress bar does not erase its output."""
+    assert fold([Text("stdout", "a"), Cleared(wait=False), Finished("ok")], Completed()).output == "a"
+
+
+def test_displays_come_in_order_and_updates_take_their_place() -> None:
+    """An update is not a second chart."""
+    first, other = Display("display", {"a": "1"}, {}, "d"), Display("result", {"b": "1"})
+    update = Display("display", {"a": "2"}, {}, "d", updates=True)
+    unknown = Display("display", {"c": "1"}, {}, "e", updates=True)
+    nameless = Display("display", {"n": "1"}, {}, "", updates=True)
+    result = fold([first, other, update, unknown, nameless, Finished("ok")], Completed())
+    assert [shown.data for shown in result.displays] == [{"a": "2"}, {"b": "1"}, {"c": "1"}, {"n": "1"}]
+
+
+def test_an_exception_is_the_error_and_exit_code_1() -> None:
+    """As a process would end."""
+    result = fold(raised("ValueError", "no"), Completed())
+    assert (result.success, result.exit_code, result.limit) == (False, 1, None)
+    assert result.error == Raised("ValueError", "no", "tb")
+
+
+@pytest.mark.parametrize(("message", "code"), [("3", 3), ("-1", 255), ("256", 0), ("x", 1), ("", 1), ("٣", 1)])
+def test_system_exit_sets_the_exit_code(message: str, code: int) -> None:
+    """sys.exit(3) gives 3, as the low byte; what is no number gives 1."""
+    assert exit_code_of(message) == code
+    result = fold(raised("SystemExit", message), Completed())
+    assert result.exit_code == code
+    assert result.success == (code == 0)
+    assert (result.error is None) == (code == 0)
+
+
+def test_huge_exit_codes_cost_nothing() -> None:
+    """Digits without end are no number here."""
+    assert exit_code_of("9" * 10**6) == 1
+
+
+def test_python_running_out_of_memory_names_the_limit_and_keeps_the_kernel() -> None:
+    """MemoryError raised in user code is the limit's doing too."""
+    result = fold(raised("MemoryError"), Completed())
+    assert (result.limit, result.kernel_replaced, result.exit_code) == (Limit.MEMORY, False, 1)
+
+
+def test_a_traceback_shown_by_a_run_that_went_on_is_output() -> None:
+    """The reply decides about success."""
+    result = fold([Raised("ValueError", "no", "tb"), Report(), Finished("ok")], Completed())
+    assert result.success
+    assert result.error is None
+    assert result.stderr == "tb"
+
+
+def test_a_run_the_kernel_did_not_start_is_an_error() -> None:
+    """An aborted request ran nothing."""
+    result = fold([Report(), Finished("aborted")], Completed())
+    assert not result.success
+    assert result.error is not None
+    assert result.error.type == "ExecutionError"
+
+
+def test_an_error_reply_without_an_error_is_an_error() -> None:
+    """Hostile replies do not become successes."""
+    assert not fold([Report(), Finished("error")], Completed()).success
+    assert not fold([], Completed()).success
+
+
+def test_the_deadline_keeps_state_when_the_code_obeyed() -> None:
+    """The traceback of the interrupt shows where the time went."""
+    result = fold([Text("stdout", "a"), *raised("KeyboardInterrupt")], TimedOut())
+    assert result.error == Raised("TimeoutError", "Execution timeout exceeded", "tb")
+    assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.TIMEOUT, 124, False)
+    assert result.output == "a"
+
+
+def test_the_deadline_replaces_a_kernel_that_did_not_obey() -> None:
+    """And usage comes from outside."""
+    result = fold([], TimedOut(KILLED))
+    assert (result.limit, result.kernel_replaced) == (Limit.TIMEOUT, True)
+    assert (result.cpu_s, result.peak_bytes) == (0.5, 5)
+
+
+def test_code_that_finishes_well_after_its_deadline_still_timed_out() -> None:
+    """Swallowing the interrupt is no way around the limit."""
+    assert not fold([Report(), Finished("ok")], TimedOut()).success
+
+
+def test_too_much_output_is_named() -> None:
+    """What was captured up to there is returned."""
+    folded = Fold()
+    folded.add(Text("stdout", "abc"))
+    result = folded.finish(Overflowed(KILLED), 1.0, is_truncated=True)
+    assert result.error == Raised("ExecutionError", "Output size limit exceeded", "")
+    assert (result.limit, result.output, result.truncated) == (Limit.OUTPUT, "abc", True)
+    assert result.kernel_replaced
+
+
+def test_an_out_of_memory_kill_names_the_limit() -> None:
+    """In MB, as the limit is documented."""
+    death = Death(0, 9, out_of_memory=True, asked=False)
+    result = fold([], Died(death, 512 * MIB))
+    assert result.error is not None
+    assert result.error.type == "MemoryError"
+    assert "512 MB" in result.error.message
+    assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.MEMORY, 137, True)
+
+
+def test_a_crash_names_its_signal() -> None:
+    """A segfault is told apart from an exit."""
+    result = fold([], Died(Death(0, 11, out_of_memory=False, asked=False), MIB))
+    assert result.error is not None
+    assert result.error.type == "KernelDied"
+    assert "SIGSEGV" in result.error.message
+    assert (result.limit, result.exit_code) == (Limit.DIED, 139)
+
+
+def test_an_exit_names_its_code() -> None:
+    """os._exit(3) ends the kernel with code 3; with 0 it is no success either, nothing was finished."""
+    result = fold([], Died(Death(3, 0, out_of_memory=False, asked=False), MIB))
+    assert result.error is not None
+    assert "code 3" in result.error.message
+    assert result.exit_code == 3
+    assert not fold([], Died(Death(0, 0, out_of_memory=False, asked=False), MIB)).success
+
+
+def test_a_kernel_that_died_right_after_its_run_is_replaced() -> None:
+    """The result stands, the state is gone."""
+    result = fold([Report(), Finished("ok")], Completed(KILLED))
+    assert result.success
+    assert result.kernel_replaced
+
+
+def test_signals_without_a_name_are_numbers() -> None:
+    """Real-time signals have none here."""
+    assert signal_name(6) == "SIGABRT"
+    assert signal_name(200) == "200"

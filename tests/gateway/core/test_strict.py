@@ -1,0 +1,104 @@
+"""Any decoded JSON becomes strict JSON or is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.strict import MAX_DEPTH, Budget, TooMuch, clean, clean_int, clean_text, size_bytes, text_bytes
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=())), inner),
+    max_leaves=30,
+)
+
+
+@given(anything)
+def test_what_comes_out_is_json_that_any_strict_parser_reads(value: object) -> None:
+    """No NaN, no lone surrogate, no integer beyond 64 bits may leave the gateway."""
+    cleaned = clean(value, Budget())
+    text = json.dumps(cleaned, allow_nan=False, ensure_ascii=False).encode()
+    assert json.loads(text) == cleaned
+
+
+@given(anything)
+def test_cleaning_twice_changes_nothing(value: object) -> None:
+    """Cleaned values are already clean."""
+    once = clean(value, Budget())
+    assert clean(once, Budget()) == once
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_has_no_word_for_become_null(number: float) -> None:
+    """Browsers refuse NaN and Infinity."""
+    assert clean([number, 1.5], Budget()) == [None, 1.5]
+
+
+def test_integers_beyond_64_bits_become_text() -> None:
+    """Most JSON readers would silently round them."""
+    assert clean_int(2**64 - 1) == 2**64 - 1
+    assert clean_int(-(2**63)) == -(2**63)
+    assert clean_int(2**64) == "18446744073709551616"
+    assert clean_int(-(2**63) - 1) == "-9223372036854775809"
+
+
+def test_integers_with_thousands_of_digits_become_text_quickly() -> None:
+    """Decimal digits of huge integers take quadratic time, and Python refuses them."""
+    huge = 1 << 1_000_000
+    assert clean_int(huge) == hex(huge)
+    assert str(clean_int(10**3500)).startswith("1000")
+
+
+def test_lone_surrogates_are_replaced_and_pairs_joined() -> None:
+    """Half a character cannot be encoded; two halves that belong together can."""
+    assert clean_text("a\ud800b") == "a\ufffdb"
+    assert clean_text("\ud83d\ude00") == "\U0001f600"
+    assert clean_text("é") == "é"
+
+
+def test_depth_is_bounded() -> None:
+    """One level more than allowed is refused, not followed."""
+    value: object = 1
+    for _ in range(MAX_DEPTH):
+        value = [value]
+    clean(value, Budget())
+    with pytest.raises(TooMuch):
+        clean([value], Budget())
+
+
+def test_a_hundred_thousand_levels_do_not_exhaust_the_stack() -> None:
+    """Only the allowed levels are ever entered."""
+    value: object = 1
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(TooMuch):
+        clean(value, Budget())
+
+
+def test_size_is_bounded_also_for_what_has_no_text() -> None:
+    """Millions of empty lists are not free."""
+    with pytest.raises(TooMuch):
+        clean([[] for _ in range(1000)], Budget(4000))
+    with pytest.raises(TooMuch):
+        clean("x" * 5000, Budget(4000))
+    with pytest.raises(TooMuch):
+        clean({"x" * 5000: 1}, Budget(4000))
+
+
+@pytest.mark.parametrize("value", [b"bytes", {1: 2}, object(), (1, 2), 1j])
+def test_what_is_not_json_is_refused(value: object) -> None:
+    """A decoder of ours never makes these; anything that does is wrong."""
+    with pytest.raises(TooMuch):
+        clean(value, Budget())
+
+
+def test_sizes_of_text_are_exact() -> None:
+    """Limits count bytes, not characters."""
+    assert text_bytes("aé€\U0001f600") == 10
+    assert size_bytes("é") == 2
+    assert size_bytes({"a": ["bc", 1]}) > 3

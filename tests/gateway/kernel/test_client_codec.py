@@ -1,0 +1,137 @@
+"""Wire frames: only what is signed and well-formed becomes a message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jupyter_client.session import DELIM, Session
+
+from gateway.core.validate import Head, Message, Shown, Stream
+from gateway.kernel.codec import MAX_FRAMES, Codec
+
+KEY = "secret"
+peer = Session(key=KEY.encode(), username="kernel")
+codec = Codec(KEY)
+
+
+def signed(*parts: bytes) -> list[bytes]:
+    """A message of these four parts with a right signature."""
+    return [b"topic", DELIM, peer.sign(list(parts)), *parts]
+
+
+def message(kind: str, content: object, parent_id: str = "r") -> list[bytes]:
+    """A well-formed, signed message."""
+    parts: tuple[object, ...] = ({"msg_type": kind, "msg_id": "m"}, {"msg_id": parent_id}, {}, content)
+    return signed(*(json.dumps(part).encode() for part in parts))
+
+
+STREAM = {"name": "stdout", "text": "a"}
+
+
+def test_what_it_encodes_a_kernel_can_read() -> None:
+    """Signed by the Session, as any Jupyter kernel expects."""
+    msg_id, frames = codec.encode("execute_request", {"code": "π"}, {"omega": {"task": "python"}})
+    identities, rest = peer.feed_identities(frames)
+    read = peer.deserialize(rest)
+    assert identities == []
+    assert read["header"]["msg_id"] == msg_id
+    assert read["content"] == {"code": "π"}
+    assert read["metadata"] == {"omega": {"task": "python"}}
+
+
+def test_requests_do_not_name_the_user_of_the_gateway() -> None:
+    """Kernels need not know who runs them."""
+    _, frames = codec.encode("execute_request", {}, {})
+    assert peer.deserialize(peer.feed_identities(frames)[1])["header"]["username"] == "omega"
+
+
+def test_a_message_of_the_run_is_read() -> None:
+    """Topic frames before the delimiter do not matter."""
+    assert codec.decode("iopub", message("stream", STREAM), "r") == Message("r", Stream("stdout", "a"))
+
+
+def test_of_a_message_of_another_request_only_the_head_is_read() -> None:
+    """Its content is not even decoded."""
+    frames = message("stream", STREAM, "other")
+    frames[-1] = b"{broken"
+    frames[2] = peer.sign(frames[3:7])
+    assert codec.decode("iopub", frames, "r") == Head("stream", "other")
+
+
+def test_a_forged_signature_is_dropped() -> None:
+    """Whoever has not the key is not the kernel."""
+    frames = message("stream", STREAM)
+    assert codec.decode("iopub", [*frames[:2], b"0" * 64, *frames[3:]], "r") is None
+    assert codec.decode("iopub", [*frames[:2], b"", *frames[3:]], "r") is None
+    changed = [*frames[:-1], frames[-1].replace(b"a", b"b")]
+    assert codec.decode("iopub", changed, "r") is None
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [],
+        [b""],
+        [DELIM],
+        [b"x"] * 10,
+        [DELIM, b"sig", b"{}", b"{}", b"{}"],
+        [b"x"] * 2000,
+    ],
+)
+def test_frames_of_another_shape_are_dropped(frames: list[bytes]) -> None:
+    """No delimiter, too few, too many."""
+    assert codec.decode("iopub", frames, "r") is None
+
+
+def test_two_thousand_frames_are_dropped_though_signed() -> None:
+    """Buffers are for widgets; nobody needs so many."""
+    assert codec.decode("iopub", message("stream", STREAM) + [b""] * MAX_FRAMES, "r") is None
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"{", b"\xff\xfe", b"nul", b"[" * 100_000, b'{"a":' * 100_000, b"1" * 10**6, b"[]", b"3", b'"r"']
+)
+def test_parts_that_are_not_an_object_are_dropped(bad: bytes) -> None:
+    """Not JSON, not UTF-8, nested without end, or another type: in any of the four places, nothing raises."""
+    good = [b'{"msg_type":"stream"}', b'{"msg_id":"r"}', b"{}", json.dumps(STREAM).encode()]
+    for place in (0, 1, 3):
+        parts = [*good[:place], bad, *good[place + 1 :]]
+        assert codec.decode("iopub", signed(*parts), "r") is None
+    in_metadata = codec.decode("iopub", signed(good[0], good[1], bad, good[3]), "r")
+    assert in_metadata == Message("r", Stream("stdout", "a"))
+
+
+def decoded_json(text: str) -> Any:
+    """What becomes of a JSON text in a bundle."""
+    content = b'{"data":{"application/json":%s}}' % text.encode()
+    parts = (b'{"msg_type":"display_data"}', b'{"msg_id":"r"}', b"{}", content)
+    read = codec.decode("iopub", signed(*parts), "r")
+    assert isinstance(read, Message)
+    assert isinstance(read.body, Shown)
+    return read.body.display.data["application/json"]
+
+
+def test_numbers_survive_as_strict_json() -> None:
+    """Not finite: null. Beyond 64 bits: text, digit by digit. Quickly, even with a million digits."""
+    assert decoded_json("[NaN, Infinity, -Infinity, 1e999, 0.5]") == [None, None, None, None, 0.5]
+    assert decoded_json("18446744073709551615") == 2**64 - 1
+    assert decoded_json("18446744073709551616") == "18446744073709551616"
+    assert decoded_json("123456789012345678901234567890") == "123456789012345678901234567890"
+    assert decoded_json("9" * 10**6) == "9" * 10**6
+
+
+def test_surrogates_are_repaired() -> None:
+    """A lone half of a character cannot be encoded again."""
+    assert decoded_json(r'"\ud800"') == "\ufffd"
+    assert decoded_json(r'"\ud83d\ude00"') == "\U0001f600"
+
+
+@given(st.lists(st.binary(max_size=40), min_size=4, max_size=6))
+def test_any_signed_bytes_are_a_message_or_none(parts: list[bytes]) -> None:
+    """Nothing a kernel signs raises here."""
+    result = codec.decode("iopub", [DELIM, peer.sign(parts[:4]), *parts], "r")
+    assert result is None or isinstance(result, Head | Message)
