@@ -21,6 +21,7 @@ _WRITTEN: Final = {
 }
 _COPIED: Final = ("localtime", "os-release", "mime.types", "ld.so.cache")
 _BOUND: Final = ("fonts", "alternatives")
+_LIBPYTHON: Final = Path("/opt/omega/lib")
 _LDCONFIG: Final = ("/usr/sbin/ldconfig", "/sbin/ldconfig")
 _MOST_BYTES: Final = 1 << 20
 _LDCONFIG_TIMEOUT_S: Final = 30
@@ -61,14 +62,16 @@ def _copy(source: str, target: Path, old_root: str) -> None:
 
 def _renew_loader_cache(old_root: str, libraries: tuple[str, ...]) -> None:
     """Let the dynamic loader find a libpython whose recorded path does not exist in here."""
-    patterns = [f"include {old_root}/etc/ld.so.conf", *libraries]
-    Path("/etc/ld.so.conf").write_text("\n".join(patterns[1:]) + "\n")
+    # Only libpython, and before the system's: another Python of the same version there would be loaded in its place.
+    _LIBPYTHON.mkdir(parents=True)
+    for found in (path for folder in libraries for path in Path(folder).glob("libpython*.so*")):
+        Path(_LIBPYTHON, found.name).symlink_to(found)
     program = next((path for path in _LDCONFIG if Path(path).exists()), None)
     if program is None:
         raise OSError(2, "no ldconfig to make the shared libpython known")
     host = Path(old_root, "etc/ld.so.conf.d")
     lines = [line for file in sorted(host.glob("*.conf")) for line in file.read_text().splitlines() if line.startswith("/")]
-    Path("/etc/ld.so.conf").write_text("\n".join([*lines, *libraries]) + "\n")
+    Path("/etc/ld.so.conf").write_text("\n".join([str(_LIBPYTHON), *lines]) + "\n")
     subprocess.run(
         [program, "-X", "-C", "/etc/ld.so.cache", "-f", "/etc/ld.so.conf"],
         check=True,
