@@ -62,6 +62,30 @@ PEOPLE: Json = [
     {"name": "Charlie", "age": 35, "score": 78},
 ]
 
+SUMMARY = """
+Data Summary:
+        age  score
+count   3.0    3.0
+mean   30.0   85.0
+std     5.0    7.0
+min    25.0   78.0
+25%    27.5   81.5
+50%    30.0   85.0
+75%    32.5   88.5
+max    35.0   92.0
+
+Data Types:
+name       str
+age      int64
+score    int64
+
+Missing Values:
+name     0
+age      0
+score    0
+"""
+STATS = "\nDetailed Statistics:\n\ntemp:\n  mean: 14\n  median: 16\n  std: 9.16515139\n  min: 4\n  max: 22\n"
+
 EXAMPLES: tuple[Example, ...] = (
     _python("Hello, World!", "The shortest program.", "print('Hello, World!')", "Hello, World!\n"),
     _python(
@@ -309,15 +333,19 @@ plt.title('Distribution of 500 measurements')
         "Result: 15.141592653589793\n",
     ),
     _math("Median", "`statistics` is there too.", "statistics.median([3, 1, 4, 1, 5])", "Result: 3\n"),
-    _analysis("Summary of records", "A list of objects: statistics, types and missing values.", PEOPLE, "summary", ""),
+    _analysis("Summary of records", "A list of objects: statistics, types and missing values.", PEOPLE, "summary", SUMMARY),
     _analysis(
         "Correlation of columns",
         "An object of lists: the correlation matrix of the numeric columns.",
         {"hours": [1, 2, 3, 4], "score": [52, 54, 56, 58], "errors": [9, 6, 3, 0]},
         "correlation",
-        "",
+        "\nCorrelation Matrix:\n"
+        "        hours  score  errors\n"
+        "hours     1.0    1.0    -1.0\n"
+        "score     1.0    1.0    -1.0\n"
+        "errors   -1.0   -1.0     1.0\n",
     ),
     _analysis(
-        "Statistics of CSV text", "Text as it stands in a file.", "city,temp\nOslo,4\nRome,16\nCairo,22\n", "stats", ""
+        "Statistics of CSV text", "Text as it stands in a file.", "city,temp\nOslo,4\nRome,16\nCairo,22\n", "stats", STATS
     ),
 )

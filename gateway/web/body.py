@@ -53,7 +53,7 @@ def _reason(body: bytes, error: orjson.JSONDecodeError) -> str:
 
 def _check_depth(value: Json, max_depth: int) -> None:
     level: list[Json] = [value]
-    for _ in range(max_depth + 1):
+    for _ in range(max_depth):
         level = [
             child
             for parent in level

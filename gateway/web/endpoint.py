@@ -71,6 +71,7 @@ class Endpoint(RequestHandler):
         self._received = 0
         self._work: asyncio.Task[Answer | Reply] | None = None
         self._is_gone = False
+        self._ends_connection = False
 
     def set_default_headers(self) -> None:
         self.run_id = getattr(self, "run_id", "") or uuid.uuid4().hex
@@ -153,6 +154,7 @@ class Endpoint(RequestHandler):
         declared = declared_bytes(headers)
         is_waiting = headers.get("Expect", "").lower() == "100-continue"
         if is_waiting or declared < 0 or declared > self._drain_bytes():
+            self._ends_connection = True
             raise error
 
     def _drain_bytes(self) -> int:
@@ -172,6 +174,7 @@ class Endpoint(RequestHandler):
     def _fail(self, error: GatewayError) -> None:
         """Answer *error* in the middle of a body; Tornado closes the connection after it."""
         if not self._finished:
+            self._ends_connection = True
             self._write_failure(error)
 
     @property
@@ -243,6 +246,8 @@ class Endpoint(RequestHandler):
         self.set_header("Content-Type", JSON_TYPE)
         if error.retry_after_s is not None:
             self.set_header("Retry-After", str(max(1, round(error.retry_after_s + 0.5))))
+        if self._ends_connection:
+            self.set_header("Connection", "close")
         if isinstance(error, Unauthorized):
             self.set_header("WWW-Authenticate", 'Bearer realm="omega"')
         if isinstance(error, MethodNotAllowed):

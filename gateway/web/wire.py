@@ -32,8 +32,8 @@ class Body(BaseModel):
 # A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json.
 Code = Annotated[str, Field(description="source text that is not empty", min_length=1)]
 Timeout = Annotated[
-    int | float | None,
-    Field(description="a number of milliseconds from 1 to the server's maximum", ge=1, json_schema_extra={"default": None}),
+    Annotated[float, Field(ge=1)] | None,
+    Field(description="a number of milliseconds from 1 to the server's maximum"),
 ]
 
 
@@ -213,4 +213,6 @@ def _show(value: Any) -> str:
         return name_of(value) if value else f"an empty {'object' if isinstance(value, dict) else 'list'}"
     if isinstance(value, str):
         return repr(value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…")
-    return {None: "null", True: "true", False: "false"}.get(value, str(value))[:SHOWN_CHARS]
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)[:SHOWN_CHARS]
