@@ -101,9 +101,11 @@ class Cgroups:
         return KernelCgroup(kernel_id, group)
 
     def sweep(self) -> list[str]:
-        """Kill and remove what an earlier gateway of this prefix left; answers what could not be removed."""
-        leftovers = self.hierarchy.leftovers() if self.hierarchy else []
-        return [str(group) for group in leftovers if not (group.kill() and group.remove())]
+        """Kill and remove what an earlier gateway of this prefix left; answers what could not be removed.
+
+        It is looked for in the whole tree, since the earlier one may have run in another group. Call it before create().
+        """
+        return self.hierarchy.sweep() if self.hierarchy else []
 
     def close(self) -> bool:
         """Remove this gateway's own group; False when a kernel's is still in it."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -80,3 +81,15 @@ def remove(group: Path) -> bool:
 def _below(group: Path) -> list[Path]:
     """Every group below *group*, the deepest first."""
     return [Path(place) for place, _names, _files in os.walk(group, topdown=False) if place != str(group)]
+
+
+def sweep(trees: Iterable[Path], name: str, keep: frozenset[Path]) -> list[str]:
+    """Empty and remove each group called *name* in *trees* (those of *keep* are only emptied); answers what stayed."""
+    stayed: list[str] = []
+    for tree in trees:
+        for found in [Path(place, name) for place, names, _files in os.walk(tree) if name in names]:
+            inner = [entry for entry in found.iterdir() if entry.is_dir()]
+            stayed += [str(entry) for entry in inner if not (kill_members(entry) and remove(entry))]
+            if found not in keep and not remove(found):
+                stayed.append(str(found))
+    return stayed

@@ -67,6 +67,7 @@ class HierarchyV1:
     """This gateway's directory in each controller's tree."""
 
     places: dict[str, Path]
+    trees: tuple[Path, ...]
 
     def prepare(self) -> None:
         """Make the directories; raises OSError where that is not allowed."""
@@ -83,12 +84,9 @@ class HierarchyV1:
             place.mkdir(exist_ok=True)
         return GroupV1(places)
 
-    def leftovers(self) -> list[GroupV1]:
-        """Every group there is below this gateway's."""
-        names = sorted(
-            {entry.name for place in self.places.values() if place.is_dir() for entry in place.iterdir() if entry.is_dir()}
-        )
-        return [GroupV1({key: place / name for key, place in self.places.items()}) for name in names]
+    def sweep(self) -> list[str]:
+        """Kill and remove what other lives of this gateway left anywhere in the trees; answers what would not go."""
+        return files.sweep(self.trees, self.places["memory"].name, keep=frozenset(self.places.values()))
 
     def remove(self) -> bool:
         """Remove this gateway's own, empty directories."""
@@ -104,6 +102,7 @@ def find_v1(prefix: str, mountinfo: str, own_groups: str) -> HierarchyV1 | None:
     """
     own = dict(_own_paths(own_groups))
     places: dict[str, Path] = {}
+    trees: list[Path] = []
     for line in mountinfo.splitlines():
         before, separator, after = line.partition(" - ")
         if not separator or after.split()[0] != "cgroup":
@@ -112,7 +111,8 @@ def find_v1(prefix: str, mountinfo: str, own_groups: str) -> HierarchyV1 | None:
         for controller in after.split()[-1].split(","):
             if controller in (*REQUIRED, *OPTIONAL) and controller in own and controller not in places:
                 places[controller] = below_mount(mount_point, mount_root, own[controller]) / prefix
-    return HierarchyV1(places) if all(name in places for name in REQUIRED) else None
+                trees.append(Path(mount_point))
+    return HierarchyV1(places, tuple(dict.fromkeys(trees))) if all(name in places for name in REQUIRED) else None
 
 
 def _own_paths(own_groups: str) -> list[tuple[str, str]]:

@@ -70,6 +70,7 @@ class HierarchyV2:
 
     parent: Path
     place: Path
+    tree: Path
 
     def prepare(self) -> None:
         """Make the group and hand it the controllers; raises OSError where that is not allowed."""
@@ -101,11 +102,9 @@ class HierarchyV2:
         (self.place / name).mkdir(exist_ok=True)
         return GroupV2(self.place / name)
 
-    def leftovers(self) -> list[GroupV2]:
-        """Every group there is below this gateway's."""
-        if not self.place.is_dir():
-            return []
-        return [GroupV2(entry) for entry in sorted(self.place.iterdir()) if entry.is_dir()]
+    def sweep(self) -> list[str]:
+        """Kill and remove what other lives of this gateway left anywhere in the tree; answers what would not go."""
+        return files.sweep((self.tree,), self.place.name, keep=frozenset((self.place,)))
 
     def remove(self) -> bool:
         """Remove this gateway's own, empty group."""
@@ -127,7 +126,7 @@ def find_v2(prefix: str, mountinfo: str, own_groups: str) -> list[HierarchyV2]:
     parents = [here] if _is_ours(here, top) else []
     if os.geteuid() == 0 and top not in parents:
         parents.append(top)
-    return [HierarchyV2(parent, parent / prefix) for parent in parents]
+    return [HierarchyV2(parent, parent / prefix, top) for parent in parents]
 
 
 def _mount_of_v2(mountinfo: str) -> tuple[str, str] | None:

@@ -1,0 +1,219 @@
+"""The shipped filters do what the policy says, call by call, whoever compiled them."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kernels.sandbox import seccomp
+from kernels.sandbox.seccomp import policy
+from tests.kernels.sandbox import bpf
+
+FOLDER = Path(seccomp.__file__).parent
+TABLE = json.loads((FOLDER / "table.json").read_text())
+EVERY = [(profile, arch) for profile in policy.PROFILES for arch in bpf.ARCHES]
+HIGH = 1 << 40
+NUMBERS = (*range(0, 700), 999, 4000, 0x3FFFFFFF)
+INTERESTING = (0, 1, 2, 3, 4, 5, 6, 8, 10, 16, 17, 31, 40, 47, 132, 136, 262, 0x8, 0x18, 0x80800, 0x10000000, 0x20000011)
+
+
+def expected(profile: policy.Profile, arch: str, number: int, arguments: tuple[int, ...]) -> int:
+    """What the policy, read as a table, says of one call."""
+    names = {value: name for name, value in TABLE["numbers"][arch].items()}
+    padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
+    for rule in policy.rules(profile):
+        if rule.name == names.get(number) and all(_holds(check, padded) for check in rule.checks):
+            return bpf.ALLOW if rule.action == policy.ALLOW else bpf.ERRNO | rule.action
+    return bpf.ERRNO | errno.ENOSYS
+
+
+def _holds(check: policy.Check, arguments: tuple[int, ...]) -> bool:
+    equal = arguments[check.argument] & check.mask == check.value
+    return equal != check.negated
+
+
+def verdict(profile: policy.Profile, name: str, *arguments: int, arch: str = "x86_64") -> int:
+    """What the shipped filter answers for the call *name*."""
+    number = TABLE["numbers"][arch].get(name, -2)
+    assert number >= 0, f"{name} is not in the table"
+    return bpf.run(seccomp.program(profile, arch), number, arguments, arch=bpf.ARCHES[arch])
+
+
+@pytest.mark.parametrize(("profile", "arch"), EVERY)
+def test_every_call_number_gets_the_verdict_of_the_policy(profile: policy.Profile, arch: str) -> None:
+    """The compiled program and the table must agree, or one of the two lies to the reader."""
+    program = seccomp.program(profile, arch)
+    for number in NUMBERS:
+        for arguments in ((), (HIGH,) * 6, (0xFFFFFFFF,) * 6):
+            said = bpf.run(program, number, arguments, arch=bpf.ARCHES[arch])
+            assert said == expected(profile, arch, number, arguments), (number, arguments)
+
+
+@pytest.mark.parametrize(("profile", "arch"), EVERY)
+def test_calls_with_checked_arguments_get_the_verdict_of_the_policy(profile: policy.Profile, arch: str) -> None:
+    """Each argument a rule looks at is tried with every interesting value, alone and with its high half set."""
+    program, numbers = seccomp.program(profile, arch), TABLE["numbers"][arch]
+    checked = {rule.name: rule for rule in policy.rules(profile) if rule.checks and rule.name in numbers}
+    for name in checked:
+        rules = [rule for rule in policy.rules(profile) if rule.name == name]
+        known = {check.value for rule in rules for check in rule.checks}
+        values = sorted({*INTERESTING, *known, *(value | HIGH for value in known)})
+        places = sorted({check.argument for rule in rules for check in rule.checks})
+        for chosen in itertools.product(values, repeat=len(places)) if len(places) < 3 else _sockets():
+            arguments = [0] * 6
+            for place, value in zip(places, chosen, strict=True):
+                arguments[place] = value
+            said = bpf.run(program, numbers[name], tuple(arguments), arch=bpf.ARCHES[arch])
+            assert said == expected(profile, arch, numbers[name], tuple(arguments)), (name, arguments)
+
+
+def _sockets() -> list[tuple[int, int, int]]:
+    """Every family and kind with the usual protocols, and the families that exist with every oddity."""
+    odd_kinds = [kind | flags for kind in (1, 2, 3, 5) for flags in (0, 0x800, 0x80000, 0x80800, 0x1000, HIGH)]
+    odd_families = [*(1, 2, 10, 16), *(family | HIGH for family in (1, 2, 10, 16))]
+    protocols = (0, 1, 6, 17, 58, 132, 136, 262, 6 | HIGH)
+    plain = itertools.product(range(48), range(8), (0, 6, 17))
+    return [*plain, *itertools.product(odd_families, odd_kinds, protocols)]
+
+
+@pytest.mark.parametrize(("profile", "arch"), EVERY)
+def test_a_call_of_another_architecture_kills_the_process(profile: policy.Profile, arch: str) -> None:
+    """32-bit and x32 entries have their own numbers, which would otherwise mean other calls."""
+    program = seccomp.program(profile, arch)
+    for foreign in {bpf.ARCH_I386, *bpf.ARCHES.values(), 0} - {bpf.ARCHES[arch]}:
+        assert bpf.run(program, 0, arch=foreign) == bpf.KILL_PROCESS
+    if arch == "x86_64":
+        assert bpf.run(program, 0x40000000 | 1) == bpf.KILL_PROCESS
+
+
+DANGEROUS = """
+ptrace process_vm_readv process_vm_writev bpf perf_event_open userfaultfd keyctl add_key request_key unshare setns mount umount2
+pivot_root chroot move_mount open_tree fsopen fsmount mount_setattr open_by_handle_at name_to_handle_at fanotify_init kexec_load
+reboot init_module finit_module delete_module swapon acct quotactl clock_settime mknodat setuid setgid setresuid setgroups capset
+syslog mbind move_pages migrate_pages ioprio_set sched_setattr seccomp landlock_restrict_self shmget mq_open
+""".split()
+# Numbers from the kernel's own table, for calls the policy deliberately does not name.
+ABSENT = {
+    "splice": 275, "tee": 276, "vmsplice": 278, "io_setup": 206, "io_uring_setup": 425, "io_uring_enter": 426,
+    "io_uring_register": 427, "pidfd_open": 434, "pidfd_send_signal": 424, "pidfd_getfd": 438, "clone3": 435,
+    "memfd_secret": 447, "remap_file_pages": 216, "statmount": 457, "listmount": 458, "lsm_set_self_attr": 460,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arch", bpf.ARCHES)
+@pytest.mark.parametrize("profile", policy.PROFILES)
+def test_dangerous_calls_are_denied_whatever_their_arguments(profile: policy.Profile, arch: str) -> None:
+    """The list is kept here a second time, so that a careless edit of the policy fails."""
+    for name in DANGEROUS:
+        if name in TABLE["numbers"][arch]:
+            for arguments in ((), (1,) * 6, (HIGH,) * 6):
+                assert verdict(profile, name, *arguments, arch=arch) >> 16 == bpf.ERRNO >> 16, name
+
+
+@pytest.mark.parametrize("profile", policy.PROFILES)
+def test_page_cache_and_asynchronous_interfaces_look_absent(profile: policy.Profile) -> None:
+    """splice and io_uring were the way to write to read-only files; ENOSYS makes libraries fall back."""
+    for name, number in ABSENT.items():
+        assert bpf.run(seccomp.program(profile), number) == bpf.ERRNO | errno.ENOSYS, name
+
+
+@pytest.mark.parametrize("flag", policy._NEW_NAMESPACES)
+def test_clone_makes_threads_and_children_but_no_namespace(flag: int) -> None:
+    """A namespace flag hidden among a thread's flags is refused like the flag alone."""
+    thread_flags = 0x3D0F00
+    assert verdict("kernel", "clone", thread_flags) == bpf.ALLOW
+    assert verdict("kernel", "clone", 17) == bpf.ALLOW
+    for others in (0, 17, thread_flags, HIGH):
+        assert verdict("kernel", "clone", flag | others) == bpf.ERRNO | errno.EPERM
+
+
+def test_no_socket_family_but_unix_and_internet_exists() -> None:
+    """vsock reaches the hypervisor from an empty network namespace: only the filter stops it."""
+    for family in range(64):
+        for kind, protocol in itertools.product(range(1, 11), (0, 1, 6, 17, 58, 132, 136, 262)):
+            said = verdict("kernel", "socket", family, kind, protocol)
+            ours = family == 1 and kind in (1, 2, 5) and protocol == 0
+            internet = family in (2, 10) and (kind, protocol) in ((1, 0), (1, 6), (2, 0), (2, 17))
+            if ours or internet:
+                assert said == bpf.ALLOW
+            else:
+                assert said == bpf.ERRNO | (errno.EOPNOTSUPP if family == 16 else errno.ENOSYS)
+
+
+def test_without_namespaces_no_socket_can_be_made_bound_or_connected() -> None:
+    """At level L1 a pathname socket of the gateway would be in reach; inherited listeners still accept."""
+    for family, kind in itertools.product(range(64), range(1, 11)):
+        assert verdict("confined", "socket", family, kind, 0) != bpf.ALLOW
+    for name in ("connect", "bind", "listen"):
+        assert bpf.run(seccomp.program("confined"), TABLE["numbers"]["x86_64"][name]) == bpf.ERRNO | errno.ENOSYS
+    assert verdict("confined", "accept4") == bpf.ALLOW
+
+
+def test_datagram_pairs_and_out_of_band_data_are_refused() -> None:
+    """A datagram pair can name any socket; out-of-band data had a use-after-free."""
+    assert verdict("kernel", "socketpair", 1, 1 | 0x80000, 0) == bpf.ALLOW
+    assert verdict("kernel", "socketpair", 1, 2, 0) == bpf.ERRNO | errno.ENOSYS
+    for name, place in (("sendto", 3), ("recvfrom", 3), ("sendmsg", 2), ("recvmsg", 2), ("sendmmsg", 3), ("recvmmsg", 3)):
+        plain, urgent = [0] * 6, [0] * 6
+        plain[place], urgent[place] = 0x40, 0x41
+        assert verdict("kernel", name, *plain) == bpf.ALLOW
+        assert verdict("kernel", name, *urgent) == bpf.ERRNO | errno.ENOSYS
+
+
+def test_flushing_the_hosts_disks_is_said_to_be_done_and_is_not() -> None:
+    """An errno of zero is a successful return without the call."""
+    assert verdict("kernel", "sync") == bpf.ERRNO
+    assert verdict("kernel", "syncfs") == bpf.ERRNO
+
+
+def test_the_reaper_cannot_open_signal_or_start_anything() -> None:
+    """Pid 1 shares a uid with user code."""
+    for name in ("openat", "socket", "kill", "clone", "execve", "ioctl", "sendmsg", "prctl"):
+        assert verdict("init", name) != bpf.ALLOW, name
+
+
+def test_call_numbers_are_those_of_this_machines_headers() -> None:
+    """The table's numbers come from libseccomp; the kernel's headers are the second witness."""
+    headers = {
+        "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+        "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+    }
+    compared = 0
+    for arch, header in headers.items():
+        if header.exists():
+            found = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", header.read_text()))
+            for name, number in TABLE["numbers"][arch].items():
+                if name in found:
+                    assert int(found[name]) == number, name
+                    compared += 1
+    if not compared:
+        pytest.skip("no kernel headers here")
+
+
+def test_the_shipped_programs_are_what_the_policy_compiles_to() -> None:
+    """An edited policy without `python -m kernels.sandbox.seccomp.generate` would ship the old one."""
+    pytest.importorskip("pyseccomp", exc_type=ImportError)
+    from kernels.sandbox.seccomp import generate
+
+    built = generate.build()
+    if pytest.importorskip("pyseccomp").get_api() < 1:
+        pytest.skip("libseccomp is too old")
+    assert built["table.json"] == (FOLDER / "table.json").read_bytes(), "run the generator"
+
+
+def test_a_damaged_program_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter that differs in one bit from the generated one is refused before anything runs under it."""
+    data = bytearray((FOLDER / "kernel.x86_64.bpf").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "kernel.x86_64.bpf").write_bytes(data)
+    (tmp_path / "table.json").write_text(json.dumps(TABLE))
+    monkeypatch.setattr(seccomp, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(seccomp.FilterUnusable, match="not the filter"):
+        seccomp.program.__wrapped__("kernel", "x86_64")
+    with pytest.raises(seccomp.FilterUnusable, match="no usable"):
+        seccomp.program.__wrapped__("kernel", "mips")
