@@ -194,19 +194,20 @@ class KernelClient:
             case Cause.EXCEEDED:
                 return Overflowed(await self.kill())
             case Cause.LOST:
-                return await self._explain_loss()
+                return await self._explain_loss(run)
             case Cause.DIED:
-                return self._died(await self._death)
+                return self._died(run, await self._death)
 
-    async def _explain_loss(self) -> Ending:
+    async def _explain_loss(self, run: Run) -> Ending:
         """A connection breaks when the kernel dies, or when it sent a message over the limit and lives on."""
         done, _ = await asyncio.wait({self._death}, timeout=self._settings.loss_s)
         death = await self.kill()
         was_killed = death.signal == 9 and not death.out_of_memory and not done
-        return Overflowed(death) if was_killed else self._died(death)
+        return Overflowed(death) if was_killed else self._died(run, death)
 
-    def _died(self, death: Death) -> Died:
-        return Died(death, self._memory_bytes)
+    def _died(self, run: Run, death: Death) -> Ending:
+        """A kernel that died right after it had said all there is has still completed the run."""
+        return Completed(death) if run.is_over else Died(death, self._memory_bytes)
 
     async def _abandon(self) -> None:
         """Bring the run whose caller left to an end, then let the next one in."""
@@ -218,6 +219,7 @@ class KernelClient:
 
     async def _end_process(self) -> None:
         await self._process.kill()
+        await self._death
 
     async def _stop(self, run: Run) -> bool:
         """Interrupt by message, then by signal; whether the code obeyed, the kernel is idle and keeps its state."""
@@ -285,6 +287,7 @@ class KernelClient:
     async def _await_death(self) -> Death:
         """Wait for the end of the process, take in what it said last, and close."""
         death = await self._process.wait()
+        self._is_broken = True
         try:
             async with asyncio.timeout(self._settings.drain_s):
                 await self._iopub_ended.wait()

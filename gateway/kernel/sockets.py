@@ -18,6 +18,7 @@ WATCHED: Final[tuple[Channel, ...]] = ("iopub", "shell")
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 MAX_WAITING_MESSAGES = 256
+NO_RECONNECT_MS = 24 * 3600 * 1000
 BATCH_MESSAGES = 128
 BATCH_BYTES = 1024 * 1024
 """What is read at one go before other kernels get their turn."""
@@ -76,8 +77,9 @@ class KernelSockets:
         sock.set(zmq.LINGER, 0)
         sock.set(zmq.MAXMSGSIZE, max_message_bytes)
         sock.set(zmq.RCVHWM, MAX_WAITING_MESSAGES)
-        # A lost connection means a dead kernel or a message over the limit; neither gets a second chance.
-        sock.set(zmq.RECONNECT_IVL, -1)
+        # A lost connection means a dead kernel or a message over the limit; neither gets a second chance. Turning
+        # reconnection off altogether (-1) would make libzmq drop what has arrived and is not read yet.
+        sock.set(zmq.RECONNECT_IVL, NO_RECONNECT_MS)
         if channel == "iopub":
             sock.set(zmq.SUBSCRIBE, b"")
         if channel in WATCHED:
