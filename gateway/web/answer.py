@@ -18,7 +18,6 @@ from gateway.service.runner import chart_type, is_chart
 
 SAFE_INT = 2**53 - 1
 DEPTH = 100
-CHART_SAVED = "Chart saved successfully\n"
 _TOO_DEEP = "… (nested too deep)"
 
 
@@ -63,10 +62,9 @@ def _digits(value: int) -> str:
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
     """A run's answer: the seed guide's fields, and beside them what it left out."""
     charts: list[Json] = [_chart(display) for display in result.displays if is_chart(display)]
-    saved = CHART_SAVED if task == "chart" and result.success else ""
     answer: dict[str, Json] = {
         "success": result.success,
-        "output": result.output + saved,
+        "output": result.output,
         "error": describe_raised(result.error) if result.error else None,
         "variables": dict(result.variables),
         "executionTime": round(result.wall_s * 1000),

@@ -215,4 +215,6 @@ def _show(value: Any) -> str:
         return repr(value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…")
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return str(value)[:SHOWN_CHARS]
+    # Timeouts are read as floats; whole ones are shown as they were sent.
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e16
+    return str(int(value) if is_whole else value)[:SHOWN_CHARS]

@@ -49,16 +49,14 @@ def test_an_error_has_type_message_and_traceback() -> None:
     assert answer["error"] == {"type": "E", "message": "m", "traceback": None}
 
 
-def test_a_chart_says_that_it_was_saved_and_comes_first() -> None:
-    """`chart` is the first of `charts`; `stdout` has only what the code printed."""
+def test_the_first_chart_comes_apart() -> None:
+    """`chart` is the first of `charts`; what is no picture is in `results` alone."""
     shown = (
         Display("display", {"text/plain": "x"}),
         Display("display", {"image/png": PNG + "\n", "text/plain": "<Figure>"}),
         Display("display", {"image/svg+xml": "<svg>é</svg>"}),
     )
-    answer = describe_run("chart", Result(True, "hi\n", "hi\n", "", None, 0, 0.0, displays=shown))
-    assert answer["output"] == "hi\nChart saved successfully\n"
-    assert answer["stdout"] == "hi\n"
+    answer = describe_run("chart", Result(True, "", "", "", None, 0, 0.0, displays=shown))
     assert answer["chart"] == {"base64": PNG, "mimeType": "image/png"}
     svg = base64.b64encode("<svg>é</svg>".encode()).decode()
     assert answer["charts"] == [answer["chart"], {"base64": svg, "mimeType": "image/svg+xml", "svg": "<svg>é</svg>"}]
@@ -67,11 +65,10 @@ def test_a_chart_says_that_it_was_saved_and_comes_first() -> None:
     assert len(results) == 3
 
 
-def test_a_failed_chart_says_nothing_of_saving() -> None:
-    """`chart` is then null, unless one was drawn before the failure."""
+def test_a_failed_chart_is_null() -> None:
+    """Unless one was drawn before the failure."""
     answer = describe_run("chart", Result(False, "", "", "", Raised("E", "m", ""), 1, 0.0))
     assert answer["chart"] is None
-    assert answer["output"] == ""
 
 
 def test_a_picture_that_is_no_text_is_no_chart() -> None:
