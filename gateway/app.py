@@ -82,6 +82,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     """Build from the bottom up, serve, drain. What is built is ended by *stack*, the last one first."""
     python = find_kernel_python(settings)
     sockets = _claim(settings, stack)
+    _shed_privileges()
     token = None if settings.token else state.ensure_token(settings.state_dir)
     packages = PackageStore(settings.state_dir / "packages")
     packages.sweep()
@@ -123,7 +124,7 @@ def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
 
 
 async def _launch(settings: Settings, python: Path, packages: PackageStore, stack: AsyncExitStack) -> ZygoteLauncher:
-    """A launcher with a warm zygote at the level required; from then on this process has no privileges."""
+    """A launcher with a warm zygote, at the level required."""
     added = packages.current_dir()
     options = ZygoteOptions(
         kernel_python=str(python),
@@ -138,7 +139,6 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     stack.callback(_log.info, "stopped")
     stack.push_async_callback(launcher.close)
     _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
-    _shed_privileges()
     return launcher
 
 
@@ -178,8 +178,9 @@ def _check_level(reached: Level, required: Level) -> None:
 def _shed_privileges() -> None:
     """Work without capabilities from here on, and out of reach of other processes of the same user.
 
-    Root keeps them as permitted, not effective: a spawner that has to be started again gets them back at its exec, so that
-    its isolation level does not drop, while nothing this process does itself uses them.
+    To be called before there is a second thread, which would keep them. Root's stay permitted, though not effective: the
+    spawner gets them at its exec, also one that has to be started later in place of the first, so that its isolation level
+    does not drop. Nothing this process does itself uses them.
     """
     sysc.set_no_new_privs()
     sysc.set_dumpable(False)

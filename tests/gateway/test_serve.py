@@ -1,0 +1,222 @@
+"""A whole gateway, started and stopped as an operator does it, on real kernels."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import state
+from tests import live, traces
+
+pytestmark = pytest.mark.kernel
+RUN = "/code-interpreter/python"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """However the gateway ended, no process, cgroup or socket file of it may be there afterwards."""
+    traces.adopt_orphans()
+    others = traces.descendants(os.getpid())
+    yield
+    deadline = time.monotonic() + 5
+    while (left := _left(tmp_path, others)) and time.monotonic() < deadline:
+        time.sleep(0.05)  # the kernel takes down namespaces on its own time
+    assert not left
+
+
+def _left(folder: Path, others: list[int]) -> list[str]:
+    """What is there of a gateway in *folder*; *others* are processes of gateways that go on."""
+    going_on = {*others, *(pid for other in others for pid in traces.descendants(other))}
+    processes = [f"process {pid}" for pid in traces.descendants(os.getpid()) if pid not in going_on]
+    cgroups = sorted(traces.take(state.instance_name(folder / "state")).cgroups)
+    return processes + cgroups + [str(path) for path in (folder / "tmp").glob("*")]
+
+
+class Background:
+    """A request that is answered while the test does something else."""
+
+    def __init__(self, gateway: live.Gateway, code: str) -> None:
+        self._reply: live.Reply | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._ask, args=(gateway, code))
+        self._thread.start()
+
+    def _ask(self, gateway: live.Gateway, code: str) -> None:
+        try:
+            self._reply = gateway.ask("POST", RUN, {"code": code})
+        except (OSError, http.client.HTTPException) as error:
+            self._error = error
+
+    def answer(self) -> live.Reply:
+        """The answer, once it is there."""
+        self._thread.join(60)
+        assert self._reply is not None, self._error
+        return self._reply
+
+    def end(self) -> Exception | live.Reply | None:
+        """What came of it, an answer or not."""
+        self._thread.join(60)
+        return self._reply or self._error
+
+
+def started(folder: Path, *options: str, **environ: str) -> tuple[subprocess.Popen[bytes], live.Gateway]:
+    """A gateway that is ready."""
+    process, gateway = live.start(folder, *options, env=environ)
+    live.wait_ready(gateway, process)
+    return process, gateway
+
+
+def wait_for(gateway: live.Gateway, text: str) -> None:
+    """Return once *text* is in the gateway's log."""
+    deadline = time.monotonic() + 30
+    while text not in gateway.log.read_text():
+        assert time.monotonic() < deadline, gateway.log.read_text()[-4000:]
+        time.sleep(0.02)  # another process's file
+
+
+def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(tmp_path: Path) -> None:
+    """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0."""
+    process, gateway = started(tmp_path)
+    kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    kept.connect()
+    run = Background(gateway, "import time; time.sleep(2); print('x' * 500_000)")
+    wait_for(gateway, "run started")
+    process.send_signal(signal.SIGTERM)
+    wait_for(gateway, "draining")
+    headers = {"Authorization": f"Bearer {gateway.token}", "Content-Type": "application/json"}
+    kept.request("POST", RUN, json.dumps({"code": "1"}), headers)
+    refused = kept.getresponse()
+    assert (refused.status, refused.getheader("Retry-After")) == (503, "6")
+    kept.close()
+    with pytest.raises(ConnectionRefusedError):
+        gateway.ask("GET", "/code-interpreter/health")
+    reply = run.answer()
+    assert (reply.status, len(reply.body["output"])) == (200, 500_001)
+    assert process.wait(30) == 0
+
+
+def test_work_that_takes_longer_than_the_drain_is_cut_short(tmp_path: Path) -> None:
+    """The exit code says so, and the caller gets an answer."""
+    process, gateway = started(tmp_path, "--drain-s", "0.3")
+    run = Background(gateway, "import time; time.sleep(60)")
+    wait_for(gateway, "run started")
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 1
+    assert time.monotonic() - begun < 10
+    run.end()
+
+
+def test_a_second_ctrl_c_ends_at_once_and_still_ends_the_kernels(tmp_path: Path) -> None:
+    """Nobody has to wait for a long run."""
+    process, gateway = started(tmp_path)
+    run = Background(gateway, "import time; time.sleep(60)")
+    wait_for(gateway, "run started")
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    wait_for(gateway, "draining")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert time.monotonic() - begun < 10
+    run.end()
+
+
+def test_after_kill_9_the_next_start_works_and_has_the_history(tmp_path: Path) -> None:
+    """The lock does not outlive its process, and what was run before is still listed."""
+    process, gateway = started(tmp_path)
+    gateway.run("print('before')")
+    assert gateway.ask("GET", "/code-interpreter/history").body["history"]
+    time.sleep(0.5)  # the history is written by a thread of the gateway; what is not yet written may be lost
+    process.kill()
+    process.wait()
+    process, gateway = started(tmp_path)
+    assert gateway.run("print(1)")["output"] == "1\n"
+    codes = [entry["code"] for entry in gateway.ask("GET", "/code-interpreter/history").body["history"]]
+    assert codes == ["print(1)", "print('before')"]
+    assert live.stop(process) == 0
+
+
+def test_a_killed_spawner_is_replaced_at_the_same_level(tmp_path: Path) -> None:
+    """The level never drops unnoticed, although the gateway itself has no capabilities in effect."""
+    process, gateway = started(tmp_path)
+    before = gateway.ask("GET", "/code-interpreter/health").body["isolation"]
+    [spawner] = _children(gateway.pid)
+    os.kill(spawner, signal.SIGKILL)
+    wait_for(gateway, "spawner_ended")
+    assert gateway.run("print(2)")["output"] == "2\n"
+    assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == before
+    assert live.stop(process) == 0
+
+
+def test_the_gateway_has_no_capabilities_in_effect(tmp_path: Path) -> None:
+    """In none of its threads, and nothing it executes can gain any beyond its own."""
+    process, gateway = started(tmp_path)
+    gateway.run("1")
+    for task in Path(f"/proc/{gateway.pid}/task").iterdir():
+        status = (task / "status").read_text()
+        assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+    assert live.stop(process) == 0
+
+
+def test_a_second_gateway_on_the_same_directory_is_told_so(tmp_path: Path) -> None:
+    """It must not take over the first one's kernels."""
+    process, gateway = started(tmp_path)
+    second, _ = live.start(tmp_path)
+    assert second.wait(30) == 1
+    assert f"omega: another gateway (process {gateway.pid}) uses the state directory" in gateway.log.read_text()
+    assert gateway.run("print(3)")["output"] == "3\n"
+    assert live.stop(process) == 0
+
+
+def test_the_first_start_shows_a_token_and_a_curl_that_works(tmp_path: Path) -> None:
+    """A later start says where the token is kept and does not show it again."""
+    first = _first_start(tmp_path)
+    token = (tmp_path / "state/token").read_text().strip()
+    assert first["banner"].count(token) == 1
+    assert json.loads(first["curl"])["output"] == "[ 0  1  4  9 16]\n"
+    assert token not in first["log"]
+    second = _first_start(tmp_path)
+    assert token not in second["banner"]
+    assert f"kept in {tmp_path}/state/token" in second["banner"]
+    assert json.loads(second["curl"])["success"] is True
+
+
+def _first_start(folder: Path) -> dict[str, Any]:
+    """What a gateway without a configured token shows, and what its curl line answers."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OMEGA_")}
+    (temp := folder / "tmp").mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "gateway", "serve", "--port", "0", "--state-dir", str(folder / "state")]
+    with (folder / "err").open("wb") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, env={**kept, "TMPDIR": str(temp)}, text=True
+        )
+    assert process.stdout is not None
+    banner = ""
+    while "-d '" not in banner:
+        line = process.stdout.readline()
+        assert line, (folder / "err").read_text()
+        banner += line
+    curl = banner[banner.index("curl") :]
+    answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=True)
+    code = live.stop(process)  # type: ignore[arg-type]  # stop() does not read what it printed
+    process.stdout.close()
+    assert code == 0
+    return {"banner": banner, "curl": answer.stdout, "log": (folder / "err").read_text()}
+
+
+def _children(pid: int) -> list[int]:
+    text = "".join((task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir())
+    return [int(child) for child in text.split()]
