@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.state import instance_name
 from tests import traces
 from tests.live import Gateway, serving
 
@@ -20,12 +21,12 @@ def gateway() -> Iterator[Gateway]:
     before = traces.take()
     with serving() as running:
         yield running
-    assert_nothing_left(before)
+    assert_nothing_left(before, instance_name(running.state_dir))
 
 
-def assert_nothing_left(before: traces.Traces) -> None:
-    """Whatever is here beyond *before* a few seconds after a gateway's end is a leak."""
+def assert_nothing_left(before: traces.Traces, instance: str) -> None:
+    """Whatever is here beyond *before* a few seconds after the end of the gateway *instance* is a leak."""
     deadline = time.monotonic() + SETTLE_S
-    while (left := traces.take().beyond(before)) and time.monotonic() < deadline:
+    while (left := traces.take(instance).beyond(before)) and time.monotonic() < deadline:
         time.sleep(0.05)  # the kernel takes down namespaces on its own time
     assert not left, "left behind:\n" + "\n".join(left)

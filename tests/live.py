@@ -95,6 +95,8 @@ def serving(*options: str, env: Mapping[str, str] | None = None) -> Iterator[Gat
         stack.callback(stop, process)
         wait_ready(gateway, process)
         yield gateway
+        stop(process)
+        assert not (left := list((gateway.state_dir.parent / "tmp").iterdir())), f"files left behind: {left}"
 
 
 def start(

@@ -33,11 +33,11 @@ class Traces:
         )
 
 
-def take() -> Traces:
-    """All traces of this moment."""
+def take(instance: str = "*") -> Traces:
+    """All traces of this moment; cgroups only of the gateway *instance*, since others may be served on this machine."""
     return Traces(
         processes=frozenset(_describe(pid) for pid in descendants(os.getpid())),
-        cgroups=frozenset(_cgroups()),
+        cgroups=frozenset(_cgroups(instance)),
         mounts=frozenset(Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()),
         sockets=frozenset(_unix_sockets()),
     )
@@ -88,12 +88,14 @@ def _describe(pid: int) -> str:
     return f"{pid} started {start_time(pid)}: {words[:200].strip() or '?'}"
 
 
-def _cgroups() -> list[str]:
+def _cgroups(instance: str) -> list[str]:
     """Directories that spawners made, in every hierarchy of cgroup v1 and in v2."""
     root = Path("/sys/fs/cgroup")
-    return [str(path) for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}omega-*")]
+    return [str(path) for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}omega-{instance}")]
 
 
 def _unix_sockets() -> list[str]:
+    """The paths of bound sockets below the directories of tests/live.py."""
     lines = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()[1:]
-    return [parts[7] for parts in (line.split(maxsplit=7) for line in lines) if len(parts) == 8 and "omega" in parts[7]]
+    paths = [parts[7] for parts in (line.split(maxsplit=7) for line in lines) if len(parts) == 8]
+    return [path for path in paths if "omega-test-" in path]

@@ -166,7 +166,7 @@ async def _time_execute(client: ipykernels.AsyncKernelClient) -> float:
 
 def idle_memory(gateway: Gateway) -> dict[str, Samples]:
     """PSS and USS of each unused kernel in the pool, init included, and PSS of the gateway's own processes."""
-    time.sleep(3)  # let the pool fill and the allocators settle
+    time.sleep(4)  # let the pool fill and the allocators settle
     idle = processes.kernels(gateway.pid)
     if not idle:
         raise RuntimeError("no idle kernel was found below the gateway")

@@ -62,7 +62,7 @@ def cpu_s(pid: int) -> float:
 
 def _role(pid: int) -> str:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-    return "zygote" if "zygote" in words else "spawner"
+    return "spawner" if "kernels.spawner" in words else "zygote"
 
 
 def _namespace(pid: int) -> str:
