@@ -98,6 +98,7 @@ class FakeKernel:
         self._context = zmq.asyncio.Context()
         kinds = {"shell": zmq.ROUTER, "iopub": zmq.XPUB, "stdin": zmq.ROUTER, "control": zmq.ROUTER}
         self.sockets: dict[str, Any] = {name: self._context.socket(kinds[name]) for name in CHANNELS}
+        sock: Any
         for name, sock in self.sockets.items():
             sock.set(zmq.SNDHWM, 0)
             sock.bind(f"ipc://{self.directory}/{name}")
