@@ -7,6 +7,7 @@ answer 405. Everything is checked from the headers before the body is read, and 
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from gateway.core.errors import (
@@ -39,6 +39,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 BODY_METHODS = ("POST", "PUT", "PATCH")
+CLIENT_GONE = 499
 DRAIN_FACTOR = 4
 """How many times the body limit is read and thrown away so that the client gets to see its 413 before the end."""
 
@@ -134,7 +135,7 @@ class Endpoint(RequestHandler):
 
     def _check_body_headers(self) -> None:
         headers = self.request.headers
-        if declared_bytes(headers) > self.services.settings.body_bytes:
+        if guard.declared_bytes(headers.get_list("Content-Length")) > self.services.settings.body_bytes:
             raise self._too_large()
         if self.request.method in BODY_METHODS:
             guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
@@ -151,7 +152,7 @@ class Endpoint(RequestHandler):
         self._refusal = error
         self._body.clear()
         headers = self.request.headers
-        declared = declared_bytes(headers)
+        declared = guard.declared_bytes(headers.get_list("Content-Length"))
         is_waiting = headers.get("Expect", "").lower() == "100-continue"
         if is_waiting or declared < 0 or declared > self._drain_bytes():
             self._ends_connection = True
@@ -197,6 +198,8 @@ class Endpoint(RequestHandler):
         except asyncio.CancelledError:
             if not self._is_gone:
                 raise
+            # Nobody reads it; the log and the counters do.
+            self.set_status(CLIENT_GONE, "Client Closed Request")
             return
         reply = done if isinstance(done, Reply) else Reply(answer.dump(done))
         self.set_status(reply.status)
@@ -245,7 +248,7 @@ class Endpoint(RequestHandler):
         self.set_status(error.status)
         self.set_header("Content-Type", JSON_TYPE)
         if error.retry_after_s is not None:
-            self.set_header("Retry-After", str(max(1, round(error.retry_after_s + 0.5))))
+            self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after_s))))
         if self._ends_connection:
             self.set_header("Connection", "close")
         if isinstance(error, Unauthorized):
@@ -276,15 +279,6 @@ class Unknown(Endpoint):
 
     def _action(self) -> Callable[[], Awaitable[Answer | Reply]]:
         raise NotFound("There is nothing at this address.")
-
-
-def declared_bytes(headers: HTTPHeaders) -> int:
-    """The Content-Length, 0 when there is none, -1 when it is not a length (Tornado then ends the connection)."""
-    lengths = headers.get_list("Content-Length")
-    if not lengths:
-        return 0
-    text = lengths[0]
-    return int(text) if len(lengths) == 1 and text.isascii() and text.isdigit() and len(text) < 19 else -1
 
 
 def log_request(handler: RequestHandler) -> None:

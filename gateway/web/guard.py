@@ -81,3 +81,11 @@ def check_content(content_type: str | None, encoding: str | None) -> None:
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
+
+
+def declared_bytes(lengths: Sequence[str]) -> int:
+    """The Content-Length, 0 when there is none, -1 when it is not a length (Tornado then ends the connection)."""
+    if not lengths:
+        return 0
+    text = lengths[0]
+    return int(text) if len(lengths) == 1 and text.isascii() and text.isdigit() and len(text) < 19 else -1

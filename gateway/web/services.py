@@ -11,7 +11,6 @@ from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
-from gateway.web.body import JSON_DEPTH
 from gateway.web.guard import LOCAL_HOSTS
 from gateway.web.wire import Timeouts
 
@@ -27,7 +26,6 @@ class WebSettings:
     allowed_origins: frozenset[str] = frozenset()
     body_bytes: int = 16 * MIB
     header_bytes: int = 32 * 1024
-    json_depth: int = JSON_DEPTH
     header_timeout_s: float = 60.0
     body_timeout_s: float = 60.0
     python: Timeouts = field(default_factory=Timeouts)

@@ -17,8 +17,8 @@ async def gateway() -> AsyncIterator[Gateway]:
     settings = replace(
         WebSettings(),
         body_bytes=10_000,
-        header_timeout_s=1.0,
-        body_timeout_s=1.0,
+        header_timeout_s=0.5,
+        body_timeout_s=0.5,
         allowed_origins=frozenset({"https://notebooks.example"}),
     )
     async with serve(settings) as made:

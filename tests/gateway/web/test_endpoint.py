@@ -197,6 +197,8 @@ async def test_a_run_is_cancelled_when_its_client_goes_away(gateway: Gateway) ->
     assert not gateway.runner.cancelled.is_set()
     writer.close()
     await asyncio.wait_for(gateway.runner.cancelled.wait(), 5)
+    await asyncio.sleep(0)
+    assert gateway.metrics.answered == [("/code-interpreter/python", "POST", 499)]
 
 
 async def test_a_connection_serves_many_requests(gateway: Gateway) -> None:

@@ -18,7 +18,7 @@ from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.web.routes import make_application
-from gateway.web.server import make_server
+from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 
 TOKEN = "a-token-that-is-right"
@@ -99,6 +99,7 @@ class Gateway:
     history: FakeHistory
     health: FakeHealth
     metrics: FakeMetrics
+    server: Server
 
     async def ask(
         self,
@@ -147,7 +148,7 @@ async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
     socket, port = bind_unused_port()
     server.add_sockets([socket])
     try:
-        yield Gateway(port, services, runner, history, health, metrics)
+        yield Gateway(port, services, runner, history, health, metrics, server)
     finally:
         server.stop()
         await server.close_all_connections()

@@ -1,0 +1,135 @@
+"""The rules on headers, one by one; that they hold on every address is shown in test_endpoint."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.errors import BadRequest, Forbidden, GatewayError, Misdirected, Unauthorized
+from gateway.web import guard
+
+ALLOWED = frozenset({*guard.LOCAL_HOSTS, "omega.example"})
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]", "[::1]:8080", "omega.example", "Omega.Example.:443"],
+)
+def test_names_of_this_server_are_accepted(host: str) -> None:
+    """In any case, with any port, with the final dot of a full name."""
+    guard.check_host([host], ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "error"),
+    [
+        ([], BadRequest),
+        (["localhost", "localhost"], BadRequest),
+        ([""], BadRequest),
+        (["localhost/"], BadRequest),
+        (["localhost:x"], BadRequest),
+        (["localhost:99999"], BadRequest),
+        (["a@localhost"], BadRequest),
+        (["localhost?x"], BadRequest),
+        (["localhost#x"], BadRequest),
+        (["[::1"], BadRequest),
+        (["evil.example"], Misdirected),
+        (["localhost.evil.example"], Misdirected),
+        (["evil-localhost"], Misdirected),
+        (["127.0.0.2"], Misdirected),
+        (["[::ffff:127.0.0.1]"], Misdirected),
+        (["2130706433"], Misdirected),
+        (["localhost evil.example"], Misdirected),
+        (["xn--localhost-"], Misdirected),
+    ],
+)
+def test_any_other_host_is_refused(hosts: list[str], error: type[GatewayError]) -> None:
+    """Also those that only begin or end like ours."""
+    with pytest.raises(error):
+        guard.check_host(hosts, ALLOWED)
+
+
+def test_a_star_accepts_every_host_of_the_right_form() -> None:
+    """For an operator whose proxy checks it."""
+    guard.check_host(["evil.example"], {"*"})
+    with pytest.raises(BadRequest):
+        guard.check_host(["a b/c"], {"*"})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("http://localhost", "http://localhost:8081", "https://evil.example", "null", "", "localhost:8080", "file://"),
+        *("http://localhost:8080.evil.example", "ftp://localhost:8080", "http://x@localhost:8080", "http://[", "*"),
+    ],
+)
+def test_an_origin_that_is_not_ours_is_refused(origin: str) -> None:
+    """Another port is another origin."""
+    with pytest.raises(Forbidden):
+        guard.check_origin([origin], "localhost:8080", frozenset())
+
+
+def test_two_origins_are_refused() -> None:
+    """A browser sends one."""
+    with pytest.raises(Forbidden):
+        guard.check_origin(["http://localhost:8080", "http://localhost:8080"], "localhost:8080", frozenset())
+
+
+def test_our_own_origin_and_none_are_accepted() -> None:
+    """Neither is told that another origin may read."""
+    assert guard.check_origin([], "localhost:8080", frozenset()) is None
+    assert guard.check_origin(["https://LOCALHOST:8080"], "localhost:8080", frozenset()) is None
+    assert guard.check_origin(["https://a.example"], "localhost:8080", {"https://a.example"}) == "https://a.example"
+
+
+@pytest.mark.parametrize("header", ["Bearer abc", "bearer  abc ", "TOKEN abc"])
+def test_a_token_is_read(header: str) -> None:
+    """Whatever the case of the scheme."""
+    assert guard.bearer([header]) == "abc"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[], [""], ["Bearer"], ["Bearer "], ["abc"], ["Basic abc"], ["Bearer abc", "Bearer abc"], ["Bearer " + "x" * 513]],
+)
+def test_no_token_is_no_token(headers: list[str]) -> None:
+    """And the sentence says how to send one, without repeating what came."""
+    with pytest.raises(Unauthorized) as caught:
+        guard.bearer(headers)
+    assert "Bearer <token>" in caught.value.message
+    assert "abc" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size"),
+    [
+        ([], 0),
+        (["0"], 0),
+        (["17"], 17),
+        (["-1"], -1),
+        (["+1"], -1),
+        (["1e3"], -1),
+        (["٣"], -1),
+        (["1", "1"], -1),
+        (["9" * 19], -1),
+    ],
+)
+def test_a_length_is_digits(lengths: list[str], size: int) -> None:
+    """What int() would read beside them is not one."""
+    assert guard.declared_bytes(lengths) == size
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
+def test_any_header_is_accepted_or_refused_in_words(host: str, origin: str, token: str, kind: str) -> None:
+    """No other exception, whatever is sent."""
+    for check in (
+        lambda: guard.check_host([host], ALLOWED),
+        lambda: guard.check_origin([origin], host, ALLOWED),
+        lambda: guard.bearer([token]),
+        lambda: guard.check_content(kind, None),
+    ):
+        try:
+            check()
+        except GatewayError as error:
+            assert error.message
