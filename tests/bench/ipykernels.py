@@ -25,6 +25,13 @@ class PlainManager(AsyncKernelManager):
         argv = [str(KERNEL_PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="plain", language="python")
 
+    def pid(self) -> int:
+        """The kernel's process."""
+        pid = getattr(self.provisioner, "pid", None)
+        if not isinstance(pid, int):
+            raise RuntimeError("the kernel has no local process")
+        return pid
+
 
 @contextlib.asynccontextmanager
 async def plain_kernel(folder: Path) -> AsyncIterator[tuple[PlainManager, AsyncKernelClient]]:

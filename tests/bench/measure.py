@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
+
 from gateway.core.errors import Unavailable
 from gateway.kernel.launcher import LaunchRequest
 from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
@@ -154,11 +156,11 @@ async def plain_kernel(folder: Path) -> PlainKernel:
     async with ipykernels.plain_kernel(folder) as (manager, client):
         await ipykernels.execute(client, SUSTAINED_CODE)
         warm = [await _time_execute(client) for _ in range(WARM_RUNS + 5)][5:]
-        used = processes.memory(manager.provisioner.pid)
+        used = processes.memory(manager.pid())
     return PlainKernel(Samples(tuple(cold)), Samples(tuple(warm)), Samples((used.pss,), "MiB"))
 
 
-async def _time_execute(client: ipykernels.AsyncKernelClient) -> float:
+async def _time_execute(client: AsyncKernelClient) -> float:
     begun = time.perf_counter()
     await ipykernels.execute(client, "print(1)")
     return (time.perf_counter() - begun) * 1000
