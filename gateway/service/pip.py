@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +136,8 @@ async def _last_bytes(process: asyncio.subprocess.Process) -> str:
 def _failure(said: str) -> NotFound | Unavailable:
     """Why pip failed, without the addresses and paths it names; those are in the log."""
     _log.warning("pip failed", said=_CREDENTIALS.sub("***@", said)[-2000:])
-    if "No matching distribution found" in said or "ResolutionImpossible" in said:
-        return NotFound(f"No wheel was found that fits Python {sys.version_info[0]} and what kernels have.")
+    # pip says "no matching distribution" also of an index it could not reach.
+    is_unreachable = "Could not fetch URL" in said or "connection broken" in said
+    if not is_unreachable and ("No matching distribution found" in said or "ResolutionImpossible" in said):
+        return NotFound("No wheel was found that fits the kernels' Python and packages.")
     return Unavailable("pip could not fetch the package; the gateway's log has the reason.", retry_after_s=30)

@@ -347,3 +347,24 @@ async def test_a_package_without_a_wheel_is_not_built(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="No wheel"):
         await made.install("omega-probe")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("ERROR: No matching distribution found for six", NotFound),
+        ("ERROR: ResolutionImpossible: for help visit", NotFound),
+        ("WARNING: connection broken by 'x'\nERROR: No matching distribution found for six", Unavailable),
+        ("Could not fetch URL http://u:p@index/six: connection error\nERROR: No matching distribution found", Unavailable),
+        ("something else at http://u:p@index", Unavailable),
+    ],
+)
+async def test_a_failure_of_pip_is_told_without_addresses(tmp_path: Path, said: str, kind: type[GatewayError]) -> None:
+    """A package that is not there is another thing than an index that can't be reached."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    script.chmod(0o755)
+    with pytest.raises(kind) as caught:
+        await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=1000).resolve(["six"], tmp_path)
+    assert "index/" not in caught.value.message
+    assert "u:p" not in caught.value.message
