@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import secrets
 import shutil
 import tempfile
@@ -98,7 +97,6 @@ class FakeKernel:
         self._context = zmq.asyncio.Context()
         kinds = {"shell": zmq.ROUTER, "iopub": zmq.XPUB, "stdin": zmq.ROUTER, "control": zmq.ROUTER}
         self.sockets: dict[str, Any] = {name: self._context.socket(kinds[name]) for name in CHANNELS}
-        sock: Any
         for name, sock in self.sockets.items():
             sock.set(zmq.SNDHWM, 0)
             sock.bind(f"ipc://{self.directory}/{name}")
@@ -159,7 +157,7 @@ class FakeKernel:
     def publish_frames(self, parts: list[bytes]) -> None:
         """Send any four parts with a right signature."""
         if not self._death.done():
-            sock = zmq.Socket.shadow(self.sockets["iopub"].underlying)
+            sock: zmq.Socket[bytes] = zmq.Socket.shadow(self.sockets["iopub"].underlying)
             self.session.send_raw(sock, parts, ident=b"topic")
 
     def answer(
@@ -326,11 +324,6 @@ class ClockLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The fake time."""
         return self._jumping.now
-
-    def next_timer_at(self) -> float | None:
-        """When the next timer is due."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]  # for tests alone
-        return heapq.nsmallest(1, scheduled)[0].when() if scheduled else None
 
 
 def in_fake_time(main: Coroutine[Any, Any, T]) -> T:

@@ -93,7 +93,8 @@ def plan(pools: Sequence[PoolState], limits: Limits, now: float) -> list[Action]
         if wanted and ready_at > now:
             wakes.append(ready_at)
             continue
-        count = max(0, min(wanted, slots, room))
+        # After a failure one start at a time tries whether it works again.
+        count = max(0, min(wanted, slots, room, 1 - pool.starting if pool.failures else wanted))
         if count:
             starts.append(Start(pool.name, count))
         slots, room = slots - count, room - count

@@ -234,8 +234,16 @@ class KernelPool(Generic[K]):
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._disown)
         return task
+
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        """Nothing awaits these one by one, so what nobody foresaw is reported here, at once."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            context = {"message": "kernel pool task failed", "exception": error, "task": task}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     @staticmethod
     def _now() -> float:

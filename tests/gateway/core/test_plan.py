@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -104,6 +105,13 @@ def test_failed_starts_are_left_alone_for_a_while() -> None:
     assert plan([state], ROOMY, wake.at) == [Start("p", 1)]
     delays = [backoff_s(failures, ROOMY) for failures in (1, 2, 3, 100)]
     assert delays == [0.25, 0.5, 1.0, 10.0]
+
+
+def test_after_a_failure_one_start_at_a_time_is_tried() -> None:
+    """A broken launcher is asked once, however many wait."""
+    state = pool(target=4, waiting=5, failures=1, failed_at=NOW - 100)
+    assert plan([state], ROOMY, NOW) == [Start("p", 1)]
+    assert plan([replace(state, starting=1)], ROOMY, NOW) == []
 
 
 def test_one_failing_pool_does_not_hold_up_another() -> None:
