@@ -40,7 +40,7 @@ VALUES = [
     "__import__('pandas').DataFrame({'a': [1, None], 'b': ['x', None]})",
     "__import__('pandas').Timestamp('2026-01-01', tz='UTC')",
     "lambda: 0",
-    "__import__('sys')",
+    "[__import__('sys')]",
     "Exception('\\ud800')",
 ]
 
