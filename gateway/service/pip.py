@@ -27,15 +27,19 @@ ENVIRONMENT = (
 )
 """What pip may see of the gateway's environment: how to reach its index, and no secret of ours."""
 
-# Limits of the process itself: the largest file it can write, and no core dump. pip then finds its own arguments.
-_BOOTSTRAP = (
-    "import resource, runpy, sys\n"
-    "limit = int(sys.argv.pop(1))\n"
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
-    "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
-    "sys.argv[0] = 'pip'\n"
-    "runpy.run_module('pip', run_name='__main__')\n"
-)
+# What the process does to itself before it is pip: no capabilities (a gateway run by root has some, and this process reads
+# what strangers wrote), a limit on the largest file it can write, no core dump. Then it finds pip's own arguments.
+_BOOTSTRAP = """
+import ctypes, resource, runpy, sys
+nothing = (ctypes.c_uint32 * 6)()
+if ctypes.CDLL(None, use_errno=True).capset((ctypes.c_uint32 * 2)(0x20080522, 0), nothing) != 0:
+    sys.exit("capabilities could not be dropped")
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+sys.argv[0] = "pip"
+runpy.run_module("pip", run_name="__main__")
+"""
 _COMMON = ("--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar", "off", "--no-cache-dir")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _STDERR_BYTES = 16 * 1024

@@ -368,3 +368,27 @@ async def test_a_failure_of_pip_is_told_without_addresses(tmp_path: Path, said: 
         await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=1000).resolve(["six"], tmp_path)
     assert "index/" not in caught.value.message
     assert "u:p" not in caught.value.message
+
+
+@pytest.mark.kernel
+async def test_pip_has_no_capabilities_and_a_file_limit(tmp_path: Path) -> None:
+    """It reads what strangers wrote, so it gets nothing it does not need, also when root runs the gateway."""
+    fake = tmp_path / "pip" / "__main__.py"
+    fake.parent.mkdir()
+    (fake.parent / "__init__.py").write_text("")
+    seen = tmp_path / "seen"
+    fake.write_text(
+        "import resource\n"
+        f"with open({str(seen)!r}, 'w') as out:\n"
+        "    out.write(open('/proc/self/status').read())\n"
+        "    print('limit', resource.getrlimit(resource.RLIMIT_FSIZE), file=out)\n"
+    )
+    script = tmp_path / "python"
+    # The first argument, -I, would keep the stand-in for pip from being found.
+    script.write_text(f'#!/bin/sh\nshift\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    with pytest.raises(Unavailable):
+        await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=12345).resolve(["six"], tmp_path)
+    status = dict(line.partition(":")[::2] for line in seen.read_text().splitlines() if ":" in line)
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh")} == {0}
+    assert "limit (12345, 12345)" in seen.read_text()
