@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from gateway.service.keys import Key, Keys
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
+from gateway.service.source import KernelSource
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.stop import Stop
 from gateway.version import VERSION
@@ -91,13 +91,14 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
+    source = KernelSource(launcher, pool.snapshot)
     services = Services(
         settings=_web_settings(settings),
         keys=_keys(settings, token),
         runner=GatedRuns(gate, Runner(MeteredPool(pool.lease, metrics), history, metrics)),
-        installer=GatedInstalls(gate, _installer(settings, launcher, python, packages)),
+        installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
-        health=Health(launcher),
+        health=Health(source),
         gallery=Gallery({"python"}),
         metrics=metrics,
     )
@@ -178,14 +179,14 @@ def _check_level(reached: Level, required: Level) -> None:
 def _shed_privileges() -> None:
     """Work without capabilities from here on, and out of reach of other processes of the same user.
 
-    To be called before there is a second thread, which would keep them. Root's stay permitted, though not effective: the
-    spawner gets them at its exec, also one that has to be started later in place of the first, so that its isolation level
-    does not drop. Nothing this process does itself uses them.
+    To be called before there is a second thread, which would keep them. They stay permitted (and ambient, for a user who is
+    not root), though not effective: the spawner gets them at its exec, also one that has to be started later in place of the
+    first, so that its isolation level does not drop. Nothing this process does itself uses them.
     """
     sysc.set_no_new_privs()
     sysc.set_dumpable(False)
-    _effective, permitted, _inheritable = sysc.capget()
-    sysc.capset(0, permitted, 0)
+    _effective, permitted, inheritable = sysc.capget()
+    sysc.capset(0, permitted, inheritable)
 
 
 def _pool_settings(settings: Settings) -> PoolSettings:
@@ -215,24 +216,9 @@ def _web_settings(settings: Settings) -> WebSettings:
     )
 
 
-class _Packages:
-    """What the installer needs of the launcher."""
-
-    def __init__(self, launcher: ZygoteLauncher) -> None:
-        self._launcher = launcher
-
-    def versions(self) -> Mapping[str, str]:
-        """The distributions kernels have and their versions. Raises Unavailable."""
-        return self._launcher.ready.packages
-
-    async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
-        """Show kernels started from now on these directories too."""
-        await self._launcher.use_packages(extra_dirs)
-
-
-def _installer(settings: Settings, launcher: ZygoteLauncher, python: Path, store: PackageStore) -> Installer:
+def _installer(settings: Settings, source: KernelSource, python: Path, store: PackageStore) -> Installer:
     pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
-    return Installer(_Packages(launcher), pip, store, extra=settings.extra_packages)
+    return Installer(source, pip, store, extra=settings.extra_packages)
 
 
 async def _drain(server: HTTPServer, gate: Gate, drain_s: float) -> int:

@@ -1,0 +1,35 @@
+"""Whether kernels can be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.core.errors import Unavailable
+from gateway.pool.shelf import PoolSnapshot
+from gateway.service.health import Health
+from gateway.service.source import KernelSource
+from kernels.contract import Ready
+
+
+@dataclass
+class Launcher:
+    """Says that it is ready."""
+
+    ready: Ready
+
+    async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
+        """Not needed here."""
+
+
+@pytest.mark.parametrize(("idle", "failures", "available"), [(0, 0, True), (0, 2, True), (2, 9, True), (0, 3, False)])
+def test_a_gateway_whose_kernels_do_not_start_is_not_healthy(idle: int, failures: int, available: bool) -> None:
+    """Even when its spawner says that all is well."""
+    pool = PoolSnapshot("python", True, idle, 0, 0, 0, 0, 2, failures)
+    source = KernelSource(Launcher(Ready("L3", "3.11.7", {}, {"numpy": "2.0"})), lambda: [pool])
+    assert Health(source).report().available is available
+    assert source.versions() == {"numpy": "2.0"}
+    if not available:
+        with pytest.raises(Unavailable):
+            _ = source.ready
