@@ -324,7 +324,7 @@ class Spawner:
             os.close(member.pidfd)
             self._by_pid.pop(member.pid, None)
         if self._level < Level.L2:
-            kill_orphans({*self._zygotes, *self._by_pid})
+            kill_orphans(self._known_pids())
             shutil.rmtree(member.work_dir, ignore_errors=True)
         self._tell(member.exit_report())
         member.cgroup.remove()
@@ -379,6 +379,8 @@ class Spawner:
                 self._stalled.append(member)
             elif member.zygote_pid == zygote.pid and member.status is None and _is_dead(member.pidfd):
                 self._reap_here(member)
+        # A child it forked but never told of has come to the spawner; its pid namespace could not end before it is reaped.
+        kill_orphans(self._known_pids())
         if self._zygote is not None:
             self._resume(self._zygote)
         if died and not self._closing:
@@ -394,6 +396,10 @@ class Spawner:
             self._refuse_waiting()
         delay_s = RESTART_DELAYS_S[min(self._failures - 1, len(RESTART_DELAYS_S) - 1)]
         self._loop.call_later(delay_s, self.start_zygote)
+
+    def _known_pids(self) -> set[int]:
+        """Every process the spawner started or was told of."""
+        return {*self._zygotes, *self._by_pid, *(member.init_pid for member in self._members.values())}
 
     def _refuse_waiting(self) -> None:
         """Nobody should wait for a zygote that keeps dying."""

@@ -1,4 +1,4 @@
-"""Finding a kernel's processes where no pid namespace holds them (level L1)."""
+"""Finding processes that became the spawner's children without its knowing them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def children_of(parent: int, proc: Path = Path("/proc")) -> list[int]:
-    """The pids whose parent is *parent*, dead but unreaped ones left out."""
+    """The pids whose parent is *parent*, dead but unreaped ones included."""
     found = []
     for entry in proc.iterdir():
         if not entry.name.isdigit():
@@ -18,13 +18,13 @@ def children_of(parent: int, proc: Path = Path("/proc")) -> list[int]:
             state, ppid = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
         except (OSError, ValueError):
             continue
-        if int(ppid) == parent and state not in "ZX":
+        if int(ppid) == parent and state != "X":
             found.append(int(entry.name))
     return found
 
 
 def kill_orphans(known: set[int]) -> int:
-    """Kill every child of this process that is not *known*, until there are none; how many were killed.
+    """Kill and reap every child of this process that is not *known*, until there are none; how many there were.
 
     A dead kernel's processes come to the spawner as their reaper, each with its own children after it dies in turn.
     """
