@@ -68,9 +68,10 @@ def describe_python(kernel_python: str) -> PythonHome:
     return PythonHome(
         executable=said["executable"],
         base_executable=str(Path(said["base_executable"]).resolve()),
-        prefix=said["prefix"],
+        # Resolved: a link on the way would lead nowhere once the host's root is no longer the root.
+        prefix=str(Path(said["prefix"]).resolve()),
         base_prefix=str(Path(said["base_prefix"]).resolve()),
         version=(int(said["version"][0]), int(said["version"][1])),
-        site_packages=tuple(said["site_packages"]) if is_environment else (),
+        site_packages=tuple(str(Path(path).resolve()) for path in said["site_packages"]) if is_environment else (),
         sees_system_packages=bool(said["sees_system"]) or not is_environment,
     )
