@@ -14,6 +14,8 @@ PYTHON ?=
 export PYTHON
 ARGS ?=
 SLOW := kernel or sandbox
+# Some tests start plain kernels to compare with.
+test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
 .PHONY: help serve install install-dev install-bench test check format bench lock clean
 

@@ -17,6 +17,14 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
+def reap_adopted() -> None:
+    """Wait for every ended child, as init would: until then its pid namespace can't end either. Nobody else may be waiting."""
+    for pid in _children(os.getpid()):
+        if _state(pid) == "Z":
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
 @dataclass(frozen=True, slots=True)
 class Traces:
     """What is there at one moment, each as words that a failing test can show."""
@@ -85,7 +93,7 @@ def _describe(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         words = ""
-    return f"{pid} started {start_time(pid)}: {words[:200].strip() or '?'}"
+    return f"{pid} started {start_time(pid)}, state {_state(pid) or 'gone'}: {words[:200].strip() or 'ending'}"
 
 
 def _cgroups(instance: str) -> list[str]:
