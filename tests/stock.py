@@ -27,7 +27,7 @@ def kernel_python() -> str | None:
 
 def stock_address(endpoint: Endpoint, channel: Channel) -> str:
     """Where a stock ipykernel listens."""
-    return f"ipc://{endpoint.directory}/s-{PORTS[channel]}"
+    return f"{endpoint.directory}/s-{PORTS[channel]}"
 
 
 class StockProcess:

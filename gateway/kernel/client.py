@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import zmq
-
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Event, Result, RunSpec
@@ -15,7 +13,7 @@ from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
-from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, ipc_address
+from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, socket_path
 
 OnEvent = Callable[[Event], None]
 
@@ -42,11 +40,10 @@ class KernelClient:
     def __init__(
         self,
         process: KernelProcess,
-        context: zmq.Context[zmq.Socket[bytes]],
         *,
         memory_bytes: int,
         settings: ClientSettings | None = None,
-        address: Address = ipc_address,
+        address: Address = socket_path,
     ) -> None:
         self._process = process
         self._memory_bytes = memory_bytes
@@ -64,7 +61,6 @@ class KernelClient:
         self._wind_down: asyncio.Task[None] | None = None
         self._killing: asyncio.Task[Death] | None = None
         self._sockets = KernelSockets(
-            context,
             process.endpoint,
             self._receive,
             self._lose,
@@ -293,8 +289,7 @@ class KernelClient:
                 await self._iopub_ended.wait()
         except TimeoutError:
             pass
-        self._sockets.drain()
-        self._sockets.close()
+        await self._sockets.close()
         if self._run is not None:
             self._run.note(Cause.DIED)
         return death

@@ -1,157 +1,128 @@
-"""The gateway's ends of one kernel's sockets: bounded, read as soon as something comes, watched for their loss."""
+"""The gateway's ends of one kernel's sockets: bounded, read as soon as something comes, and their loss noticed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
-
-import zmq
-from jupyter_client.connect import channel_socket_types
 
 from gateway.core.validate import Channel
 from gateway.kernel.launcher import Endpoint
+from gateway.kernel.zmtp import GREETING, SUBSCRIBE_ALL, Reader, Violation, encode_message, encode_ready
 
-CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
-"""No stdin: runs never ask for input. iopub first, so that output is read before the reply it came before."""
-WATCHED: Final[tuple[Channel, ...]] = ("iopub", "shell")
+SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER"}
+"""No stdin: runs never ask for input."""
 
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-MAX_WAITING_MESSAGES = 256
-NO_RECONNECT_MS = 24 * 3600 * 1000
-BATCH_MESSAGES = 128
-BATCH_BYTES = 1024 * 1024
-"""What is read at one go before other kernels get their turn."""
+MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 
 Address = Callable[[Endpoint, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], None]
 Lose = Callable[[Channel], None]
 
 
-def ipc_address(endpoint: Endpoint, channel: Channel) -> str:
+def socket_path(endpoint: Endpoint, channel: Channel) -> str:
     """Where our own kernels listen."""
-    return f"ipc://{endpoint.directory}/{channel}"
-
-
-def new_context() -> zmq.Context[zmq.Socket[bytes]]:
-    """A context that can hold the sockets of thousands of kernels (the default stops at 1023)."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    context.set(zmq.MAX_SOCKETS, context.get(zmq.SOCKET_LIMIT))
-    context.set(zmq.BLOCKY, 0)
-    return context
+    return f"{endpoint.directory}/{channel}"
 
 
 class KernelSockets:
-    """Connected sockets of one kernel.
-
-    libzmq reports readiness through an edge-triggered descriptor, and only to a reader that has found nothing before:
-    each socket is read once at the start, every wake reads until nothing is left, and every send looks again.
-    """
+    """The connections to one kernel. A broken one means a dead kernel or one over a limit, and is not made again."""
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
         endpoint: Endpoint,
         receive: Receive,
         lose: Lose,
         *,
-        address: Address = ipc_address,
+        address: Address = socket_path,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._receive = receive
-        self._lose = lose
-        self._sockets: dict[Channel, zmq.Socket[bytes]] = {}
-        self._monitors: dict[Channel, zmq.Socket[bytes]] = {}
-        self.is_closed = False
-        try:
-            for channel in CHANNELS:
-                self._open(context, channel, address(endpoint, channel), max_message_bytes)
-        except BaseException:
-            self.close()
-            raise
+        self._connections = {channel: _Connection(channel, receive, lose, max_message_bytes) for channel in SOCKET_TYPES}
+        paths = {channel: address(endpoint, channel) for channel in SOCKET_TYPES}
+        self._opening = asyncio.create_task(self._open(paths, lose))
+        self._connections["iopub"].send(SUBSCRIBE_ALL)
 
-    def _open(self, context: zmq.Context[zmq.Socket[bytes]], channel: Channel, url: str, max_message_bytes: int) -> None:
-        sock = context.socket(channel_socket_types[channel])
-        self._sockets[channel] = sock
-        sock.set(zmq.LINGER, 0)
-        sock.set(zmq.MAXMSGSIZE, max_message_bytes)
-        sock.set(zmq.RCVHWM, MAX_WAITING_MESSAGES)
-        # A lost connection means a dead kernel or a message over the limit; neither gets a second chance. Turning
-        # reconnection off altogether (-1) would make libzmq drop what has arrived and is not read yet.
-        sock.set(zmq.RECONNECT_IVL, NO_RECONNECT_MS)
-        if channel == "iopub":
-            sock.set(zmq.SUBSCRIBE, b"")
-        if channel in WATCHED:
-            monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-            self._monitors[channel] = monitor
-            self._loop.add_reader(monitor, self._check_monitor, channel)
-            self._loop.call_soon(self._check_monitor, channel)
-        self._loop.add_reader(sock, self._drain, channel)
-        sock.connect(url)
-        self._loop.call_soon(self._drain, channel)
+    async def _open(self, paths: dict[Channel, str], lose: Lose) -> None:
+        loop = asyncio.get_running_loop()
+        for channel, path in paths.items():
+            connection = self._connections[channel]
+            try:
+                await loop.create_unix_connection(lambda connection=connection: connection, path)  # type: ignore[misc]  # bound now
+            except OSError:
+                lose(channel)
 
     def send(self, channel: Channel, frames: list[bytes]) -> None:
-        """Send one message; dropped when the kernel takes none any more (the run then ends at its deadline)."""
-        if self.is_closed:
-            return
-        try:
-            self._sockets[channel].send_multipart(frames, zmq.NOBLOCK)
-        except zmq.Again:
-            return
-        self._loop.call_soon(self._drain, channel)
+        """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
+        self._connections[channel].send(frames)
 
-    def drain(self) -> None:
-        """Read what has arrived on all channels, now, whatever its size."""
-        for channel in CHANNELS:
-            while not self.is_closed and self._read_batch(channel):
-                pass
+    async def close(self) -> None:
+        """Let go of all connections; nothing is received any more. Safe to call again."""
+        self._opening.cancel()
+        await asyncio.wait([self._opening])
+        for connection in self._connections.values():
+            connection.close()
 
-    def _drain(self, channel: Channel) -> None:
-        if not self.is_closed and self._read_batch(channel):
-            self._loop.call_soon(self._drain, channel)
 
-    def _read_batch(self, channel: Channel) -> bool:
-        """Read and pass on a bounded number of messages; whether there may be more."""
+class _Connection(asyncio.Protocol):
+    """One channel. asyncio reads a bounded piece at a time, so a flood on one leaves the others their turn."""
+
+    def __init__(self, channel: Channel, receive: Receive, lose: Lose, max_message_bytes: int) -> None:
+        self._channel = channel
+        self._receive = receive
+        self._lose = lose
+        self._reader = Reader(max_message_bytes)
+        self._unsent: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._is_closed = False
+        self._has_introduced = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet; the rest of the handshake follows the peer's answers."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(GREETING)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what is complete; drop the connection at the first violation."""
         messages: list[list[bytes]] = []
-        left_bytes = BATCH_BYTES
-        sock = self._sockets[channel]
-        while len(messages) < BATCH_MESSAGES and left_bytes > 0:
-            try:
-                frames = sock.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-            messages.append(frames)
-            left_bytes -= sum(map(len, frames))
-        else:
-            self._receive(channel, messages)
-            return True
-        if messages:
-            self._receive(channel, messages)
-        return False
+        try:
+            for message in self._reader.feed(data):
+                messages.append(message)  # what came whole before a violation counts
+        except Violation:
+            self._abort()
+        if not self._has_introduced and self._reader.is_greeted:
+            self._has_introduced = True
+            self._write(encode_ready(SOCKET_TYPES[self._channel]))
+        if self._unsent and self._reader.is_ready:
+            unsent, self._unsent = self._unsent, []
+            self._write(b"".join(unsent))
+        if messages and not self._is_closed:
+            self._receive(self._channel, messages)
 
-    def _check_monitor(self, channel: Channel) -> None:
-        monitor = self._monitors.get(channel)
-        while monitor is not None and not self.is_closed:
-            try:
-                monitor.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._lose(channel)
+    def connection_lost(self, error: Exception | None) -> None:
+        """Said once, after all that was received."""
+        self._transport = None
+        if not self._is_closed:
+            self._lose(self._channel)
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send now, or as soon as the peer is ready."""
+        data = encode_message(frames)
+        if self._reader.is_ready:
+            self._write(data)
+        else:
+            self._unsent.append(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def close(self) -> None:
-        """Let go of all sockets. Safe to call again."""
-        if self.is_closed:
-            return
-        self.is_closed = True
-        self._forget(self._monitors.values())
-        for channel in self._monitors:
-            self._sockets[channel].disable_monitor()
-        self._forget(self._sockets.values())
-        for sock in (*self._monitors.values(), *self._sockets.values()):
-            sock.close(0)
-
-    def _forget(self, sockets: Iterable[zmq.Socket[bytes]]) -> None:
-        for sock in sockets:
-            if not sock.closed:
-                self._loop.remove_reader(sock)
+        """Be silent from now on."""
+        self._is_closed = True
+        self._unsent.clear()
+        self._abort()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.core.errors import Unavailable
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import Launcher, LaunchRequest
-from gateway.kernel.sockets import Address, ipc_address, new_context
+from gateway.kernel.sockets import Address, socket_path
 
 
 class KernelStarter:
@@ -17,21 +18,22 @@ class KernelStarter:
         launcher: Launcher,
         *,
         settings: ClientSettings | None = None,
-        address: Address = ipc_address,
+        address: Address = socket_path,
     ) -> None:
         self._launcher = launcher
         self._settings = settings or ClientSettings()
         self._address = address
-        self._context = new_context()
+        self._is_closed = False
 
     async def start(self, request: LaunchRequest) -> KernelClient:
         """A connected, warmed-up kernel; raises Unavailable, and leaves nothing behind, when there is none."""
+        if self._is_closed:
+            raise Unavailable("the gateway is shutting down")
         process = await self._launcher.launch(request)
         client: KernelClient | None = None
         try:
             client = KernelClient(
                 process,
-                self._context,
                 memory_bytes=request.policy.memory_bytes,
                 settings=self._settings,
                 address=self._address,
@@ -44,5 +46,5 @@ class KernelStarter:
         return client
 
     def close(self) -> None:
-        """Let go of the messaging context; the kernels are ended already."""
-        self._context.destroy(linger=0)
+        """Start no more; the kernels that were started are their owners'."""
+        self._is_closed = True

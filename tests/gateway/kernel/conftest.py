@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from gateway.kernel.client import ClientSettings, KernelClient
-from gateway.kernel.sockets import new_context
 from tests.fakes import FakeKernel, Script, say_ok
 
 QUICK = ClientSettings(connect_timeout_s=5.0, grace_s=0.2, drain_s=0.1, loss_s=0.1)
@@ -19,13 +18,12 @@ Connect = Callable[..., Awaitable[tuple[KernelClient, FakeKernel]]]
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
     """A function that answers with a connected client and the fake kernel it talks to."""
-    context = new_context()
     pairs: list[tuple[KernelClient, FakeKernel]] = []
 
     async def make(script: Script = say_ok, **settings: Any) -> tuple[KernelClient, FakeKernel]:
         kernel = FakeKernel(script)
         merged = {name: getattr(QUICK, name) for name in ClientSettings.__slots__} | settings
-        client = KernelClient(kernel, context, memory_bytes=512 * 2**20, settings=ClientSettings(**merged))
+        client = KernelClient(kernel, memory_bytes=512 * 2**20, settings=ClientSettings(**merged))
         pairs.append((client, kernel))
         await client.connect()
         return client, kernel
@@ -34,5 +32,4 @@ async def connect() -> AsyncIterator[Connect]:
     for client, kernel in pairs:
         await client.kill()
         await kernel.close()
-    context.destroy(linger=0)
     gc.collect()

@@ -10,7 +10,6 @@ import pytest
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Event, Finished, Limit, Text
 from gateway.kernel.client import ClientSettings, KernelClient
-from gateway.kernel.sockets import new_context
 from tests.fakes import KILLED, FakeKernel, Request, say_ok, spec
 from tests.gateway.kernel.conftest import Connect
 
@@ -469,23 +468,21 @@ async def test_warming_up_leaves_no_trace(connect: Connect) -> None:
 
 async def test_a_kernel_that_never_welcomes_is_not_used() -> None:
     """Its first output could be lost."""
-    kernel, context = FakeKernel(welcomes=False), new_context()
-    client = KernelClient(kernel, context, memory_bytes=MIB, settings=ClientSettings(connect_timeout_s=0.1))
+    kernel = FakeKernel(welcomes=False)
+    client = KernelClient(kernel, memory_bytes=MIB, settings=ClientSettings(connect_timeout_s=0.1))
     with pytest.raises(Unavailable):
         await client.connect()
     await client.kill()
     await kernel.close()
-    context.destroy(linger=0)
 
 
 async def test_a_kernel_that_dies_before_it_answers_is_not_waited_for() -> None:
     """The pool tries again at once."""
-    kernel, context = FakeKernel(welcomes=False), new_context()
-    client = KernelClient(kernel, context, memory_bytes=MIB)
+    kernel = FakeKernel(welcomes=False)
+    client = KernelClient(kernel, memory_bytes=MIB)
     kernel.die(SEGFAULT)
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
             await client.connect()
     await client.kill()
     await kernel.close()
-    context.destroy(linger=0)

@@ -11,7 +11,7 @@ from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Limit
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import Launcher, LaunchRequest
-from gateway.kernel.sockets import ipc_address
+from gateway.kernel.sockets import socket_path
 from gateway.kernel.start import KernelStarter
 from kernels.contract import Policy
 from tests.fakes import FakeLauncher, Request, say_ok, spec
@@ -22,7 +22,7 @@ VALUE = "6 * 7"
 RAISE = "raise ValueError('no')"
 EXIT = "import os, time; print('bye', flush=True); time.sleep(0.3); os._exit(3)"
 LOOP = "import time\nwhile True: time.sleep(0.01)"
-FLOOD = "while True: print('x' * 1000)"
+FLOOD = "while True: print('x' * 1000, flush=True)"
 STREAMS = "import sys\nprint('a', flush=True)\nprint('b', file=sys.stderr, flush=True)"
 SHOW = "from IPython.display import display\ndisplay({'text/plain': 'x'}, raw=True)"
 
@@ -64,7 +64,7 @@ async def _exit(request: Request) -> None:
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[KernelClient]:
     """A started kernel of each kind."""
     launcher: Launcher = FakeLauncher(imitate)
-    address = ipc_address
+    address = socket_path
     if request.param == "real":
         python = kernel_python()
         if python is None:
