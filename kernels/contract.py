@@ -289,18 +289,23 @@ def build(kind: type[T], body: dict[str, Any]) -> T:
     if extra:
         raise ContractError(f"{kind.__name__} has no field {extra[0]!r}")
     for name, value in body.items():
-        if not isinstance(value, _CHECKS[known[name]]) or (isinstance(value, bool) and known[name] != "bool"):
-            raise ContractError(f"{kind.__name__}.{name} is not a {known[name]}")
-        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            raise ContractError(f"{kind.__name__}.{name} has a key that is not text")
-        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise ContractError(f"{kind.__name__}.{name} has an item that is not text")
-        if known[name] == "dict[str, str]" and not all(isinstance(item, str) for item in value.values()):
-            raise ContractError(f"{kind.__name__}.{name} has a value that is not text")
+        _check_value(f"{kind.__name__}.{name}", known[name], value)
     try:
         return kind(**body)
     except TypeError as error:
         raise ContractError(str(error)) from None
+
+
+def _check_value(name: str, wanted: str, value: Any) -> None:
+    """Raise ContractError unless *value* is a *wanted*, as the field's annotation spells it."""
+    if not isinstance(value, _CHECKS[wanted]) or (isinstance(value, bool) and wanted != "bool"):
+        raise ContractError(f"{name} is not a {wanted}")
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise ContractError(f"{name} has an item that is not text")
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        raise ContractError(f"{name} has a key that is not text")
+    if wanted == "dict[str, str]" and not all(isinstance(item, str) for item in value.values()):
+        raise ContractError(f"{name} has a value that is not text")
 
 
 def send(sock: socket.socket, packet: Packet, fds: tuple[int, ...] = ()) -> None:

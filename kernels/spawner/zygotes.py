@@ -80,7 +80,7 @@ class Nursery:
         theirs.close()
         extra_dirs = tuple(extra.source for extra in self.spec.extra_dirs)
         zygote = Zygote(pid=pid, pidfd=os.pidfd_open(pid), channel=ours, extra_dirs=extra_dirs)
-        self.loop.watch(ours.fileno(), lambda: self._hear(zygote))
+        self.loop.watch(ours.fileno(), lambda: self._take_one(zygote))
         self.loop.watch(zygote.pidfd, lambda: self.bury(zygote))
         return zygote
 
@@ -99,6 +99,9 @@ class Nursery:
         status = os.waitpid(zygote.pid, 0)[1]
         zygote.close()
         self.on_gone(zygote, status)
+
+    def _take_one(self, zygote: Zygote) -> None:
+        self._hear(zygote)
 
     def _hear(self, zygote: Zygote) -> bool:
         """Take one packet; False at the end of the stream."""
