@@ -304,7 +304,7 @@ def _check_value(name: str, wanted: str, value: Any) -> None:
         raise ContractError(f"{name} has an item that is not text")
     if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
         raise ContractError(f"{name} has a key that is not text")
-    if wanted == "dict[str, str]" and not all(isinstance(item, str) for item in value.values()):
+    if isinstance(value, dict) and wanted == "dict[str, str]" and not all(isinstance(v, str) for v in value.values()):
         raise ContractError(f"{name} has a value that is not text")
 
 
