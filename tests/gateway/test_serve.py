@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,26 @@ class Background:
         return self._reply or self._error
 
 
-def started(folder: Path, *options: str, **environ: str) -> tuple[subprocess.Popen[bytes], live.Gateway]:
-    """A gateway that is ready."""
-    process, gateway = live.start(folder, *options, env=environ)
-    live.wait_ready(gateway, process)
-    return process, gateway
+Started = tuple[subprocess.Popen[bytes], live.Gateway]
+Begin = Callable[..., Started]
+
+
+@pytest.fixture
+def begin(tmp_path: Path, _nothing_is_left: None) -> Iterator[Begin]:
+    """Starts a gateway in this test's directory and waits until it is ready; a test that fails leaves none running."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str, ready: bool = True) -> Started:
+        process, gateway = live.start(tmp_path, *options)
+        processes.append(process)
+        if ready:
+            live.wait_ready(gateway, process)
+        return process, gateway
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 def wait_for(gateway: live.Gateway, text: str) -> None:
@@ -86,9 +101,9 @@ def wait_for(gateway: live.Gateway, text: str) -> None:
         time.sleep(0.02)  # another process's file
 
 
-def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(tmp_path: Path) -> None:
+def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(begin: Begin) -> None:
     """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0."""
-    process, gateway = started(tmp_path)
+    process, gateway = begin()
     kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
     kept.connect()
     run = Background(gateway, "import time; time.sleep(2); print('x' * 500_000)")
@@ -107,9 +122,9 @@ def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(tmp_path: Path) -> No
     assert process.wait(30) == 0
 
 
-def test_work_that_takes_longer_than_the_drain_is_cut_short(tmp_path: Path) -> None:
+def test_work_that_takes_longer_than_the_drain_is_cut_short(begin: Begin) -> None:
     """The exit code says so, and the caller gets an answer."""
-    process, gateway = started(tmp_path, "--drain-s", "0.3")
+    process, gateway = begin("--drain-s", "0.3")
     run = Background(gateway, "import time; time.sleep(60)")
     wait_for(gateway, "run started")
     begun = time.monotonic()
@@ -119,9 +134,9 @@ def test_work_that_takes_longer_than_the_drain_is_cut_short(tmp_path: Path) -> N
     run.end()
 
 
-def test_a_second_ctrl_c_ends_at_once_and_still_ends_the_kernels(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_at_once_and_still_ends_the_kernels(begin: Begin) -> None:
     """Nobody has to wait for a long run."""
-    process, gateway = started(tmp_path)
+    process, gateway = begin()
     run = Background(gateway, "import time; time.sleep(60)")
     wait_for(gateway, "run started")
     begun = time.monotonic()
@@ -133,24 +148,24 @@ def test_a_second_ctrl_c_ends_at_once_and_still_ends_the_kernels(tmp_path: Path)
     run.end()
 
 
-def test_after_kill_9_the_next_start_works_and_has_the_history(tmp_path: Path) -> None:
+def test_after_kill_9_the_next_start_works_and_has_the_history(begin: Begin) -> None:
     """The lock does not outlive its process, and what was run before is still listed."""
-    process, gateway = started(tmp_path)
+    process, gateway = begin()
     gateway.run("print('before')")
     assert gateway.ask("GET", "/code-interpreter/history").body["history"]
     time.sleep(0.5)  # the history is written by a thread of the gateway; what is not yet written may be lost
     process.kill()
     process.wait()
-    process, gateway = started(tmp_path)
+    process, gateway = begin()
     assert gateway.run("print(1)")["output"] == "1\n"
     codes = [entry["code"] for entry in gateway.ask("GET", "/code-interpreter/history").body["history"]]
     assert codes == ["print(1)", "print('before')"]
     assert live.stop(process) == 0
 
 
-def test_a_killed_spawner_is_replaced_at_the_same_level(tmp_path: Path) -> None:
+def test_a_killed_spawner_is_replaced_at_the_same_level(begin: Begin) -> None:
     """The level never drops unnoticed, although the gateway itself has no capabilities in effect."""
-    process, gateway = started(tmp_path)
+    process, gateway = begin()
     before = gateway.ask("GET", "/code-interpreter/health").body["isolation"]
     [spawner] = _children(gateway.pid)
     os.kill(spawner, signal.SIGKILL)
@@ -160,9 +175,9 @@ def test_a_killed_spawner_is_replaced_at_the_same_level(tmp_path: Path) -> None:
     assert live.stop(process) == 0
 
 
-def test_the_gateway_has_no_capabilities_in_effect(tmp_path: Path) -> None:
+def test_the_gateway_has_no_capabilities_in_effect(begin: Begin) -> None:
     """In none of its threads, and nothing it executes can gain any beyond its own."""
-    process, gateway = started(tmp_path)
+    process, gateway = begin()
     gateway.run("1")
     for task in Path(f"/proc/{gateway.pid}/task").iterdir():
         status = (task / "status").read_text()
@@ -171,10 +186,10 @@ def test_the_gateway_has_no_capabilities_in_effect(tmp_path: Path) -> None:
     assert live.stop(process) == 0
 
 
-def test_a_second_gateway_on_the_same_directory_is_told_so(tmp_path: Path) -> None:
+def test_a_second_gateway_on_the_same_directory_is_told_so(begin: Begin) -> None:
     """It must not take over the first one's kernels."""
-    process, gateway = started(tmp_path)
-    second, _ = live.start(tmp_path)
+    process, gateway = begin()
+    second, _ = begin(ready=False)
     assert second.wait(30) == 1
     assert f"omega: another gateway (process {gateway.pid}) uses the state directory" in gateway.log.read_text()
     assert gateway.run("print(3)")["output"] == "3\n"
@@ -203,18 +218,26 @@ def _first_start(folder: Path) -> dict[str, Any]:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, env={**kept, "TMPDIR": str(temp)}, text=True
         )
+    try:
+        banner = _read_banner(process, folder / "err")
+        curl = banner[banner.index("curl") :]
+        answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    return {"banner": banner, "curl": answer.stdout, "log": (folder / "err").read_text()}
+
+
+def _read_banner(process: subprocess.Popen[str], errors: Path) -> str:
     assert process.stdout is not None
     banner = ""
     while "-d '" not in banner:
         line = process.stdout.readline()
-        assert line, (folder / "err").read_text()
+        assert line, errors.read_text()
         banner += line
-    curl = banner[banner.index("curl") :]
-    answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=True)
-    code = live.stop(process)  # type: ignore[arg-type]  # stop() does not read what it printed
-    process.stdout.close()
-    assert code == 0
-    return {"banner": banner, "curl": answer.stdout, "log": (folder / "err").read_text()}
+    return banner
 
 
 def _children(pid: int) -> list[int]:
