@@ -18,7 +18,7 @@ def adopt_orphans() -> None:
 
 
 def reap_adopted() -> None:
-    """Wait for every ended child, as init would: until then its pid namespace can't end either. Nobody else may be waiting."""
+    """Wait for every ended child, as init would: until then its pid namespace can't end. Nobody else may be waiting."""
     for pid in _children(os.getpid()):
         if _state(pid) == "Z":
             with contextlib.suppress(ChildProcessError):
