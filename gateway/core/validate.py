@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.model import Display, Json, Raised, Report
-from gateway.core.strict import MAX_DEPTH, Budget, TooMuch, clean, clean_text, size_bytes
+from gateway.core.strict import Budget, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "control"]
 
@@ -295,23 +295,3 @@ def _count(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return value if 0 <= value <= MAX_COUNT else 0
-
-
-__all__ = [
-    "MAX_DEPTH",
-    "Body",
-    "Channel",
-    "Clear",
-    "Failure",
-    "Head",
-    "Interrupted",
-    "Message",
-    "Reply",
-    "Shown",
-    "Status",
-    "Stream",
-    "Welcome",
-    "parse_head",
-    "parse_message",
-    "shorten",
-]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
@@ -14,6 +15,10 @@ from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
 from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, socket_path
+from kernels.contract import Language
+
+NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
+"""Code that does nothing, but all the way through."""
 
 OnEvent = Callable[[Event], None]
 
@@ -98,9 +103,9 @@ class KernelClient:
         if not self._welcome.is_set():
             raise Unavailable("the kernel did not answer" if self.is_alive else "the kernel died while starting")
 
-    async def warm_up(self, timeout_s: float = 10.0) -> None:
+    async def warm_up(self, language: Language, timeout_s: float = 10.0) -> None:
         """Run nothing once, so that the first caller does not pay for first times; raises Unavailable if it fails."""
-        spec = RunSpec("python", "pass", timeout_s, output_bytes=4096, rich_bytes=4096, wants_variables=False)
+        spec = RunSpec(language, NOTHING[language], timeout_s, output_bytes=4096, rich_bytes=4096)
         result = await self._take_turn(spec, None, is_silent=True)
         if not result.success:
             raise Unavailable("the kernel failed its first run")

@@ -39,7 +39,7 @@ class KernelStarter:
                 address=self._address,
             )
             await client.connect()
-            await client.warm_up()
+            await client.warm_up(request.language)
         except BaseException:
             await asyncio.shield(client.kill() if client else process.kill())
             raise

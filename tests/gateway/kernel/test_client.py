@@ -461,7 +461,7 @@ async def test_an_interrupt_without_a_run_is_nothing(connect: Connect) -> None:
 async def test_warming_up_leaves_no_trace(connect: Connect) -> None:
     """Silent: no history, no count."""
     client, kernel = await connect()
-    await client.warm_up()
+    await client.warm_up("python")
     assert kernel.requests[0]["content"]["silent"] is True
     assert kernel.requests[0]["content"]["store_history"] is False
 
