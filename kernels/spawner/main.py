@@ -12,6 +12,7 @@ from pathlib import Path
 from kernels.contract import ContractError, Level, SpawnerOptions
 from kernels.sandbox import probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
+from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
 from kernels.spawner.server import Spawner
 from kernels.spawner.zygotes import Nursery, with_extra
@@ -42,17 +43,16 @@ def _serve(control: socket.socket, options: SpawnerOptions) -> int:
     if level in (Level.L2, Level.L2_PLUS):
         _enter_user_namespace()
     loop = Loop()
-    spawner = Spawner(control, options, level, cgroups, loop, measured.facilities)
     plain = root.RootSpec(
         kernel_python=options.kernel_python,
         app_dir=options.app_dir,
         home=root.describe_python(options.kernel_python),
     )
     spec = with_extra(plain, options.extra_dirs)
-    spawner.nursery = Nursery(loop, spec, level, spawner.warm, spawner.forked, spawner.reaped, spawner.gone)
+    around = Surroundings(options, level, cgroups, loop)
+    spawner = Spawner(control, around, Nursery(loop, spec, level), measured.facilities)
     _stop_on_sigterm(loop, spawner)
-    loop.watch(control.fileno(), spawner.hear_gateway)
-    spawner.start_zygote()
+    spawner.start()
     loop.run()
     spawner.end_zygotes()
     _sweep_work_root(Path(options.work_root), level)

@@ -8,9 +8,9 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from kernels import contract
 from kernels.contract import ContractError, Fork, Forked, Level, Packet, Reap, Reaped, Warm
@@ -26,6 +26,22 @@ PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
 SINGLE_THREADED = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
+class Owner(Protocol):
+    """Who is told what zygotes say."""
+
+    def warm(self, zygote: Zygote) -> None:
+        """Everything is imported."""
+
+    def forked(self, zygote: Zygote, forked: Forked) -> None:
+        """The answer to a request for a kernel."""
+
+    def reaped(self, zygote: Zygote, reaped: Reaped) -> None:
+        """The answer to a request to collect a dead kernel."""
+
+    def gone(self, zygote: Zygote, status: int) -> None:
+        """The process has ended with this wait status."""
+
+
 @dataclass(slots=True)
 class Zygote:
     """One zygote process and the channel to it."""
@@ -33,8 +49,10 @@ class Zygote:
     pid: int
     pidfd: int
     channel: socket.socket
+    owner: Owner
     warm: Warm | None = None
     forks: int = 0
+    has_heir: bool = False
     mount_namespace: int = -1
     network_namespace: int = -1
     waiting: set[str] = field(default_factory=set)
@@ -61,31 +79,30 @@ class Zygote:
 
 @dataclass(slots=True)
 class Nursery:
-    """Starts zygotes and tells what they say: warm, forked, reaped, gone. *spec* may be replaced for later zygotes."""
+    """Starts zygotes and passes on what they say. *spec* may be replaced for later zygotes."""
 
     loop: Loop
     spec: root.RootSpec
     level: Level
-    on_warm: Callable[[Zygote], None]
-    on_forked: Callable[[Zygote, Forked], None]
-    on_reaped: Callable[[Zygote, Reaped], None]
-    on_gone: Callable[[Zygote, int], None]
 
-    def start(self) -> Zygote:
-        """A zygote that is importing; on_warm follows, or on_gone with its wait status."""
+    def extra_dirs(self) -> tuple[str, ...]:
+        """The directories of added packages that zygotes started now will show."""
+        return tuple(extra.source for extra in self.spec.extra_dirs)
+
+    def start(self, owner: Owner) -> Zygote:
+        """A zygote that is importing; *owner* is told when it is warm, or gone with its wait status."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
             _exec_zygote(self.spec, self.level, theirs.fileno())
         theirs.close()
-        extra_dirs = tuple(extra.source for extra in self.spec.extra_dirs)
-        zygote = Zygote(pid=pid, pidfd=os.pidfd_open(pid), channel=ours, extra_dirs=extra_dirs)
+        zygote = Zygote(pid=pid, pidfd=os.pidfd_open(pid), channel=ours, owner=owner, extra_dirs=self.extra_dirs())
         self.loop.watch(ours.fileno(), lambda: self._take_one(zygote))
         self.loop.watch(zygote.pidfd, lambda: self.bury(zygote))
         return zygote
 
     def release(self, zygote: Zygote) -> None:
-        """Ask a zygote to end; on_gone follows."""
+        """Ask a zygote to end; gone() follows."""
         self.loop.forget(zygote.channel.fileno())
         zygote.channel.shutdown(socket.SHUT_RDWR)
 
@@ -98,7 +115,7 @@ class Nursery:
         self.loop.forget(zygote.pidfd)
         status = os.waitpid(zygote.pid, 0)[1]
         zygote.close()
-        self.on_gone(zygote, status)
+        zygote.owner.gone(zygote, status)
 
     def _take_one(self, zygote: Zygote) -> None:
         self._hear(zygote)
@@ -126,12 +143,12 @@ class Nursery:
                     zygote.network_namespace = _namespace(zygote.pid, "net")
                     zygote.foreign = namespaces_of("self") | namespaces_of(zygote.pid)
                 zygote.warm = packet
-                self.on_warm(zygote)
+                zygote.owner.warm(zygote)
             case Forked():
                 zygote.waiting.discard(packet.kernel_id)
-                self.on_forked(zygote, packet)
+                zygote.owner.forked(zygote, packet)
             case Reaped():
-                self.on_reaped(zygote, packet)
+                zygote.owner.reaped(zygote, packet)
             case _:
                 raise ContractError(f"a zygote does not say {type(packet).__name__}")
 
