@@ -1,0 +1,26 @@
+"""What the benchmark says of its samples."""
+
+from __future__ import annotations
+
+from tests.bench.numbers import Row, Samples
+from tests.bench.report import Report
+
+
+def test_the_p95_is_the_nearest_rank() -> None:
+    """Of the numbers 1 to 100 it is 95; of few samples the largest."""
+    assert Samples(tuple(map(float, range(100, 0, -1)))).p95 == 95
+    assert Samples((3.0, 1.0, 2.0)).p95 == 3
+
+
+def test_a_ratio_is_ours_to_theirs_by_medians() -> None:
+    """One slow sample does not move it."""
+    row = Row("work", "peer", Samples((1.0, 2.0, 300.0)), Samples((4.0,)), "≤ 1")
+    assert row.ratio == 0.5
+
+
+def test_the_table_has_a_line_for_each_row_and_names_the_machine() -> None:
+    """Numbers without the machine they were taken on mean nothing."""
+    row = Row("a run", "a peer", Samples((10.0,)), Samples((20.0,)), "≤ 1")
+    text = Report({"cores": "2", "Python": "3.11.2"}, "L3", [row]).to_markdown()
+    assert "| a run | 10 ms | a peer | 20 ms | 0.50 | ≤ 1 |" in text
+    assert "level L3, on: 2 cores, Python 3.11.2." in text
