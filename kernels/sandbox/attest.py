@@ -5,19 +5,24 @@ What the child says of itself is not believed: a child that skipped a step is fo
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from kernels.contract import Level
-from kernels.sandbox import sysc
+from kernels.sandbox import identity, sysc
 
 KINDS: Final = ("pid", "mnt", "net", "ipc", "uts", "user", "cgroup")
+_HARMLESS: Final = ("socket:[", "pipe:[", "anon_inode:", "/dev/null")
+_View = tuple[frozenset[tuple[str, int]], dict[str, str]]
 _SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
 
-class AttestationFailed(RuntimeError):  # noqa: N818 - reads as what happened
+class AttestationFailed(RuntimeError):
     """A kernel is not confined as its level demands; it must be killed."""
 
 
@@ -49,13 +54,54 @@ def attest(pid: int, expectation: Expectation) -> None:
         facts = _status(pid)
         _check_identity(facts, expectation)
         _check_privileges(facts, expectation.level)
-        if expectation.level > Level.L1:
-            _check_namespaces(pid, expectation.foreign)
-        _check_descriptors(pid)
+        namespaces, descriptors = _look(pid, expectation)
     except OSError as error:
         raise AttestationFailed(f"process {pid} cannot be looked at: {error.strerror}") from error
     except (KeyError, ValueError) as error:
         raise AttestationFailed(f"the status of process {pid} cannot be read: {error}") from error
+    if expectation.level > Level.L1:
+        _check_namespaces(namespaces, expectation.foreign)
+    _check_descriptors(descriptors)
+
+
+def _look(pid: int, expectation: Expectation) -> _View:
+    """Namespaces and open descriptors of *pid*.
+
+    Linux shows them to a tracer only. A spawner without that privilege looks through a short-lived child of the kernel's own
+    uid, which owns the kernel's user namespace; that child runs nothing but this.
+    """
+    try:
+        return _view(pid)
+    except PermissionError:
+        if expectation.uid is None or expectation.gid is None or not identity.may_change():
+            raise
+    return _view_as(pid, expectation.uid, expectation.gid)
+
+
+def _view(pid: int) -> _View:
+    folder = f"/proc/{pid}/fd"
+    return namespaces_of(pid), {name: os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}
+
+
+def _view_as(pid: int, uid: int, gid: int) -> _View:
+    """The same, seen by a forked child that is *uid* and *gid*."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    helper = os.fork()
+    if helper == 0:
+        try:
+            identity.become(uid, gid)
+            namespaces, descriptors = _view(pid)
+            os.write(write_fd, json.dumps([sorted(namespaces), descriptors]).encode())
+        finally:
+            os._exit(0)
+    os.close(write_fd)
+    with closing(os.fdopen(read_fd, "rb")) as pipe:
+        said = pipe.read()
+    os.waitpid(helper, 0)
+    if not said:
+        raise PermissionError(errno.EACCES, "not even its own uid may look at it")
+    namespaces, descriptors = json.loads(said)
+    return frozenset((kind, inode) for kind, inode in namespaces), descriptors
 
 
 def _status(pid: int) -> dict[str, str]:
@@ -80,16 +126,14 @@ def _check_privileges(facts: dict[str, str], level: Level) -> None:
             raise AttestationFailed(f"{name} is {facts[name]}, not {wanted}")
 
 
-def _check_namespaces(pid: int, foreign: frozenset[tuple[str, int]]) -> None:
-    shared = sorted(kind for kind, _inode in namespaces_of(pid) & foreign)
+def _check_namespaces(own: frozenset[tuple[str, int]], foreign: frozenset[tuple[str, int]]) -> None:
+    shared = sorted(kind for kind, _inode in own & foreign)
     if shared:
         raise AttestationFailed(f"it shares the {', '.join(shared)} namespace")
 
 
-def _check_descriptors(pid: int) -> None:
+def _check_descriptors(descriptors: dict[str, str]) -> None:
     """No descriptor may lead to a place in a file system; devices are those bound into the root."""
-    folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        target = os.readlink(f"{folder}/{name}")
-        if not target.startswith(("socket:[", "pipe:[", "anon_inode:", "/dev/null", "/dev/pts/")):
+    for name, target in descriptors.items():
+        if not target.startswith(_HARMLESS):
             raise AttestationFailed(f"descriptor {name} is open on {target}")

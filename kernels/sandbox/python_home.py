@@ -21,7 +21,7 @@ print(json.dumps({"executable": sys.executable, "base_executable": base, "prefix
 _ASK_TIMEOUT_S: Final = 60
 
 
-class PythonUnusable(RuntimeError):  # noqa: N818 - reads as what happened
+class PythonUnusable(RuntimeError):
     """The interpreter named for kernels does not run or does not answer."""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from kernels.sandbox import capabilities, etc_files, sysc
+from kernels.sandbox import capabilities, etc_files, network, sysc
 from kernels.sandbox.python_home import PythonHome, PythonUnusable, describe_python
 
 __all__ = ["PythonHome", "PythonUnusable", "RootSpec", "build_root", "describe_python", "zygote_command"]
@@ -138,6 +138,7 @@ def new_root() -> Iterator[None]:
     """A writable tmpfs as root for the block, with the old root at /.old; read-only and alone afterwards."""
     sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWNET | sysc.CLONE_NEWIPC | sysc.CLONE_NEWUTS)
     sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
+    network.hide_host_name()  # the zygote's imports may keep the name they saw
     stage = next(path for path in _STAGES if Path(path).is_dir())
     sysc.mount("omega", stage, "tmpfs", sysc.MS_NOSUID | sysc.MS_NODEV, _SIZE)
     os.mkdir(f"{stage}{_OLD}", 0o700)

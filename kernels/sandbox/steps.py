@@ -26,7 +26,7 @@ _ALL: Final = frozenset((Level.L1, *_NAMESPACED))
 _WRITABLE_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 
 
-class StepFailed(Exception):  # noqa: N818 - it reports a step, the name other modules match on
+class StepFailed(Exception):
     """One isolation step did not do what it says; no user code may run in this process."""
 
     def __init__(self, step: str, errno_name: str, detail: str) -> None:
@@ -100,6 +100,7 @@ def _limit_resources(c: Confinement, _p: _Progress) -> None:
 def _change_identity(c: Confinement, _p: _Progress) -> None:
     if changes_uid(c):
         identity.become(c.uid, c.gid)
+        sysc.set_dumpable(True)  # else /proc/self belongs to root, for the kernel itself too
 
 
 def _enter_user_namespace(_c: Confinement, p: _Progress) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 from contextlib import closing
 from typing import Final
 
@@ -57,7 +56,8 @@ SECCOMP_SET_MODE_FILTER: Final = 1
 LANDLOCK_CREATE_RULESET_VERSION: Final = 1
 LANDLOCK_RULE_PATH_BENEATH: Final = 1
 
-ARCH: Final = {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine(), platform.machine())
+# Not the platform module: it would remember the host's name in every process forked from this one.
+ARCH: Final = os.uname().machine
 _OWN_NUMBERS: Final = {
     "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317},
     "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277},

@@ -13,7 +13,7 @@ from kernels.sandbox.seccomp.policy import PROFILES, Profile
 __all__ = ["PROFILES", "FilterUnusable", "Profile", "load", "program"]
 
 
-class FilterUnusable(RuntimeError):  # noqa: N818 - reads as what happened
+class FilterUnusable(RuntimeError):
     """The filter for this machine is missing or is not the one that was generated."""
 
 

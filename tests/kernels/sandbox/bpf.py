@@ -53,7 +53,10 @@ def run(program: bytes, number: int, arguments: tuple[int, ...] = (), *, arch: i
 
 
 def deny(rules: Iterable[tuple[int, int | None, int]]) -> bytes:
-    """A program that answers an errno for some calls and allows the rest: (number, low half of argument 0 or None, errno)."""
+    """A program that answers an errno for some calls and allows the rest.
+
+    A rule is the number, the low half of argument 0 (or None for any) and the errno.
+    """
     code: list[tuple[int, int, int, int]] = [(0x20, 0, 0, 0)]
     for number, first, errno in rules:
         if first is None:

@@ -1,0 +1,303 @@
+"""The prepared root shows neutral paths, one Python with its packages, and nothing of the gateway or the host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernels.contract import Level
+from kernels.sandbox import root
+from kernels.sandbox.python_home import PythonUnusable, describe_python
+from tests.kernels.sandbox.rooted import APP_DIR, run_as_kernel, run_as_zygote
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="builds a root file system as root")
+SYSTEM_PYTHON = "/usr/bin/python3"
+KERNEL_PYTHON = os.environ.get("OMEGA_KERNEL_PYTHON", f"{APP_DIR}/.venv-kernels/bin/python")
+PYTHONS = [
+    pytest.param(sys.executable, id="this environment"),
+    pytest.param(
+        SYSTEM_PYTHON,
+        id="the system's",
+        marks=pytest.mark.skipif(not Path(SYSTEM_PYTHON).exists(), reason="no Python in /usr/bin"),
+    ),
+]
+needs_kernel_python = pytest.mark.skipif(not Path(KERNEL_PYTHON).exists(), reason="no environment for kernels is installed")
+needs_system_python = pytest.mark.skipif(not Path(SYSTEM_PYTHON).exists(), reason="no Python in /usr/bin")
+
+
+def facts(python: str, expression: str, **options: Any) -> Any:
+    """What *expression* is inside the root, as the zygote sees it."""
+    inside = f"import json, os, subprocess, pathlib, sysconfig; print(json.dumps({expression}))"
+    done = run_as_zygote(python, inside, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def test_an_interpreter_describes_itself() -> None:
+    """Its own word, not a guess from its path."""
+    home = describe_python(sys.executable)
+    assert (home.prefix, home.version) == (sys.prefix, sys.version_info[:2])
+    assert home.is_environment == (sys.prefix != sys.base_prefix)
+    assert Path(home.base_executable).is_file()
+
+
+@pytest.mark.parametrize("python", ("/nonexistent/python", "/bin/false", "/bin/echo"))
+def test_what_is_no_interpreter_is_refused_by_name(python: str) -> None:
+    """The operator sees which setting is wrong."""
+    with pytest.raises(PythonUnusable, match=python):
+        describe_python(python)
+
+
+def test_the_commands_put_one_package_and_no_directory_on_the_path() -> None:
+    """What lies beside the kernels package, the gateway, is not importable even where it can be read."""
+    spec = root.RootSpec(sys.executable, APP_DIR)
+    argv = root.plain_command(spec, "7")
+    code = argv[3].replace("from kernels.zygote import main\nsys.exit(main())", "import kernels.contract; import gateway")
+    done = subprocess.run([*argv[:3], code], capture_output=True, text=True, check=False, cwd="/")
+    assert "No module named 'gateway'" in done.stderr
+    assert argv[-1] == "7"
+
+
+def test_the_readable_paths_of_level_1_are_there_and_do_not_show_the_gateway() -> None:
+    """Landlock refuses paths that do not exist; a parent of the gateway's code must not be among them."""
+    paths = root.plain_paths(root.RootSpec(sys.executable, APP_DIR))
+    assert all(Path(path).exists() for path in paths)
+    assert not any(Path(APP_DIR, "gateway").is_relative_to(path) for path in paths)
+    assert f"{APP_DIR}/kernels" in paths
+
+
+@pytest.mark.sandbox
+@needs_root
+class TestBuilt:
+    """Inside a real root."""
+
+    @pytest.mark.parametrize("python", PYTHONS)
+    def test_python_knows_only_neutral_paths(self, python: str) -> None:
+        """No path of the host shows up in a traceback or in sys.path, and packages are found."""
+        seen = facts(
+            python,
+            "[sys.executable, sys.prefix, sys.base_prefix, sys.path, os.__file__, sysconfig.get_paths()['purelib']]",
+        )
+        assert seen[0] == f"{root.ENVIRONMENT}/bin/python"
+        assert seen[1] == root.ENVIRONMENT
+        for path in (seen[2], *seen[3], *seen[4:]):
+            assert path.startswith(("/opt/omega/", "/opt/python", "/usr")), path
+
+    @pytest.mark.parametrize("python", PYTHONS)
+    def test_a_program_started_with_an_empty_environment_is_the_same_python(self, python: str) -> None:
+        """subprocess and multiprocessing start sys.executable, with or without our variables."""
+        expression = "subprocess.run([sys.executable, '-c', 'import sys; print(sys.prefix, sys.version_info[:2])'], "
+        expression += "env={}, capture_output=True, text=True, check=True).stdout"
+        home = describe_python(python)
+        assert facts(python, expression).strip() == f"{root.ENVIRONMENT} {home.version}"
+
+    def test_the_environments_packages_are_importable_and_read_only(self) -> None:
+        """The very files, not copies, and not to be changed."""
+        import pytest as installed
+
+        inside = "__import__('pytest').__file__, os.access(__import__('pytest').__file__, os.W_OK)"
+        name, writable = facts(sys.executable, f"[{inside}]")
+        if sys.prefix == sys.base_prefix:
+            pytest.skip("these tests run outside a virtual environment")
+        assert name.endswith(str(Path(installed.__file__).relative_to(sys.prefix)))
+        assert not writable
+
+    def test_nothing_of_the_host_is_there(self) -> None:
+        """A published list: whatever else turns up at these places is a leak."""
+        seen = facts(
+            sys.executable,
+            "{d: sorted(os.listdir(d)) for d in ('/', '/home', '/root', '/run', '/work', '/opt', '/opt/omega', "
+            "'/opt/omega/app', '/dev', '/etc', '/var')}",
+        )
+        top = {
+            "bin",
+            "dev",
+            "etc",
+            "home",
+            "lib",
+            "lib32",
+            "lib64",
+            "libx32",
+            "opt",
+            "proc",
+            "root",
+            "run",
+            "sbin",
+            "tmp",
+            "usr",
+        }
+        assert set(seen["/"]) <= top | {"var", "work"}
+        assert [seen[name] for name in ("/home", "/root", "/run", "/work")] == [[]] * 4
+        assert seen["/opt/omega/app"] == ["kernels"]
+        assert set(seen["/opt"]) <= {"omega", "python"}
+        assert set(seen["/opt/omega"]) <= {"app", "env", "extra", "lib"}
+        devices = {"null", "zero", "full", "random", "urandom", "shm", "fd", "stdin", "stdout", "stderr"}
+        assert set(seen["/dev"]) == devices
+        written = {"passwd", "group", "hosts", "hostname", "nsswitch.conf", "localtime", "os-release", "mime.types"}
+        assert set(seen["/etc"]) <= written | {"ld.so.cache", "ld.so.conf", "fonts", "alternatives"}
+
+    def test_the_accounts_are_two_lines_that_name_nobody(self) -> None:
+        """Only the names a program may ask for."""
+        passwd = facts(sys.executable, "pathlib.Path('/etc/passwd').read_text().split()")
+        assert [line.split(":")[0] for line in passwd] == ["root", "omega"]
+
+    def test_nothing_can_be_written_but_the_zygotes_own_tmp(self) -> None:
+        """Read-only by mount, not by permission: the zygote is root at L3."""
+        places = "['/x', '/usr/x', '/etc/x', '/opt/omega/app/kernels/x', '/opt/omega/env/x', '/dev/x', '/work/x', '/tmp/x']"
+        attempt = f"[name for name in {places} if os.system('mkdir ' + name + ' 2>/dev/null') == 0]"
+        assert facts(sys.executable, attempt) == ["/tmp/x"]
+
+    def test_the_zygote_holds_four_capabilities_and_can_gain_none(self) -> None:
+        """What it needs to confine its children, also as root, also over exec."""
+        lines = facts(
+            sys.executable, "[l.split()[1] for l in open('/proc/self/status') if l[:5] in ('CapEf', 'CapPr', 'NoNew')]"
+        )
+        wanted = sum(1 << number for number in (6, 7, 12, 21))
+        assert [int(value, 16) for value in lines] == [wanted, wanted, 1]
+
+    def test_extra_directories_are_shown_read_only(self, tmp_path: Path) -> None:
+        """Installed wheels; what is added later is seen without a new root."""
+        (tmp_path / "wheel.py").write_text("x = 1")
+        expression = f"[os.listdir('{root.EXTRA}/0'), os.access('{root.EXTRA}/0', os.W_OK)]"
+        assert facts(sys.executable, expression, extra=[(str(tmp_path), "0")]) == [["wheel.py"], False]
+
+    def test_a_hidden_directory_below_a_bound_tree_is_empty(self) -> None:
+        """A gateway installed below /usr stays out of sight."""
+        assert facts(sys.executable, "os.listdir('/usr/share/doc')", hidden=["/usr/share/doc"]) == []
+
+    def test_the_source_beside_the_package_is_not_there(self) -> None:
+        """Neither by import nor by path."""
+        expression = f"[os.path.exists({APP_DIR!r}), __import__('importlib.util').util.find_spec('gateway') is None]"
+        assert facts(sys.executable, expression) == [False, True]
+
+    @needs_system_python
+    def test_an_ordinary_user_can_build_it_in_a_user_namespace(self) -> None:
+        """Level L2+: no privilege at all."""
+        seen = facts(SYSTEM_PYTHON, "[sys.prefix, os.getuid(), os.listdir('/root')]", level=Level.L2_PLUS, user=True)
+        assert seen == [root.ENVIRONMENT, 1000, []]
+
+
+USES = {
+    "processes": """
+import subprocess, sys, os
+assert subprocess.run(["/bin/sh", "-c", "echo $((6*7))"], capture_output=True, text=True, check=True).stdout == "42\\n"
+assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True, check=True).stdout == "1\\n"
+assert subprocess.run("ls / | sort | head -1", shell=True, capture_output=True, text=True, check=True).stdout
+""",
+    "threads and asyncio": """
+import asyncio, threading, concurrent.futures
+async def main():
+    process = await asyncio.create_subprocess_exec("/bin/echo", "hi", stdout=asyncio.subprocess.PIPE)
+    assert (await process.communicate())[0] == b"hi\\n"
+    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    assert await reader.read() == b""
+    assert await asyncio.to_thread(lambda: 7) == 7
+asyncio.run(main())
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    assert sum(pool.map(abs, range(-5, 5))) == 25
+""",
+    "multiprocessing": """
+import multiprocessing, concurrent.futures, math
+for method in ("fork", "forkserver", "spawn"):
+    context = multiprocessing.get_context(method)
+    with context.Pool(2) as pool:
+        assert pool.map(math.sqrt, [4, 9]) == [2, 3]
+    queue = context.Queue(); queue.put(1); assert queue.get(timeout=10) == 1
+with concurrent.futures.ProcessPoolExecutor(2) as pool:
+    assert list(pool.map(math.sqrt, [16])) == [4]
+from multiprocessing import shared_memory
+block = shared_memory.SharedMemory(create=True, size=4096); block.close(); block.unlink()
+""",
+    "files": """
+import os, shutil, tempfile, sqlite3, pathlib, zipfile, tarfile, mmap
+with tempfile.TemporaryDirectory() as folder:
+    file = pathlib.Path(folder, "a.txt"); file.write_text("x" * 10)
+    shutil.copy2(file, folder + "/b"); shutil.copytree(folder, "/work/copy"); file.chmod(0o600)
+    os.link(file, folder + "/hard"); os.symlink(file, folder + "/soft"); os.rename(folder + "/b", folder + "/c")
+    base = sqlite3.connect(folder + "/db"); base.execute("pragma journal_mode=wal"); base.execute("create table t(x)")
+    with zipfile.ZipFile(folder + "/z", "w") as archive: archive.write(file)
+    with tarfile.open(folder + "/t", "w:gz") as archive: archive.add(file)
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+    with tarfile.open(folder + "/t") as archive: archive.extractall("/work/out", **safely)
+    with open(file, "r+b") as opened: mmap.mmap(opened.fileno(), 0).close()
+""",
+    "the rest of the standard library": """
+import ctypes, getpass, locale, platform, pwd, random, secrets, signal, socket, time, uuid, zoneinfo, select, selectors, ssl
+assert pwd.getpwuid(1000).pw_name == "omega" and getpass.getuser() == "omega" and platform.node() == "omega"
+assert socket.gethostbyname("localhost") == "127.0.0.1"
+ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 3)
+signal.setitimer(signal.ITIMER_REAL, 0)
+time.sleep(0.001); uuid.uuid1(); uuid.uuid4(); secrets.token_hex(); platform.platform(); ssl.create_default_context()
+zoneinfo.ZoneInfo("Europe/Berlin") if __import__("os").path.exists("/usr/share/zoneinfo/Europe/Berlin") else None
+""",
+}
+STACK = {
+    "numpy, scipy, pandas": """
+import numpy as np, pandas as pd, scipy.linalg, io
+a = np.random.default_rng(1).random((300, 300)); assert np.allclose(a @ np.linalg.inv(a), np.eye(300), atol=1e-6)
+assert pd.read_csv(io.StringIO("a,b\\n1,2")).to_dict() == {"a": {0: 1}, "b": {0: 2}}
+pd.DataFrame({"x": [1]}).to_pickle("/work/p"); scipy.linalg.svd(a)
+""",
+    "matplotlib and seaborn": """
+import matplotlib.pyplot as plt, seaborn as sns, os
+figure, axes = plt.subplots(); axes.plot([1, 2]); figure.savefig("/work/f.png"); figure.savefig("/work/f.svg")
+assert os.path.getsize("/work/f.png") > 1000
+sns.heatmap([[1, 2], [3, 4]]); plt.savefig("/work/g.png")
+""",
+    "scikit-learn in parallel": """
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from joblib import Parallel, delayed
+x = np.random.default_rng(1).random((60, 3)); y = (x[:, 0] > .5).astype(int)
+assert RandomForestClassifier(10, n_jobs=2).fit(x, y).score(x, y) > .9
+assert Parallel(n_jobs=2, backend="loky")(delayed(abs)(-i) for i in range(4)) == [0, 1, 2, 3]
+""",
+}
+
+
+@pytest.mark.sandbox
+@needs_root
+class TestUsable:
+    """What people do in Python still works in full confinement."""
+
+    @pytest.mark.parametrize("use", USES)
+    def test_the_standard_library_works(self, use: str) -> None:
+        """Processes, threads, sockets, files."""
+        run_as_kernel(sys.executable, USES[use])
+
+    @needs_system_python
+    @pytest.mark.parametrize("use", USES)
+    def test_the_standard_library_works_for_an_ordinary_user(self, use: str) -> None:
+        """The same at level L2+, with the system's Python."""
+        run_as_kernel(SYSTEM_PYTHON, USES[use], level=Level.L2_PLUS, user=True)
+
+    @needs_kernel_python
+    @pytest.mark.parametrize("use", STACK)
+    def test_the_data_stack_works(self, use: str) -> None:
+        """Imported before the fork, as the zygote does."""
+        run_as_kernel(KERNEL_PYTHON, STACK[use], preload="import numpy, pandas, matplotlib.pyplot")
+
+    def test_children_inherit_every_lock(self) -> None:
+        """A program started inside has no capability, the filter, and sees no uid but one."""
+        code = """
+import subprocess
+text = subprocess.run(["/bin/cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
+facts = dict(line.split(":\\t", 1) for line in text.splitlines() if ":\\t" in line)
+assert facts["Uid"].split() == ["1000"] * 4 and facts["NoNewPrivs"] == "1" and facts["Seccomp"] == "2", facts
+assert all(int(facts[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")), facts
+"""
+        run_as_kernel(sys.executable, code)
+
+    def test_the_reaper_is_not_visible(self) -> None:
+        """Its command line would name paths of the host."""
+        code = (
+            "import os; names = [n for n in os.listdir('/proc') if n.isdigit()]; assert names == [str(os.getpid())], names"
+        )
+        run_as_kernel(sys.executable, code)
