@@ -33,7 +33,6 @@ def main() -> NoReturn:
     readable = tuple(told["readable"])
     # Last, so that an added package never takes the place of one the environment has.
     sys.path.extend(told["extra"])
-    own_pid_namespace = _open_pid_namespace()
     preload = importlib.import_module("kernels.python.preload")
     packages: dict[str, str] = preload.preload()
     for profile in ("kernel", "confined"):
@@ -47,20 +46,18 @@ def main() -> NoReturn:
         packet, fds = received
         match packet:
             case Fork():
-                _answer_fork(control, packet, fds, own_pid_namespace, readable)
+                _answer_fork(control, packet, fds, readable)
             case Reap(pid=pid):
                 contract.send(control, Reaped(pid=pid, status=_reap(pid)))
             case _:
                 raise ContractError(f"a zygote does not take {type(packet).__name__}")
 
 
-def _answer_fork(
-    control: socket.socket, fork: Fork, fds: list[int], own_pid_namespace: int | None, readable: tuple[str, ...]
-) -> None:
+def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: tuple[str, ...]) -> None:
     """Fork one kernel and tell its pid; a failure is told too, and leaves the zygote as it was."""
     try:
         _assert_single_threaded()
-        pid = _fork(fork, fds, own_pid_namespace, readable)
+        pid = _fork(fork, fds, readable)
         contract.send(control, Forked(kernel_id=fork.kernel_id, pid=pid))
     except OSError as error:
         contract.send(control, Forked(kernel_id=fork.kernel_id, pid=0, reason=f"fork: {error}"))
@@ -69,19 +66,13 @@ def _answer_fork(
             os.close(fd)
 
 
-def _fork(fork: Fork, fds: list[int], own_pid_namespace: int | None, readable: tuple[str, ...]) -> int:
+def _fork(fork: Fork, fds: list[int], readable: tuple[str, ...]) -> int:
     """The pid of a child that is confining itself, in the pid namespace whose descriptor came with the request."""
     channels, gate, namespace = fds[: len(CHANNELS)], fds[len(CHANNELS)], fds[len(CHANNELS) + 1 :]
     if namespace:
+        # For the next child only. There is no way back, and none is needed: the next request names its own namespace.
         sysc.setns(namespace[0], sysc.CLONE_NEWPID)
-    pid = -1
-    try:
-        pid = os.fork()
-    finally:
-        if namespace and pid != 0:
-            if own_pid_namespace is None:
-                raise OSError("this zygote has no pid namespace to return to")
-            sysc.setns(own_pid_namespace, sysc.CLONE_NEWPID)
+    pid = os.fork()
     if pid == 0:
         _become_kernel(fork, dict(zip(CHANNELS, channels, strict=True)), gate, readable)
     return pid
@@ -148,14 +139,6 @@ def _data_bytes() -> int:
     """What the zygote's own data already counts against RLIMIT_DATA."""
     with open("/proc/self/statm", "rb", buffering=0) as statm:
         return int(statm.read().split()[5]) * resource.getpagesize()
-
-
-def _open_pid_namespace() -> int | None:
-    """This zygote's own pid namespace, to come back to after each fork; None where /proc does not show it."""
-    try:
-        return os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
 
 
 def _assert_single_threaded() -> None:

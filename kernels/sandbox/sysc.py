@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from contextlib import closing
 from typing import Final
 
@@ -59,8 +60,8 @@ LANDLOCK_RULE_PATH_BENEATH: Final = 1
 # Not the platform module: it would remember the host's name in every process forked from this one.
 ARCH: Final = os.uname().machine
 _OWN_NUMBERS: Final = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277},
+    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "clone": 56},
+    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277, "clone": 220},
 }
 _NUMBERS: Final = {
     **_OWN_NUMBERS.get(ARCH, {}),
@@ -98,6 +99,15 @@ def _raw(name: str, *arguments: int | ctypes._Pointer[ctypes.Structure] | ctypes
 def unshare(flags: int) -> None:
     """Leave the namespaces named by *flags* for new ones."""
     _checked("unshare", _LIBC.unshare(ctypes.c_int(flags)))
+
+
+def fork_into_pid_namespace() -> int:
+    """Fork a child that is pid 1 of a new pid namespace; like os.fork(), for a process with one thread.
+
+    Not unshare() and then fork(): that sends every later child into the new namespace too, and a process in a user namespace
+    may not go back to a pid namespace it does not own. Python's own handling after fork concerns other threads only.
+    """
+    return _raw("clone", CLONE_NEWPID | int(signal.SIGCHLD), 0, 0, 0, 0)
 
 
 def setns(fd: int, kind: int) -> None:

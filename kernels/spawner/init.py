@@ -23,21 +23,16 @@ class InitPlace:
     network_namespace: int
 
 
-def fork_init(place: InitPlace, own_pid_namespace: int) -> int:
+def fork_init(place: InitPlace) -> int:
     """The pid (as seen from here) of a confined init that is pid 1 of a new pid namespace; raises OSError.
 
     Forked from the spawner, which is small: forking the zygote a second time would cost as much as the kernel itself.
     """
     told, tell = os.pipe2(os.O_CLOEXEC)
     try:
-        sysc.unshare(sysc.CLONE_NEWPID)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                _run(place, tell)
-        finally:
-            # Later children (zygotes) belong to the spawner's own pid namespace again.
-            sysc.setns(own_pid_namespace, sysc.CLONE_NEWPID)
+        pid = sysc.fork_into_pid_namespace()
+        if pid == 0:
+            _run(place, tell)
         os.close(tell)
         tell = -1
         answer = os.read(told, 500)
@@ -55,6 +50,7 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
     """Become the init and stay until killed; never returns into the spawner's code."""
     try:
         # Ignoring SIGCHLD makes the kernel reap every orphan by itself: nothing is left to do, so nothing can go wrong.
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

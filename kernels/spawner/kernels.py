@@ -47,7 +47,6 @@ class Kernels:
         self._zygotes, self._tell, self._on_empty = zygotes, tell, on_empty
         self._uids = Uids(self._options.uid_base, self._options.uid_count, self._options.instance)
         self._has_own_uids = self._level is Level.L3 or (self._level is Level.L1 and identity.may_change())
-        self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._members: dict[str, Member] = {}
         self._by_pid: dict[int, Member] = {}
         self._stalled: list[Member] = []
@@ -93,7 +92,7 @@ class Kernels:
 
     def _make_namespace(self, member: Member, zygote: Zygote) -> None:
         place = InitPlace(self._level, member.uid, member.gid, zygote.mount_namespace, zygote.network_namespace)
-        member.init_pid = fork_init(place, self._own_pid_namespace)
+        member.init_pid = fork_init(place)
         member.init_pidfd = os.pidfd_open(member.init_pid)
         self._loop.watch(member.init_pidfd, lambda: self._init_died(member))
 
