@@ -48,8 +48,8 @@ def test_the_lock_has_every_direct_dependency(lock: Path) -> None:
 
 def versions(lock: str) -> dict[str, str]:
     """Package to version in *lock*."""
-    pinned = (entry.split(maxsplit=1)[0].split("==") for entry in entries(ROOT / f"requirements/{lock}.txt"))
-    return {package: version for package, version in pinned}
+    words = (entry.split(maxsplit=1)[0] for entry in entries(ROOT / f"requirements/{lock}.txt"))
+    return {package: version for package, _, version in (word.partition("==") for word in words)}
 
 
 def test_gateway_and_kernels_speak_the_same_protocol() -> None:
