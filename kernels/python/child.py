@@ -20,7 +20,7 @@ from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from kernels.contract import CHANNELS
-from kernels.python import rest
+from kernels.python.parts import Parts, streams, take
 from kernels.python.publisher import Attendant
 
 MESSAGE_BYTES = 64 * 1024 * 1024
@@ -95,22 +95,23 @@ def reseed() -> None:
 
 
 def _serve(start: ChildStart) -> None:
-    parts = rest.take()
+    parts = take()
     kernel: Any = parts.kernel
     session = parts.session
     session.pid, session.session, session.key = os.getpid(), uuid.uuid4().hex, start.key.encode("ascii")
     context = zmq.Context(io_threads=1)
+    loop = IOLoop(make_current=True)
     sockets = {channel: _socket(context, channel, start.fds[channel]) for channel in CHANNELS}
     attendant = Attendant()
     kernel.ident = start.kernel_id
     parts.publisher.open(sockets["iopub"])
-    _attach_output(parts, attendant)
-    _attach_kernel(kernel, sockets, attendant)
+    _attach_kernel(kernel, sockets, attendant, loop)
     attendant.loop.add_reader(sockets["iopub"].getsockopt(zmq.FD), parts.publisher.greet)
     kernel.start()
+    _attach_output(parts, attendant)  # last: until here, what goes wrong is told on the real stderr
     attendant.start()
-    attendant.loop.call_soon_threadsafe(parts.publisher.greet)
-    kernel.io_loop.start()
+    parts.publisher.greet()
+    loop.start()
     _stop(parts, context)
 
 
@@ -128,7 +129,7 @@ def _socket(context: Any, channel: str, descriptor: int) -> Any:
     return socket
 
 
-def _attach_output(parts: rest.Rest, attendant: Attendant) -> None:
+def _attach_output(parts: Parts, attendant: Attendant) -> None:
     record, loop = parts.record, attendant.loop
 
     def again() -> None:
@@ -140,15 +141,15 @@ def _attach_output(parts: rest.Rest, attendant: Attendant) -> None:
 
     for reader in record.capture(lambda: loop.call_soon_threadsafe(later)):
         loop.add_reader(reader, record.drain)
-    sys.stdout, sys.stderr = rest.streams(record)
+    sys.stdout, sys.stderr = streams(record)
 
 
-def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant) -> None:
+def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant, loop: IOLoop) -> None:
     shell = kernel.shell
     kernel.stdin_socket = sockets["stdin"]
     kernel.control_thread = attendant
     kernel.shell_channel_thread.parent_thread = threading.main_thread()
-    kernel.shell_stream = ZMQStream(sockets["shell"], IOLoop.current())
+    kernel.shell_stream = ZMQStream(sockets["shell"], loop)
     kernel.control_stream = ZMQStream(sockets["control"], attendant.io_loop)
     shell.displayhook.topic = kernel._topic("execute_result")
     sys.modules["__main__"] = shell.user_module
@@ -156,7 +157,7 @@ def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant) -
     shell.user_ns["_dh"][:] = [os.getcwd()]
 
 
-def _stop(parts: rest.Rest, context: Any) -> None:
+def _stop(parts: Parts, context: Any) -> None:
     atexit._run_exitfuncs()
     parts.record.finish()
     context.destroy(linger=LINGER_MS)

@@ -1,21 +1,28 @@
-"""Fonts for charts: glyphs for Chinese, Japanese and Korean text wherever a font has them, and no warning where not."""
+"""Fonts for charts: Chinese, Japanese and Korean glyphs wherever a font has them, and no warning where none has.
+
+Fonts stay open across the fork. Matplotlib closes them because children would share the position in the font's file;
+here they are read from memory, which children do not share.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import importlib.util
+import io
 import logging
+import mmap
 import warnings
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import Any
 
-import matplotlib
-from matplotlib import _text_helpers, font_manager
+from matplotlib import _text_helpers, font_manager, ft2font
 
 PACKAGE = "noto_cjk_sans_otc"
 FAMILIES = (
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
-    "Noto Sans CJK TC",
-    "Noto Sans CJK KR",
     "Source Han Sans",
     "Source Han Sans SC",
     "WenQuanYi Micro Hei",
@@ -26,16 +33,20 @@ FAMILIES = (
 
 
 def configure() -> str | None:
-    """Put a font with CJK glyphs behind the usual one; answers with its family, or None when there is none."""
+    """Prepare fonts; answers with the family that CJK text falls back to, or None when there is none."""
     silence()
+    _stay_open()
     family = _installed() or _packaged()
     if family is not None:
-        for group in ("font.sans-serif", "font.serif", "font.monospace"):
-            names = list(matplotlib.rcParams[group])
-            matplotlib.rcParams[group] = [names[0], family, *names[1:]]
-        # Styles such as seaborn's name their own list: matplotlib falls back within "font.family" as well.
-        matplotlib.rcParams["font.family"] = ["sans-serif", family]
+        _fall_back_to(family)
     return family
+
+
+def silence() -> None:
+    """Keep messages about missing glyphs and families from the caller: he can't install fonts."""
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+    _text_helpers.warn_on_missing_glyph = lambda codepoint, fontnames: None
 
 
 def _installed() -> str | None:
@@ -48,13 +59,81 @@ def _packaged() -> str | None:
     if found is None or not found.submodule_search_locations:
         return None
     for folder in found.submodule_search_locations:
-        for path in sorted(Path(folder).rglob("*.ttc")):
+        for path in sorted(Path(folder).glob("*.ttc")):
             font_manager.fontManager.addfont(path)
     return _installed()
 
 
-def silence() -> None:
-    """Keep messages about missing glyphs and families from the caller: he can't install fonts."""
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-    _text_helpers.warn_on_missing_glyph = lambda codepoint, fontnames: None
+def _fall_back_to(family: str) -> None:
+    """Append *family* to whatever fonts a text asks for: user code often names a list of its own, and styles do."""
+    properties = font_manager.FontProperties(family=family)
+    last = font_manager.findfont(properties, fallback_to_default=False)
+    find = font_manager.FontManager._find_fonts_by_props
+
+    @functools.wraps(find)
+    def find_with_fallback(self: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        found = find(self, *args, **kwargs)
+        return found if last in found else [*found, last]
+
+    font_manager.FontManager._find_fonts_by_props = find_with_fallback
+
+
+def _stay_open() -> None:
+    original = getattr(font_manager._get_font, "__wrapped__", None)
+    if original is None:  # another matplotlib keeps fonts in another way: they are opened again after the fork
+        return
+    names = {**vars(font_manager), "ft2font": SimpleNamespace(FT2Font=_open)}
+    copy = FunctionType(original.__code__, names, original.__name__, original.__defaults__, original.__closure__)
+    copy.__kwdefaults__ = original.__kwdefaults__
+    font_manager._get_font = functools.lru_cache(64)(copy)
+
+
+def _open(path: Any, **options: Any) -> Any:
+    return ft2font.FT2Font(Mapped(str(path)), **options)
+
+
+class Mapped(io.RawIOBase):
+    """A file read through a mapping that needs no open descriptor."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.name = path
+        self._at = 0
+        self._view = _map(path)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next *size* bytes, or all that are left."""
+        end = len(self._view) if size is None or size < 0 else self._at + size
+        data = bytes(self._view[self._at : end])
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to another position."""
+        self._at = offset + {0: 0, 1: self._at, 2: len(self._view)}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """The position."""
+        return self._at
+
+
+def _map(path: str) -> memoryview:
+    """The bytes of a file, mapped for as long as the process lives: fonts are never unloaded."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    with open(path, "rb", buffering=0) as file:
+        size = Path(path).stat().st_size
+        address = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, file.fileno(), 0)
+    if address in (None, ctypes.c_void_p(-1).value):
+        raise OSError(ctypes.get_errno(), "a font can't be mapped", path)
+    return memoryview((ctypes.c_char * size).from_address(address)).cast("B")

@@ -45,27 +45,26 @@ def preload() -> dict[str, str]:
         warnings.simplefilter("ignore")
         for name in warm.MODULES:
             importlib.import_module(name)
-        _build()
+        _prepare_figures()
         warm.exercise()
-    _configure_matplotlib()
+        _build()
     _check()
     gc.collect()
     gc.freeze()
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def _build() -> None:
-    from kernels.python import rest  # not before the libraries' settings are in the environment
+def _prepare_figures() -> None:
+    from kernels.python import figures, fonts  # here: the libraries read the environment when they are imported
 
-    rest.build()
-
-
-def _configure_matplotlib() -> None:
-    from kernels.python import figures, fonts
-
-    figures.watch_saving()
     fonts.configure()
-    warm.draw()
+    figures.watch_saving()
+
+
+def _build() -> None:
+    from kernels.python import parts, rehearsal
+
+    rehearsal.rehearse(parts.build())
 
 
 def _check() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from io import StringIO
 from typing import Any
@@ -43,6 +44,13 @@ class Compiler(XCachingCompiler):
             return str(super().get_code_name(raw_code, code, number))
         self._count += 1
         return tracebacks.CODE_NAME if self._count == 1 else f"<code {self._count}>"
+
+
+    def forget(self) -> None:
+        """Number from the start again."""
+        self._count = 0
+        self._filename_map.clear()
+        self.reset_compiler_flags()
 
 
 class Exit(ZMQExitAutocall):
@@ -93,6 +101,14 @@ class Shell(ZMQInteractiveShell):
         """Keep history in memory only."""
         self.config.HistoryManager.enabled = False
         super().init_history()
+
+    def system_piped(self, cmd: str) -> None:
+        """Run a shell command whose output goes where this process's output goes; no terminal is needed."""
+        self.user_ns["_exit_code"] = subprocess.run(
+            ["/bin/sh", "-c", self.var_expand(cmd, depth=1)], stdin=subprocess.DEVNULL, check=False
+        ).returncode
+
+    system = system_piped
 
     def atexit_operations(self) -> None:
         """Nothing to save."""

@@ -42,8 +42,8 @@ class Record:
 
     def capture(self, wake: Callable[[], None]) -> list[int]:
         """Turn descriptors 1 and 2 into pipes read here; answers with the ends to watch. *wake* asks for a timed flush."""
-        self._lock = threading.RLock()
-        self._wake, self._owner = wake, os.getpid()
+        self.own()
+        self._wake = wake
         for name, descriptor in _DESCRIPTORS:
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
@@ -52,6 +52,15 @@ class Record:
             os.close(writer)
             self._pipes.append((name, reader, codecs.getincrementaldecoder("utf-8")("replace")))
         return [reader for _name, reader, _decoder in self._pipes]
+
+    def own(self) -> None:
+        """Collect in this process from now on."""
+        self._lock, self._owner = threading.RLock(), os.getpid()
+
+    def forget(self) -> None:
+        """Drop what was collected."""
+        self._chunks.clear()
+        self._chars, self._waking, self.parent = 0, False, {}
 
     def is_owner(self) -> bool:
         """Whether this is the kernel's own process and not one that user code forked."""

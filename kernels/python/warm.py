@@ -29,7 +29,8 @@ MODULES = (
     *("sklearn.compose", "sklearn.impute", "sklearn.feature_selection", "sklearn.neural_network"),
     *("sklearn.feature_extraction.text", "sklearn.inspection", "sklearn.manifold", "sklearn.mixture"),
     *("PIL", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "joblib", "dateutil", "dateutil.tz"),
-    *("IPython", "IPython.display", "ipykernel", "zmq", "jupyter_client.session", "psutil"),
+    *("IPython", "IPython.display", "ipykernel", "zmq", "jupyter_client.session", "psutil", "IPython.core.logger"),
+    *("tornado.ioloop", "tornado.platform.asyncio", "zmq.eventloop.zmqstream", "asyncio.unix_events", "selectors"),
 )
 
 

@@ -18,8 +18,8 @@ from kernels.python.streams import Name, Record, Stream
 
 
 @dataclass(slots=True)
-class Rest:
-    """The parts; *attach* in child.py brings them to life."""
+class Parts:
+    """What child.py brings to life."""
 
     session: Session
     publisher: Publisher
@@ -27,11 +27,11 @@ class Rest:
     kernel: Kernel
 
 
-_made: list[Rest] = []
+_made: list[Parts] = []
 
 
-def build() -> None:
-    """Make the kernel at rest. Called once, in the zygote."""
+def build() -> Parts:
+    """The kernel at rest. Called once, in the zygote."""
     session = Session(key=b"at rest", username="kernel", check_pid=True)
     publisher = Publisher()
     record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent))
@@ -44,10 +44,12 @@ def build() -> None:
         del sys.modules["debugpy"]
         sys.modules["__main__"] = main_module
     _prepare_display(kernel)
-    _made.append(Rest(session, publisher, record, kernel))
+    parts = Parts(session, publisher, record, kernel)
+    _made.append(parts)
+    return parts
 
 
-def take() -> Rest:
+def take() -> Parts:
     """The kernel at rest, for the one child that brings it to life."""
     return _made[0]
 
@@ -72,7 +74,6 @@ def _prepare_display(kernel: Kernel) -> None:
     formatters = shell.display_formatter.formatters
     formatters["image/png"].for_type(figures.Figure, lambda figure: _shown(figure, "png"))
     formatters["image/svg+xml"].for_type(figures.Figure, lambda figure: _shown(figure, "svg"))
-    shell.system = shell.system_piped
     shell.enable_gui = lambda gui=None: None
 
 
