@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.contract import Forked, Level, Packet, Reaped, Refused, Spawn, SpawnerOptions, Started
-from kernels.sandbox import identity
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.family import Member
@@ -32,6 +31,7 @@ class Surroundings:
 
     options: SpawnerOptions
     level: Level
+    has_own_uids: bool
     cgroups: Cgroups
     loop: Loop
 
@@ -46,7 +46,7 @@ class Kernels:
         self._cgroups, self._loop = around.cgroups, around.loop
         self._zygotes, self._tell, self._on_empty = zygotes, tell, on_empty
         self._uids = Uids(self._options.uid_base, self._options.uid_count, self._options.instance)
-        self._has_own_uids = self._level is Level.L3 or (self._level is Level.L1 and identity.may_change())
+        self._has_own_uids = around.has_own_uids
         self._members: dict[str, Member] = {}
         self._by_pid: dict[int, Member] = {}
         self._stalled: list[Member] = []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from kernels.contract import ContractError, Level, SpawnerOptions
 from kernels.sandbox import probe, root, seccomp, sysc
@@ -18,30 +21,65 @@ from kernels.spawner.server import Spawner
 from kernels.spawner.zygotes import Nursery, with_extra
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was measured before the spawner entered a user namespace of its own."""
+
+    level: str
+    own_uid: bool
+    facilities: dict[str, str]
+
+
 def main(arguments: list[str]) -> int:
-    """Serve the gateway on the control socket (descriptor in the first argument) with the options in the second."""
+    """Serve the gateway on the control socket (descriptor in the first argument) with the options in the second.
+
+    A third argument is what this spawner found out itself, before it executed itself anew in a user namespace.
+    """
     try:
         options = SpawnerOptions.from_text(arguments[1])
         control = socket.socket(fileno=int(arguments[0]))
-        control.set_inheritable(False)
-    except (ContractError, IndexError, ValueError, OSError) as error:
+        found = Found(**json.loads(arguments[2])) if arguments[2:] else None
+    except (ContractError, IndexError, ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"spawner: {error}\n")
         return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _serve(control, options)
+    if found is None:
+        found = _look(options)
+        if Level.parse(found.level) in (Level.L2, Level.L2_PLUS):
+            _enter_user_namespace(control, found)
+    control.set_inheritable(False)
+    return _serve(control, options, found)
 
 
-def _serve(control: socket.socket, options: SpawnerOptions) -> int:
+def _look(options: SpawnerOptions) -> Found:
     measured = probe.measure()
     level = min(measured.level, Level.parse(options.at_most))
+    return Found(level.label, measured.own_uid, measured.facilities)
+
+
+def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
+    """Without privileges: become root of a user namespace of our own, which owns all namespaces made from here on.
+
+    The program is executed anew, so that its memory, and that of every init forked from it, belongs to that namespace: only
+    then may the spawner look at processes that nobody else may look at.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    sysc.unshare(sysc.CLONE_NEWUSER)
+    sysc.write_whole("/proc/self/setgroups", "deny")
+    sysc.write_whole("/proc/self/uid_map", f"0 {uid} 1")
+    sysc.write_whole("/proc/self/gid_map", f"0 {gid} 1")
+    control.set_inheritable(True)
+    os.execv(sys.executable, [*sys.orig_argv, json.dumps(asdict(found))])
+
+
+def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int:
+    level = Level.parse(found.level)
     sysc.set_subreaper()
     # Read now: an init loads it after the host's files are out of its reach.
     seccomp.program("init")
     cgroups = Cgroups.open(f"omega-{options.instance}")
     cgroups.sweep()
     _sweep_work_root(Path(options.work_root), level)
-    if level in (Level.L2, Level.L2_PLUS):
-        _enter_user_namespace()
     loop = Loop()
     plain = root.RootSpec(
         kernel_python=options.kernel_python,
@@ -49,8 +87,9 @@ def _serve(control: socket.socket, options: SpawnerOptions) -> int:
         home=root.describe_python(options.kernel_python),
     )
     spec = with_extra(plain, options.extra_dirs)
-    around = Surroundings(options, level, cgroups, loop)
-    spawner = Spawner(control, around, Nursery(loop, spec, level), measured.facilities)
+    has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)
+    around = Surroundings(options, level, has_own_uids, cgroups, loop)
+    spawner = Spawner(control, around, Nursery(loop, spec, level), found.facilities)
     _stop_on_sigterm(loop, spawner)
     spawner.start()
     loop.run()
@@ -65,15 +104,6 @@ def _stop_on_sigterm(loop: Loop, spawner: Spawner) -> None:
     signal.set_wakeup_fd(tell)
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     loop.watch(told, spawner.close)
-
-
-def _enter_user_namespace() -> None:
-    """Without privileges: become root of a user namespace of our own, which owns all namespaces made from here on."""
-    uid, gid = os.geteuid(), os.getegid()
-    sysc.unshare(sysc.CLONE_NEWUSER)
-    sysc.write_whole("/proc/self/setgroups", "deny")
-    sysc.write_whole("/proc/self/uid_map", f"0 {uid} 1")
-    sysc.write_whole("/proc/self/gid_map", f"0 {gid} 1")
 
 
 def _sweep_work_root(work_root: Path, level: Level) -> None:
