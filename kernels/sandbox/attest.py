@@ -113,7 +113,8 @@ def _check_identity(facts: dict[str, str], expectation: Expectation) -> None:
     for name, wanted in (("Uid", expectation.uid), ("Gid", expectation.gid)):
         if wanted is not None and facts[name].split() != [str(wanted)] * 4:
             raise AttestationFailed(f"{name} is {facts[name]}, not {wanted} four times")
-    if expectation.uid is not None and expectation.level is not Level.L2_PLUS and facts["Groups"]:
+    # Who cannot change the uid cannot leave the groups either.
+    if expectation.uid not in (None, os.geteuid()) and facts["Groups"]:
         raise AttestationFailed(f"it is still in the groups {facts['Groups']}")
 
 

@@ -12,6 +12,7 @@ SETGID: Final = 6
 SETUID: Final = 7
 SETPCAP: Final = 8
 NET_ADMIN: Final = 12
+SYS_CHROOT: Final = 18
 SYS_ADMIN: Final = 21
 FOR_THE_ZYGOTE: Final = (SETGID, SETUID, NET_ADMIN, SYS_ADMIN)
 """All the zygote needs to confine its children; a spawner that is not root needs KILL beside them."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kernels.contract import Level
-from kernels.sandbox import capabilities, descriptors, identity, landlock, seccomp, sysc
+from kernels.sandbox import capabilities, descriptors, identity, landlock, root, seccomp, sysc
 from kernels.sandbox.steps import StepFailed
 
 _NO_FILES: Final[tuple[str, ...]] = ()
@@ -33,13 +33,12 @@ def confine_init(
 ) -> None:
     """Confine the calling process as a reaper; raises StepFailed, and then it must _exit.
 
-    *namespaces* (the zygote's mount and network namespaces, say) are entered first. At L3 the process becomes *uid*; at the
-    lower levels it keeps the only one there is.
+    *namespaces* (the zygote's mount and network namespaces, say) are entered first; to enter a mount namespace takes
+    SYS_CHROOT, and who lacks it gets an empty root instead. At L3 the process becomes *uid*; at the lower levels it keeps
+    the only one there is.
     """
     try:
-        for namespace in namespaces:
-            sysc.setns(namespace.fd, namespace.kind)
-        os.chdir("/")
+        _leave_the_host(namespaces)
         if level is Level.L3:
             identity.become(uid, gid)
         capabilities.drop_all()
@@ -53,3 +52,14 @@ def confine_init(
     except (OSError, ValueError, RuntimeError) as error:
         number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
         raise StepFailed("init", errno.errorcode.get(number, "EIO"), str(error)) from error
+
+
+def _leave_the_host(namespaces: tuple[Namespace, ...]) -> None:
+    """Have another root than the host's."""
+    if namespaces and not capabilities.is_effective(capabilities.SYS_CHROOT):
+        with root.new_root():
+            pass
+        return
+    for namespace in namespaces:
+        sysc.setns(namespace.fd, namespace.kind)
+    os.chdir("/")

@@ -133,6 +133,8 @@ def _close_descriptors(c: Confinement, _p: _Progress) -> None:
 
 
 def _filter_system_calls(c: Confinement, _p: _Progress) -> None:
+    if c.level is Level.L1 and not c.own_uid and sysc.landlock_abi() < landlock.SCOPES_SINCE:
+        seccomp.confine_signals(os.getpid())
     seccomp.load("confined" if c.level is Level.L1 else "kernel")
 
 

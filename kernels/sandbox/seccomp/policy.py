@@ -172,13 +172,26 @@ epoll_wait epoll_pwait
 """
 
 
+def _opened_for_reading_without_truncation() -> list[Rule]:
+    """Landlock learned to deny truncation late (version 3): without namespaces it must not work by path at all."""
+    read_only_truncation, accessed_how = 0x200, 0x203
+    kept = [value for value in (*range(4), *range(0x200, 0x204)) if value != read_only_truncation]
+    return [
+        Rule(name, ALLOW, (Check(at, value, accessed_how),)) for name, at in (("open", 1), ("openat", 2)) for value in kept
+    ]
+
+
 def rules(profile: Profile) -> tuple[Rule, ...]:
     """Every rule of *profile*; a call without a matching rule answers DEFAULT."""
     if profile == "init":
         return tuple(_allowed(_REAPER))
-    shared = _allowed(" ".join((_FILES, _MEMORY, _PROCESSES, _SIGNALS_AND_TIME, _WAITING, _CONNECTED)))
+    by_path = "open openat openat2 truncate"
+    files = " ".join(name for name in _FILES.split() if profile == "kernel" or name not in by_path.split())
+    shared = _allowed(" ".join((files, _MEMORY, _PROCESSES, _SIGNALS_AND_TIME, _WAITING, _CONNECTED)))
     shared += [Rule(name, errno.EPERM) for name in _REFUSED.split()]
     shared += _by_argument() + _connected_sockets()
     if profile == "kernel":
         shared += _allowed(_UNCONNECTED) + _sockets()
+    else:
+        shared += _opened_for_reading_without_truncation()
     return tuple(shared)

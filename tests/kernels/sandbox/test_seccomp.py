@@ -156,6 +156,25 @@ def test_without_namespaces_no_socket_can_be_made_bound_or_connected() -> None:
     assert verdict("confined", "accept4") == bpf.ALLOW
 
 
+def test_without_namespaces_no_file_can_be_cut_short_by_its_path() -> None:
+    """Landlock before version 3 lets truncation pass: a file of the same uid could be emptied without being opened to write."""
+    truncate, append = 0x200, 0x400
+    for name, place in (("open", 1), ("openat", 2)):
+        arguments = [0] * 6
+        for flags, allowed in (
+            (0, True),
+            (1 | truncate, True),
+            (2 | truncate | append, True),
+            (truncate, False),
+            (HIGH, True),
+        ):
+            arguments[place] = flags
+            assert (verdict("confined", name, *arguments) == bpf.ALLOW) == allowed, (name, flags)
+    for name in ("truncate", "openat2"):
+        assert verdict("confined", name) == bpf.ERRNO | errno.ENOSYS
+        assert verdict("kernel", name) == bpf.ALLOW
+
+
 def test_datagram_pairs_and_out_of_band_data_are_refused() -> None:
     """A datagram pair can name any socket; out-of-band data had a use-after-free."""
     assert verdict("kernel", "socketpair", 1, 1 | 0x80000, 0) == bpf.ALLOW

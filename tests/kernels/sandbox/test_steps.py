@@ -399,6 +399,38 @@ class TestWithoutNamespaces:
         answer, failure = trial.in_child(as_user)
         assert answer == ["EPERM", "done"], failure
 
+    def test_where_landlock_confines_no_signals_the_filter_does(self) -> None:
+        """Before version 6; the price is that a kernel cannot end its own children."""
+
+        def as_user() -> Any:
+            trial.become_user()
+            outside = os.fork()
+            if outside == 0:
+                time.sleep(30)
+                os._exit(0)
+
+            def before() -> None:
+                sysc.landlock_abi = lambda: 5
+
+            def look() -> Any:
+                own = error_of(lambda: os.kill(os.getpid(), 0))
+                return (
+                    error_of(lambda: os.kill(outside, 0)),
+                    error_of(lambda: os.kill(-1, 0)),
+                    error_of(lambda: os.kill(0, 0)),
+                    own,
+                )
+
+            try:
+                c = trial.confinement(Level.L1, own_uid=False, work_dir="/dev/shm", readable=("/usr",))
+                done = trial.run(c, look, before=before)
+                return done.answer, done.failure
+            finally:
+                trial.kill_quietly(outside)
+
+        answer, failure = trial.in_child(as_user)
+        assert answer == ["EPERM", "EPERM", "EPERM", "done"], failure
+
 
 def test_programs_can_be_started_from_a_confined_process() -> None:
     """no_new_privs and the filter leave ordinary exec alone (the bare root has none, so the host's root is used at L1)."""
