@@ -14,6 +14,9 @@ SETPCAP: Final = 8
 NET_ADMIN: Final = 12
 SYS_CHROOT: Final = 18
 SYS_ADMIN: Final = 21
+SYS_PTRACE: Final = 19
+FOR_THE_SPAWNER: Final = (KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN)
+"""What a spawner holds over its own user namespace; PTRACE is needed to look at kernels, which nobody else may."""
 FOR_THE_ZYGOTE: Final = (SETGID, SETUID, NET_ADMIN, SYS_ADMIN)
 """All the zygote needs to confine its children; a spawner that is not root needs KILL beside them."""
 _MOST: Final = 64

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kernels.contract import ContractError, Level, SpawnerOptions
-from kernels.sandbox import probe, root, seccomp, sysc
+from kernels.sandbox import capabilities, probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
@@ -58,7 +58,7 @@ def _look(options: SpawnerOptions) -> Found:
 
 
 def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
-    """Without privileges: become root of a user namespace of our own, which owns all namespaces made from here on.
+    """Without privileges: hold capabilities over a user namespace of our own, which owns all namespaces made from here on.
 
     The program is executed anew, so that its memory, and that of every init forked from it, belongs to that namespace: only
     then may the spawner look at processes that nobody else may look at.
@@ -66,8 +66,9 @@ def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
     uid, gid = os.geteuid(), os.getegid()
     sysc.unshare(sysc.CLONE_NEWUSER)
     sysc.write_whole("/proc/self/setgroups", "deny")
-    sysc.write_whole("/proc/self/uid_map", f"0 {uid} 1")
-    sysc.write_whole("/proc/self/gid_map", f"0 {gid} 1")
+    sysc.write_whole("/proc/self/uid_map", f"{uid} {uid} 1")
+    sysc.write_whole("/proc/self/gid_map", f"{gid} {gid} 1")
+    capabilities.keep_over_exec(capabilities.FOR_THE_SPAWNER)
     control.set_inheritable(True)
     os.execv(sys.executable, [*sys.orig_argv, json.dumps(asdict(found))])
 
