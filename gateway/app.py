@@ -91,7 +91,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
-    source = KernelSource(launcher, pool.snapshot)
+    source = KernelSource(launcher, pool.snapshot, pool.renew)
     services = Services(
         settings=_web_settings(settings),
         keys=_keys(settings, token),

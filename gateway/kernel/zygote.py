@@ -110,9 +110,11 @@ class ZygoteLauncher:
         launcher._keeper = asyncio.create_task(launcher._keep(), name="spawner keeper")
         try:
             await asyncio.wait_for(launcher._await_ready(), READY_S)
-        except (TimeoutError, Unavailable) as error:
-            await launcher.close()
-            raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
+        except BaseException as error:
+            await asyncio.shield(launcher.close())
+            if isinstance(error, TimeoutError | Unavailable):
+                raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
+            raise
         return launcher
 
     @property

@@ -45,6 +45,7 @@ class KernelPool(Generic[K]):
         self._observer: Observer = observer or Unobserved()
         self._shelves: dict[str, Shelf[K]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._generation = 0
         self._wake: asyncio.TimerHandle | None = None
         self._is_closing = False
 
@@ -88,6 +89,14 @@ class KernelPool(Generic[K]):
     def snapshot(self) -> tuple[PoolSnapshot, ...]:
         """How many kernels each pool has, and who waits."""
         return tuple(shelf.snapshot() for shelf in self._shelves.values())
+
+    def renew(self) -> None:
+        """End every unused kernel, also those that are being started: kernels are different from now on."""
+        self._generation += 1
+        for shelf in self._shelves.values():
+            for kernel in shelf.take_all_idle():
+                self._own(self._end(kernel))
+        self._replan()
 
     async def close(self, drain_s: float = 0.0) -> None:
         """Take no more requests, let lent kernels finish for *drain_s*, then end every kernel."""
@@ -179,10 +188,11 @@ class KernelPool(Generic[K]):
 
     async def _live(self, shelf: Shelf[K]) -> None:
         """One kernel's life: started, offered, and, once dead, forgotten."""
+        generation = self._generation
         kernel = await self._bring_up(shelf)
         if kernel is None:
             return
-        if self._is_closing:
+        if self._is_closing or generation != self._generation:
             shelf.ending[kernel.kernel_id] = kernel
             self._own(self._end(kernel))
         else:

@@ -59,7 +59,6 @@ _runs = Table(
     Column("code", Text, nullable=False),
     Column("success", Boolean, nullable=False),
     Column("wall_s", Double, nullable=False),
-    Column("error_type", String(200), nullable=True),
     Index("omega_runs_by_key", "key_id", "seq"),
     Index("omega_runs_by_start", "started_utc"),
 )

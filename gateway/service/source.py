@@ -35,9 +35,10 @@ class Snapshot(Protocol):
 class KernelSource:
     """A launcher together with what the pool has met when it used it."""
 
-    def __init__(self, launcher: Launcher, snapshot: Callable[[], Iterable[Snapshot]]) -> None:
+    def __init__(self, launcher: Launcher, snapshot: Callable[[], Iterable[Snapshot]], renew: Callable[[], None]) -> None:
         self._launcher = launcher
         self._snapshot = snapshot
+        self._renew = renew
 
     @property
     def ready(self) -> Ready:
@@ -51,5 +52,6 @@ class KernelSource:
         return self._launcher.ready.packages
 
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
-        """Show kernels started from now on these read-only directories too."""
+        """Show every kernel lent from now on these read-only directories too."""
         await self._launcher.use_packages(extra_dirs)
+        self._renew()

@@ -203,3 +203,22 @@ def test_history_survives_a_killed_gateway() -> None:
             assert rows[0]["code"] == "print('kept')"
         finally:
             live.stop(process)
+
+
+def test_an_allowed_package_is_installed_and_every_later_kernel_has_it() -> None:
+    """Fetched and checked outside the sandbox, read-only inside; kernels started before it was there are not lent any more."""
+    with live.serving("--extra-packages", "six") as gateway:
+        probe = "import six; print(six.__version__, six.__file__)"
+        assert gateway.run(probe)["error"]["type"] == "ModuleNotFoundError"
+        reply = gateway.ask("POST", "/code-interpreter/install", {"package": "six"}, timeout_s=120)
+        assert reply.status == 200, reply
+        assert reply.body["output"].startswith("Successfully installed six-")
+        version = reply.body["output"].strip().rpartition("-")[2]
+        for _ in range(4):
+            answer = gateway.run(probe)
+            assert answer["output"].split()[0] == version, answer
+            assert "/opt/omega/extra" in answer["output"] or "packages" in answer["output"]
+        written = gateway.run("import six\nopen(six.__file__, 'a')")
+        assert written["error"]["type"] in ("OSError", "PermissionError")
+        again = gateway.ask("POST", "/code-interpreter/install", {"package": "six"})
+        assert again.body["output"] == f"six-{version} is already installed\n"

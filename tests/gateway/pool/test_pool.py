@@ -467,3 +467,34 @@ def test_an_unexpected_failure_of_the_launcher_is_not_swallowed() -> None:
 
     in_fake_time(main())
     assert isinstance(heard[0], ZeroDivisionError)
+
+
+def test_after_a_renewal_no_kernel_from_before_is_lent() -> None:
+    """Neither an unused one nor one that was being started when kernels changed."""
+
+    async def main(pool: Pool, starter: FakeStarter) -> None:
+        await asyncio.sleep(5)
+        old = {kernel.kernel_id for kernel in starter.alive}
+        assert len(old) == 2
+        first = await pool.take("python")
+        pool.renew()
+        for _ in range(3):
+            kernel = await pool.take("python")
+            assert kernel.kernel_id not in old
+        assert not first.kills
+
+    run(main)
+
+
+def test_a_kernel_that_is_starting_during_a_renewal_is_not_lent() -> None:
+    """It began as kernels were before."""
+
+    async def main(pool: Pool, starter: FakeStarter) -> None:
+        await asyncio.sleep(0.01)
+        begun = starter.starting
+        assert begun > 0
+        pool.renew()
+        kernel = await pool.take("python")
+        assert int(kernel.kernel_id[1:]) >= begun
+
+    run(main)

@@ -27,7 +27,7 @@ class Launcher:
 def test_a_gateway_whose_kernels_do_not_start_is_not_healthy(idle: int, failures: int, available: bool) -> None:
     """Even when its spawner says that all is well."""
     pool = PoolSnapshot("python", True, idle, 0, 0, 0, 0, 2, failures)
-    source = KernelSource(Launcher(Ready("L3", "3.11.7", {}, {"numpy": "2.0"})), lambda: [pool])
+    source = KernelSource(Launcher(Ready("L3", "3.11.7", {}, {"numpy": "2.0"})), lambda: [pool], lambda: None)
     assert Health(source).report().available is available
     assert source.versions() == {"numpy": "2.0"}
     if not available:
