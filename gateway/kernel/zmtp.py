@@ -22,7 +22,7 @@ _MORE, _LONG, _COMMAND = 1, 2, 4
 _SHORT_BYTES, _LONG_BYTES = 2, 9
 
 
-class Violation(ValueError):  # noqa: N818  # it is the peer's
+class Violation(ValueError):  # it is the peer's
     """The peer does not keep to the protocol, or not to the limits: the connection is to be dropped."""
 
 

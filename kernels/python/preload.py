@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.metadata
 import logging
@@ -11,7 +10,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from kernels.python import warm
+from kernels.python import memory, warm
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 BACKEND = "module://kernels.python.figures"
@@ -49,8 +48,7 @@ def preload() -> dict[str, str]:
         warm.exercise()
         _build()
     _check()
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 

@@ -127,7 +127,7 @@ def test_the_log_holds_no_code_and_no_token(caller: Caller) -> None:
 
 def test_a_full_gateway_answers_503_with_retry_after() -> None:
     """When the queue is full a request is refused at once, with a time to come back."""
-    with live.serving("--max-kernels", "1", "--pool-min", "1", "--queue-limit", "1") as gateway:
+    with live.serving("--max-kernels", "1", "--pool-max", "1", "--pool-min", "1", "--queue-limit", "1") as gateway:
         sleep = {"code": "import time; time.sleep(2.5)"}
         gateway.run("print('the first kernel is there')")
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -206,7 +206,7 @@ def test_history_survives_a_killed_gateway() -> None:
 
 
 def test_an_allowed_package_is_installed_and_every_later_kernel_has_it() -> None:
-    """Fetched and checked outside the sandbox, read-only inside; kernels started before it was there are not lent any more."""
+    """Fetched and checked outside the sandbox, read-only inside; kernels from before it are not lent any more."""
     with live.serving("--extra-packages", "six") as gateway:
         probe = "import six; print(six.__version__, six.__file__)"
         assert gateway.run(probe)["error"]["type"] == "ModuleNotFoundError"

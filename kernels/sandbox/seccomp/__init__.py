@@ -49,8 +49,8 @@ def program(profile: Profile, arch: str = sysc.ARCH) -> bytes:
 def confine_signals(pid: int) -> None:
     """Signals to any process but *pid* are refused with EPERM, for this thread and all it starts.
 
-    For level L1 without an own uid on a Linux whose Landlock does not confine signals: the gateway has the same uid. The price:
-    a kernel cannot end its own children. Load this before the other filter, which denies loading any.
+    For level L1 without an own uid on a Linux whose Landlock does not confine signals: the gateway has the same uid.
+    The price: a kernel cannot end its own children. Load this before the other filter, which denies loading any.
     """
     numbers = [_table()["numbers"][sysc.ARCH][name] for name in _SIGNALLING]
     code = [(_LOAD, 0, 0, _NUMBER)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import kernels
 from kernels.contract import Level
+from kernels.sandbox import root
 
 APP_DIR = str(Path(kernels.__file__).resolve().parents[1])
 _BUILD = """
@@ -66,9 +67,19 @@ sys.exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def run_as_zygote(
-    python: str, inside: str, *, level: Level = Level.L3, extra: Any = (), hidden: Any = (), user: bool = False
+    python: str,
+    inside: str,
+    *,
+    level: Level = Level.L3,
+    extra: Any = (),
+    hidden: Any = (),
+    user: bool = False,
+    under: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """The finished process of *inside*, run in a root built for *python* with the kernels package importable."""
+    """The finished process of *inside*, run in a root built for *python* with the kernels package importable.
+
+    *under* is a command that runs the whole.
+    """
     options = {
         "python": python,
         "inside": inside,
@@ -80,7 +91,7 @@ def run_as_zygote(
     script = _BUILD.format(app_dir=APP_DIR, options=json.dumps(options))
     builder = "/usr/bin/python3" if user else sys.executable
     return subprocess.run(
-        [builder, "-I", "-c", script],
+        [*under, builder, "-I", "-c", script],
         capture_output=True,
         text=True,
         timeout=120,
@@ -91,9 +102,60 @@ def run_as_zygote(
     )
 
 
-def run_as_kernel(python: str, code: str, *, preload: str = "", level: Level = Level.L3, user: bool = False) -> str:
+def run_as_kernel(
+    python: str,
+    code: str,
+    *,
+    preload: str = "",
+    level: Level = Level.L3,
+    user: bool = False,
+    under: tuple[str, ...] = (),
+) -> str:
     """What *code* printed as a confined kernel of a zygote that ran *preload*; AssertionError if it failed."""
     inside = _CONFINE.format(level=int(level), preload=preload, code=code)
-    done = run_as_zygote(python, inside, level=level, user=user)
+    done = run_as_zygote(python, inside, level=level, user=user, under=under)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+_PLAIN = """
+import os, resource, subprocess
+from kernels.contract import Level, Policy
+from kernels.sandbox import root, seccomp, steps
+seccomp.program("confined")
+spec = root.RootSpec({python!r}, {app_dir!r})
+readable = root.plain_paths(spec)
+pid = os.fork()
+if pid == 0:
+    try:
+        data = next(l for l in open("/proc/self/status") if l.startswith("VmData")).split()[1]
+        steps.confine(steps.Confinement(Level.L1, Policy(), 1879048189, 1879048189, work_dir={work_dir!r}, readable=readable,
+                                        data_baseline_bytes=int(data) * 1024))
+        os.chdir({work_dir!r})
+        exec(compile({code!r}, "<code>", "exec"), {{"__name__": "__main__"}})
+        sys.stdout.flush()
+        os._exit(0)
+    except BaseException:
+        import traceback; traceback.print_exc(); sys.stderr.flush()
+        os._exit(1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
+"""
+
+
+def run_without_root(python: str, work_dir: str, code: str) -> str:
+    """What *code* printed as a kernel at level L1, on host paths; AssertionError if it failed."""
+    argv = root.plain_command(root.RootSpec(python, APP_DIR))
+    inside = _PLAIN.format(python=python, app_dir=APP_DIR, work_dir=work_dir, code=code)
+    argv[3] = argv[3].replace("from kernels.zygote import main\nsys.exit(main())", inside)
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin"},
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

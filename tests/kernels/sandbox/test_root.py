@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 from kernels.contract import Level
 from kernels.sandbox import root
 from kernels.sandbox.python_home import PythonUnusable, describe_python
-from tests.kernels.sandbox.rooted import APP_DIR, run_as_kernel, run_as_zygote
+from tests.kernels.sandbox.rooted import APP_DIR, run_as_kernel, run_as_zygote, run_without_root
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="builds a root file system as root")
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -301,3 +304,49 @@ assert all(int(facts[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", 
             "import os; names = [n for n in os.listdir('/proc') if n.isdigit()]; assert names == [str(os.getpid())], names"
         )
         run_as_kernel(sys.executable, code)
+
+    @pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the denials")
+    @pytest.mark.parametrize("use", [*USES, *STACK])
+    def test_nothing_is_denied_that_is_not_known_to_be_harmless(self, use: str, tmp_path: Path) -> None:
+        """Each denial here is one that the library falls back from; a new one is a program that may break."""
+        if use in STACK and not Path(KERNEL_PYTHON).exists():
+            pytest.skip("no environment for kernels is installed")
+        log = tmp_path / "strace"
+        under = ("strace", "-f", "-qq", "-Z", "-o", str(log))
+        if use in STACK:
+            run_as_kernel(KERNEL_PYTHON, STACK[use], preload="import numpy, pandas, matplotlib.pyplot", under=under)
+        else:
+            run_as_kernel(sys.executable, USES[use], under=under)
+        denied = re.findall(r"^\d+ +(\w+)\((.*)\) += -1 (ENOSYS|EPERM|EACCES)", log.read_text(), re.MULTILINE)
+        strange = [line for line in denied if not _is_known(*line)]
+        assert not strange
+
+
+def _is_known(call: str, arguments: str, error: str) -> bool:
+    """clone3 falls back to clone, OpenBLAS to memory without a policy, isatty() to no."""
+    if call == "ioctl":
+        return any(name in arguments for name in ("TCGETS", "SIOCGIFCONF"))
+    return (call, error) in {("clone3", "ENOSYS"), ("mbind", "EPERM")}
+
+
+@pytest.mark.sandbox
+@needs_root
+@needs_system_python
+def test_without_a_root_of_its_own_a_kernel_still_computes() -> None:
+    """Level L1 on host paths: programs, threads and files in the work directory; no sockets, no gateway."""
+    code = f"""
+import subprocess, threading, sqlite3, tempfile, os, json, importlib.util
+assert subprocess.run(["/bin/sh", "-c", "echo 42"], capture_output=True, text=True, check=True).stdout == "42\\n"
+thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
+open("a", "w").write("x"); base = sqlite3.connect("db"); base.execute("create table t(x)"); base.commit()
+assert importlib.util.find_spec("gateway") is None
+for path in ({APP_DIR!r} + "/gateway", {APP_DIR!r} + "/pyproject.toml", "/etc/shadow", "/root", "/home"):
+    try:
+        os.open(path, os.O_RDONLY)
+    except (PermissionError, FileNotFoundError):
+        continue
+    raise AssertionError(path)
+"""
+    with tempfile.TemporaryDirectory(prefix="omega-test-") as work_dir:
+        os.chown(work_dir, 1879048189, 1879048189)
+        run_without_root(SYSTEM_PYTHON, work_dir, code)

@@ -157,7 +157,7 @@ def test_without_namespaces_no_socket_can_be_made_bound_or_connected() -> None:
 
 
 def test_without_namespaces_no_file_can_be_cut_short_by_its_path() -> None:
-    """Landlock before version 3 lets truncation pass: a file of the same uid could be emptied without being opened to write."""
+    """Landlock before version 3 lets truncation pass, so a file of the same uid could be emptied."""
     truncate, append = 0x200, 0x400
     for name, place in (("open", 1), ("openat", 2)):
         arguments = [0] * 6
