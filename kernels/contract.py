@@ -25,6 +25,10 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 """The listening sockets a kernel inherits, in the order their descriptors are passed."""
 
 
+IN_GROUP, GO = b"in", b"go"
+"""What the spawner writes through a kernel's gate: it is in its control group; it has been looked at and may run."""
+
+
 class ContractError(ValueError):
     """A control packet that is not of the agreed form."""
 

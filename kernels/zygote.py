@@ -14,11 +14,8 @@ import sys
 from typing import NoReturn
 
 from kernels import contract
-from kernels.contract import CHANNELS, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
+from kernels.contract import CHANNELS, GO, IN_GROUP, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
 from kernels.sandbox import descriptors, seccomp, steps, sysc
-
-GATE_BYTES = 4096
-"""A kernel's whole report on its confinement; it is sent before any user code exists."""
 
 
 def main() -> NoReturn:
@@ -84,8 +81,11 @@ def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tu
     try:
         os.setsid()
         descriptors.detach_standard()
+        # In its control group first: the group it is in when it makes its namespaces is all it will ever see of the tree.
+        if os.read(gate, len(IN_GROUP)) != IN_GROUP:
+            os._exit(code)
         _confine(fork, (*channels.values(), gate), readable)
-        if os.read(gate, 2) == b"go":
+        if os.read(gate, len(GO)) == GO:
             os.close(gate)
             _run_kernel(fork, channels)
             code = 0

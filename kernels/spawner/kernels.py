@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.contract import Forked, Level, Packet, Reaped, Refused, Spawn, SpawnerOptions, Started
+from kernels.contract import GO, IN_GROUP, Forked, Level, Packet, Reaped, Refused, Spawn, SpawnerOptions, Started
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.family import Member
@@ -113,7 +113,7 @@ class Kernels:
                 os.close(fd)
 
     def forked(self, zygote: Zygote, forked: Forked) -> None:
-        """The zygote answered: put the child into its cgroup while it is still confining itself."""
+        """The zygote answered: put the child into its control group, and let it confine itself there."""
         member = self._members.get(forked.kernel_id)
         if member is None:
             if forked.pid:
@@ -130,11 +130,11 @@ class Kernels:
         self._loop.watch(member.pidfd, lambda: self._kernel_died(member))
         try:
             member.cgroup.attach(forked.pid)
+            if member.gate is not None:
+                member.gate.send(IN_GROUP)
         except OSError as error:
             member.refuse("cgroup", str(error))
             self._end(member)
-        else:
-            self._release(member)
 
     def _gate_spoke(self, member: Member) -> None:
         if member.gate is not None:
@@ -153,7 +153,7 @@ class Kernels:
         uid = member.uid if self._has_own_uids else None
         try:
             attest(member.pid, Expectation(self._level, uid, uid, member.foreign))
-            member.gate.send(b"go")
+            member.gate.send(GO)
         except (AttestationFailed, OSError) as error:
             member.refuse("attestation", str(error))
             self._end(member)
