@@ -198,14 +198,19 @@ async def isolation_steps() -> dict[str, float]:
     return {step: Samples(tuple(values)).p50 for step, values in taken.items()}
 
 
-def machine(python: str) -> dict[str, str]:
+def machine(bare_python: str) -> dict[str, str]:
     """What the numbers were taken on."""
-    version = subprocess.run([python, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     total = int(Path("/proc/meminfo").read_text().split()[1]) / 1024**2
     return {
         "cores": str(os.cpu_count()),
         "memory": f"{total:.0f} GiB",
         "Linux": os.uname().release,
-        "Python": version.removeprefix("Python "),
         "architecture": os.uname().machine,
+        "kernels' Python": _version(str(plain.KERNEL_PYTHON)),
+        "bare Python": _version(bare_python),
     }
+
+
+def _version(python: str) -> str:
+    said = subprocess.run([python, "--version"], check=True, capture_output=True, text=True).stdout
+    return said.strip().removeprefix("Python ")

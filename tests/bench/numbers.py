@@ -49,7 +49,14 @@ class Row:
 
     def cells(self) -> Sequence[str]:
         """The row's cells, as text."""
-        return self.work, self.ours.shown(), self.against, self.theirs.shown(), f"{self.ratio:.2f}", self.reach
+        return (
+            self.work,
+            self.ours.shown(),
+            self.against,
+            self.theirs.shown(),
+            f"{self.ratio:.2g}" if self.ratio < 0.1 else f"{self.ratio:.2f}",
+            self.reach,
+        )
 
 
 def _digits(value: float) -> str:
