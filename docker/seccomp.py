@@ -15,8 +15,9 @@ from kernels.sandbox.seccomp import policy
 TARGET = Path(__file__).with_name("seccomp.json")
 ISOLATING = """
 unshare setns clone clone3 mount umount2 pivot_root chroot move_mount open_tree mount_setattr fsopen fsconfig fsmount
-sethostname setdomainname setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset capget prctl seccomp
-landlock_create_ruleset landlock_add_rule landlock_restrict_self pidfd_open pidfd_send_signal pidfd_getfd
+sethostname setdomainname setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset
+capget prctl seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self pidfd_open pidfd_send_signal
+pidfd_getfd
 """
 """Setting a kernel up: namespaces, mounts, identities, locks, and ending it by a handle."""
 SERVING = """
