@@ -19,6 +19,8 @@ _WIDE = ("display.max_columns", None, "display.max_rows", 200, "display.width", 
 class DataError(Exception):
     """Data that can't be analyzed; the message says why."""
 
+    __module__ = "builtins"  # what a traceback puts before the name: callers know no module of ours
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -154,10 +156,9 @@ def _summary(frame: pd.DataFrame) -> Report:
 
 
 def _described(frame: pd.DataFrame) -> pd.DataFrame:
-    """What ``DataFrame.describe`` says of the numeric columns, or of all when none is numeric."""
+    """What ``DataFrame.describe`` says: of numbers and dates, or of all columns when none holds numbers."""
     try:
-        numeric = _numeric(frame)
-        return numeric.describe() if len(numeric.columns) else _hashable(frame).describe()
+        return frame.describe() if len(_numeric(frame).columns) else _hashable(frame).describe(include="all")
     except (TypeError, ValueError) as error:
         raise DataError(f"The data can't be summarised: {error}") from None
 
@@ -167,7 +168,7 @@ def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.select_dtypes("number")
+    return frame.select_dtypes("number", exclude="timedelta")
 
 
 def _correlation(frame: pd.DataFrame) -> Report:
@@ -199,6 +200,4 @@ def _shown(number: Any) -> str:
 
 def _table(table: pd.DataFrame) -> dict[str, Any]:
     """``{column: {row: value}}``."""
-    return {
-        str(name): {str(row): values.to_json(value) for row, value in column.items()} for name, column in table.items()
-    }
+    return {str(name): {str(row): values.to_json(value) for row, value in column.items()} for name, column in table.items()}

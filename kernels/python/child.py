@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import uuid
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from kernels.contract import CHANNELS
-from kernels.python.parts import Parts, streams, take
+from kernels.python.parts import Parts, take
 from kernels.python.publisher import Attendant
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 LINGER_MS = 1000
+FLUSH_S = 0.1
+AGAIN_S = 0.01
 _TYPES = {"shell": zmq.ROUTER, "stdin": zmq.ROUTER, "control": zmq.ROUTER, "iopub": zmq.XPUB}
 
 
@@ -58,13 +61,14 @@ def _set_up_process(start: ChildStart) -> None:
     os.environ.clear()
     os.environ.update(_environment(start))
     os.chdir(start.work_dir)
-    sys.path[:] = [folder for folder in sys.path if folder not in ("", start.work_dir)] + [start.work_dir]
+    time.tzset()
+    sys.path[:] = [start.work_dir, *(folder for folder in sys.path if folder not in ("", start.work_dir))]
     sys.argv[:] = [""]
     reseed()
 
 
 def _environment(start: ChildStart) -> dict[str, str]:
-    temporary = "/tmp"  # noqa: S108  # private to the kernel: its own mount, or its own directory named by env
+    temporary = "/tmp"  # private to the kernel: its own mount, or its own directory named by env
     fixed = {
         "HOME": start.work_dir,
         "PATH": os.pathsep.join((os.path.dirname(sys.executable) or "/usr/bin", "/usr/local/bin", "/usr/bin", "/bin")),
@@ -134,14 +138,17 @@ def _attach_output(parts: Parts, attendant: Attendant) -> None:
 
     def again() -> None:
         if not record.flush_if_possible():
-            loop.call_later(0.01, again)
+            loop.call_later(AGAIN_S, again)
 
     def later() -> None:
-        loop.call_later(0.1, again)
+        loop.call_later(FLUSH_S, again)
 
-    for reader in record.capture(lambda: loop.call_soon_threadsafe(later)):
+    def wake() -> None:
+        loop.call_soon_threadsafe(later)
+
+    for reader in record.capture(wake):
         loop.add_reader(reader, record.drain)
-    sys.stdout, sys.stderr = streams(record)
+    sys.stdout, sys.stderr = parts.kernel.streams
 
 
 def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant, loop: IOLoop) -> None:

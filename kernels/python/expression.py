@@ -16,6 +16,8 @@ MAX_CHARS = 10_000
 class MathError(Exception):
     """The text is not one expression; the message says what it is instead."""
 
+    __module__ = "builtins"  # what a traceback puts before the name: callers know no module of ours
+
 
 def compile_expression(source: str, name: str) -> CodeType:
     """*source* compiled as one expression; raises MathError for anything else."""
@@ -40,11 +42,13 @@ def _reason(text: str, name: str, error: SyntaxError) -> str:
     try:
         body = ast.parse(text, name).body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return f"Not an expression: {error.msg} (line {error.lineno}, column {error.offset})"
+        return f"Not an expression: {error.msg}"
     if len(body) > 1:
         return f"Expected one expression, found {len(body)} statements"
     if not body:
         return "The expression is empty"
+    if isinstance(body[0], ast.Expr):  # yield and await, which only functions may hold
+        return f"Not an expression: {error.msg}"
     return f"Expected an expression, found a statement ({type(body[0]).__name__.lower()})"
 
 

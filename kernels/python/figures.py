@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from weakref import WeakSet
 
+import matplotlib
+from matplotlib import pyplot as plt
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.backend_bases import FigureCanvasBase, FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+BACKEND = "module://kernels.python.figures"
 Format = Literal["png", "svg"]
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 
@@ -35,7 +38,7 @@ class _Entry:
     """One figure of this run, from its creation until it is published or discarded."""
 
     figure: Figure | None
-    is_saved: bool = False
+    is_saved: bool = False  # or displayed: closing it does not discard it
     picture: Picture | None = None
     is_done: bool = False
 
@@ -106,17 +109,17 @@ class Gallery:
         self._entries.clear()
 
     def displayed(self, figure: Figure) -> Picture | None:
-        """The picture for an explicit ``display(figure)``, or None when this run has published it already."""
+        """The picture for an explicit ``display(figure)`` of a figure that does not come in its turn anyway."""
         if figure in self._published:
             return None
         entry = self._find(figure)
+        if entry is not None:
+            entry.is_saved = True
+            return None
         picture = self._render(figure)
         if picture is not None:
             self._published.add(figure)
             self.count += 1
-        if entry is not None:
-            entry.is_done = True
-            self._publish_leading()
         return picture
 
     def _find(self, figure: Figure) -> _Entry | None:
@@ -200,8 +203,19 @@ class FigureCanvas(FigureCanvasAgg):
     manager_class = Manager
 
 
-def watch_saving() -> None:
-    """Let the gallery know of every figure that is saved, also of those pyplot has never seen."""
+def install() -> None:
+    """Make this the backend that stays, whatever code asks for, and let the gallery know of every figure saved."""
+    plt.switch_backend(BACKEND)
+    plt.switch_backend = _stay
+    matplotlib.use = _stay
+    _watch_saving()
+
+
+def _stay(backend: str, *, force: bool = True) -> None:
+    """Accept any backend's name: a window can't open here, and code that asks for Agg wants its figures too."""
+
+
+def _watch_saving() -> None:
     save = Figure.savefig
 
     def savefig(self: Figure, *args: Any, **kwargs: Any) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
-from kernels.python import figures, tasks, usage
+from kernels.python import figures, tasks, tracebacks, usage
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Compiler, Shell
-from kernels.python.streams import Record
+from kernels.python.streams import Record, Stream
 
 
 class NoShellThread:
@@ -38,6 +38,7 @@ class Kernel(IPythonKernel):
     def __init__(self, publisher: Publisher, record: Record, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.record = record
+        self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
         self._omega: dict[str, Any] | None = None
         figures.gallery.publish = self._publish_picture
 
@@ -62,11 +63,28 @@ class Kernel(IPythonKernel):
             return reply
         meter = usage.Meter()
         with self._ours():
-            outcome = await tasks.Run(self, request, code).run(kwargs.get("store_history", True))
+            outcome = await self._run(tasks.Run(self, request, code), kwargs.get("store_history", True))
         self._omega = {"variables": outcome.variables, "usage": meter.read()}
         return self._reply(outcome)
 
+    async def _run(self, run: tasks.Run, store_history: bool) -> tasks.Outcome:
+        try:
+            return await run.run(store_history)
+        except BaseException as error:  # noqa: BLE001  # an interrupt that came late: every request gets its reply
+            return tasks.Outcome(tracebacks.describe(error))
+        finally:
+            self.end_if_forked()
+            sys.stdout, sys.stderr = self.streams  # code may have put anything there; the next run needs them
+
+    def end_if_forked(self) -> None:
+        """End a process that user code forked and let run on: only the original may answer."""
+        if not self.record.is_owner():
+            for stream in self.streams:
+                stream.flush()
+            os._exit(0)
+
     def _finish_plain(self) -> None:
+        self.end_if_forked()
         try:
             figures.gallery.finish()
         except Exception:  # noqa: BLE001  # drawing failed: the shell shows why, as it does for a plain inline figure
@@ -113,12 +131,3 @@ class Kernel(IPythonKernel):
         body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
         data = {picture.mime: body, "text/plain": picture.text}
         self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})
-
-    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Answer, then stop the main loop; the process ends with it."""
-        await super().shutdown_request(stream, ident, parent)
-        sys.stdout.flush()
-
-    def main_loop_is_running(self) -> bool:
-        """Whether the caller is inside the kernel's own event loop."""
-        return asyncio._get_running_loop() is not None

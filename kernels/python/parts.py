@@ -9,12 +9,15 @@ from typing import Any
 
 from ipykernel.jsonutil import json_clean
 from jupyter_client.session import Session
+from matplotlib.figure import Figure
+from matplotlib_inline.config import InlineBackend
 
 from kernels.python import figures
 from kernels.python.kernel import Kernel
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Profile, config
-from kernels.python.streams import Name, Record, Stream
+from kernels.python.streams import Name, Record
+from kernels.python.texts import clean
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ _made: list[Parts] = []
 
 def build() -> Parts:
     """The kernel at rest. Called once, in the zygote."""
-    session = Session(key=b"at rest", username="kernel", check_pid=True)
+    session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
     publisher = Publisher()
     record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent))
     publisher.welcome = lambda topic: _welcome(session, topic)
@@ -72,9 +75,9 @@ def _kernel(session: Session, publisher: Publisher, record: Record) -> Kernel:
 def _prepare_display(kernel: Kernel) -> None:
     shell: Any = kernel.shell
     formatters = shell.display_formatter.formatters
-    formatters["image/png"].for_type(figures.Figure, lambda figure: _shown(figure, "png"))
-    formatters["image/svg+xml"].for_type(figures.Figure, lambda figure: _shown(figure, "svg"))
-    shell.enable_gui = lambda gui=None: None
+    formatters["image/png"].for_type(Figure, lambda figure: _shown(figure, "png"))
+    formatters["image/svg+xml"].for_type(Figure, lambda figure: _shown(figure, "svg"))
+    shell.configurables.append(InlineBackend())  # accepts ``%config InlineBackend...``, which changes nothing here
 
 
 def _shown(figure: Any, form: str) -> Any:
@@ -88,7 +91,7 @@ def _shown(figure: Any, form: str) -> Any:
 
 
 def _emit(session: Session, publisher: Publisher, name: Name, text: str, parent: Any) -> bool:
-    content = json_clean({"name": name, "text": text.encode("utf-8", "replace").decode("utf-8")})
+    content = json_clean({"name": name, "text": clean(text)})
     message = session.msg("stream", content, parent=parent)
     parts: list[Any] = session.serialize(message, ident=b"stream." + name.encode())
     return publisher.try_send(parts)
@@ -98,8 +101,3 @@ def _welcome(session: Session, topic: bytes) -> list[bytes]:
     message = session.msg("iopub_welcome", {"subscription": topic.decode("utf-8", "replace")}, parent={})
     parts: list[bytes] = session.serialize(message)
     return [topic, *parts] if topic else parts
-
-
-def streams(record: Record) -> tuple[Stream, Stream]:
-    """New stdout and stderr over *record*."""
-    return Stream(record, "stdout", 1), Stream(record, "stderr", 2)

@@ -13,7 +13,6 @@ from pathlib import Path
 from kernels.python import memory, warm
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-BACKEND = "module://kernels.python.figures"
 PACKAGES = (
     "numpy",
     "pandas",
@@ -38,7 +37,7 @@ def preload() -> dict[str, str]:
     """Import, warm and freeze everything; answers with the packages' versions. Call once, before any fork."""
     for name in THREADS:
         os.environ[name] = "1"  # read when the libraries load: no thread of theirs may exist when the zygote forks
-    os.environ["MPLBACKEND"] = BACKEND
+    os.environ["MPLBACKEND"] = "agg"  # until our own backend is installed
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -47,6 +46,8 @@ def preload() -> dict[str, str]:
         _prepare_figures()
         warm.exercise()
         _build()
+    # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.
+    warnings.filterwarnings("ignore", message=r"This process .* is multi-threaded", category=DeprecationWarning)
     _check()
     memory.settle()
     return {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -56,7 +57,7 @@ def _prepare_figures() -> None:
     from kernels.python import figures, fonts  # here: the libraries read the environment when they are imported
 
     fonts.configure()
-    figures.watch_saving()
+    figures.install()
 
 
 def _build() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kernels.python.texts import clean, type_name
+
 PREVIEW_CHARS = 200
 ITEMS = 20
 DEPTH = 3
@@ -21,7 +23,13 @@ _PLAIN = frozenset(
     {bool, type(None), float, complex, datetime.date, datetime.time, datetime.datetime, datetime.timedelta, range}
     | {decimal.Decimal, fractions.Fraction, type(Ellipsis), slice, pd.Timestamp, pd.Timedelta, type(pd.NaT)}
 )
-_BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", deque: "[]"}
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("{", "}"),
+    deque: ("[", "]"),
+}
 _MAPPINGS = frozenset({dict, OrderedDict, defaultdict, Counter})
 SIZED = frozenset(
     {list, tuple, set, frozenset, deque, dict, OrderedDict, defaultdict, Counter, str, bytes, bytearray, range}
@@ -29,16 +37,10 @@ SIZED = frozenset(
 ) - {np.ndarray, pd.DataFrame, pd.Series}
 
 
-def type_name(kind: type) -> str:
-    """The plain name of *kind*, whatever its metaclass says."""
-    name = type.__dict__["__name__"].__get__(kind)
-    return str(name)[:PREVIEW_CHARS]
-
-
 def preview(value: object) -> str:
     """At most 200 characters about *value*; for types of the caller only ``<name object>``."""
     text = _render(value, DEPTH, PREVIEW_CHARS)
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = clean(text)
     return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 3] + "..."
 
 
@@ -56,7 +58,7 @@ def _render(value: Any, depth: int, room: int) -> str:
         return _mapping(value, kind, depth, room)
     if kind in (FunctionType, BuiltinFunctionType):
         return f"<function {str(value.__name__)[:room]}>"
-    if isinstance(value, type):
+    if issubclass(kind, type):  # isinstance would ask the value for its __class__
         return f"<class {type_name(value)}>"
     return _library(value, kind, depth, room)
 

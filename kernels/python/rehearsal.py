@@ -15,7 +15,7 @@ import zmq
 from tornado.ioloop import IOLoop
 
 from kernels.python import figures, tracebacks
-from kernels.python.parts import Parts, streams
+from kernels.python.parts import Parts
 from kernels.python.publisher import Attendant
 
 ROUNDS = 12
@@ -47,7 +47,7 @@ def rehearse(parts: Parts) -> None:
     parts.publisher.open(nowhere)
     parts.record.own()
     kernel.shell_stream = None
-    sys.stdout, sys.stderr = streams(parts.record)
+    sys.stdout, sys.stderr = kernel.streams
     sys.modules["__main__"] = kernel.shell.user_module
     loop = IOLoop(make_current=False)
     kernel.io_loop = loop

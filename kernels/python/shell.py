@@ -7,16 +7,17 @@ import sys
 from io import StringIO
 from typing import Any
 
-from IPython.core.autocall import ZMQExitAutocall
-from IPython.core.profiledir import ProfileDir
-from IPython.lib import pretty
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQInteractiveShell
-from traitlets import Type
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.profiledir import ProfileDir
+from IPython.lib import pretty
+from traitlets import Type, default
 from traitlets.config import Config
 
 from kernels.python import tracebacks, values
+from kernels.python.texts import clean, cut, type_name
 
 TEXT_CHARS = 100_000
 JSON_CHARS = 64 * 1024
@@ -45,7 +46,6 @@ class Compiler(XCachingCompiler):
         self._count += 1
         return tracebacks.CODE_NAME if self._count == 1 else f"<code {self._count}>"
 
-
     def forget(self) -> None:
         """Number from the start again."""
         self._count = 0
@@ -56,11 +56,11 @@ class Compiler(XCachingCompiler):
 class Exit(ZMQExitAutocall):
     """``exit`` and ``quit``: in our own requests they end the run, not the kernel."""
 
-    def __call__(self, code: object = None) -> None:
+    def __call__(self, code: object = None, keep_kernel: bool = False) -> None:
         """End the run with *code*."""
         if self._ip.is_ours:
             raise SystemExit(code)
-        super().__call__()
+        super().__call__(keep_kernel)
 
 
 class DisplayHook(ZMQShellDisplayHook):
@@ -94,8 +94,19 @@ class Shell(ZMQInteractiveShell):
     failure: BaseException | None = None
     _is_formatting = False
 
+    @default("exiter")
+    def _exiter_default(self) -> Exit:
+        return Exit(self)
+
     def init_environment(self) -> None:
         """Leave the environment alone: it is made in the child, without colours."""
+
+    def enable_matplotlib(self, gui: Any = None) -> tuple[str, str]:
+        """Accept ``%matplotlib`` of any kind: there is one backend."""
+        return "inline", "inline"
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Accept ``%gui``: there is none."""
 
     def init_history(self) -> None:
         """Keep history in memory only."""
@@ -177,15 +188,16 @@ class Shell(ZMQInteractiveShell):
         except _FullError:
             return stream.getvalue()[:TEXT_CHARS] + "... [cut]"
         except Exception as error:  # noqa: BLE001  # the caller's __repr__ may raise anything
-            return f"<{type(value).__name__} object; its repr raised {type(error).__name__}: {tracebacks.message(error)}>"
-        return values.text(stream.getvalue())
-
+            return (
+                f"<{type_name(type(value))} object; its repr raised {type_name(type(error))}: {tracebacks.message(error)}>"
+            )
+        return clean(stream.getvalue())
 
     def shown_text(self, value: Any) -> str:
         """What ``print`` shows of *value*, bounded like its repr."""
         if type(value) is str:
-            return values.text(value[:TEXT_CHARS])
-        return tracebacks.cut(values.text(tracebacks.message(Exception(value))), TEXT_CHARS)
+            return clean(value[:TEXT_CHARS])
+        return cut(clean(tracebacks.message(Exception(value))), TEXT_CHARS)
 
 
 class _FullError(Exception):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import ctypes
 import fcntl
+import functools
 import io
 import os
+import select
 import sys
 import threading
 import time
@@ -14,11 +16,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 Name = Literal["stdout", "stderr"]
-FLUSH_S = 0.1
 FLUSH_CHARS = 64 * 1024
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 64 * 1024
-STEP_S = 0.0002
+RETRY_S = 0.0002
 _DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
 
 
@@ -36,7 +37,7 @@ class Record:
         self._pipes: list[tuple[Name, int, codecs.IncrementalDecoder]] = []
         self._wake: Callable[[], None] = lambda: None
         self._waking = False
-        self._wrote_at = 0.0
+        self._ready: Callable[[], object] = lambda: False
         self._owner = 0
         self.parent: Any = {}
 
@@ -51,6 +52,10 @@ class Record:
             os.dup2(writer, descriptor)
             os.close(writer)
             self._pipes.append((name, reader, codecs.getincrementaldecoder("utf-8")("replace")))
+        watch = select.epoll()
+        for _name, reader, _decoder in self._pipes:
+            watch.register(reader, select.EPOLLIN)
+        self._ready = functools.partial(watch.poll, 0)  # half a microsecond: cheap enough for every print
         return [reader for _name, reader, _decoder in self._pipes]
 
     def own(self) -> None:
@@ -69,10 +74,8 @@ class Record:
     def write(self, name: Name, text: str) -> None:
         """Add *text*; whatever child processes wrote before it comes first."""
         with self._lock:
-            now = time.monotonic()
-            if now - self._wrote_at > STEP_S:
+            if text != "\n" and self._ready():
                 self._drain()
-            self._wrote_at = now
             self._append(name, text)
         if self._chars > FLUSH_CHARS:
             self.flush()
@@ -112,7 +115,7 @@ class Record:
     def flush(self) -> None:
         """Hand on everything written so far, waiting while the reader is behind."""
         while not self.flush_if_possible():
-            time.sleep(STEP_S)
+            time.sleep(RETRY_S)
 
     def flush_if_possible(self) -> bool:
         """Hand on what can go out now, and say whether that was all."""
@@ -129,13 +132,14 @@ class Record:
     def finish(self) -> None:
         """Hand on everything, including what C code still holds in its own buffers."""
         _C_LIBRARY.fflush(None)
-        for stream in (sys.__stdout__, sys.__stderr__):
+        for stream in _ORIGINALS:
             if stream is not None and not stream.closed:
                 stream.flush()
         self.flush()
 
 
 _C_LIBRARY = ctypes.CDLL(None)
+_ORIGINALS = (sys.__stdout__, sys.__stderr__)
 
 
 def _enlarge(pipe: int) -> None:

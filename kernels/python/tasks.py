@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ MIN_DPI, MAX_DPI = 10, 600
 
 class ChartError(Exception):
     """Chart code that drew nothing."""
+
+    __module__ = "builtins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,17 @@ class Run:
                     self._evaluate()
                 case _:
                     error = await self._execute(store_history)
+            self._kernel.end_if_forked()
             self._finish_figures(error)
         except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
             error = error or raised
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run is over; the handler of the next one comes with it
         return self._outcome(error, before)
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
         failure = None
         if isinstance(error, SystemExit):
-            failure = _exit_failure(error)
+            failure = _exit_failure(error, self._kernel.streams[1])
         elif error is not None:
             failure = tracebacks.describe(error)
         if not self._request.wants_variables or self._request.task in ("analyze", "math"):
@@ -131,9 +136,22 @@ class Run:
         return cast("BaseException | None", shell.failure)
 
     async def _until_interrupted(self, coroutine: Any) -> None:
-        future = asyncio.ensure_future(coroutine)
-        with self._kernel._cancel_on_sigint(future):
+        loop, future = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
+        is_interrupted = False
+
+        def interrupt(*_signal: object) -> None:
+            nonlocal is_interrupted
+            is_interrupted = True
+            loop.call_soon_threadsafe(future.cancel)  # threadsafe, because only that wakes the loop up
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
             await future
+        finally:
+            signal.signal(signal.SIGINT, before)
+        failure = self._shell.failure
+        if is_interrupted and isinstance(failure, asyncio.CancelledError):
+            self._shell.failure = KeyboardInterrupt().with_traceback(failure.__traceback__)
 
     def _transform(self) -> tuple[str, Any]:
         try:
@@ -151,13 +169,13 @@ class Run:
             return
         if not figures.gallery.count:
             raise ChartError(NO_FIGURE)
-        sys.stdout.write(CHART_SAVED)
+        self._kernel.streams[0].write(CHART_SAVED)
 
     # -- analyze and math ---------------------------------------------------------------------------------------------
 
     def _analyze(self) -> None:
         report = analyze.analyze(self._request.inputs)
-        sys.stdout.write(report.text)
+        self._kernel.streams[0].write(report.text)
         self._publish_result({"text/plain": report.text.strip("\n"), "application/json": report.numbers})
 
     def _evaluate(self) -> None:
@@ -165,7 +183,7 @@ class Run:
         tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
         with _outside_loop(self._code):
             result = eval(code, expression.names())
-        sys.stdout.write(f"Result: {self._shell.shown_text(result)}\n")
+        self._kernel.streams[0].write(f"Result: {self._shell.shown_text(result)}\n")
         bundle: dict[str, Any] = {"text/plain": self._shell.plain_text(result)}
         try:
             bundle["application/json"] = values.to_json(result)
@@ -199,18 +217,15 @@ def _chart_names() -> dict[str, Any]:
     return {"plt": plt, "np": np, "pd": pd, "sns": sns}
 
 
-def _exit_failure(error: SystemExit) -> Failure:
+def _exit_failure(error: SystemExit, stderr: Any) -> Failure:
+    """How a script would exit: a status of 0 to 255, and 1 for anything else, which goes to stderr."""
     code = error.code
     if code is None or isinstance(code, int):
-        status = int(code or 0)
+        status = int(code or 0) & 0xFF
     else:
-        sys.stderr.write(f"{_text(code)}\n")
+        stderr.write(tracebacks.message(Exception(code)) + "\n")
         status = 1
-    return Failure("SystemExit", str(status & 0xFF if abs(status) < 2**63 else 255), tracebacks.render(error))
-
-
-def _text(value: object) -> str:
-    return tracebacks.message(Exception(value))
+    return Failure("SystemExit", str(status), tracebacks.render(error))
 
 
 @contextmanager
@@ -231,5 +246,3 @@ def _outside_loop(code: str) -> Iterator[None]:
         asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
         if made is not None and not made.is_running():
             made.close()
-
-

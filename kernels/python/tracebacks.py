@@ -8,6 +8,8 @@ import sys
 import traceback
 from dataclasses import dataclass
 
+from kernels.python.texts import clean, cut, type_name
+
 CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
 MESSAGE_CHARS = 16 * 1024
@@ -25,7 +27,7 @@ class Failure:
 
 def describe(error: BaseException) -> Failure:
     """*error* as a Failure; nothing the exception's own methods do can make this raise."""
-    ename = _name(type(error))
+    ename = type_name(type(error))
     return Failure(ename, message(error), render(error))
 
 
@@ -36,9 +38,9 @@ def render(error: BaseException) -> str:
         _tidy(report, set())
         text = "".join(report.format())
     except Exception as problem:  # noqa: BLE001  # hostile exceptions may raise anything while being formatted
-        text = f"Traceback (most recent call last):\n{_name(type(error))}: {message(error)}\n"
-        text += f"(the full traceback could not be formatted: {_name(type(problem))})\n"
-    return cut(text, TEXT_CHARS)
+        text = f"Traceback (most recent call last):\n{type_name(type(error))}: {message(error)}\n"
+        text += f"(the full traceback could not be formatted: {type_name(type(problem))})\n"
+    return clean(cut(text, TEXT_CHARS))
 
 
 def message(error: BaseException) -> str:
@@ -46,20 +48,8 @@ def message(error: BaseException) -> str:
     try:
         text = str(error)
     except Exception as problem:  # noqa: BLE001  # __str__ is the caller's code
-        return f"<exception str() failed: {_name(type(problem))}>"
-    return cut(text, MESSAGE_CHARS)
-
-
-def cut(text: str, chars: int) -> str:
-    """*text*, its middle left out when it is longer than *chars*."""
-    if len(text) <= chars:
-        return text
-    half = chars // 2
-    return f"{text[:half]}\n... [{len(text) - 2 * half} characters left out] ...\n{text[-half:]}"
-
-
-def _name(kind: type) -> str:
-    return type.__getattribute__(kind, "__name__")  # type: ignore[no-any-return]  # a metaclass may lie
+        return f"<exception str() failed: {type_name(type(problem))}>"
+    return clean(cut(text, MESSAGE_CHARS))
 
 
 def _tidy(report: traceback.TracebackException, seen: set[int]) -> None:

@@ -24,12 +24,14 @@ import math
 import uuid
 from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
-from pathlib import PurePath
+from pathlib import PosixPath, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from kernels.python.texts import clean
 
 EXACT_INT = 2**53
 MAX_ITEMS = 10_000
@@ -46,13 +48,6 @@ class NotJsonError(Exception):
 def to_json(value: object, *, max_items: int = MAX_ITEMS, max_chars: int = MAX_CHARS) -> Json:
     """*value* as strict JSON; raises NotJsonError for unknown types, cycles and anything over the limits."""
     return _Writer(max_items, max_chars).convert(value, 0)
-
-
-def text(value: str) -> str:
-    """*value* with lone surrogates replaced, so that it is valid UTF-8."""
-    if value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def integer(value: int) -> int | str:
@@ -80,21 +75,21 @@ class _Writer:
         self._items -= 1
         if depth > MAX_DEPTH or self._items < 0:
             raise NotJsonError("too large or too deep")
+        if type(value) is str:
+            self._spend(len(value))
         convert = _SIMPLE.get(type(value))
         if convert is not None:
-            return self._spend(convert(value))
+            return convert(value)
         if type(value) in _SEQUENCES:
             return self._list(value, depth)
         if type(value) in _MAPPINGS:
             return self._dict(value.items(), depth)
         return self._library(value, depth)
 
-    def _spend(self, value: Json) -> Json:
-        if isinstance(value, str):
-            self._chars -= len(value)
-            if self._chars < 0:
-                raise NotJsonError("too much text")
-        return value
+    def _spend(self, chars: int) -> None:
+        self._chars -= chars
+        if self._chars < 0:
+            raise NotJsonError("too much text")
 
     def _list(self, values: Iterable[Any], depth: int) -> Json:
         return [self.convert(item, depth + 1) for item in values]
@@ -114,7 +109,7 @@ class _Writer:
         kind = type(value)
         if isinstance(value, np.generic) and kind.__module__ == "numpy":
             return self._scalar(value, depth)
-        if kind is np.ndarray or isinstance(value, pd.Index) and kind.__module__.startswith("pandas."):
+        if kind is np.ndarray or (isinstance(value, pd.Index) and kind.__module__.partition(".")[0] == "pandas"):
             return self._array(value, depth)
         if kind is pd.Series:
             return {"index": self._array(value.index, depth), "values": self._array(value, depth)}
@@ -174,7 +169,7 @@ _SIMPLE: dict[type, Callable[[Any], Json]] = {
     bool: bool,
     int: integer,
     float: number,
-    str: text,
+    str: clean,
     complex: str,
     decimal.Decimal: str,
     fractions.Fraction: str,
@@ -189,7 +184,7 @@ _SIMPLE: dict[type, Callable[[Any], Json]] = {
     pd.Interval: str,
     bytes: _bytes,
     bytearray: _bytes,
-    **{kind: str for kind in (PurePath, *PurePath.__subclasses__())},
+    **dict.fromkeys((PurePosixPath, PosixPath), str),
 }
 _SEQUENCES = frozenset({list, tuple, set, frozenset, range, deque})
 _MAPPINGS = frozenset({dict, OrderedDict, defaultdict, Counter, ChainMap, MappingProxyType})

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import time
 from collections.abc import Iterator, Mapping
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from kernels.python import previews
+from kernels.python.texts import clean, type_name
 
 MAX_NAMES = 200
+MAX_NAME_CHARS = 200
 BUDGET_S = 0.05
 Row = dict[str, Any]
 
@@ -51,28 +53,28 @@ def changed(before: Mapping[str, object], after: Mapping[str, object], bound: se
     ends_at = time.monotonic() + BUDGET_S
     rows: dict[str, Row] = {}
     for name, value in list(after.items()):
-        if name.startswith("_") or isinstance(value, ModuleType):
+        if not _is_public(name) or issubclass(type(value), ModuleType):
             continue
         if name not in bound and before.get(name, missing) is value:
             continue
         if len(rows) >= MAX_NAMES or time.monotonic() > ends_at:
             break
-        rows[name] = describe(value)
+        rows[clean(name)] = describe(value)
     return rows
+
+
+def _is_public(name: object) -> bool:
+    """Whether a key of the namespace is a name to report; code may have put anything there."""
+    return type(name) is str and not name.startswith("_") and len(name) <= MAX_NAME_CHARS
 
 
 def describe(value: object) -> Row:
     """Type, shape or length, and a short preview of *value*."""
     kind = type(value)
-    row: Row = {"type": previews.type_name(kind)}
+    row: Row = {"type": type_name(kind)}
     if kind in (np.ndarray, pd.DataFrame, pd.Series):
         row["shape"] = [int(size) for size in value.shape]  # type: ignore[attr-defined]  # these three have one
     if kind in previews.SIZED:
         row["length"] = len(value)  # type: ignore[arg-type]  # exact built-in and library types
     row["preview"] = previews.preview(value)
     return row
-
-
-def is_function(value: object) -> bool:
-    """Whether *value* is a plain function."""
-    return type(value) in (FunctionType, BuiltinFunctionType)

@@ -18,8 +18,11 @@ def main() -> None:
     from kernels.python.preload import preload
 
     packages = preload()
-    tasks = os.listdir("/proc/self/task")  # noqa: PTH208
-    control.send(json.dumps({"packages": packages, "threads": len(tasks), "debugpy": "debugpy" in sys.modules}).encode())
+    tasks = os.listdir("/proc/self/task")
+    ready = {"packages": packages, "threads": len(tasks), "debugpy": "debugpy" in sys.modules}
+    from kernels.python import child  # noqa: F401  # so that it counts among the modules, as in the real zygote
+
+    control.send(json.dumps({**ready, "modules": sorted(sys.modules)}).encode())
     while True:
         data, fds, _flags, _address = socket.recv_fds(control, 65536, 8)
         if not data:
@@ -33,7 +36,8 @@ def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
     pid = os.fork()
     if pid == 0:
         control.close()
-        from kernels.python.child import ChildStart, main as be_kernel
+        from kernels.python.child import ChildStart
+        from kernels.python.child import main as be_kernel
 
         be_kernel(
             ChildStart(

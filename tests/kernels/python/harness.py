@@ -20,7 +20,7 @@ from jupyter_client.session import Session
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(os.environ.get("OMEGA_KERNEL_PYTHON", ROOT / ".venv-kernels" / "bin" / "python"))
 CHANNELS = ("shell", "iopub", "stdin", "control")
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 
 
 @dataclass
@@ -80,7 +80,7 @@ class ForkServer:
         self.ready = self._answer()
 
     def _answer(self) -> dict[str, Any]:
-        data = self._socket.recv(65536)
+        data = self._socket.recv(1024 * 1024)
         if not data:
             raise RuntimeError("the fork server died")
         return dict(json.loads(data))

@@ -1,0 +1,191 @@
+"""Figures: each exactly once, in order of creation, whatever user code does with it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.kernels.python.harness import Reply, TestKernel
+
+pytestmark = pytest.mark.kernel
+HEAD = "import matplotlib.pyplot as plt, numpy as np, io\nfrom matplotlib.figure import Figure\n"
+MARKED = "def mark(n):\n    plt.figure(figsize=(n, 1)); plt.plot([1, 2]); return plt.gcf()\n"
+
+
+def widths(reply: Reply) -> list[int]:
+    """The widths of the pictures in hundreds of pixels, before margins were cut; figures of mark(n) are n wide."""
+    shown = [m["content"]["data"] for m in reply.messages if m["msg_type"] in ("display_data", "execute_result")]
+    sizes = [re.search(r"size (\d+)x", data["text/plain"]) for data in shown if "image/png" in data]
+    return [int(size.group(1)) // 100 for size in sizes if size]
+
+
+def pixels(reply: Reply) -> int:
+    """The width of the only picture in pixels."""
+    (image,) = reply.images()
+    return int.from_bytes(image[16:20], "big")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("mark(3)", [3]),
+        ("mark(3); plt.show()", [3]),
+        ("mark(3).show()", [3]),
+        ("mark(3); plt.show(); plt.show()", [3]),
+        ("mark(3).savefig('a.png')", [3]),
+        ("mark(3); plt.savefig('a.png'); plt.close()", [3]),
+        ("f = mark(3); f.savefig(io.BytesIO()); plt.close(f); f.savefig(io.BytesIO())", [3]),
+        ("f = mark(3); plt.show(); f.savefig(io.BytesIO())", [3]),
+        ("mark(3); plt.close()", []),
+        ("mark(3); plt.close('all'); mark(4)", [4]),
+        ("mark(3); mark(5); mark(4)", [3, 5, 4]),
+        ("mark(3); mark(5).savefig('b.png'); plt.close(); mark(4); plt.show()", [3, 5, 4]),
+        ("mark(3); plt.show(); mark(5); plt.show(); mark(4)", [3, 5, 4]),
+        ("for n in (2, 3, 4):\n    mark(n); plt.savefig('c.png'); plt.close()", [2, 3, 4]),
+        ("mark(3)\nplt.figure()", [3]),
+        ("f = Figure(figsize=(4, 1)); f.subplots().plot([1, 2]); f.savefig('d.png')", [4]),
+        ("f = Figure(figsize=(4, 1)); f.subplots().plot([1, 2])", []),
+        ("f = mark(3)\nf", [3]),
+        ("f = mark(3)\ndisplay(f); display(f)", [3]),
+        ("f = mark(3); plt.show()\nf", [3]),
+        ("f = mark(3); g = mark(5)\nf", [3, 5]),
+        ("import seaborn as sns; mark(3); sns.lineplot(x=[1, 2], y=[1, 2])", [3]),
+        ("import pandas as pd; pd.DataFrame({'a': [1, 2]}).plot(figsize=(4, 2))", [4]),
+        ("fig, axes = plt.subplots(2, 2, figsize=(4, 4)); axes[0, 0].plot([1, 2])", [4]),
+        ("plt.ioff(); mark(3)", [3]),
+        ("plt.ion(); mark(3); plt.show()", [3]),
+        ("import matplotlib; matplotlib.use('Agg'); mark(3)", [3]),
+        ("import matplotlib; matplotlib.use('TkAgg', force=False); mark(3)", [3]),
+        ("%matplotlib inline\nmark(3); plt.show()", [3]),
+        ("from IPython.display import display\ndisplay(mark(3))", [3]),
+        ("mark(3)\nraise ValueError('after')", [3]),
+    ],
+)
+def test_each_figure_is_published_once(shared: TestKernel, code: str, expected: list[int]) -> None:
+    """However a figure is left, shown, saved or closed, it comes exactly once and in order, and nothing warns."""
+    reply = shared.run(HEAD + MARKED + code)
+    assert reply.status == ("error" if "raise" in code else "ok"), reply.content
+    assert widths(reply) == expected
+    assert reply.text("stderr") == ""
+
+
+def test_nothing_of_an_earlier_run_comes_back(kernel: TestKernel) -> None:
+    """A figure belongs to the run that drew it."""
+    assert len(kernel.run(HEAD + "fig, ax = plt.subplots(); ax.plot([1, 2])").images()) == 1
+    assert kernel.run("x = 1").images() == []
+    assert kernel.run("plt.show()").images() == []
+    assert len(kernel.run("plt.plot([3, 4])").images()) == 1
+    assert len(kernel.run("ax.plot([2, 1]); fig.savefig('again.png')").images()) == 1
+
+
+def test_figures_come_between_the_texts_around_them(shared: TestKernel) -> None:
+    """plt.show() publishes where it stands in the output."""
+    reply = shared.run(HEAD + "print('a'); plt.plot([1, 2]); plt.show(); print('b')")
+    kinds = [m["msg_type"] for m in reply.messages if m["msg_type"] in ("stream", "display_data")]
+    assert kinds == ["stream", "display_data", "stream"]
+
+
+def test_a_figure_that_cannot_be_drawn_fails_the_run_and_keeps_the_others(shared: TestKernel) -> None:
+    """Bad math text is an error of the run; figures beside it still come."""
+    reply = shared.run(HEAD + "plt.figure(); plt.title('$\\\\nosuch$'); plt.figure(); plt.plot([1, 2])")
+    assert (reply.status, reply.content["ename"]) == ("error", "ValueError")
+    assert "nosuch" in reply.content["evalue"]
+    assert len(reply.images()) == 1
+    assert shared.run(HEAD + "plt.plot([1, 2])").status == "ok"
+
+
+def test_size_format_and_resolution_are_as_asked(shared: TestKernel) -> None:
+    """100 dots an inch unless asked otherwise; SVG on request."""
+    code = HEAD + "plt.figure(figsize=(4, 3)); plt.plot([1, 2])"
+    usual = pixels(shared.run(code))
+    assert 300 < usual <= 400
+    assert abs(pixels(shared.run(code, inputs={"dpi": 200})) - 2 * usual) <= 2
+    assert abs(pixels(shared.run(code + "; plt.gcf().set_dpi(50)")) - usual / 2) <= 2
+    svg = shared.run(code, inputs={"format": "svg"}).images("image/svg+xml")
+    assert len(svg) == 1
+    assert b"<svg" in svg[0]
+    assert len(shared.run(code, inputs={"format": "png", "dpi": 10**9}).images()) == 1
+
+
+def test_animations_draw_their_first_frame(shared: TestKernel) -> None:
+    """An animation is one figure, and no warning says that it was never rendered."""
+    reply = shared.run(
+        HEAD + "from matplotlib.animation import FuncAnimation\nfig, ax = plt.subplots()\n"
+        "line, = ax.plot([0, 1], [0, 1])\nani = FuncAnimation(fig, lambda i: line.set_ydata([0, i]), frames=3)\n"
+    )
+    assert len(reply.images()) == 1
+    assert reply.text("stderr") == ""
+
+
+def test_pictures_of_other_libraries_are_shown(shared: TestKernel) -> None:
+    """A PIL image as last expression, and display()."""
+    reply = shared.run("from PIL import Image\nImage.new('RGB', (5, 5), 'red')")
+    assert reply.result["image/png"].startswith("iVBOR")
+    assert len(shared.run("display(Image.new('RGB', (5, 5)))").images()) == 1
+
+
+def test_chart_predefines_the_names_and_says_saved(shared: TestKernel) -> None:
+    """plt, np, pd and sns need no import; success is told on stdout."""
+    reply = shared.run("print('mine')\nplt.plot(np.arange(3)); df = pd.DataFrame({'a': [1]}); sns.set_theme()", "chart")
+    assert reply.status == "ok", reply.content
+    assert reply.text("stdout") == "mine\nChart saved successfully\n"
+    assert len(reply.images()) == 1
+    assert list(reply.variables) == ["df"]
+
+
+@pytest.mark.parametrize("code", ["x = 1", "plt.figure()", "plt.plot([1]); plt.close()", ""])
+def test_a_chart_without_figure_is_an_error(shared: TestKernel, code: str) -> None:
+    """No figure, no success."""
+    reply = shared.run(code, "chart")
+    assert (reply.status, reply.content["ename"]) == ("error", "ChartError")
+    assert reply.content["evalue"].startswith("No figure was drawn")
+    assert "saved" not in reply.text()
+    assert "kernels" not in reply.traceback
+
+
+def test_chart_code_that_raises_reports_its_own_error(shared: TestKernel) -> None:
+    """The caller's error comes before a missing figure."""
+    reply = shared.run("1/0", "chart")
+    assert reply.content["ename"] == "ZeroDivisionError"
+    assert "saved" not in reply.text()
+
+
+def test_the_python_task_predefines_nothing(kernel: TestKernel) -> None:
+    """Only the chart task brings its names."""
+    assert kernel.run("plt").content["ename"] == "NameError"
+    assert kernel.run("np").content["ename"] == "NameError"
+
+
+STYLES = ["", "plt.rcParams['font.sans-serif'] = ['SimHei']\n", "plt.rcParams['font.family'] = 'Malgun Gothic'\n"]
+
+
+@pytest.mark.parametrize("style", [*STYLES, "sns.set_theme()\n", "plt.style.use('ggplot')\n", "plt.rcdefaults()\n"])
+@pytest.mark.parametrize("text", ["汉语图表", "漢語圖表", "日本語かなカナ", "한국어"])
+def test_cjk_text_draws_as_glyphs(shared: TestKernel, style: str, text: str) -> None:
+    """Each character is drawn as its own glyph, not as one box for all, whatever font the code asked for."""
+    code = style + (
+        "def drawn(t):\n"
+        "    fig = plt.figure(figsize=(1, 1)); fig.text(0.1, 0.1, t, fontsize=40); fig.canvas.draw()\n"
+        "    pixels = bytes(fig.canvas.buffer_rgba()); plt.close(fig); return pixels\n"
+        f"pictures = [drawn(t) for t in {text!r}]\n"
+        "missing = drawn(chr(0x10fffd))\n"
+        "plt.plot([1])\n"
+        "(len(set(pictures)), missing in pictures)"
+    )
+    reply = shared.run(code, "chart")
+    assert reply.result["text/plain"] == f"({len(set(text))}, False)"
+    assert reply.text("stderr") == ""
+    shared.run("plt.rcdefaults()\nplt.plot([1])", "chart")
+
+
+def test_no_font_warning_reaches_the_caller(shared: TestKernel) -> None:
+    """Unknown families and characters no font has are drawn without a word, also when code turns all warnings on."""
+    reply = shared.run(
+        "import warnings; warnings.simplefilter('always')\n"
+        "plt.rcParams['font.family'] = ['NoSuchFont', 'AlsoNot']\n"
+        "plt.title('\\U0010fffd \\U0001F600 ∑'); plt.plot([1, 2]); plt.tight_layout(); plt.savefig('x.png'); plt.show()\n"
+        "plt.rcdefaults()",
+        "chart",
+    )
+    assert (reply.status, reply.text("stderr")) == ("ok", "")
