@@ -42,6 +42,11 @@ class Kernel(IPythonKernel):
         self._omega: dict[str, Any] | None = None
         figures.gallery.publish = self._publish_picture
 
+    def _publish_status(self, status: str, *args: Any, **kwargs: Any) -> None:
+        # "starting" would come before or after iopub_welcome as chance has it; so the welcome is always the first.
+        if status != "starting":
+            super()._publish_status(status, *args, **kwargs)
+
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         """Attribute what follows to the request *parent*."""
         super().set_parent(ident, parent, channel)

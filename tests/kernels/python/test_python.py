@@ -275,7 +275,8 @@ def test_processes_and_threads_work(shared: TestKernel) -> None:
         [*(f"child {n}" for n in range(4)), "[0, 1, 4, 9]", "thread 1", "forked 2"]
     )
     reply = shared.run(
-        "from concurrent.futures import ProcessPoolExecutor\nwith ProcessPoolExecutor(2) as e: print(list(e.map(abs, [-1, -2])))"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "with ProcessPoolExecutor(2) as e: print(list(e.map(abs, [-1, -2])))"
     )
     assert reply.text() == "[1, 2]\n"
 
