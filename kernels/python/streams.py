@@ -20,6 +20,8 @@ FLUSH_CHARS = 64 * 1024
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 64 * 1024
 RETRY_S = 0.0002
+SETTLE_S = 0.0005
+SETTLE_EVERY_S = 0.02
 _DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
 
 
@@ -39,6 +41,7 @@ class Record:
         self._waking = False
         self._ready: Callable[[], object] = lambda: False
         self._owner = 0
+        self._settled_at = 0.0
         self.parent: Any = {}
 
     def capture(self, wake: Callable[[], None]) -> list[int]:
@@ -76,13 +79,16 @@ class Record:
         with self._lock:
             if text != "\n" and self._ready():
                 self._drain()
-            self._append(name, text)
+            # In pieces, so that what fits below the reader's limit arrives however much is printed at once.
+            for start in range(0, len(text), FLUSH_CHARS):
+                self._append(name, text[start : start + FLUSH_CHARS])
         if self._chars > FLUSH_CHARS:
             self.flush()
 
     def _append(self, name: Name, text: str) -> None:
-        if self._chunks and self._chunks[-1][0] == name and self._chunks[-1][1] is self.parent:
-            self._chunks[-1][2].append(text)
+        last = self._chunks[-1] if self._chunks else None
+        if last and last[0] == name and last[1] is self.parent and len(text) < FLUSH_CHARS:
+            last[2].append(text)
         else:
             self._chunks.append((name, self.parent, [text]))
         self._chars += len(text)
@@ -116,6 +122,15 @@ class Record:
         """Hand on everything written so far, waiting while the reader is behind."""
         while not self.flush_if_possible():
             time.sleep(RETRY_S)
+
+    def settle(self) -> None:
+        """Give libzmq's own thread a moment to write: what a program flushed is on its way when the next line crashes it.
+
+        Not more often than every few milliseconds, so that a program that flushes each line is not slowed down.
+        """
+        if time.monotonic() - self._settled_at > SETTLE_EVERY_S:
+            time.sleep(SETTLE_S)
+            self._settled_at = time.monotonic()
 
     def flush_if_possible(self) -> bool:
         """Hand on what can go out now, and say whether that was all."""
@@ -185,6 +200,7 @@ class Stream(io.TextIOBase):
         """Hand on what was written so far."""
         if self._record.is_owner():
             self._record.flush()
+            self._record.settle()
         elif self._partial:
             data, self._partial = self._partial.encode("utf-8", "replace"), ""
             while data:
