@@ -18,7 +18,18 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 LIMITS = {
     *("python_timeout_s", "max_timeout_s", "memory_mb", "output_bytes", "rich_bytes", "work_mb", "tmp_mb", "shm_mb"),
-    *("processes", "open_files", "cpu_cores", "max_kernels", "queue_limit", "queue_wait_s", "body_bytes"),
+    *(
+        "processes",
+        "open_files",
+        "cpu_cores",
+        "max_kernels",
+        "queue_limit",
+        "queue_wait_s",
+        "requests_per_minute",
+        "concurrent_runs",
+        "max_connections",
+        "body_bytes",
+    ),
     *("history_max_rows", "history_max_days"),
 }
 
