@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from kernels.python.courier import Courier
+
 Name = Literal["stdout", "stderr"]
 FLUSH_CHARS = 64 * 1024
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 64 * 1024
 RETRY_S = 0.0002
-SETTLE_S = 0.0005
-SETTLE_EVERY_S = 0.02
 _DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
 
 
@@ -41,7 +41,7 @@ class Record:
         self._waking = False
         self._ready: Callable[[], object] = lambda: False
         self._owner = 0
-        self._settled_at = 0.0
+        self._courier = Courier()
         self.parent: Any = {}
 
     def capture(self, wake: Callable[[], None]) -> list[int]:
@@ -63,7 +63,7 @@ class Record:
 
     def own(self) -> None:
         """Collect in this process from now on."""
-        self._lock, self._owner = threading.RLock(), os.getpid()
+        self._lock, self._owner, self._courier = threading.RLock(), os.getpid(), Courier()
 
     def forget(self) -> None:
         """Drop what was collected."""
@@ -123,14 +123,13 @@ class Record:
         while not self.flush_if_possible():
             time.sleep(RETRY_S)
 
-    def settle(self) -> None:
-        """Give libzmq's own thread a moment to write: what a program flushed is on its way when the next line crashes it.
+    def is_waiting(self) -> bool:
+        """Whether text waits to be handed on."""
+        return bool(self._chunks)
 
-        Not more often than every few milliseconds, so that a program that flushes each line is not slowed down.
-        """
-        if time.monotonic() - self._settled_at > SETTLE_EVERY_S:
-            time.sleep(SETTLE_S)
-            self._settled_at = time.monotonic()
+    def settle(self) -> None:
+        """Wait until what was flushed has left this process, so that a crash on the next line can't take it along."""
+        self._courier.wait()
 
     def flush_if_possible(self) -> bool:
         """Hand on what can go out now, and say whether that was all."""
@@ -199,8 +198,9 @@ class Stream(io.TextIOBase):
     def flush(self) -> None:
         """Hand on what was written so far."""
         if self._record.is_owner():
-            self._record.flush()
-            self._record.settle()
+            if self._record.is_waiting():  # ipykernel flushes several times a request, mostly nothing
+                self._record.flush()
+                self._record.settle()
         elif self._partial:
             data, self._partial = self._partial.encode("utf-8", "replace"), ""
             while data:
