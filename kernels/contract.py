@@ -159,7 +159,10 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Spawner to zygote: fork this kernel; beside it travel the four sockets, the gate and (L2 and up) a pid namespace."""
+    """Spawner to zygote: fork this kernel; beside it travel the four sockets, the gate and (L2 and up) a pid namespace.
+
+    *is_grouped*: a control group bounds it.
+    """
 
     kernel_id: str
     language: Language
@@ -170,6 +173,7 @@ class Fork:
     work_dir: str
     policy: Policy = field(default_factory=Policy)
     env: dict[str, str] = field(default_factory=dict)
+    is_grouped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,10 @@ class Reap:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """Zygote to spawner, first packet: everything is imported and drawn once, one thread runs."""
+    """Zygote to spawner, first packet: everything is imported and drawn once, one thread runs.
+
+    Beside it travel the zygote's namespaces, in the order of sandbox.attest.KINDS.
+    """
 
     python_version: str
     packages: dict[str, str] = field(default_factory=dict)
