@@ -28,6 +28,9 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 IN_GROUP, GO = b"in", b"go"
 """What the spawner writes through a kernel's gate: it is in its control group; it has been looked at and may run."""
 
+NOTHING_REACHED = 3
+"""The exit code of a spawner that can't reach even the lowest isolation level: it starts no kernel."""
+
 
 class ContractError(ValueError):
     """A control packet that is not of the agreed form."""

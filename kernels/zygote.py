@@ -28,10 +28,11 @@ def main() -> NoReturn:
     control.set_inheritable(False)
     told = json.loads(sys.argv[2])
     readable = tuple(told["readable"])
-    # Last, so that an added package never takes the place of one the environment has.
-    sys.path.extend(told["extra"])
     preload = importlib.import_module("kernels.python.preload")
     packages: dict[str, str] = preload.preload()
+    # Last, so that an added package never takes the place of one the environment has; and after the imports, so that no code
+    # of one runs in here, with what a zygote may do (some libraries import what they find).
+    sys.path.extend(told["extra"])
     for profile in ("kernel", "confined"):
         seccomp.program(profile)
     sysc.set_dumpable(False)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kernels.contract import ContractError, Level, SpawnerOptions
+from kernels.contract import NOTHING_REACHED, ContractError, Level, SpawnerOptions
 from kernels.sandbox import capabilities, probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.kernels import Surroundings
@@ -19,9 +19,6 @@ from kernels.spawner.loop import Loop
 from kernels.spawner.server import Spawner
 from kernels.spawner.workplace import Workplaces
 from kernels.spawner.zygotes import Nursery, with_extra
-
-NOTHING_REACHED = 3
-"""The exit code when not even the lowest isolation level can be reached."""
 
 
 @dataclass(frozen=True, slots=True)
