@@ -19,7 +19,7 @@ from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.floor import LevelFloor
 from gateway.kernel.start import KernelStarter
-from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
+from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
@@ -141,6 +141,11 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     )
     try:
         launcher = await ZygoteLauncher.start(options)
+    except NoIsolation:
+        raise StartError(
+            "no isolation level can be reached here, and without isolation no kernel is started: "
+            "`omega doctor` tells what is missing"
+        ) from None
     except Unavailable as error:
         raise StartError(f"kernels can't be started with {python}: {error}") from None
     stack.callback(_log.info, "stopped")

@@ -20,6 +20,7 @@ from gateway.service.keys_store import KeyRefused
 from gateway.settings import Settings, SettingsError, find_kernel_python
 from gateway.tokens import Values
 from gateway.version import VERSION
+from kernels.contract import Level
 from kernels.sandbox import probe
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -108,11 +109,14 @@ def _diagnose(read: Callable[[], Settings], _values: Values) -> int:
     for name, said in measured.facilities.items():
         print(f"{name:{width}}  {said}")
     print(f"\nisolation level: {measured.level.label}, needed: {settings.require_isolation.label}")
+    for sentence in measured.lacking:
+        print(f"  {sentence}")
     try:
         print(f"kernel python: {find_kernel_python(settings)}")
     except SettingsError as error:
         return _complain(error, FAILED)
-    return DONE if measured.level >= settings.require_isolation else FAILED
+    # Without any isolation no kernel is started, whatever is asked for.
+    return DONE if measured.level >= max(settings.require_isolation, Level.L1) else FAILED
 
 
 def _manage_token(read: Callable[[], Settings], values: Values) -> int:
