@@ -1,0 +1,15 @@
+"""The whole corpus: every line that applies, in the order of the specification."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.promises.attempt import Attempt
+from tests.promises.files import FILES
+from tests.promises.lifecycle import LIFECYCLE
+from tests.promises.network import NETWORK
+from tests.promises.resources import RESOURCES
+from tests.promises.syscalls import SYSCALLS
+from tests.promises.zygote import ZYGOTE
+
+CORPUS: Final[tuple[Attempt, ...]] = (*FILES, *NETWORK, *SYSCALLS, *RESOURCES, *LIFECYCLE, *ZYGOTE)
