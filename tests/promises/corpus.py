@@ -8,8 +8,9 @@ from tests.promises.attempt import Attempt
 from tests.promises.files import FILES
 from tests.promises.lifecycle import LIFECYCLE
 from tests.promises.network import NETWORK
+from tests.promises.protocol import PROTOCOL
 from tests.promises.resources import RESOURCES
 from tests.promises.syscalls import SYSCALLS
 from tests.promises.zygote import ZYGOTE
 
-CORPUS: Final[tuple[Attempt, ...]] = (*FILES, *NETWORK, *SYSCALLS, *RESOURCES, *LIFECYCLE, *ZYGOTE)
+CORPUS: Final[tuple[Attempt, ...]] = (*FILES, *NETWORK, *SYSCALLS, *RESOURCES, *LIFECYCLE, *ZYGOTE, *PROTOCOL)
