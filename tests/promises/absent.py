@@ -1,12 +1,11 @@
-"""The lines of the specification (section 8 of the isolation notes): those tested elsewhere, and those that cannot apply yet."""
+"""Every line of the specification's hostile corpus: those tested elsewhere, and those that cannot apply yet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-IDS: Final = tuple(
-    """
+_LINES = """
 FS01 FS02 FS03 FS04 FS05 FS06 FS07 FS08 FS09 FS10 FS12 FS13 FS14 FS15 FS16 FS17 FS19 FS20 FS21 FS22 FS23 FS24 FS25 FS27 FS28
 FS30 FS31 FS32 FS33 FS34 FS35 FS37 FS38 FS39 FS40 FS41 FS44 FS45 FS46 FS48
 N01 N02 N03 N04 N05 N06 N07 N08 N09 N10 N11 N12 N14 N15 N16 N17
@@ -20,8 +19,8 @@ G01 G03 G04 G05 G07 G08 G09 G10 G12 G13 G14 G17 G18 G19 G20 G21 G22 G23 G24 G26 
 H01 H02 H04 H05 H06 H07 H09 H10 H11 H13 H14 H15 H17 H18 H19 H20 H21 H22 H23 H24 H25 H26 H27 H29 H30
 JS01 JS02 JS05 JS06 JS07 JS08
 J01 J02 J03 J04 J05 J06 J07 J08 J09 J10
-""".split()
-)
+"""
+IDS: Final = tuple(_LINES.split())
 
 _LIFE = "tests/api/test_life.py"
 _SANDBOX = "tests/kernels/sandbox"
@@ -91,6 +90,6 @@ ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),
     **dict.fromkeys(("H07", "R40"), _SESSIONS),
     "J05": "a run under bubblewrap beside ours needs bubblewrap, which is no requirement of the tests",
-    "J08": "an audit of the dependencies needs a database of faults from the network: it belongs into the CI, not into the tests",
+    "J08": "an audit of the dependencies needs a database of faults from the network: that is for the CI",
 }
 """Each with the reason; they come in as their features land."""

@@ -10,7 +10,8 @@ from tests.promises.lifecycle import LIFECYCLE
 from tests.promises.network import NETWORK
 from tests.promises.protocol import PROTOCOL
 from tests.promises.resources import RESOURCES
+from tests.promises.secrets import SECRETS
 from tests.promises.syscalls import SYSCALLS
 from tests.promises.zygote import ZYGOTE
 
-CORPUS: Final[tuple[Attempt, ...]] = (*FILES, *NETWORK, *SYSCALLS, *RESOURCES, *LIFECYCLE, *ZYGOTE, *PROTOCOL)
+CORPUS: Final[tuple[Attempt, ...]] = (*SECRETS, *FILES, *NETWORK, *SYSCALLS, *RESOURCES, *LIFECYCLE, *ZYGOTE, *PROTOCOL)

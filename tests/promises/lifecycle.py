@@ -64,7 +64,8 @@ print("left")
         "E04",
         """
 import signal, subprocess
-subprocess.Popen(["setsid", "nohup", "sh", "-c", "trap '' HUP INT TERM QUIT; while :; do sleep 1; done"], start_new_session=True,
+subprocess.Popen(["setsid", "nohup", "sh", "-c", "trap '' HUP INT TERM QUIT; while :; do sleep 1; done"],
+                 start_new_session=True,
                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print("left")
 """,
@@ -75,7 +76,8 @@ print("left")
         "E06",
         """
 import shutil, subprocess
-for command in (["crontab", "-l"], ["at", "now"], ["systemd-run", "true"], ["systemctl", "status"], ["loginctl"], ["dbus-send", "--print-reply", "x"]):
+for command in (["crontab", "-l"], ["at", "now"], ["systemd-run", "true"], ["systemctl", "status"], ["loginctl"],
+                ["dbus-send", "--print-reply", "x"]):
     found = shutil.which(command[0])
     done = subprocess.run(command, capture_output=True, timeout=5).returncode if found else 127
     report(command[0], "done" if done == 0 else "refused")

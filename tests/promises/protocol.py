@@ -35,7 +35,8 @@ def wires():
     for name in os.listdir("/proc/self/fd"):
         try:
             one = socket.socket(fileno=os.dup(int(name)))
-            if one.family == socket.AF_UNIX and not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and one.getsockname():
+            if one.family == socket.AF_UNIX and not one.getsockopt(socket.SOL_SOCKET,
+                                                                   socket.SO_ACCEPTCONN) and one.getsockname():
                 found.append(one)
         except OSError:
             continue
@@ -95,21 +96,23 @@ for bad in (b"", b"{", b"\\xff\\xfe", b"null", b"[]", b"1", b'"x"', b"{'a': 1}",
 deep = b'{"name":"stdout","text":"forged","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 raw(signed(header("stream"), about(), {}, deep))
 raw(signed(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, about(), {}, {}))
-raw(signed(header("display_data"), about(), {}, b'{"data":{"application/json":' + b"[" * 90_000 + b"]" * 90_000 + b'},"metadata":{}}'))
+deep = b'{"data":{"application/json":' + b"[" * 90_000 + b"]" * 90_000 + b'},"metadata":{}}'
+raw(signed(header("display_data"), about(), {}, deep))
 reply("execute_reply", b'{"status":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 """,
     ),
     _line(
         "G07",
         """
-raw(signed(header("display_data"), about(), {},
-           b'{"data":{"application/json":{"a":NaN,"b":Infinity,"c":-Infinity,"d":1e999,"e":' + b"9" * 5000 + b'}},"metadata":{"n":NaN}}'))
+numbers = b'{"a":NaN,"b":Infinity,"c":-Infinity,"d":1e999,"e":' + b"9" * 5000 + b"}"
+raw(signed(header("display_data"), about(), {}, b'{"data":{"application/json":' + numbers + b'},"metadata":{"n":NaN}}'))
 """,
     ),
     _line(
         "G08",
         """
-raw(signed(header("display_data"), about(), {}, b'{"data":{"text/plain":"\\\\ud800"},"metadata":{"\\\\udfff":"\\\\ud800"},"transient":{"display_id":"\\\\ud800"}}'))
+shown = b'{"data":{"text/plain":"?"},"metadata":{"?":"?"},"transient":{"display_id":"?"}}'
+raw(signed(header("display_data"), about(), {}, shown.replace(b"?", b"\\\\ud800")))
 raw(signed(header("error"), about(), {}, b'{"ename":"\\\\ud800","evalue":"\\\\udc00","traceback":["\\\\ud800"]}'))
 """,
         Either(_RIGHT, Prints("still right", "\ufffd")),
@@ -129,7 +132,8 @@ for content in ([], [1], "x", 1, None, True, {"name": ["stdout"], "text": {"a": 
         """
 for of in ("x", [], 1, {"msg_id": 1}, {"msg_id": ["x"]}, {"msg_id": {"a": 1}}, {"msg_id": "x" * 10**6}, {"msg_id": None}):
     text("forged", of=of)
-raw(signed({**header("stream"), "msg_id": {"a": []}, "session": 1, "username": []}, {}, {}, {"name": "stdout", "text": "forged"}))
+raw(signed({**header("stream"), "msg_id": {"a": []}, "session": 1, "username": []}, {}, {}, {"name": "stdout",
+                                                                                             "text": "forged"}))
 raw(signed(header(["stream"]), about(), {}, {"name": "stdout", "text": "forged"}))
 """,
     ),
@@ -145,10 +149,12 @@ for date in ("9999-99-99T99:99:99Z", "", 0, None, [], "x" * 10**5, "0000-00-00T0
         "G13",
         """
 import uuid
-for of in ("", uuid.uuid4().hex, session.session + "_1_1", *(about()["msg_id"].rpartition("_")[0] + "_%s" % at for at in range(50, 99))):
+for of in ("", uuid.uuid4().hex, session.session + "_1_1",
+           *(about()["msg_id"].rpartition("_")[0] + "_%s" % at for at in range(50, 99))):
     text("forged", of={**about(), "msg_id": of})
     forge("status", {"execution_state": "idle"}, of={**about(), "msg_id": of})
-    reply("execute_reply", {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}, of={**about(), "msg_id": of})
+    reply("execute_reply", {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}, of={**about(),
+                                                                                                      "msg_id": of})
 """,
     ),
     _line(
@@ -175,9 +181,11 @@ for at in range(200):
     _line(
         "G17",
         """
-payload = [{"source": "set_next_input", "text": "forged"}, {"source": "page", "data": {"text/plain": "forged"}}, {"source": "ask_exit"},
+payload = [{"source": "set_next_input", "text": "forged"}, {"source": "page", "data": {"text/plain": "forged"}},
+           {"source": "ask_exit"},
            {"source": "edit_magic", "filename": "/etc/passwd"}]
-reply("execute_reply", {"status": "ok", "execution_count": 7, "payload": payload, "user_expressions": {"x": {"status": "ok"}}})
+reply("execute_reply", {"status": "ok", "execution_count": 7, "payload": payload,
+                        "user_expressions": {"x": {"status": "ok"}}})
 """,
     ),
     _line(
@@ -217,7 +225,8 @@ class Trap:
 trap = pickle.dumps(Trap())
 yaml = "!!python/object/apply:os.system ['touch " + HOST["canary_folder"] + "/sprung']"
 jinja = "{{ cycler.__init__.__globals__.os.popen('touch " + HOST["canary_folder"] + "/sprung').read() }}"
-for data in ({"application/x-python-pickle": base64.b64encode(trap).decode()}, {"text/x-yaml": yaml}, {"text/html": jinja}, {"text/plain": jinja},
+for data in ({"application/x-python-pickle": base64.b64encode(trap).decode()}, {"text/x-yaml": yaml}, {"text/html": jinja},
+             {"text/plain": jinja},
              {"application/x-cloudpickle": trap.decode("latin-1")}):
     raw([*signed(header("display_data"), about(), {}, {"data": data, "metadata": {}}), trap])
 text("")
@@ -229,7 +238,8 @@ raw([*signed(header("apply_reply"), about(), {}, {"status": "ok"}), trap])
         "G21",
         """
 info = {"status": "ok", "protocol_version": "99.0", "implementation": "../../x", "banner": "x" * 10**6,
-        "language_info": {"name": "../../x", "pygments_lexer": {"name": "x"}, "file_extension": "/../x", "mimetype": "text/html"}}
+        "language_info": {"name": "../../x", "pygments_lexer": {"name": "x"}, "file_extension": "/../x",
+                          "mimetype": "text/html"}}
 for channel in (None, kernel.control_stream):
     reply("kernel_info_reply", info, channel=channel)
 forge("kernel_info_reply", info)
@@ -249,13 +259,21 @@ for channel in (None, kernel.control_stream):
     _line("G23", "for one in wires():\n    one.setblocking(False); one.send(b'garbage' * 1000)\ntime.sleep(0.5)", _LOST),
     _line(
         "G23",
-        "for one in wires():\n    one.setblocking(False); one.send(b'\\x02' + (8 << 30).to_bytes(8, 'big') + b'x')\ntime.sleep(0.5)",
+        """
+for one in wires():
+    one.setblocking(False); one.send(b"\\x02" + (8 << 30).to_bytes(8, "big") + b"x")
+time.sleep(0.5)
+""",
         _LOST,
         case="length",
     ),
     _line(
         "G23",
-        "for one in wires():\n    one.setblocking(False); one.send(b'\\xff' + bytes(8) + b'\\x7f\\x01')\n    one.send(b'\\x01\\0\\x01\\0')\ntime.sleep(0.5)",
+        """
+for one in wires():
+    one.setblocking(False); one.send(b"\\xff" + bytes(8) + b"\\x7f\\x01"); one.send(b"\\x01\\0\\x01\\0")
+time.sleep(0.5)
+""",
         Either(_LOST, _RIGHT, Ends("timeout")),
         case="greeting",
         timeout_ms=2000,
@@ -274,8 +292,10 @@ for channel in (None, kernel.control_stream):
 forge("display_data", {"data": {"x/y%s" % at: "z" for at in range(10_000)}, "metadata": {}})
 forge("display_data", {"data": {"image/png": "bm90IGEgcG5n" * 100_000}, "metadata": {}})
 forge("display_data", {"data": {"image/svg+xml": "<svg onload='alert(1)'><script>alert(1)</script></svg>"}, "metadata": {}})
-forge("display_data", {"data": {"text/html": "<script>alert(1)</script>", "application/javascript": "alert(1)", "application/vnd.x+json": {}}})
-forge("display_data", {"data": {"../../x": "x", "text/plain\\r\\nX: y": "x", "": "x", "x" * 10_000: "x", "image/png": 1, "text/plain": ["x"]}})
+forge("display_data", {"data": {"text/html": "<script>alert(1)</script>", "application/javascript": "alert(1)",
+                                "application/vnd.x+json": {}}})
+forge("display_data", {"data": {"../../x": "x", "text/plain\\r\\nX: y": "x", "": "x", "x" * 10_000: "x", "image/png": 1,
+                                "text/plain": ["x"]}})
 """,
     ),
     _line(
@@ -287,10 +307,12 @@ forge("display_data", {"data": {"../../x": "x", "text/plain\\r\\nX: y": "x", "":
     _line(
         "G26",
         """
-for metadata in ({"kernel_id": "other"}, {"omega": {"variables": {"forged": {"type": "x" * 10**6}}, "usage": {"cpu_s": 1e308, "peak_bytes": -1}}},
+for metadata in ({"kernel_id": "other"}, {"omega": {"variables": {"forged": {"type": "x" * 10**6}},
+                                                    "usage": {"cpu_s": 1e308, "peak_bytes": -1}}},
                  {"omega": [1]}, {"omega": {"usage": "x", "variables": []}}):
     text("", metadata=metadata)
-    reply("execute_reply", {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}, of={**about(), "msg_id": "x"}, metadata=metadata)
+    reply("execute_reply", {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}, of={**about(),
+                                                                                                      "msg_id": "x"}, metadata=metadata)
 """,
     ),
     _line(

@@ -39,7 +39,8 @@ time.sleep(30)
         "R04",
         """
 import subprocess
-done = subprocess.run([sys.executable, "-c", "kept = []\\nwhile True: kept.append(bytearray(2**24))"], stderr=subprocess.DEVNULL)
+done = subprocess.run([sys.executable, "-c", "kept = []\\nwhile True: kept.append(bytearray(2**24))"],
+                      stderr=subprocess.DEVNULL)
 print(done.returncode != 0)
 print("alive")
 """,
@@ -55,7 +56,11 @@ print("alive")
     ),
     Attempt(
         "R07",
-        "import subprocess\nsubprocess.run(['/bin/sh', '-c', 'b() { b | b & }; b; b; sleep 5'], stderr=subprocess.DEVNULL)\nwhile True: pass",
+        """
+import subprocess
+subprocess.run(["/bin/sh", "-c", "b() { b | b & }; b; b; sleep 5"], stderr=subprocess.DEVNULL)
+while True: pass
+""",
         Either(_STOPPED, _MEMORY),
         timeout_ms=1500,
         slow=True,
@@ -147,7 +152,11 @@ attempt("shm", take)
     Attempt("R20", "import subprocess\nsubprocess.run(['yes'])", Ends("output"), case="child"),
     Attempt(
         "R22",
-        "from IPython.display import publish_display_data\npublish_display_data({'text/plain': 'x' * 150_000_000})\nprint('sent')",
+        """
+from IPython.display import publish_display_data
+publish_display_data({"text/plain": "x" * 150_000_000})
+print("sent")
+""",
         Either(Ends("output"), _MEMORY),
     ),
     Attempt("R22", "print('x' * 150_000_000)", Either(Ends("output"), _MEMORY), case="stream"),
@@ -164,7 +173,12 @@ for _ in range(20000):
     Attempt("R25", "while True:\n    pass", Ends("timeout"), timeout_ms=400),
     Attempt(
         "R26",
-        "import signal\nfor number in signal.valid_signals() - {9, 19}:\n    signal.signal(number, signal.SIG_IGN)\nwhile True: pass",
+        """
+import signal
+for number in signal.valid_signals() - {9, 19}:
+    signal.signal(number, signal.SIG_IGN)
+while True: pass
+""",
         Ends("timeout"),
         timeout_ms=400,
     ),

@@ -230,7 +230,8 @@ for number in (*range(470, 601), 1000, 4000, 2**29):
         """
 for policy in (1, 2, 6, 0x40000001, (1 << 32) | 1):
     report("policy %x" % policy, call("sched_setscheduler", 0, policy, (10).to_bytes(4, "little")))
-calls(("sched_setattr", 0, (48).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(40), 0), ("sched_setparam", 0, bytes(4)),
+calls(("sched_setattr", 0, (48).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(40), 0), ("sched_setparam", 0,
+                                                                                                    bytes(4)),
       ("ioprio_set", 1, 0, 1 << 13), ("setpriority", 0, 0, -20))
 """,
         Denied("EPERM", "ENOSYS", "EACCES"),
@@ -248,7 +249,8 @@ print(done, time.monotonic() - started < 3)
     _line(
         "S34",
         """
-for option, value in ((35, 8), (35, 12), (4, 1), (4, 2), (0x59616d61, 1), (22, 2), (24, 0), (28, 0), (28, 0x2f), (47, 2), (8, 1), (14, 1),
+for option, value in ((35, 8), (35, 12), (4, 1), (4, 2), (0x59616d61, 1), (22, 2), (24, 0), (28, 0), (28, 0x2f), (47, 2),
+                      (8, 1), (14, 1),
                       (26, 2), (33, 1), (57, 1), (59, 1), (62, 0), (65, 1), (71, 1)):
     report("prctl %s %s" % (option, value), call("prctl", option, value, 0, 0, 0))
 """,
@@ -257,7 +259,8 @@ for option, value in ((35, 8), (35, 12), (4, 1), (4, 2), (0x59616d61, 1), (22, 2
     _line(
         "S35",
         """
-for number in (0x5412, 0x541C, 0x5423, 0x5424, 0x540E, 0x5410, 0x541D, 0x80045430, 0x40045431, 0x5402, 0x4B3A, 0x4B4E, 0xC0189436,
+for number in (0x5412, 0x541C, 0x5423, 0x5424, 0x540E, 0x5410, 0x541D, 0x80045430, 0x40045431, 0x5402, 0x4B3A, 0x4B4E,
+               0xC0189436,
                0x40049409, 0x6686, 0x40086602, 0x5309, 0x1260, 0xAE00, 0xB701):
     for descriptor in (0, 1):
         report("ioctl %x" % number, call("ioctl", descriptor, number, bytes(64)))
@@ -268,9 +271,11 @@ for number in (0x5412, 0x541C, 0x5423, 0x5424, 0x540E, 0x5410, 0x541D, 0x8004543
         "S36",
         """
 high = 1 << 32
-calls(("socket", high | 40, 1, 0), ("socket", high | 38, 5, 0), ("socket", high | 2, 1, 262), ("socket", 2, high | 3, 1), ("socket", 2, 1, high | 262),
+calls(("socket", high | 40, 1, 0), ("socket", high | 38, 5, 0), ("socket", high | 2, 1, 262), ("socket", 2, high | 3, 1),
+      ("socket", 2, 1, high | 262),
       ("socket", high | 16, 3, 0), ("clone", high | 0x10010000, None, None, None, 0), ("unshare", high | 0x10000000),
-      ("memfd_create", b"x", high), ("memfd_create", b"x", high | 16), ("ioctl", 0, high | 0x5412, bytes(8)), ("prctl", high | 22, 2, bytes(16), 0, 0),
+      ("memfd_create", b"x", high), ("memfd_create", b"x", high | 16), ("ioctl", 0, high | 0x5412, bytes(8)), ("prctl",
+                                                                                                               high | 22, 2, bytes(16), 0, 0),
       ("prctl", high | 4, 1, 0, 0, 0), ("sendto", 1, b"x", 1, high | 1, None, 0), ("socketpair", high | 1, 2, 0, bytes(8)))
 """,
         Denied("EPERM", "ENOSYS", "ENOTSUP"),
@@ -292,7 +297,8 @@ for kind in range(16):
         "S38",
         """
 for _ in range(3000):
-    call("membarrier", 0, 0, 0); call("membarrier", 8, 0, 0); call("rseq", None, 0, 0, 0); call("arch_prctl", 0x1003, bytes(8))
+    call("membarrier", 0, 0, 0); call("membarrier", 8, 0, 0); call("rseq", None, 0, 0, 0); call("arch_prctl", 0x1003,
+                                                                                                bytes(8))
     call("arch_prctl", 0x1011, 0); call("arch_prctl", 0x5001, 1); call("rseq", bytes(32), 32, 0, 1)
 print("harmless")
 """,
@@ -305,7 +311,8 @@ import random, time
 scratch = ctypes.create_string_buffer(1 << 16)
 where = ctypes.addressof(scratch)
 values = [0, 1, 2, 3, 7, 8, 64, 4096, 2**31, 2**32 - 1, 2**63, -1, -2, -100, where, where + 4096]
-skipped = {SYS[name] for name in ("exit", "exit_group", "fork", "vfork", "clone", "pause", "alarm", "rt_sigsuspend") if name in SYS}
+skipped = {SYS[name] for name in ("exit", "exit_group", "fork", "vfork", "clone", "pause", "alarm",
+                                  "rt_sigsuspend") if name in SYS}
 def fuzz(seed):
     chance = random.Random(seed)
     for _ in range(25_000):
