@@ -19,7 +19,7 @@ from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.floor import LevelFloor
 from gateway.kernel.start import KernelStarter
-from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
+from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
@@ -31,6 +31,9 @@ from gateway.service.history_store import Retention
 from gateway.service.install import Installer
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
+from gateway.service.keys_admission import Admission, LimitedRuns
+from gateway.service.keys_store import KeyStore
+from gateway.service.keys_watch import KeyWatch
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
@@ -50,6 +53,7 @@ ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S = 5.0
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
+RESERVED_FILES, FILES_PER_KERNEL = 128, 16
 _log = structlog.get_logger("omega")
 
 
@@ -90,12 +94,14 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     ready = launcher.ready
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
+    keys = await _open_keys(settings, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
+    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     services = Services(
         settings=_web_settings(settings),
-        keys=_keys(settings, token),
-        runner=GatedRuns(gate, Runner(MeteredPool(pool.lease, metrics), history, metrics)),
+        keys=Admission(keys, settings.requests_per_minute),
+        runner=LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs),
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
         health=Health(source),
@@ -135,6 +141,11 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     )
     try:
         launcher = await ZygoteLauncher.start(options)
+    except NoIsolation:
+        raise StartError(
+            "no isolation level can be reached here, and without isolation no kernel is started: "
+            "`omega doctor` tells what is missing"
+        ) from None
     except Unavailable as error:
         raise StartError(f"kernels can't be started with {python}: {error}") from None
     stack.callback(_log.info, "stopped")
@@ -162,10 +173,24 @@ def _make_pool(
     return pool
 
 
-def _keys(settings: Settings, stored: state.StoredToken | None) -> Keys:
+async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
+    """All keys, kept as they are in database and state directory."""
+    keys = Keys(_default_key(settings), settings.policy())
+    watch = KeyWatch(KeyStore(settings.database()), keys, lambda: _default_key(settings))
+    await watch.open()
+    stack.push_async_callback(watch.close)
+    return keys
+
+
+def _default_key(settings: Settings) -> Key | None:
+    """The key of the configured or else of the stored token; raises OSError when that can't be read."""
     if settings.token is not None:
-        return Keys([Key.of_token(settings.token.get_secret_value())])
-    return Keys([Key.of_token(stored.value)] if stored else [])
+        return Key.of_token(settings.token.get_secret_value())
+    try:
+        stored = state.load_token(settings.state_dir)
+    except state.StateError as error:
+        raise OSError(str(error)) from None
+    return Key.of_token(stored.value) if stored else None
 
 
 def _check_level(reached: Level, required: Level) -> None:
@@ -210,6 +235,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         allowed_hosts=frozenset(hosts),
         allowed_origins=frozenset(settings.allowed_origins),
         body_bytes=settings.body_bytes,
+        max_connections=listen.room_for(settings.max_connections, RESERVED_FILES + settings.max_kernels * FILES_PER_KERNEL),
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
         allowance=Allowance(settings.output_bytes, settings.rich_bytes),

@@ -11,33 +11,36 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway import state
+from gateway import state, tokens
 from gateway.app import StartError, serve
 from gateway.banner import Banner
 from gateway.configuration import describe_allowed, describe_default, read_settings
-from gateway.service.history_store import HistoryError
+from gateway.service.database import DatabaseError
+from gateway.service.keys_store import KeyRefused
 from gateway.settings import Settings, SettingsError, find_kernel_python
+from gateway.tokens import Values
 from gateway.version import VERSION
+from kernels.contract import Level
 from kernels.sandbox import probe
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 NO_FLAG = frozenset({"token", "database_url"})
 """Settings with a secret in them: a command line is visible to every user of the machine."""
 
-Command = Callable[[Callable[[], Settings], str], int]
-"""Gets the way to the settings, and the action where the command has several."""
+Command = Callable[[Callable[[], Settings], Values], int]
+"""Gets the way to the settings, and what else stands on the command line."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command; what went wrong is one sentence on stderr."""
     options = vars(make_parser().parse_args(arguments))
     command: Command = options.pop("command")
-    action: str = options.pop("action", "")
+    flags = {name: value for name, value in options.items() if name == "config" or name in Settings.model_fields}
     try:
-        return command(lambda: read_settings(options, os.environ), action)
+        return command(lambda: read_settings(flags, os.environ), options)
     except SettingsError as error:
         return _complain(error, WRONG)
-    except (state.StateError, HistoryError, StartError) as error:
+    except (state.StateError, DatabaseError, KeyRefused, StartError) as error:
         return _complain(error, FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -57,8 +60,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     kernels = ("kernel_python", "require_isolation")
     _add(commands, "doctor", _diagnose, "try each isolation facility and tell the level reached", kernels)
-    token = _add(commands, "token", _manage_token, "tell where the stored token is, print it, or replace it", ("state_dir",))
-    token.add_argument("action", nargs="?", choices=("path", "print", "rotate"), default="path")
+    token = _add(commands, "token", _manage_token, "manage the stored token, and named keys beside it", ("state_dir",))
+    tokens.add_actions(token, lambda parser: _add_settings(parser, ("state_dir",)))
     _add(commands, "version", _tell_version, "print the version", ())
     return parser
 
@@ -78,11 +81,15 @@ def _add(
         argument_default=argparse.SUPPRESS,
     )
     parser.set_defaults(command=command)
+    _add_settings(parser, settings)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, settings: Iterable[str]) -> None:
     parser.add_argument("--config", metavar="FILE", help="TOML file with settings (default: omega.toml, if it is there)")
     for setting in settings:
         if setting not in NO_FLAG:
             _add_flag(parser, setting)
-    return parser
 
 
 def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
@@ -91,42 +98,33 @@ def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=text.replace("%", "%%"))
 
 
-def _serve(read: Callable[[], Settings], _action: str) -> int:
+def _serve(read: Callable[[], Settings], _values: Values) -> int:
     return asyncio.run(serve(read(), Banner(sys.stdout)), debug=False)
 
 
-def _diagnose(read: Callable[[], Settings], _action: str) -> int:
+def _diagnose(read: Callable[[], Settings], _values: Values) -> int:
     settings = read()
     measured = probe.measure()
     width = max(map(len, measured.facilities), default=0)
     for name, said in measured.facilities.items():
         print(f"{name:{width}}  {said}")
     print(f"\nisolation level: {measured.level.label}, needed: {settings.require_isolation.label}")
+    for sentence in measured.lacking:
+        print(f"  {sentence}")
     try:
         print(f"kernel python: {find_kernel_python(settings)}")
     except SettingsError as error:
         return _complain(error, FAILED)
-    return DONE if measured.level >= settings.require_isolation else FAILED
+    # Without any isolation no kernel is started, whatever is asked for.
+    return DONE if measured.level >= max(settings.require_isolation, Level.L1) else FAILED
 
 
-def _manage_token(read: Callable[[], Settings], action: str) -> int:
-    settings = read()
-    state.prepare_directory(settings.state_dir)
-    if settings.token is not None:
-        print("omega: the configured token is in use, not the stored one", file=sys.stderr)
-    if action == "rotate":
-        made = state.make_token(settings.state_dir)
-        print(f"A new token is in {made.path}; a running gateway takes it when it is started again.")
-    elif action == "path":
-        print(state.token_path(settings.state_dir))
-    elif (stored := state.load_token(settings.state_dir)) is None:
-        raise state.StateError(f"no token is stored in {settings.state_dir} yet: the first `omega serve` makes one")
-    else:
-        print(stored.value)
+def _manage_token(read: Callable[[], Settings], values: Values) -> int:
+    tokens.carry_out(values["action"], values, read())
     return DONE
 
 
-def _tell_version(_read: Callable[[], Settings], _action: str) -> int:
+def _tell_version(_read: Callable[[], Settings], _values: Values) -> int:
     print(f"omega-gateway {VERSION}")
     return DONE
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 from collections.abc import Sequence
 
 BACKLOG = 512
+MINIMUM = 8
 
 
 class PortError(Exception):
@@ -45,6 +47,19 @@ def close(sockets: Sequence[socket.socket]) -> None:
     """Close all *sockets*."""
     for item in sockets:
         item.close()
+
+
+def room_for(connections: int, others: int) -> int:
+    """How many of *connections* can be open beside *others* files; the limit of this process is raised as far as it may be.
+
+    Out of descriptors a server can't even accept a connection to close it, and would try for ever.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + others
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(MINIMUM, min(connections, most - others))
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, str]]:

@@ -56,7 +56,8 @@ def set_up_log(level: str, form: Literal["json", "console"], stream: TextIO | No
     root.setLevel(level.upper())
     # Our own line replaces Tornado's, which has the query string in it.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
-    for noisy in ("sqlalchemy", "asyncio", "traitlets"):
+    # Tornado's lines on malformed requests quote headers, and so tokens.
+    for noisy in ("sqlalchemy", "asyncio", "traitlets", "tornado.general"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # A full disk or a closed pipe under stderr must not print tracebacks of the logging itself.
     logging.raiseExceptions = False

@@ -101,12 +101,12 @@ class Settings(BaseModel):
     )
     state_dir: LocalPath = Field(
         default_factory=_default_state_dir,
-        description="directory for token, history and lock",
+        description="directory for token, database and lock",
         json_schema_extra={"allowed": "a path", "shown": "$XDG_STATE_HOME/omega or ~/.local/state/omega"},
     )
     database_url: str | None = Field(
         None,
-        description="where the history is kept",
+        description="where keys and history are kept",
         repr=False,
         pattern=r"^(sqlite:///[^:?]+|(postgresql|postgres|postgresql\+psycopg)://.+)$",
         json_schema_extra={
@@ -137,6 +137,9 @@ class Settings(BaseModel):
         json_schema_extra={"shown": "half of this machine's, 1024 at least"},
     )
     queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; more are answered 503")
+    requests_per_minute: Whole = _number(60_000, 1, 10_000_000, "requests of one key in a minute; more are answered 429")
+    concurrent_runs: Whole = _number(64, 1, 100_000, "runs of one key at once; more are answered 429")
+    max_connections: Whole = _number(512, 8, 100_000, "open connections; idle ones make room for new ones")
     queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
 
@@ -220,7 +223,7 @@ class Settings(BaseModel):
         )
 
     def database(self) -> str:
-        """The SQLAlchemy URL of the history database."""
+        """The SQLAlchemy URL of the database with keys and history."""
         url = self.database_url or f"sqlite:///{self.state_dir / 'history.db'}"
         scheme, rest = url.split("://", 1)
         return f"{'postgresql+psycopg' if scheme in ('postgres', 'postgresql') else scheme}://{rest}"

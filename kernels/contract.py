@@ -28,6 +28,9 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 IN_GROUP, GO = b"in", b"go"
 """What the spawner writes through a kernel's gate: it is in its control group; it has been looked at and may run."""
 
+NOTHING_REACHED = 3
+"""The exit code of a spawner that can't reach even the lowest isolation level: it starts no kernel."""
+
 
 class ContractError(ValueError):
     """A control packet that is not of the agreed form."""
@@ -159,7 +162,10 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Spawner to zygote: fork this kernel; beside it travel the four sockets, the gate and (L2 and up) a pid namespace."""
+    """Spawner to zygote: fork this kernel; beside it travel the four sockets, the gate and (L2 and up) a pid namespace.
+
+    *is_grouped*: a control group bounds it.
+    """
 
     kernel_id: str
     language: Language
@@ -170,6 +176,7 @@ class Fork:
     work_dir: str
     policy: Policy = field(default_factory=Policy)
     env: dict[str, str] = field(default_factory=dict)
+    is_grouped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,10 @@ class Reap:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """Zygote to spawner, first packet: everything is imported and drawn once, one thread runs."""
+    """Zygote to spawner, first packet: everything is imported and drawn once, one thread runs.
+
+    Beside it travel the zygote's namespaces, in the order of sandbox.attest.KINDS.
+    """
 
     python_version: str
     packages: dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from kernels import contract
 from kernels.contract import CHANNELS, GO, IN_GROUP, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
-from kernels.sandbox import descriptors, seccomp, steps, sysc
+from kernels.sandbox import attest, descriptors, seccomp, steps, sysc
 
 
 def main() -> NoReturn:
@@ -28,14 +28,18 @@ def main() -> NoReturn:
     control.set_inheritable(False)
     told = json.loads(sys.argv[2])
     readable = tuple(told["readable"])
-    # Last, so that an added package never takes the place of one the environment has.
-    sys.path.extend(told["extra"])
     preload = importlib.import_module("kernels.python.preload")
     packages: dict[str, str] = preload.preload()
+    # Last, so that an added package never takes the place of one the environment has; and after the imports, so that no code
+    # of one runs in here, with what a zygote may do (some libraries import what they find).
+    sys.path.extend(told["extra"])
     for profile in ("kernel", "confined"):
         seccomp.program(profile)
     sysc.set_dumpable(False)
-    contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages))
+    namespaces = _own_namespaces()
+    contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages), namespaces)
+    for fd in namespaces:
+        os.close(fd)
     while True:
         received = contract.receive(control)
         if received is None:
@@ -110,6 +114,7 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -
         data_baseline_bytes=_data_bytes(),
         own_uid=fork.uid != os.geteuid(),
         readable=readable or ("/",),
+        is_grouped=fork.is_grouped,
     )
     try:
         took_ms = steps.confine(confinement)
@@ -125,6 +130,11 @@ def _run_kernel(fork: Fork, channels: dict[str, int]) -> None:
     child.main(
         child.ChildStart(kernel_id=fork.kernel_id, key=fork.key, fds=channels, env=dict(fork.env), work_dir=fork.work_dir)
     )
+
+
+def _own_namespaces() -> tuple[int, ...]:
+    """A descriptor of each of this process's namespaces: a spawner without SYS_PTRACE cannot open them from outside."""
+    return tuple(os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in attest.KINDS)
 
 
 def _reap(pid: int) -> int:

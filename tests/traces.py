@@ -42,12 +42,12 @@ class Traces:
 
 
 def take(instance: str = "*") -> Traces:
-    """All traces of this moment; cgroups only of the gateway *instance*, since others may be served on this machine."""
+    """All traces of this moment; cgroups and sockets only of the gateway *instance*: others may be served here too."""
     return Traces(
         processes=frozenset(_describe(pid) for pid in descendants(os.getpid())),
         cgroups=frozenset(_cgroups(instance)),
         mounts=frozenset(Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()),
-        sockets=frozenset(_unix_sockets()),
+        sockets=frozenset(_unix_sockets(instance)),
     )
 
 
@@ -102,8 +102,8 @@ def _cgroups(instance: str) -> list[str]:
     return [str(path) for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}omega-{instance}")]
 
 
-def _unix_sockets() -> list[str]:
-    """The paths of bound sockets below the directories of tests/live.py."""
+def _unix_sockets(instance: str) -> list[str]:
+    """The paths of bound sockets of the gateway *instance* below the directories of tests/live.py."""
     lines = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()[1:]
     paths = [parts[7] for parts in (line.split(maxsplit=7) for line in lines) if len(parts) == 8]
-    return [path for path in paths if "omega-test-" in path]
+    return [path for path in paths if "omega-test-" in path and (instance == "*" or f"-{instance}/" in path)]

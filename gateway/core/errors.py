@@ -64,6 +64,20 @@ class UnsupportedMediaType(GatewayError):
     status = 415
 
 
+class RequestTimeout(GatewayError):
+    """The request did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class HeadersTooLarge(GatewayError):
+    """The request's headers are over a limit."""
+
+    code = "headers_too_large"
+    status = 431
+
+
 class Misdirected(GatewayError):
     """The Host header names a server this is not (DNS rebinding looks like that)."""
 
@@ -72,7 +86,7 @@ class Misdirected(GatewayError):
 
 
 class TooManyRequests(GatewayError):
-    """A rate limit of this key was reached."""
+    """A limit on requests or runs of this key was reached, or too many wrong tokens came from one address."""
 
     code = "too_many_requests"
     status = 429

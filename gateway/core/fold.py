@@ -126,7 +126,7 @@ class Fold:
             wall_s=wall_s,
             displays=tuple(self._latest.get(shown.display_id, shown) for shown in self._displays),
             variables=self._report.variables,
-            truncated=is_truncated,
+            truncated=is_truncated or verdict.limit is Limit.OUTPUT,
             limit=verdict.limit,
             kernel_replaced=death is not None,
             cpu_s=self._report.cpu_s or (death.cpu_s if death else 0.0),

@@ -23,6 +23,7 @@ from gateway.kernel.launcher import Endpoint, LaunchRequest
 from kernels import contract
 from kernels.contract import (
     CHANNELS,
+    NOTHING_REACHED,
     Exited,
     Interrupt,
     Kill,
@@ -46,6 +47,10 @@ CLOSE_S = 15.0
 RESTART_DELAYS_S = (0.0, 1.0, 5.0, 15.0, 30.0)
 BACKLOG = 8
 log = structlog.get_logger()
+
+
+class NoIsolation(Unavailable):
+    """Not even the lowest isolation level can be reached, so no kernel is ever started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,8 @@ class ZygoteLauncher:
             await asyncio.wait_for(launcher._await_ready(), READY_S)
         except BaseException as error:
             await asyncio.shield(launcher.close())
+            if isinstance(error, NoIsolation):
+                raise
             if isinstance(error, TimeoutError | Unavailable):
                 raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
             raise
@@ -243,7 +250,12 @@ class ZygoteLauncher:
                 return
             log.warning("spawner_ended", exit_code=code, restarts_in_s=RESTART_DELAYS_S[failures])
             await asyncio.sleep(RESTART_DELAYS_S[failures])
+            if self._is_closing():
+                return
             await self._start_spawner()
+
+    def _is_closing(self) -> bool:
+        return self._closing
 
     async def _await_ready(self) -> Ready:
         """The first Ready; raises Unavailable when the spawner ended instead."""
@@ -258,7 +270,8 @@ class ZygoteLauncher:
             self._control.close()
             self._control = None
         if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(Unavailable(f"the spawner ended with exit code {code}; its messages are above"))
+            ended = Unavailable(f"the spawner ended with exit code {code}; its messages are above")
+            self._ready.set_exception(NoIsolation("no isolation level can be reached") if code == NOTHING_REACHED else ended)
             self._ready.exception()
         for kernel_id in list(self._kernels):
             self._take(Exited(kernel_id, 0, 9, out_of_memory=False, asked=False))

@@ -15,7 +15,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.core.errors import Unavailable
-from gateway.service.history_store import CODE_BYTES, HistoryError, Retention, Store, fit
+from gateway.service.database import DatabaseError
+from gateway.service.history_store import CODE_BYTES, Retention, Store, fit
 from gateway.service.runner import Record
 
 QUEUE_ROWS = 5_000
@@ -28,7 +29,7 @@ RETRY_WAITS_S = (0.2, 1.0, 3.0)
 LOG_EVERY_S = 60.0
 
 _log = structlog.get_logger("omega.history")
-_FAILURES = (SQLAlchemyError, HistoryError, OSError, ValueError)
+_FAILURES = (SQLAlchemyError, DatabaseError, OSError, ValueError)
 
 
 class Meter(Protocol):
@@ -58,7 +59,7 @@ class History:
 
     @classmethod
     def open(cls, url: str, retention: Retention, meter: Meter) -> History:
-        """The history kept at *url*, writing already. Raises HistoryError when that can't be used."""
+        """The history kept at *url*, writing already. Raises DatabaseError when that can't be used."""
         history = cls(Store(url, retention), meter)
         try:
             history._store.prepare()
@@ -88,7 +89,7 @@ class History:
         loop = asyncio.get_running_loop()
         try:
             stored = await loop.run_in_executor(self._readers, self._store.newest, key_id, limit)
-        except (SQLAlchemyError, HistoryError, RuntimeError) as error:
+        except (SQLAlchemyError, DatabaseError, RuntimeError) as error:
             _log.warning("history could not be read", reason=type(error).__name__)
             raise Unavailable("The history can't be read right now.", retry_after_s=5) from None
         known = {run.run_id for run in stored}

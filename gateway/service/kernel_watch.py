@@ -13,7 +13,7 @@ import structlog
 from gateway.core.errors import GatewayError
 from gateway.core.model import Death
 from gateway.service.runner import Kernel
-from kernels.contract import Language
+from kernels.contract import Language, Policy
 
 
 class Meter(Protocol):
@@ -71,20 +71,23 @@ def cause_of(death: Death) -> str:
     return "exit"
 
 
+Lease = Callable[[Language, Policy | None], AbstractAsyncContextManager[Kernel]]
+
+
 class MeteredPool:
     """A pool whose waits are counted."""
 
-    def __init__(self, lease: Callable[[Language], AbstractAsyncContextManager[Kernel]], meter: Meter) -> None:
+    def __init__(self, lease: Lease, meter: Meter) -> None:
         self._lease = lease
         self._meter = meter
 
     @asynccontextmanager
-    async def lease(self, language: Language) -> AsyncIterator[Kernel]:
-        """A kernel for one owner. Raises Busy or Unavailable."""
+    async def lease(self, language: Language, policy: Policy | None = None) -> AsyncIterator[Kernel]:
+        """A kernel for one owner, with the limits *policy*. Raises Busy or Unavailable."""
         asked_at, outcome = time.monotonic(), "cancelled"
         async with AsyncExitStack() as stack:
             try:
-                kernel = await stack.enter_async_context(self._lease(language))
+                kernel = await stack.enter_async_context(self._lease(language, policy))
                 outcome = "ok"
             except GatewayError as error:
                 outcome = error.code

@@ -12,8 +12,9 @@ from typing import Protocol
 import structlog
 
 from gateway.core.errors import GatewayError
+from gateway.core.limits import KeyLimits
 from gateway.core.model import Display, Json, Raised, Result, RunSpec, Task
-from kernels.contract import Language
+from kernels.contract import Language, Policy
 
 CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
 NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
@@ -32,10 +33,12 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose run it is, and how much output it may make."""
+    """Whose run it is, and what that key may use. *policy* is None when its kernels have the gateway's own limits."""
 
     key_id: str
     name: str
+    limits: KeyLimits = field(default_factory=KeyLimits)
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class Kernel(Protocol):
 class Pool(Protocol):
     """Lends unused kernels."""
 
-    def lease(self, language: Language) -> AbstractAsyncContextManager[Kernel]:
-        """A kernel for one owner, killed afterwards. Raises Busy or Unavailable."""
+    def lease(self, language: Language, policy: Policy | None = None) -> AbstractAsyncContextManager[Kernel]:
+        """A kernel for one owner, with the limits *policy*, killed afterwards. Raises Busy or Unavailable."""
 
 
 class History(Protocol):
@@ -117,7 +120,7 @@ class Runner:
         self._meter.run_started(request.task)
         outcome, result = "internal", None
         try:
-            async with self._pool.lease(_language(request.task)) as kernel:
+            async with self._pool.lease(_language(request.task), caller.policy) as kernel:
                 result = judge(request.task, await kernel.run(_spec(request, allowance)))
             outcome = outcome_of(result)
             return result

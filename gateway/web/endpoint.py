@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from gateway.core.errors import (
@@ -22,6 +23,7 @@ from gateway.core.errors import (
     GatewayError,
     MethodNotAllowed,
     NotFound,
+    RequestTimeout,
     TooLarge,
     Unauthorized,
 )
@@ -40,6 +42,8 @@ SECURITY_HEADERS = {
 }
 BODY_METHODS = ("POST", "PUT", "PATCH")
 CLIENT_GONE = 499
+SEND_S, SEND_BYTES_PER_S = 60.0, 65_536
+"""How long a client may take to read its answer: a minute, and longer for more than 64 KiB."""
 DRAIN_FACTOR = 4
 """How many times the body limit is read and thrown away so that the client gets to see its 413 before the end."""
 
@@ -72,7 +76,10 @@ class Endpoint(RequestHandler):
         self._received = 0
         self._work: asyncio.Task[Answer | Reply] | None = None
         self._is_gone = False
+        self._is_framed = False
         self._ends_connection = False
+        self._body_timer: asyncio.TimerHandle | None = None
+        self._stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]  # HTTP/1 connections have one
 
     def set_default_headers(self) -> None:
         self.run_id = getattr(self, "run_id", "") or uuid.uuid4().hex
@@ -87,28 +94,39 @@ class Endpoint(RequestHandler):
 
     # ---- before the body ---------------------------------------------------------------------------------------------
 
-    async def prepare(self) -> None:
-        self.request.connection.stream.set_nodelay(True)  # type: ignore[union-attr]  # HTTP/1 connections have a stream
+    def prepare(self) -> None:
+        self._stream.set_nodelay(True)
         try:
-            await self._admit()
+            self._check_form()
+            self._admit()
         except GatewayError as error:
             self._refuse(error)
+        if self.request.method in BODY_METHODS:
+            loop, late = asyncio.get_running_loop(), RequestTimeout("The body took too long to arrive.")
+            self._body_timer = loop.call_later(self.services.settings.body_timeout_s, self._fail, late)
 
-    async def _admit(self) -> None:
+    def _check_form(self) -> None:
+        """Raise if it can't be told for sure where this request ends, or its headers are too many."""
+        headers = self.request.headers
+        lengths, codings = headers.get_list("Content-Length"), headers.get_list("Transfer-Encoding")
+        guard.check_framing(self.request.version, lengths, codings)
+        self._is_framed = True
+        guard.check_headers(sum(1 for _ in headers.get_all()))
+
+    def _admit(self) -> None:
         """Raise the first reason not to read the body."""
         request, settings = self.request, self.services.settings
         hosts = request.headers.get_list("Host")
         guard.check_host(hosts, settings.allowed_hosts)
         self._foreign_origin = guard.check_origin(request.headers.get_list("Origin"), hosts[0], settings.allowed_origins)
         self.set_default_headers()
+        guard.check_query(request.query_arguments)
         if self._is_preflight():
             return
         if not self.public:
             token = guard.bearer(request.headers.get_list("Authorization"))
-            caller = await self.services.keys.authenticate(token)
-            if caller is None:
-                raise Unauthorized("The token is not valid.")
-            self.caller = caller
+            self.caller = self.services.keys.admit(token, request.remote_ip or "")
+            self.settings["connections"].work(self._stream)
         self._action()
         self._check_body_headers()
 
@@ -154,7 +172,7 @@ class Endpoint(RequestHandler):
         headers = self.request.headers
         declared = guard.declared_bytes(headers.get_list("Content-Length"))
         is_waiting = headers.get("Expect", "").lower() == "100-continue"
-        if is_waiting or declared < 0 or declared > self._drain_bytes():
+        if is_waiting or not self._is_framed or declared > self._drain_bytes():
             self._ends_connection = True
             raise error
 
@@ -166,7 +184,7 @@ class Endpoint(RequestHandler):
     def data_received(self, chunk: bytes) -> None:
         self._received += len(chunk)
         if self._received > self._drain_bytes():
-            self._fail(self._refusal or self._too_large())
+            self._fail(self._too_large())
         elif self._refusal is None:
             self._body += chunk
             if self._received > self.services.settings.body_bytes:
@@ -174,6 +192,7 @@ class Endpoint(RequestHandler):
 
     def _fail(self, error: GatewayError) -> None:
         """Answer *error* in the middle of a body; Tornado closes the connection after it."""
+        error = self._refusal or error
         if not self._finished:
             self._ends_connection = True
             self._write_failure(error)
@@ -185,6 +204,7 @@ class Endpoint(RequestHandler):
 
     async def _respond(self) -> None:
         """Carry out the request; it is cancelled when the client goes away."""
+        self._stop_timer()
         if self._finished:
             return
         if self._refusal is not None:
@@ -204,7 +224,17 @@ class Endpoint(RequestHandler):
         reply = done if isinstance(done, Reply) else Reply(answer.dump(done))
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)
-        await self.finish(reply.body)
+        await self._send(reply.body)
+
+    async def _send(self, body: bytes) -> None:
+        """Answer; a client that does not read does not keep the answer in memory for ever."""
+        try:
+            async with asyncio.timeout(SEND_S + len(body) / SEND_BYTES_PER_S):
+                await self.finish(body)
+        except TimeoutError:
+            self._stream.close()
+        except StreamClosedError:
+            self._is_gone = True
 
     async def _act(self) -> Answer | Reply:
         bind_run(self.run_id)
@@ -212,8 +242,17 @@ class Endpoint(RequestHandler):
 
     get = post = put = delete = head = options = patch = _respond
 
+    def _stop_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+
+    def on_finish(self) -> None:
+        self._stop_timer()
+        self.settings["connections"].wait(self._stream)
+
     def on_connection_close(self) -> None:
         self._is_gone = True
+        self._stop_timer()
         if self._work is not None:
             self._work.cancel()
         super().on_connection_close()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from urllib.parse import urlsplit
 
-from gateway.core.errors import BadRequest, Forbidden, Misdirected, Unauthorized, UnsupportedMediaType
+from gateway.core.errors import (
+    BadRequest,
+    Forbidden,
+    HeadersTooLarge,
+    Misdirected,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY_HOST = "*"
 TOKEN_CHARS = 512
+MAX_HEADERS = 100
+TOKEN_NAMES = ("token", "access_token", "api_key")
 _JSON = "application/json"
 
 
@@ -65,6 +74,32 @@ def bearer(headers: Sequence[str]) -> str:
     if len(headers) != 1 or scheme.lower() not in ("bearer", "token") or not token or len(token) > TOKEN_CHARS:
         raise Unauthorized("The Authorization header must be 'Bearer <token>'.")
     return token
+
+
+def check_query(names: Container[str]) -> None:
+    """Accept a query string without a token: logs, histories and Referer headers keep what stands there."""
+    for name in TOKEN_NAMES:
+        if name in names:
+            raise BadRequest(
+                f"A token is not accepted in the query string ({name}=), where logs keep it: "
+                "send the header 'Authorization: Bearer <token>', and replace a token that was sent so."
+            )
+
+
+def check_headers(count: int) -> None:
+    """Accept so many header lines."""
+    if count > MAX_HEADERS:
+        raise HeadersTooLarge(f"The request has more than {MAX_HEADERS} headers.")
+
+
+def check_framing(version: str, lengths: Sequence[str], codings: Sequence[str]) -> None:
+    """Accept a body whose end everybody on the way sees at the same place; anything else could smuggle a request."""
+    if declared_bytes(lengths) < 0:
+        raise BadRequest("Exactly one Content-Length is allowed, and it must be a number of bytes.")
+    if codings and lengths:
+        raise BadRequest("Content-Length and Transfer-Encoding can't be used together.")
+    if codings and (version == "HTTP/1.0" or [coding.lower() for coding in codings] != ["chunked"]):
+        raise BadRequest("The only Transfer-Encoding accepted is chunked, with HTTP/1.1.")
 
 
 def check_content(content_type: str | None, encoding: str | None) -> None:

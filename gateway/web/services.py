@@ -28,6 +28,7 @@ class WebSettings:
     header_bytes: int = 32 * 1024
     header_timeout_s: float = 60.0
     body_timeout_s: float = 60.0
+    max_connections: int = 512
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     allowance: Allowance = field(default_factory=Allowance)
@@ -36,8 +37,8 @@ class WebSettings:
 class Keys(Protocol):
     """Knows who a token belongs to."""
 
-    async def authenticate(self, token: str) -> Caller | None:
-        """Whose *token* it is, or None; takes the same time for any wrong token."""
+    def admit(self, token: str, address: str) -> Caller:
+        """Whose *token* it is; raises Unauthorized or TooManyRequests. Takes the same time for any wrong token."""
 
 
 class Runs(Protocol):

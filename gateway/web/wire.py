@@ -22,6 +22,10 @@ class Timeouts:
     default_s: float = 30.0
     max_s: float = 300.0
 
+    def within(self, max_s: float | None) -> Timeouts:
+        """These for a caller whose own maximum is *max_s*."""
+        return self if max_s is None else Timeouts(min(self.default_s, max_s), max_s)
+
 
 class Body(BaseModel):
     """What all request bodies share: JSON types are not converted, unknown fields are refused."""

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import atexit
 import os
-import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
-import uuid
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
 import zmq
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from kernels.contract import CHANNELS
+from kernels.python import identity
 from kernels.python.parts import Parts, take
 from kernels.python.publisher import Attendant
 
@@ -59,55 +56,22 @@ def _set_up_process(start: ChildStart) -> None:
     atexit._clear()  # what the zygote registered is the zygote's
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.clear()
-    os.environ.update(_environment(start))
+    os.environ.update(identity.environment(start.work_dir, start.env))
     os.chdir(start.work_dir)
     time.tzset()
     sys.path[:] = [start.work_dir, *(folder for folder in sys.path if folder not in ("", start.work_dir))]
     sys.argv[:] = [""]
-    reseed()
-
-
-def _environment(start: ChildStart) -> dict[str, str]:
-    temporary = "/tmp"  # private to the kernel: its own mount, or its own directory named by env
-    fixed = {
-        "HOME": start.work_dir,
-        "PATH": os.pathsep.join((os.path.dirname(sys.executable) or "/usr/bin", "/usr/local/bin", "/usr/bin", "/bin")),
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TERM": "dumb",
-        "NO_COLOR": "1",
-        "PAGER": "cat",
-        "TMPDIR": temporary,
-        "TZ": "UTC",
-        "USER": "kernel",
-        "MPLBACKEND": "agg",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONUNBUFFERED": "1",
-    }
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**fixed, **threads, **start.env}
-
-
-def reseed() -> None:
-    """Make this process's random numbers and names its own: all children of a zygote start out alike."""
-    random.seed()
-    np.random.seed(np.frombuffer(os.urandom(32), np.uint32))
-    tempfile._name_sequence = None  # type: ignore[attr-defined]
-    tempfile.tempdir = None
-    uuid._node = uuid._last_timestamp = None  # type: ignore[attr-defined]
+    identity.reseed()
 
 
 def _serve(start: ChildStart) -> None:
     parts = take()
     kernel: Any = parts.kernel
-    session = parts.session
-    session.pid, session.session, session.key = os.getpid(), uuid.uuid4().hex, start.key.encode("ascii")
     context = zmq.Context(io_threads=1)
     loop = IOLoop(make_current=True)
     sockets = {channel: _socket(context, channel, start.fds[channel]) for channel in CHANNELS}
     attendant = Attendant()
-    kernel.ident = start.kernel_id
+    identity.rename(parts, start.kernel_id, start.key)
     parts.publisher.open(sockets["iopub"])
     _attach_kernel(kernel, sockets, attendant, loop)
     attendant.loop.add_reader(sockets["iopub"].getsockopt(zmq.FD), parts.publisher.greet)
@@ -158,7 +122,6 @@ def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant, l
     kernel.shell_channel_thread.parent_thread = threading.main_thread()
     kernel.shell_stream = ZMQStream(sockets["shell"], loop)
     kernel.control_stream = ZMQStream(sockets["control"], attendant.io_loop)
-    shell.displayhook.topic = kernel._topic("execute_result")
     sys.modules["__main__"] = shell.user_module
     shell.history_manager.dir_hist = [os.getcwd()]
     shell.user_ns["_dh"][:] = [os.getcwd()]

@@ -5,11 +5,9 @@ A figure counts when it was left open, shown or saved; one that was only closed 
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakSet
 
 import matplotlib
@@ -19,18 +17,10 @@ from matplotlib.backend_bases import FigureCanvasBase, FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from kernels.python import drawing
+from kernels.python.drawing import Format, Picture
+
 BACKEND = "module://kernels.python.figures"
-Format = Literal["png", "svg"]
-MIME = {"png": "image/png", "svg": "image/svg+xml"}
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A drawn figure: its MIME type, bytes, and a text for readers that show no images."""
-
-    mime: str
-    data: bytes
-    text: str
 
 
 @dataclass(slots=True)
@@ -140,32 +130,13 @@ class Gallery:
                 self.publish(entry.picture)
 
     def _render(self, figure: Figure) -> Picture | None:
-        if len(figure.get_children()) <= 1:  # nothing but the background: plt.figure() and no more
+        if drawing.is_empty(figure):
             return None
         was_drawing, self._is_drawing = self._is_drawing, True
         try:
-            return _render(figure, self.format, self.dpi)
+            return drawing.render(figure, self.format, self.dpi)
         finally:
             self._is_drawing = was_drawing
-
-
-def _render(figure: Figure, image_format: Format, dpi: float | None) -> Picture:
-    if not hasattr(figure.canvas, "print_png"):
-        FigureCanvasAgg(figure)
-    width, height = figure.get_size_inches()
-    label = f"<Figure size {width * figure.dpi:.0f}x{height * figure.dpi:.0f} with {len(figure.axes)} Axes>"
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        figure.canvas.print_figure(
-            buffer,
-            format=image_format,
-            dpi=dpi or figure.dpi,
-            bbox_inches="tight",
-            facecolor=figure.get_facecolor(),
-            edgecolor=figure.get_edgecolor(),
-        )
-    return Picture(MIME[image_format], buffer.getvalue(), label)
 
 
 def _ignore(_picture: Picture) -> None:

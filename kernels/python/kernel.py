@@ -13,6 +13,7 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
 from kernels.python import figures, tasks, tracebacks, usage
+from kernels.python.drawing import MIME, Picture
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Compiler, Shell
 from kernels.python.streams import Record, Stream
@@ -131,8 +132,8 @@ class Kernel(IPythonKernel):
         self.record.flush()
         self.send_response(self.iopub_socket, message, content, ident=self._topic(message))
 
-    def _publish_picture(self, picture: figures.Picture) -> None:
-        is_text = picture.mime == figures.MIME["svg"]
+    def _publish_picture(self, picture: Picture) -> None:
+        is_text = picture.mime == MIME["svg"]
         body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
         data = {picture.mime: body, "text/plain": picture.text}
         self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})

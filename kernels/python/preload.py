@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kernels.python import memory, warm
 
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")  # as in identity.py
 PACKAGES = (
     "numpy",
     "pandas",

@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 from tornado.ioloop import IOLoop
 
-from kernels.python import figures, tracebacks
+from kernels.python import figures, identity, tracebacks
 from kernels.python.parts import Parts
 from kernels.python.publisher import Attendant
 
@@ -49,15 +49,25 @@ def rehearse(parts: Parts) -> None:
     kernel.shell_stream = None
     sys.stdout, sys.stderr = kernel.streams
     sys.modules["__main__"] = kernel.shell.user_module
+    for _turn in range(ROUNDS):
+        _be_born(parts)
     loop = IOLoop(make_current=False)
     kernel.io_loop = loop
-    Attendant().io_loop.close()
     try:
         loop.run_sync(lambda: _play(parts))
     finally:
         loop.close()
         sys.stdout, sys.stderr, sys.modules["__main__"] = kept
         _forget(parts)
+
+
+def _be_born(parts: Parts) -> None:
+    """What child.py does before its first request, as far as it needs no socket."""
+    identity.environment("/", {})
+    identity.reseed()
+    identity.rename(parts, "rehearsal", "rehearsal")
+    Attendant().io_loop.close(all_fds=True)
+    IOLoop(make_current=True).close(all_fds=True)
 
 
 async def _play(parts: Parts) -> None:

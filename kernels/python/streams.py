@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from kernels.python.courier import Courier
+
 Name = Literal["stdout", "stderr"]
 FLUSH_CHARS = 64 * 1024
 PIPE_BYTES = 1024 * 1024
@@ -39,6 +41,7 @@ class Record:
         self._waking = False
         self._ready: Callable[[], object] = lambda: False
         self._owner = 0
+        self._courier = Courier()
         self.parent: Any = {}
 
     def capture(self, wake: Callable[[], None]) -> list[int]:
@@ -60,7 +63,7 @@ class Record:
 
     def own(self) -> None:
         """Collect in this process from now on."""
-        self._lock, self._owner = threading.RLock(), os.getpid()
+        self._lock, self._owner, self._courier = threading.RLock(), os.getpid(), Courier()
 
     def forget(self) -> None:
         """Drop what was collected."""
@@ -76,13 +79,16 @@ class Record:
         with self._lock:
             if text != "\n" and self._ready():
                 self._drain()
-            self._append(name, text)
+            # In pieces, so that what fits below the reader's limit arrives however much is printed at once.
+            for start in range(0, len(text), FLUSH_CHARS):
+                self._append(name, text[start : start + FLUSH_CHARS])
         if self._chars > FLUSH_CHARS:
             self.flush()
 
     def _append(self, name: Name, text: str) -> None:
-        if self._chunks and self._chunks[-1][0] == name and self._chunks[-1][1] is self.parent:
-            self._chunks[-1][2].append(text)
+        last = self._chunks[-1] if self._chunks else None
+        if last and last[0] == name and last[1] is self.parent and len(text) < FLUSH_CHARS:
+            last[2].append(text)
         else:
             self._chunks.append((name, self.parent, [text]))
         self._chars += len(text)
@@ -116,6 +122,14 @@ class Record:
         """Hand on everything written so far, waiting while the reader is behind."""
         while not self.flush_if_possible():
             time.sleep(RETRY_S)
+
+    def is_waiting(self) -> bool:
+        """Whether text waits to be handed on."""
+        return bool(self._chunks)
+
+    def settle(self) -> None:
+        """Wait until what was flushed has left this process, so that a crash on the next line can't take it along."""
+        self._courier.wait()
 
     def flush_if_possible(self) -> bool:
         """Hand on what can go out now, and say whether that was all."""
@@ -184,7 +198,9 @@ class Stream(io.TextIOBase):
     def flush(self) -> None:
         """Hand on what was written so far."""
         if self._record.is_owner():
-            self._record.flush()
+            if self._record.is_waiting():  # ipykernel flushes several times a request, mostly nothing
+                self._record.flush()
+                self._record.settle()
         elif self._partial:
             data, self._partial = self._partial.encode("utf-8", "replace"), ""
             while data:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from IPython.core.async_helpers import _pseudo_sync_runner
 
 from kernels.python import analyze, expression, figures, tracebacks, values, variables
+from kernels.python.drawing import Format
 from kernels.python.tracebacks import Failure
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Run:
 
     # -- python and chart ---------------------------------------------------------------------------------------------
 
-    def _image_options(self) -> tuple[figures.Format, float | None]:
+    def _image_options(self) -> tuple[Format, float | None]:
         inputs = self._request.inputs
         dpi = inputs.get("dpi")
         return (

@@ -7,6 +7,7 @@ probe.py).
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -43,7 +44,12 @@ def restrict(readable: Iterable[str], writable: Iterable[str], *, deny_tcp: bool
     ruleset_fd = sysc.landlock_ruleset(rights, net, _SCOPE_ALL if abi >= SCOPES_SINCE else 0)
     try:
         for path in readable:
-            sysc.landlock_allow(ruleset_fd, path, _fitting(path, _READ & rights))
+            try:
+                sysc.landlock_allow(ruleset_fd, path, _fitting(path, _READ & rights))
+            except PermissionError as error:
+                # What its own uid cannot reach needs no permission here: it stays denied.
+                if error.errno != errno.EACCES:
+                    raise
         for path in writable:
             sysc.landlock_allow(ruleset_fd, path, _fitting(path, rights & ~_DEVICE_NODES & ~_IOCTL_DEV))
         sysc.landlock_restrict(ruleset_fd)

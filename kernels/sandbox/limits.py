@@ -10,6 +10,7 @@ from kernels.contract import Policy
 _CPU_GRACE_S: Final = 5
 _MEMLOCK_BYTES: Final = 64 * 1024
 _PENDING_SIGNALS: Final = 1024
+MOST_SHARERS: Final = 32
 
 
 def limit_resources(policy: Policy, data_baseline_bytes: int) -> None:
@@ -34,10 +35,12 @@ def limit_resources(policy: Policy, data_baseline_bytes: int) -> None:
         _lower(kind, soft, hard)
 
 
-def limit_processes(policy: Policy) -> None:
+def limit_processes(policy: Policy, *, sharers: int = 1) -> None:
     """Bound processes and threads. Counted per user namespace, so this comes after it was made: set earlier, it would
-    also bind the sum over all kernels that share a host uid."""
-    _lower(resource.RLIMIT_NPROC, policy.processes, policy.processes)
+    also bind the sum over all kernels that share a host uid. Where they share one and have no namespace (*sharers*), it
+    is that sum which is bound; the watchdog bounds each."""
+    most = policy.processes * sharers
+    _lower(resource.RLIMIT_NPROC, most, most)
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

@@ -50,6 +50,8 @@ class Confinement:
     own_uid: bool = True
     readable: tuple[str, ...] = ("/",)
     """Level L1 only: the host paths a kernel may read; above that the prepared root holds nothing else."""
+    is_grouped: bool = True
+    """Whether a control group bounds it. Without one a memory file would be memory that no process shows."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,9 @@ def _limit_resources(c: Confinement, _p: _Progress) -> None:
 def _change_identity(c: Confinement, _p: _Progress) -> None:
     if changes_uid(c):
         identity.become(c.uid, c.gid)
-        sysc.set_dumpable(True)  # else /proc/self belongs to root, for the kernel itself too
+    # The zygote is not, and a change of uid clears it: /proc/self would belong to root, for the kernel itself and for the
+    # spawner's look from outside.
+    sysc.set_dumpable(True)
 
 
 def _enter_user_namespace(_c: Confinement, p: _Progress) -> None:
@@ -112,7 +116,10 @@ def _forbid_user_namespaces(_c: Confinement, p: _Progress) -> None:
 
 
 def _limit_processes(c: Confinement, _p: _Progress) -> None:
-    limits.limit_processes(c.policy)
+    is_shared = c.level is Level.L1 and not c.own_uid
+    limits.limit_processes(c.policy, sharers=limits.MOST_SHARERS if is_shared else 1)
+    if c.level is Level.L1:
+        sysc.set_subreaper()  # what it starts stays below it, where it is counted and found
 
 
 def _drop_privileges(_c: Confinement, _p: _Progress) -> None:
@@ -135,6 +142,8 @@ def _close_descriptors(c: Confinement, _p: _Progress) -> None:
 def _filter_system_calls(c: Confinement, _p: _Progress) -> None:
     if c.level is Level.L1 and not c.own_uid and sysc.landlock_abi() < landlock.SCOPES_SINCE:
         seccomp.confine_signals(os.getpid())
+    if not c.is_grouped:
+        seccomp.forbid_memory_files()
     seccomp.load("confined" if c.level is Level.L1 else "kernel")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from kernels.contract import Exited, Fork, Level, Refused, Spawn
 from kernels.sandbox.cgroup import KernelCgroup
+from kernels.spawner.workplace import TEMPORARY
 
 GATE_BYTES = 4096
 
@@ -26,6 +27,7 @@ class Member:
     gate: socket.socket | None = None
     init_pid: int = 0
     init_pidfd: int = -1
+    pid_namespace: int = -1
     pid: int = 0
     pidfd: int = -1
     zygote_pid: int = 0
@@ -35,6 +37,8 @@ class Member:
     started: bool = False
     asked: bool = False
     refusal: Refused | None = None
+    is_out_of_memory: bool = False
+    peak_bytes: int = 0
     status: int | None = None
 
     def fork_request(self, level: Level) -> Fork:
@@ -48,7 +52,8 @@ class Member:
             gid=self.gid,
             work_dir=self.work_dir,
             policy=self.spawn.policy,
-            env=self.spawn.env,
+            env=self.spawn.env if level > Level.L1 else {"TMPDIR": f"{self.work_dir}/{TEMPORARY}", **self.spawn.env},
+            is_grouped=self.cgroup.group is not None,
         )
 
     def read_gate(self) -> bool:
@@ -86,9 +91,10 @@ class Member:
 
     def close_request(self) -> None:
         """Close what was only needed to start: the passed sockets and the gate."""
-        for fd in self.fds:
-            os.close(fd)
-        self.fds = ()
+        for fd in (*self.fds, self.pid_namespace):
+            if fd >= 0:
+                os.close(fd)
+        self.fds, self.pid_namespace = (), -1
         if self.gate is not None:
             self.gate.close()
             self.gate = None
@@ -103,8 +109,8 @@ class Member:
             kernel_id=self.spawn.kernel_id,
             code=max(code, 0),
             signal=max(-code, 0),
-            out_of_memory=self.cgroup.out_of_memory(),
+            out_of_memory=self.is_out_of_memory or self.cgroup.out_of_memory(),
             asked=self.asked,
-            peak_bytes=self.cgroup.peak_bytes(),
+            peak_bytes=self.cgroup.peak_bytes() or self.peak_bytes,
             cpu_s=self.cgroup.cpu_s(),
         )

@@ -1,9 +1,17 @@
-"""Host uids for kernels: every live kernel has its own, and a freed one is used again as late as possible."""
+"""Host uids for kernels: every live kernel has its own, and a freed one is used again as late as possible.
+
+Also what the spawner does as such a uid: it reaches that uid's processes and files alone, and needs no further privilege.
+"""
 
 from __future__ import annotations
 
+import os
 import zlib
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+
+from kernels.sandbox import capabilities, identity
 
 
 @dataclass(slots=True)
@@ -38,3 +46,24 @@ def fits_uid_map(base: int, count: int, uid_map: str) -> bool:
     """Whether every uid of the range exists in the user namespace that *uid_map* (/proc/self/uid_map) describes."""
     ranges = [tuple(int(part) for part in line.split()) for line in uid_map.splitlines()]
     return any(inside <= base and base + count <= inside + length for inside, _outside, length in ranges)
+
+
+def answer_as(uid: int, act: Callable[[], str]) -> str:
+    """What *act* answers in a short-lived child that is *uid* and holds no capability; "" when it raised an error.
+
+    Without its capabilities it can do to others what a kernel of that uid could do: nothing.
+    """
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            identity.become(uid, uid)
+            capabilities.drop_all()
+            os.write(write_fd, act().encode())
+        finally:
+            os._exit(0)
+    os.close(write_fd)
+    with closing(os.fdopen(read_fd, "rb")) as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return said.decode()

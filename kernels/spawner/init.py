@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -23,27 +24,36 @@ class InitPlace:
     network_namespace: int
 
 
-def fork_init(place: InitPlace) -> int:
-    """The pid (as seen from here) of a confined init that is pid 1 of a new pid namespace; raises OSError.
+@dataclass(frozen=True, slots=True)
+class Init:
+    """A confined init: its *pid* as seen from the spawner, and a descriptor of the pid namespace it is the first of."""
 
-    Forked from the spawner, which is small: forking the zygote a second time would cost as much as the kernel itself.
+    pid: int
+    namespace: int
+
+
+def fork_init(place: InitPlace) -> Init:
+    """A confined init that is pid 1 of a new pid namespace; raises OSError.
+
+    Forked from the spawner, which is small: forking the zygote a second time would cost as much as the kernel itself. It
+    hands over its namespace itself, because a spawner without SYS_PTRACE cannot open it from outside.
     """
-    told, tell = os.pipe2(os.O_CLOEXEC)
-    try:
+    told, tell = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with told, tell:
         pid = sysc.fork_into_pid_namespace()
         if pid == 0:
-            _run(place, tell)
-        os.close(tell)
-        tell = -1
-        answer = os.read(told, 500)
-        if answer != b"+":
-            os.waitpid(pid, 0)
-            raise OSError(answer.decode(errors="replace") or "the init of the pid namespace ended early")
-        return pid
-    finally:
-        os.close(told)
-        if tell >= 0:
-            os.close(tell)
+            _run(place, tell.fileno())
+        tell.close()
+        answer, fds, _flags, _address = socket.recv_fds(told, 500, 1)
+        if fds:
+            answer = told.recv(500)
+        if answer == b"+" and fds:
+            os.set_inheritable(fds[0], False)
+            return Init(pid, fds[0])
+        for fd in fds:
+            os.close(fd)
+        os.waitpid(pid, 0)
+        raise OSError(answer.decode(errors="replace") or "the init of the pid namespace ended early")
 
 
 def _run(place: InitPlace, tell: int) -> NoReturn:
@@ -59,6 +69,7 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
             Namespace(place.network_namespace, sysc.CLONE_NEWNET),
         )
         descriptors.detach_standard()
+        _hand_over_namespace(tell)
         confine_init(place.uid, place.gid, (tell,), place.level, namespaces=namespaces)
         # It now dies with the spawner; one that is gone already breaks this pipe.
         os.write(tell, b"+")
@@ -69,3 +80,10 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
         os.write(tell, str(error).encode()[:500])
         os._exit(70)
     os._exit(0)
+
+
+def _hand_over_namespace(tell: int) -> None:
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    with socket.socket(fileno=os.dup(tell)) as channel:
+        socket.send_fds(channel, [b"n"], [own])
+    os.close(own)

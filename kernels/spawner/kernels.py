@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from kernels.contract import GO, IN_GROUP, Forked, Level, Packet, Reaped, Refused, Spawn, SpawnerOptions, Started
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.cgroup import Cgroups
+from kernels.sandbox.root import WORK
 from kernels.spawner.family import Member
 from kernels.spawner.identity import Uids
 from kernels.spawner.init import InitPlace, fork_init
 from kernels.spawner.loop import Loop
-from kernels.spawner.tree import kill_orphans
+from kernels.spawner.tree import kill_orphans, strangers
+from kernels.spawner.watchdog import Excess, Watchdog, Watched
+from kernels.spawner.workplace import Workplaces
 from kernels.spawner.zygotes import Zygote
 
 Fds = tuple[int, ...]
@@ -34,6 +36,8 @@ class Surroundings:
     has_own_uids: bool
     cgroups: Cgroups
     loop: Loop
+    workplaces: Workplaces | None = None
+    """Level L1 only: above it every kernel works in a file system of its own."""
 
 
 class Kernels:
@@ -45,6 +49,8 @@ class Kernels:
         self._options, self._level = around.options, around.level
         self._cgroups, self._loop = around.cgroups, around.loop
         self._zygotes, self._tell, self._on_empty = zygotes, tell, on_empty
+        self._workplaces = around.workplaces
+        self._watchdog = Watchdog(around.loop, self._end_excess, self._kill_stray)
         self._uids = Uids(self._options.uid_base, self._options.uid_count, self._options.instance)
         self._has_own_uids = around.has_own_uids
         self._members: dict[str, Member] = {}
@@ -83,25 +89,19 @@ class Kernels:
 
     def _work_dir(self, spawn: Spawn, uid: int) -> str:
         """Where the kernel works: a tmpfs of its own, or (L1, without mounts) a directory of its own on the host."""
-        if self._level >= Level.L2:
-            return "/work"
-        work = Path(self._options.work_root) / spawn.kernel_id
-        work.mkdir(mode=0o700)
-        os.chown(work, uid, uid if self._has_own_uids else -1)
-        return str(work)
+        return self._workplaces.make(spawn.kernel_id, uid) if self._workplaces else WORK
 
     def _make_namespace(self, member: Member, zygote: Zygote) -> None:
-        place = InitPlace(self._level, member.uid, member.gid, zygote.mount_namespace, zygote.network_namespace)
-        member.init_pid = fork_init(place)
+        place = InitPlace(self._level, member.uid, member.gid, zygote.namespaces["mnt"], zygote.namespaces["net"])
+        init = fork_init(place)
+        member.init_pid, member.pid_namespace = init.pid, init.namespace
         member.init_pidfd = os.pidfd_open(member.init_pid)
         self._loop.watch(member.init_pidfd, lambda: self._init_died(member))
 
     def _ask_fork(self, member: Member, zygote: Zygote) -> None:
         ours, theirs = socket.socketpair()
-        namespaces: list[int] = []
+        namespaces = (member.pid_namespace,) if member.pid_namespace >= 0 else ()
         try:
-            if member.init_pid:
-                namespaces.append(os.open(f"/proc/{member.init_pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC))
             zygote.ask_fork(member.fork_request(self._level), (*member.fds, theirs.fileno(), *namespaces))
             if member.gate is not None:
                 member.gate.close()
@@ -109,18 +109,16 @@ class Kernels:
             self._loop.watch(ours.fileno(), lambda: self._gate_spoke(member))
         finally:
             theirs.close()
-            for fd in namespaces:
-                os.close(fd)
 
     def forked(self, zygote: Zygote, forked: Forked) -> None:
         """The zygote answered: put the child into its control group, and let it confine itself there."""
         member = self._members.get(forked.kernel_id)
         if member is None:
-            if forked.pid:
+            if forked.pid > 0:
                 os.kill(forked.pid, signal.SIGKILL)
                 zygote.ask_reap(forked.pid)
             return
-        if forked.pid == 0:
+        if forked.pid <= 0:
             member.refuse("fork", forked.reason)
             self._end(member)
             return
@@ -161,7 +159,22 @@ class Kernels:
         member.steps_ms["attest"] = (time.perf_counter() - begun) * 1000
         member.started = True
         member.close_request()
+        self._watch(member)
         self._tell(Started(member.spawn.kernel_id, member.pid, member.steps_ms))
+
+    def _watch(self, member: Member) -> None:
+        """Have a look kept on what no control group and no mount bounds."""
+        is_bounded = self._cgroups.kind != "none"
+        if is_bounded and not self._workplaces:
+            return
+        kernel = Watched(
+            roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
+            policy=member.spawn.policy,
+            uid=member.uid,
+            work_dir=member.work_dir if self._workplaces else "",
+            is_bounded=is_bounded,
+        )
+        self._watchdog.watch(member.spawn.kernel_id, kernel)
 
     # ---- the way down --------------------------------------------------------------------------------------------
 
@@ -171,6 +184,14 @@ class Kernels:
         if member is not None:
             member.asked = True
             self._end(member)
+
+    def _end_excess(self, kernel_id: str, excess: Excess) -> None:
+        """The watchdog found this kernel above a limit."""
+        member = self._members[kernel_id]
+        member.is_out_of_memory = excess is Excess.MEMORY
+        sys.stderr.write(f"spawner: kernel {kernel_id} is ended: it has more {excess.value} than allowed\n")
+        self._watchdog.forget(kernel_id)
+        self._end(member)
 
     def kill_all(self) -> None:
         """End every kernel."""
@@ -193,8 +214,8 @@ class Kernels:
             send_signal(member.init_pidfd, signal.SIGKILL)
         if member.pidfd >= 0 and member.status is None:
             send_signal(member.pidfd, signal.SIGKILL)
-        if self._level < Level.L2:
-            # Above that the end of its pid namespace is the end of all its processes.
+        if self._workplaces:
+            # Above level 1 the end of its pid namespace is the end of all its processes.
             member.cgroup.kill()
         if member.gate is not None:
             self._loop.forget(member.gate.fileno())
@@ -249,9 +270,12 @@ class Kernels:
         if member.pidfd >= 0:
             os.close(member.pidfd)
             self._by_pid.pop(member.pid, None)
-        if self._level < Level.L2:
+        seen = self._watchdog.forget(member.spawn.kernel_id)
+        if seen is not None:
+            member.peak_bytes = seen.peak_bytes
+        if self._workplaces:
             self._kill_strangers()
-            shutil.rmtree(member.work_dir, ignore_errors=True)
+            self._workplaces.remove(member.work_dir, member.uid)
         self._tell(member.exit_report())
         member.cgroup.remove()
         if self._has_own_uids:
@@ -289,8 +313,15 @@ class Kernels:
 
         A pid namespace does not end before all of its dead are reaped.
         """
-        inits = (member.init_pid for member in self._members.values())
-        kill_orphans({*self._zygotes, *self._by_pid, *inits})
+        kill_orphans(self._known())
+
+    def _kill_stray(self) -> None:
+        """End what left the tree of a living kernel (L1), where nobody would count it: a kernel keeps its own orphans."""
+        if self._workplaces and strangers(self._known()):
+            self._kill_strangers()
+
+    def _known(self) -> set[int]:
+        return {*self._zygotes, *self._by_pid, *(member.init_pid for member in self._members.values())}
 
 
 def send_signal(pidfd: int, number: int) -> None:

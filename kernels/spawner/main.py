@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -12,12 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kernels.contract import ContractError, Level, SpawnerOptions
+from kernels.contract import NOTHING_REACHED, ContractError, Level, SpawnerOptions
 from kernels.sandbox import capabilities, probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
 from kernels.spawner.server import Spawner
+from kernels.spawner.workplace import Workplaces
 from kernels.spawner.zygotes import Nursery, with_extra
 
 
@@ -75,12 +75,18 @@ def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
 
 def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int:
     level = Level.parse(found.level)
+    if level is Level.NONE:
+        sys.stderr.write("spawner: no isolation level can be reached here, so no kernel can be started\n")
+        return NOTHING_REACHED
     sysc.set_subreaper()
     # Read now: an init loads it after the host's files are out of its reach.
     seccomp.program("init")
     cgroups = Cgroups.open(f"omega-{options.instance}")
     cgroups.sweep()
-    _sweep_work_root(Path(options.work_root), level)
+    has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)
+    workplaces = None
+    if level is Level.L1:
+        workplaces = Workplaces.open(Path(options.work_root), options.instance, own_uids=has_own_uids)
     loop = Loop()
     plain = root.RootSpec(
         kernel_python=options.kernel_python,
@@ -88,14 +94,14 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
         home=root.describe_python(options.kernel_python),
     )
     spec = with_extra(plain, options.extra_dirs)
-    has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)
-    around = Surroundings(options, level, has_own_uids, cgroups, loop)
+    around = Surroundings(options, level, has_own_uids, cgroups, loop, workplaces)
     spawner = Spawner(control, around, Nursery(loop, spec, level), found.facilities)
     _stop_on_sigterm(loop, spawner)
     spawner.start()
     loop.run()
     spawner.end_zygotes()
-    _sweep_work_root(Path(options.work_root), level)
+    if workplaces:
+        workplaces.close()
     return 0
 
 
@@ -105,10 +111,3 @@ def _stop_on_sigterm(loop: Loop, spawner: Spawner) -> None:
     signal.set_wakeup_fd(tell)
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     loop.watch(told, spawner.close)
-
-
-def _sweep_work_root(work_root: Path, level: Level) -> None:
-    """Remove what kernels without a mount namespace left on the host."""
-    if level < Level.L2 and work_root.is_dir() and not work_root.is_symlink():
-        for left in work_root.iterdir():
-            shutil.rmtree(left, ignore_errors=True)

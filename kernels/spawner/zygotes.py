@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol
 from kernels import contract
 from kernels.contract import ContractError, Fork, Forked, Level, Packet, Reap, Reaped, Warm
 from kernels.sandbox import root, sysc
-from kernels.sandbox.attest import namespaces_of
+from kernels.sandbox.attest import KINDS, namespaces_of
 from kernels.spawner.loop import Loop
 
 CONTROL_FD = 3
@@ -53,8 +53,7 @@ class Zygote:
     warm: Warm | None = None
     forks: int = 0
     has_heir: bool = False
-    mount_namespace: int = -1
-    network_namespace: int = -1
+    namespaces: dict[str, int] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
     extra_dirs: tuple[str, ...] = ()
     foreign: frozenset[tuple[str, int]] = frozenset()
@@ -72,9 +71,7 @@ class Zygote:
     def close(self) -> None:
         """Let go of it: the end of its channel makes it exit. Its kernels live on as the spawner's children."""
         self.channel.close()
-        for fd in (self.pidfd, self.mount_namespace, self.network_namespace):
-            if fd >= 0:
-                os.close(fd)
+        _close((self.pidfd, *self.namespaces.values()))
 
 
 @dataclass(slots=True)
@@ -132,16 +129,20 @@ class Nursery:
             # The process itself is still to be waited for: its pidfd tells when.
             self.loop.forget(zygote.channel.fileno())
             return False
-        self._take(zygote, received[0])
+        self._take(zygote, *received)
         return True
 
-    def _take(self, zygote: Zygote, packet: Packet) -> None:
+    def _take(self, zygote: Zygote, packet: Packet, fds: list[int]) -> None:
+        if not isinstance(packet, Warm):
+            _close(fds)
         match packet:
             case Warm():
-                if self.level >= Level.L2:
-                    zygote.mount_namespace = _namespace(zygote.pid, "mnt")
-                    zygote.network_namespace = _namespace(zygote.pid, "net")
-                    zygote.foreign = namespaces_of("self") | namespaces_of(zygote.pid)
+                if zygote.warm is not None or len(fds) != len(KINDS):
+                    _close(fds)
+                    raise ContractError("a zygote is warm once, and hands over its namespaces then")
+                zygote.namespaces = dict(zip(KINDS, fds, strict=True))
+                theirs = {(kind, os.fstat(fd).st_ino) for kind, fd in zygote.namespaces.items()}
+                zygote.foreign = namespaces_of("self") | theirs
                 zygote.warm = packet
                 zygote.owner.warm(zygote)
             case Forked():
@@ -174,8 +175,9 @@ def zygote_environment(home: str) -> dict[str, str]:
     }
 
 
-def _namespace(pid: int, name: str) -> int:
-    return os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.bench.numbers import Row
 
+BEGIN, END = "<!-- bench: made by tests/bench -->", "<!-- /bench -->"
 HEAD = ("work", "Omega Gateway", "against", "peer", "ratio", "reach")
 
 
@@ -24,14 +25,18 @@ class Report:
     steps_ms: dict[str, float] = field(default_factory=dict)
     profile: list[str] = field(default_factory=list)
 
-    def to_markdown(self) -> str:
-        """The table, and below it where the time and the memory go."""
+    def main_table(self) -> str:
+        """What was measured where, and the rows against the peers: what the README shows."""
         on = ", ".join(f"{value} {name}" if name == "cores" else f"{name} {value}" for name, value in self.machine.items())
-        parts = [
-            f"Measured by `make bench` in one run, at isolation level {self.isolation}, on: {on}.\n"
-            "Medians, with p95 and the number of samples; the ratio is ours to the peer's.",
-            _table(HEAD, [row.cells() for row in self.rows]),
-        ]
+        head = (
+            f"Measured in one run, at isolation level {self.isolation}, on: {on}.\n"
+            "Medians, with p95 and the number of samples; the ratio is ours to the peer's."
+        )
+        return f"{head}\n\n{_table(HEAD, [row.cells() for row in self.rows])}"
+
+    def to_markdown(self) -> str:
+        """The main table, and below it where the time and the memory go."""
+        parts = [self.main_table()]
         if self.cpu_ms:
             rows = [(name, f"{value:.2f}") for name, value in self.cpu_ms.items()]
             parts += ["Processor time of one fresh run under sustained load:", _table(("where", "ms"), rows)]
@@ -46,8 +51,12 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def write(self, folder: Path) -> None:
-        """results.md and results.json in *folder*."""
+        """results.md and results.json in *folder*, and the table in the README two folders above it, where there is one."""
         (folder / "results.md").write_text(self.to_markdown())
+        readme = folder.parents[1] / "README.md"
+        if readme.is_file() and BEGIN in (text := readme.read_text()):
+            before, rest = text.split(BEGIN, 1)
+            readme.write_text(f"{before}{BEGIN}\n{self.main_table()}\n{END}{rest.split(END, 1)[1]}")
         body = asdict(self) | {"rows": [asdict(row) | {"ratio": row.ratio} for row in self.rows]}
         (folder / "results.json").write_text(json.dumps(body, indent=1) + "\n")
 

@@ -19,8 +19,9 @@ import pytest
 
 from gateway.core.errors import Unavailable
 from gateway.service import history as module
+from gateway.service.database import DatabaseError
 from gateway.service.history import History
-from gateway.service.history_store import CODE_BYTES, HistoryError, Retention, Store, fit
+from gateway.service.history_store import CODE_BYTES, Retention, Store, fit
 from gateway.service.runner import Record
 
 ROOT = Path(__file__).parents[3]
@@ -238,7 +239,7 @@ async def test_a_full_disk_drops_runs_and_the_next_free_space_is_used(
     async with opened(tmp_path / "h.db", tally=tally) as history:
         history.record(record(0))
         await until(lambda: tally.written)
-        engine = history._store._engine
+        engine = history._store._database._engine
         _limit_pages(engine, 16)
         for number in range(1, 9):
             history.record(record(number, code="x" * CODE_BYTES))
@@ -303,7 +304,7 @@ def _fill(path: Path) -> None:
 def test_a_damaged_database_stops_the_start_with_one_sentence(tmp_path: Path, content: bytes) -> None:
     """It names the file and what to do."""
     (tmp_path / "h.db").write_bytes(content)
-    with pytest.raises(HistoryError, match=r"h\.db can't be used: it is damaged or not a SQLite database; restore it"):
+    with pytest.raises(DatabaseError, match=r"h\.db can't be used: it is damaged or not a SQLite database; restore it"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
 
 
@@ -315,7 +316,7 @@ async def test_damage_inside_the_file_is_found_at_the_start(tmp_path: Path) -> N
     data = bytearray((tmp_path / "h.db").read_bytes())
     data[4096 * 10 : 4096 * 40] = os.urandom(4096 * 30)
     (tmp_path / "h.db").write_bytes(data)
-    with pytest.raises(HistoryError, match="damaged"):
+    with pytest.raises(DatabaseError, match="damaged"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
 
 
@@ -327,13 +328,13 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.execute("UPDATE omega_schema SET version = 99")
     connection.commit()
     connection.close()
-    with pytest.raises(HistoryError, match="has schema version 99, this gateway knows 1"):
+    with pytest.raises(DatabaseError, match="has schema version 99, this gateway knows 2"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
 
 
 def test_a_directory_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
     """One sentence with the path."""
-    with pytest.raises(HistoryError, match=r"gone/h\.db can't be opened: No such file or directory"):
+    with pytest.raises(DatabaseError, match=r"gone/h\.db can't be opened: No such file or directory"):
         History.open(url_of(tmp_path / "gone" / "h.db"), Retention(), Tally())
 
 
@@ -359,7 +360,7 @@ async def test_a_read_that_fails_is_answered_as_unavailable(tmp_path: Path) -> N
     """A caller sees 503, not an internal error."""
     async with opened(tmp_path / "h.db") as history:
         history._store.close()
-        history._store._engine = Store(url_of(tmp_path / "other.db"), Retention())._engine
+        history._store._database._engine = Store(url_of(tmp_path / "other.db"), Retention())._database._engine
         with pytest.raises(Unavailable):
             await history.newest("default", 1)
 

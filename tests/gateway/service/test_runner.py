@@ -12,6 +12,7 @@ import pytest
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.model import Display, Limit, Raised, Result, RunSpec
 from gateway.service.runner import Allowance, Caller, Record, Runner, RunRequest, outcome_of
+from kernels.contract import Policy
 
 CALLER = Caller("k1", "one")
 ALLOWANCE = Allowance(1000, 2000)
@@ -31,7 +32,7 @@ class World:
     hangs: asyncio.Event | None = None
 
     @asynccontextmanager
-    async def lease(self, language: str) -> AsyncIterator[World]:
+    async def lease(self, language: str, policy: Policy | None = None) -> AsyncIterator[World]:
         self.languages.append(language)
         try:
             yield self

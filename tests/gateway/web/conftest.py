@@ -17,6 +17,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     settings = replace(
         WebSettings(),
         body_bytes=10_000,
+        max_connections=20,
         header_timeout_s=0.5,
         body_timeout_s=0.5,
         allowed_origins=frozenset({"https://notebooks.example"}),

@@ -12,6 +12,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
 
+from gateway.core.errors import Unauthorized
 from gateway.core.model import Json, Result
 from gateway.service.examples import Gallery
 from gateway.service.health import HealthReport
@@ -49,8 +50,10 @@ class FakeRunner:
 
 
 class FakeKeys:
-    async def authenticate(self, token: str) -> Caller | None:
-        return Caller("k1", "test") if token == TOKEN else None
+    def admit(self, token: str, address: str) -> Caller:
+        if token != TOKEN:
+            raise Unauthorized("The token is not valid.")
+        return Caller("k1", "test")
 
 
 class FakeInstaller:

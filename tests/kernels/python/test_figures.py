@@ -189,3 +189,34 @@ def test_no_font_warning_reaches_the_caller(shared: TestKernel) -> None:
         "chart",
     )
     assert (reply.status, reply.text("stderr")) == ("ok", "")
+
+
+DRAWINGS = {
+    "line": "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.set_title('t')",
+    "filled": "fig, ax = plt.subplots(facecolor='red'); ax.set_position([0, 0, 1, 1]); ax.plot([1, 2])",
+    "outside": "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.text(1.5, 0.5, 'far outside', transform=ax.transAxes)",
+    "layout": "fig, ax = plt.subplots(2, 2, layout='constrained'); ax[0, 0].set_ylabel('y')",
+    "three": "fig = plt.figure(); ax = fig.add_subplot(projection='3d'); ax.plot([1, 2], [1, 2], [1, 2])",
+    "colorbar": "fig, ax = plt.subplots(); fig.colorbar(ax.imshow([[1, 2], [3, 4]]))",
+    "clear": "fig, ax = plt.subplots(); fig.patch.set_alpha(0); ax.plot([1, 2])",
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_picture_cut_from_one_drawing_is_as_matplotlib_cuts_it(shared: TestKernel, name: str) -> None:
+    """Size, background and content agree with savefig(bbox_inches='tight') up to a pixel of rounding."""
+    reply = shared.run(
+        HEAD
+        + DRAWINGS[name]
+        + "\nfrom PIL import Image\nfrom kernels.python import drawing\n"
+        + "ours = Image.open(io.BytesIO(drawing.render(fig, 'png', 120).data)).convert('RGBA')\n"
+        + "b = io.BytesIO(); fig.savefig(b, dpi=120, bbox_inches='tight', facecolor=fig.get_facecolor())\n"
+        + "theirs = Image.open(b).convert('RGBA'); plt.close('all')\n"
+        + "small = lambda i: np.asarray(i.resize((16, 16), Image.Resampling.BOX), float)\n"
+        + "[[a - b for a, b in zip(ours.size, theirs.size)], float(abs(small(ours) - small(theirs)).max()), fig.dpi]"
+    )
+    assert reply.status == "ok", reply.content
+    sizes, difference, dpi = reply.result["application/json"]
+    assert all(abs(part) <= 2 for part in sizes)
+    assert difference < 30
+    assert dpi == 100

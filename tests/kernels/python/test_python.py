@@ -347,3 +347,11 @@ def test_files_are_text_in_utf8_and_times_are_utc(shared: TestKernel) -> None:
         shared.run("open('t.txt', 'w').write('汉')\nopen('t.txt', 'rb').read().hex()").result["application/json"] == "e6b189"
     )
     assert shared.run("import time\ntime.strftime('%z')").result["application/json"] == "+0000"
+
+
+def test_a_long_text_arrives_in_pieces(kernel: TestKernel) -> None:
+    """One print of megabytes is many messages, so that a limit cuts it where it is reached, not before."""
+    reply = kernel.run("print('é' * 1_000_000)")
+    pieces = [part["text"] for part in reply.of("stream")]
+    assert max(map(len, pieces)) < 128 * 1024
+    assert "".join(pieces) == "é" * 1_000_000 + "\n"

@@ -1,0 +1,201 @@
+"""What ``omega token ...`` does, with or without a gateway running: the token of the first start, and named keys."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import state
+from gateway.core.limits import KeyLimits
+from gateway.service.database import DatabaseError, explain
+from gateway.service.keys import DEFAULT_KEY_ID, hash_token, make_token
+from gateway.service.keys_store import KeyRecord, KeyStore
+from gateway.settings import Settings, SettingsError
+
+PATH = "path"
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+MAX_LIFE_S = 3650 * 86_400
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LIFE = re.compile(r"([0-9]{1,9})([smhdw])")
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOption:
+    """One limit of a key: the field it goes to, its option, its bounds."""
+
+    field: str
+    option: str
+    low: float
+    high: float
+    about: str
+    is_whole: bool = True
+
+    def parse(self, text: str) -> float | int:
+        """The number in *text*; raises SettingsError naming what is allowed."""
+        try:
+            value = int(text) if self.is_whole else float(text)
+        except ValueError:
+            value = math.nan
+        if not self.low <= value <= self.high:
+            kind = "a whole number" if self.is_whole else "a number"
+            raise SettingsError(f"{self.option} is {text!r}: use {kind} from {self.low:g} to {self.high:.0f}")
+        return value
+
+
+LIMITS = (
+    LimitOption("requests_per_minute", "--requests-per-minute", 1, 10_000_000, "requests in a minute"),
+    LimitOption("concurrent_runs", "--concurrent", 1, 100_000, "runs at once"),
+    LimitOption("memory_mb", "--memory-mb", 64, 1_048_576, "memory of a kernel, in MB"),
+    LimitOption("processes", "--processes", 4, 32_768, "processes and threads of a kernel"),
+    LimitOption("cpu_cores", "--cpu-cores", 0.05, 1024, "processor cores a kernel may use", is_whole=False),
+    LimitOption("max_timeout_s", "--max-timeout-s", 0.1, 86_400, "longest time a request may ask for", is_whole=False),
+    LimitOption("output_bytes", "--output-bytes", 1024, 1024**3, "output of one run"),
+)
+
+
+def add_actions(parser: argparse.ArgumentParser, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Give *parser* the actions of ``omega token``; *add_common* adds the options they all have."""
+    parser.set_defaults(action=PATH)
+    actions = parser.add_subparsers(metavar="ACTION", required=False)
+
+    def action(name: str, about: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(
+            name,
+            help=about,
+            description=f"{about[0].upper()}{about[1:]}.",
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+        )
+        made.set_defaults(action=name)
+        add_common(made)
+        return made
+
+    action(PATH, "tell where the token made at the first start is kept (this is done without an action too)")
+    action("print", "print that token")
+    action("rotate", "replace that token by a new one; a running gateway takes it within seconds")
+    added = action("add", "make a named key and print its token, this once; a running gateway takes it within seconds")
+    added.add_argument("key_name", metavar="NAME", help="letters, digits, dots, dashes and underscores, 64 at most")
+    added.add_argument("--expires", dest="key_expires", metavar="TIME", help="such as 12h, 30d or 8w (default: never)")
+    for limit in LIMITS:
+        text = f"{limit.about} (default: the gateway's own)"
+        added.add_argument(limit.option, dest=f"key_{limit.field}", metavar="N", help=text)
+    action("list", "list the named keys, those that have expired or were revoked too")
+    revoked = action("revoke", "make the token of a named key invalid; a running gateway refuses it within seconds")
+    revoked.add_argument("key_name", metavar="NAME", help="as it is listed")
+
+
+def carry_out(action: str, values: Values, settings: Settings) -> None:
+    """Do one action; raises StateError, DatabaseError, KeyRefused or SettingsError."""
+    state.prepare_directory(settings.state_dir)
+    match action:
+        case "add":
+            _add(values, settings)
+        case "list":
+            _list(settings)
+        case "revoke":
+            with _opened(settings) as store:
+                store.revoke(values["key_name"])
+            print(f"The key {values['key_name']} is revoked; a running gateway refuses its token within seconds.")
+        case _:
+            _manage_stored(action, settings)
+
+
+def parse_life(text: str) -> float:
+    """The seconds in a time such as 30d; raises SettingsError."""
+    found = _LIFE.fullmatch(text)
+    life_s = int(found[1]) * UNITS_S[found[2]] if found else 0
+    if not 0 < life_s <= MAX_LIFE_S:
+        raise SettingsError(f"--expires is {text!r}: use a time such as 90m, 12h, 30d or 8w, 3650d at most")
+    return float(life_s)
+
+
+def parse_limits(values: Values) -> KeyLimits:
+    """The limits among *values*; raises SettingsError for the first that is not usable."""
+    given = {limit.field: limit.parse(values[f"key_{limit.field}"]) for limit in LIMITS if f"key_{limit.field}" in values}
+    return KeyLimits(**given)  # type: ignore[arg-type]  # each is whole or not as its field is
+
+
+def _add(values: Values, settings: Settings) -> None:
+    name, limits = values["key_name"], parse_limits(values)
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"the name is {name!r}: use letters, digits, dots, dashes and underscores, 64 at most, a letter or digit first"
+        )
+    if limits.memory_mb is not None and limits.memory_mb > settings.pool_memory_mb:
+        raise SettingsError(
+            f"--memory-mb is {limits.memory_mb}: it must not be above pool_memory_mb, {settings.pool_memory_mb}"
+        )
+    expires_utc = time.time() + parse_life(values["key_expires"]) if "key_expires" in values else None
+    token = make_token()
+    with _opened(settings) as store:
+        store.add(name, hash_token(token), expires_utc, limits)
+    # Alone on stdout, so that a script gets nothing else.
+    print(token)
+    until = "does not expire" if expires_utc is None else f"expires {_shown(expires_utc)}"
+    print(f"omega: key {name} {until}; its token is shown this once and kept as a hash only", file=sys.stderr)
+
+
+def _list(settings: Settings) -> None:
+    with _opened(settings) as store:
+        records = store.list()
+    kept = "OMEGA_TOKEN" if settings.token is not None else str(state.token_path(settings.state_dir))
+    rows = [("NAME", "STATE", "CREATED", "EXPIRES", "LIMITS"), (DEFAULT_KEY_ID, "valid", "-", "never", f"token in {kept}")]
+    if settings.token is None and state.load_token(settings.state_dir) is None:
+        rows.pop()
+    rows += [_describe(record) for record in records]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]).rstrip())
+
+
+def _describe(record: KeyRecord) -> tuple[str, str, str, str, str]:
+    key = record.key
+    limits = {item.name: getattr(key.limits, item.name) for item in fields(KeyLimits)}
+    shown = " ".join(
+        f"{name}={value:g}" if name != "output_bytes" else f"{name}={value}"
+        for name, value in limits.items()
+        if value is not None
+    )
+    expires = "never" if key.expires_utc is None else _shown(key.expires_utc)
+    return key.name, record.state_at(time.time()), _shown(record.created_utc), expires, shown or "the gateway's own"
+
+
+def _shown(moment_utc: float) -> str:
+    return datetime.fromtimestamp(moment_utc, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[KeyStore]:
+    """The database of keys; a running gateway may be using it."""
+    store = KeyStore(settings.database())
+    try:
+        yield store
+    except SQLAlchemyError as error:
+        raise DatabaseError(f"the keys can't be read or changed now: {explain(error)}") from None
+    finally:
+        store.close()
+
+
+def _manage_stored(action: str, settings: Settings) -> None:
+    """path, print and rotate: what concerns the token made at the first start."""
+    if settings.token is not None:
+        print("omega: the configured token is in use, not the stored one", file=sys.stderr)
+    if action == "rotate":
+        made = state.make_token(settings.state_dir)
+        print(f"A new token is in {made.path}; a running gateway takes it within seconds.")
+    elif action == PATH:
+        print(state.token_path(settings.state_dir))
+    elif (stored := state.load_token(settings.state_dir)) is None:
+        raise state.StateError(f"no token is stored in {settings.state_dir} yet: the first `omega serve` makes one")
+    else:
+        print(stored.value)

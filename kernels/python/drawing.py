@@ -1,0 +1,97 @@
+"""One figure as a picture, its margins cut to what is drawn, as notebooks show it."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+Format = Literal["png", "svg"]
+MIME = {"png": "image/png", "svg": "image/svg+xml"}
+COMPRESSION = 3
+"""A third less time than matplotlib's 6, for a fifth more bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn figure: its MIME type, bytes, and a text for readers that show no images."""
+
+    mime: str
+    data: bytes
+    text: str
+
+
+def is_empty(figure: Figure) -> bool:
+    """Whether there is nothing but the background: ``plt.figure()`` and no more."""
+    return len(figure.get_children()) <= 1
+
+
+def render(figure: Figure, image_format: Format, dpi: float | None) -> Picture:
+    """Draw *figure*; raises whatever its artists raise."""
+    width, height = figure.get_size_inches() * figure.dpi
+    label = f"<Figure size {width:.0f}x{height:.0f} with {len(figure.axes)} Axes>"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = _png(figure, dpi or figure.dpi) if image_format == "png" else None
+        if data is None:
+            data = _saved(figure, image_format, dpi or figure.dpi)
+    return Picture(MIME[image_format], data, label)
+
+
+def _saved(figure: Figure, image_format: Format, dpi: float) -> bytes:
+    """What matplotlib's own way gives: it draws twice, once to find the margins."""
+    buffer = io.BytesIO()
+    colors = {"facecolor": figure.get_facecolor(), "edgecolor": figure.get_edgecolor()}
+    figure.canvas.print_figure(buffer, format=image_format, dpi=dpi, bbox_inches="tight", **colors)
+    return buffer.getvalue()
+
+
+def _png(figure: Figure, dpi: float) -> bytes | None:
+    """The picture cut out of a single drawing, or None when something lies outside the figure's own area."""
+    canvas = figure.canvas
+    if not isinstance(canvas, FigureCanvasAgg):
+        return None
+    usual = figure.dpi
+    try:
+        figure.dpi = dpi
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())
+        cut = _cut(figure, canvas, pixels)
+    finally:
+        figure.dpi = usual
+    if cut is None:
+        return None
+    buffer = io.BytesIO()
+    imsave(buffer, cut, format="png", dpi=dpi, pil_kwargs={"compress_level": COMPRESSION})
+    return buffer.getvalue()
+
+
+def _cut(figure: Figure, canvas: FigureCanvasAgg, pixels: np.ndarray) -> np.ndarray | None:
+    box = figure.get_tightbbox(canvas.get_renderer())
+    edges = (box.x0 * figure.dpi, box.x1 * figure.dpi, box.y0 * figure.dpi, box.y1 * figure.dpi)
+    if not all(math.isfinite(edge) for edge in edges):
+        return None
+    left, right, bottom, top = math.floor(edges[0]), math.ceil(edges[1]), math.floor(edges[2]), math.ceil(edges[3])
+    height, width = pixels.shape[:2]
+    if left < 0 or bottom < 0 or right > width or top > height or left >= right or bottom >= top:
+        return None
+    margin = round(matplotlib.rcParams["savefig.pad_inches"] * figure.dpi)
+    left, right = left - margin, right + margin
+    upper, lower = height - top - margin, height - bottom + margin
+    inside = pixels[max(upper, 0) : min(lower, height), max(left, 0) : min(right, width)]
+    if inside.shape[:2] == (lower - upper, right - left):
+        return np.ascontiguousarray(inside)
+    framed = np.empty((lower - upper, right - left, 4), np.uint8)
+    framed[:] = [round(255 * part) for part in to_rgba(figure.get_facecolor())]
+    start_y, start_x = max(-upper, 0), max(-left, 0)
+    framed[start_y : start_y + inside.shape[0], start_x : start_x + inside.shape[1]] = inside
+    return framed

@@ -1,0 +1,186 @@
+"""A bound on what all processes of a kernel use together, where no control group keeps it.
+
+Every process of each kernel is looked at ten times a second. First what Linux counts anyway, which can only be too much:
+what processes share counts for each of them. Only when that is above the limit, the exact share of each is asked for,
+which takes time in proportion to its memory. A kernel found above a limit twice in a row is ended; twice, because a
+process and the child that is about to execute a program are one memory for a moment and would count double.
+
+Between two looks a kernel can take what it can write in that time: some hundred megabytes beyond the limit. What
+Linux itself holds for a kernel (data waiting in sockets and pipes, page tables) is not seen.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from kernels.contract import Policy
+from kernels.sandbox import sysc
+from kernels.sandbox.cgroup import OVERHEAD_BYTES
+from kernels.spawner.identity import answer_as
+from kernels.spawner.loop import Loop
+from kernels.spawner.tree import descendants
+from kernels.spawner.workplace import used
+
+INTERVAL_S: Final = 0.1
+CONFIRM_S: Final = 0.02
+EXACT_S: Final = 0.4
+"""Time between two exact looks at a kernel that was found well below its limit."""
+WELL_BELOW: Final = 0.7
+FILES_S: Final = 1.0
+_MOUNTS: Final = ("work", "tmp", "dev/shm")
+_RESIDENT: Final = ("RssAnon", "RssShmem", "VmSwap")
+_SHARES: Final = ("Pss_Anon", "Pss_Shmem", "SwapPss")
+_KIB: Final = 1024
+
+
+class Excess(Enum):
+    """What a kernel has too much of."""
+
+    MEMORY = "memory"
+    PROCESSES = "processes"
+    FILES = "files"
+
+
+@dataclass(slots=True)
+class Watched:
+    """One kernel under watch: its first processes, and what was seen of it.
+
+    *work_dir* is its directory on the host, "" where it works in file systems of its own. *is_bounded*: a control group
+    keeps its memory and processes, so that only its files are looked at.
+    """
+
+    roots: tuple[int, ...]
+    policy: Policy
+    uid: int
+    work_dir: str = ""
+    is_bounded: bool = False
+    peak_bytes: int = 0
+    excess: Excess | None = None
+    is_confirmed: bool = False
+    next_exact: float = 0.0
+    next_files: float = 0.0
+
+    @property
+    def limit_bytes(self) -> int:
+        """The same as a control group's limit would be."""
+        return self.policy.memory_bytes + OVERHEAD_BYTES
+
+    def look(self, now: float) -> None:
+        """Note what it has too much of, and whether it had the last time as well."""
+        found = self._find(now)
+        self.is_confirmed = found is not None and found is self.excess
+        self.excess = found
+
+    def _find(self, now: float) -> Excess | None:
+        if self.work_dir and (now >= self.next_files or self.excess is Excess.FILES):
+            self.next_files = now + FILES_S
+            if _has_too_many_files(self):
+                return Excess.FILES
+        if self.is_bounded:
+            return None
+        threads = descendants(self.roots)
+        if sum(threads.values()) > self.policy.processes:
+            return Excess.PROCESSES
+        return Excess.MEMORY if self._uses_too_much(threads, now) else None
+
+    def _uses_too_much(self, pids: Iterable[int], now: float) -> bool:
+        in_files = _file_bytes(self)
+        at_most = in_files + sum(_kib_of(f"/proc/{pid}/status", _RESIDENT) for pid in pids) * _KIB
+        if at_most <= self.limit_bytes:
+            self.peak_bytes = max(self.peak_bytes, at_most)
+            return False
+        if now < self.next_exact:
+            return False
+        exact = _exact_bytes(self.uid, pids) + in_files
+        self.peak_bytes = max(self.peak_bytes, exact)
+        self.next_exact = now + EXACT_S if exact < WELL_BELOW * self.limit_bytes else 0.0
+        return exact > self.limit_bytes
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """Looks at every kernel from watch() to forget(). *end* ends one above a limit; *sweep* is called at each look."""
+
+    loop: Loop
+    end: Callable[[str, Excess], None]
+    sweep: Callable[[], None]
+    watched: dict[str, Watched] = field(default_factory=dict)
+    _is_waiting: bool = False
+
+    def watch(self, kernel_id: str, kernel: Watched) -> None:
+        """Look at this kernel from now on."""
+        self.watched[kernel_id] = kernel
+        self._wait(INTERVAL_S)
+
+    def forget(self, kernel_id: str) -> Watched | None:
+        """Look no more; answers what was seen."""
+        return self.watched.pop(kernel_id, None)
+
+    def _wait(self, delay_s: float) -> None:
+        if not self._is_waiting and self.watched:
+            self._is_waiting = True
+            self.loop.call_later(delay_s, self._look)
+
+    def _look(self) -> None:
+        self._is_waiting = False
+        self.sweep()
+        is_in_doubt = False
+        for kernel_id, kernel in list(self.watched.items()):
+            kernel.look(time.monotonic())
+            if kernel.excess and kernel.is_confirmed:
+                self.end(kernel_id, kernel.excess)
+            elif kernel.excess:
+                is_in_doubt = True
+        self._wait(CONFIRM_S if is_in_doubt else INTERVAL_S)
+
+
+def _has_too_many_files(kernel: Watched) -> bool:
+    policy = kernel.policy
+    size_bytes, entries = used(kernel.work_dir, policy.inodes)
+    return size_bytes > policy.work_bytes + policy.tmp_bytes + policy.shm_bytes or entries > policy.inodes
+
+
+def _file_bytes(kernel: Watched) -> int:
+    """What is in the file systems that are memory; where they cannot be looked at, what they can hold."""
+    if kernel.work_dir:
+        return 0
+    total = 0
+    for name in _MOUNTS:
+        try:
+            found = os.statvfs(f"/proc/{kernel.roots[-1]}/root/{name}")
+            total += (found.f_blocks - found.f_bfree) * found.f_frsize
+        except PermissionError:
+            return kernel.policy.work_bytes + kernel.policy.tmp_bytes + kernel.policy.shm_bytes
+        except OSError:
+            continue
+    return total
+
+
+def _exact_bytes(uid: int, pids: Iterable[int]) -> int:
+    """The sum of what each process uses alone and its share of what several use.
+
+    Linux tells it to a tracer only; who is none asks through a short-lived child of the kernel's uid.
+    """
+    try:
+        return _sum_of_shares(pids)
+    except PermissionError:
+        return int(answer_as(uid, lambda: str(_sum_of_shares(pids))) or 0)
+
+
+def _sum_of_shares(pids: Iterable[int]) -> int:
+    return sum(_kib_of(f"/proc/{pid}/smaps_rollup", _SHARES) for pid in pids) * _KIB
+
+
+def _kib_of(path: str, names: tuple[str, ...]) -> int:
+    """The sum of the lines *names* in a file of `name: number kB`; 0 when the process is gone."""
+    try:
+        lines = sysc.read_whole(path).splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    pairs = (line.partition(":")[::2] for line in lines)
+    return sum(int(rest.split()[0]) for name, rest in pairs if name in names)

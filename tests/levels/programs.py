@@ -1,0 +1,125 @@
+"""Programs sent to a kernel; each prints one JSON value."""
+
+from __future__ import annotations
+
+REACH = """
+import errno, json, os, signal, socket
+def said(act):
+    try:
+        act()
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+    return "done"
+def connect(address):
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as sock:
+        sock.settimeout(3)
+        sock.connect(address)
+own = os.getpid()
+try:
+    seen = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+except OSError:
+    seen = []
+print(json.dumps({
+    "seen": [pid for pid in seen if pid != own],
+    # Its own threads have numbers too; they are in its process group.
+    "signalled": [pid for pid in range(1, 600) if said(lambda: os.kill(pid, 0)) == "done" and os.getpgid(pid) != own],
+    "connected": [address for address in (["127.0.0.1", PORT], ["::1", PORT], ["192.0.2.1", 80])
+                  if said(lambda: connect(tuple(address))) == "done"],
+    "read": [path for path in PATHS if said(lambda: open(path, "rb").read(1)) == "done"],
+    "listed": [path for path in FOLDERS if said(lambda: os.listdir(path)) == "done"],
+    "written": [path for path in ("/x", "/etc/x", "/usr/x", "/var/x", "/dev/x", *[folder + "/x" for folder in FOLDERS])
+                if said(lambda: open(path, "w")) == "done"],
+    "uids": [said(lambda: os.setuid(0)), said(lambda: os.setuid(12345))],
+}))
+"""
+SHARED_MEMORY_BOMB = """
+import mmap
+held = []
+for _ in range(64):
+    block = mmap.mmap(-1, 32 << 20)
+    for at in range(0, len(block), 4096):
+        block[at] = 1
+    held.append(block)
+print("survived")
+"""
+CHILDREN_BOMB = """
+import os, time
+for _ in range(16):
+    if os.fork() == 0:
+        data = bytearray(64 << 20)
+        for at in range(0, len(data), 4096):
+            data[at] = 1
+        time.sleep(60)
+time.sleep(60)
+print("survived")
+"""
+MEMORY_FILES_BOMB = """
+import os
+held = []
+try:
+    for _ in range(64):
+        fd = os.memfd_create("x", 8)
+        for _ in range(16):
+            os.write(fd, bytes(1 << 20))
+        held.append(fd)
+except OSError as error:
+    print(type(error).__name__, error.errno)
+else:
+    print("survived")
+"""
+DAEMONS = """
+import ctypes, os, time
+ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.fork()
+            time.sleep(300)
+        os._exit(0)
+time.sleep(0.5)
+print("left")
+"""
+FORKS = """
+import os, time
+made = 0
+try:
+    while made < 2000:
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        made += 1
+except OSError as error:
+    print("refused", made, error.errno)
+else:
+    print("survived")
+"""
+MESS = """
+import os
+os.makedirs("a")
+os.chdir("a")
+for _ in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+os.chdir(os.environ["HOME"])
+os.mkdir("closed")
+open("closed/x", "w").close()
+os.chmod("closed", 0)
+open(b"bad\\xff\\n", "w").close()
+os.symlink("/", "out")
+print("made")
+"""
+COMPUTE = """
+import concurrent.futures, sqlite3, subprocess, tempfile
+import matplotlib.pyplot as plt, numpy as np, pandas as pd
+with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    file.write("a,b\\n1,2\\n3,4\\n"); file.flush()
+    total = int(pd.read_csv(file.name).to_numpy().sum())
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    squares = list(pool.map(lambda n: n * n, range(4)))
+script = "echo $((6*7)) > $TMPDIR/x && cat $TMPDIR/x"
+shell = subprocess.run(script, shell=True, capture_output=True, text=True).stdout.strip()
+rows = sqlite3.connect("x.db").execute("select 1").fetchone()[0]
+plt.figure(); plt.plot([1, 2]); plt.savefig("x.png")
+print(total, squares, shell, rows, np.linalg.norm([3, 4]))
+"""

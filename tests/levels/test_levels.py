@@ -1,0 +1,185 @@
+"""Each isolation level end to end: what is told is what is there, and its promises hold for code sent over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.state import instance_name
+from tests import traces
+from tests.levels import places, programs
+from tests.levels.conftest import LEVELS
+from tests.live import Gateway
+
+pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
+Place = tuple[str, Gateway]
+RANK = ("none", "L1", "L2", "L2+", "L3")
+
+
+def ask(gateway: Gateway, code: str, timeout_ms: int = 20_000) -> Any:
+    """The whole answer to running *code*."""
+    return gateway.ask("POST", "/code-interpreter/python", {"code": code, "timeout": timeout_ms}).body
+
+
+def output(gateway: Gateway, code: str) -> str:
+    """What *code* printed; AssertionError when it failed."""
+    answer = ask(gateway, code)
+    assert answer.get("success"), answer
+    return str(answer["output"])
+
+
+def eventually(is_so: Callable[[], bool], within_s: float = 5.0) -> bool:
+    """Whether it is so within a few seconds: other processes get there in their own time."""
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_doctor_and_health_tell_the_same_level(place: Place, folder: Path) -> None:
+    """Both measure; neither infers."""
+    name, gateway = place
+    said = places.omega(name, "doctor", folder=folder)
+    assert f"isolation level: {LEVELS[name]}, needed: L1" in said.stdout, said
+    assert said.returncode == 0
+    assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == LEVELS[name]
+
+
+def test_code_reaches_nothing_outside(place: Place) -> None:
+    """No process, address, file or identity but its own."""
+    _name, gateway = place
+    secret = gateway.state_dir.parent / "canary"
+    secret.write_text("canary")
+    secret.chmod(0o644)
+    paths = [str(secret), str(gateway.log), str(gateway.state_dir / "history.db"), "/etc/shadow", "/proc/1/environ"]
+    folders = [str(gateway.state_dir), str(gateway.state_dir.parent), "/root", "/tmp/.."]
+    code = f"PORT, PATHS, FOLDERS = {gateway.port}, {paths!r}, {folders[:3]!r}\n{programs.REACH}"
+    found = json.loads(output(gateway, code))
+    listed = found.pop("listed")
+    assert [path for path in listed if path != "/root" or os.listdir("/root") == []] in ([], ["/root"])
+    uids = found.pop("uids")
+    assert "done" not in uids
+    assert found == {"seen": [], "signalled": [], "connected": [], "read": [], "written": []}
+
+
+def test_memory_that_processes_share_is_bounded(place: Place) -> None:
+    """The resource limit per process does not count it."""
+    answer = ask(place[1], programs.SHARED_MEMORY_BOMB)
+    assert not answer["success"], answer
+    assert "memory" in json.dumps(answer["error"]).lower(), answer
+
+
+def test_memory_of_many_processes_together_is_bounded(place: Place) -> None:
+    """Each of them is below the limit per process."""
+    answer = ask(place[1], programs.CHILDREN_BOMB)
+    assert not answer["success"], answer
+    assert "memory" in json.dumps(answer["error"]).lower(), answer
+
+
+def test_memory_no_process_shows_is_refused(place: Place) -> None:
+    """A memory file that is not mapped could not be counted."""
+    assert output(place[1], programs.MEMORY_FILES_BOMB).startswith("OSError 38")
+
+
+def test_processes_are_bounded(place: Place) -> None:
+    """Either the next one is refused, or the kernel is ended; in both cases the next run is served."""
+    answer = ask(place[1], programs.FORKS)
+    assert "survived" not in (answer.get("output") or ""), answer
+    assert output(place[1], "print('next')") == "next\n"
+
+
+def test_nothing_a_run_started_outlives_it(place: Place) -> None:
+    """Not even what left its session, its parent and its parent's care."""
+    _name, gateway = place
+    output(gateway, "print('warm')")
+
+    def count() -> int:
+        return len(traces.descendants(gateway.pid))
+
+    before = settled(count)
+    ask(gateway, programs.DAEMONS)
+    assert eventually(lambda: count() <= before), f"{before} processes before, {count()} after"
+
+
+def settled(number: Callable[[], int]) -> int:
+    """*number* once it has not changed for half a second."""
+    value, since, deadline = number(), time.monotonic(), time.monotonic() + 10
+    while time.monotonic() - since < 0.5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        if (now := number()) != value:
+            value, since = now, time.monotonic()
+    return value
+
+
+def test_runs_share_neither_variables_nor_files(place: Place) -> None:
+    """Each has a kernel of its own, and nothing of it stays."""
+    gateway = place[1]
+    leave = (
+        "import os, tempfile\nx = 1\nopen('left', 'w').write('1')\nopen(os.path.join(tempfile.gettempdir(), 'left'), 'w')"
+    )
+    output(gateway, leave + "\nprint('left')")
+    look = "import os, tempfile\nprint('x' in globals(), 'left' in os.listdir('.'), os.listdir(tempfile.gettempdir()))"
+    assert output(gateway, look) == "False False []\n"
+
+
+def test_work_directories_are_removed_however_they_were_left(place: Place) -> None:
+    """Deeper than a stack, closed, oddly named; with links that lead out."""
+    gateway = place[1]
+    assert output(gateway, programs.MESS) == "made\n"
+    assert output(gateway, "import os; print(sorted(set(os.listdir('.')) - {'.tmp'}))") == "[]\n"
+    assert eventually(lambda: len(workplaces(gateway)) <= 1), workplaces(gateway)
+
+
+def workplaces(gateway: Gateway) -> list[Path]:
+    """The work directories on the host."""
+    roots = [
+        *(gateway.state_dir.parent / "tmp").glob("omega-*/work"),
+        Path(f"/tmp/omega-work-0-{instance_name(gateway.state_dir)}"),
+    ]
+    return [path for root in roots if root.is_dir() for path in root.iterdir()]
+
+
+def test_the_data_stack_works(place: Place) -> None:
+    """Files, threads, programs, a database, a chart."""
+    gateway = place[1]
+    assert output(gateway, programs.COMPUTE) == "10 [0, 1, 4, 9] 42 1 5.0\n"
+    reply = gateway.ask("POST", "/code-interpreter/chart", {"code": "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])"})
+    assert reply.status == 200, reply
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_level_above_what_is_there_is_refused_at_the_start(name: str, folder: Path) -> None:
+    """One sentence and exit code 1; nothing is served and nothing stays."""
+    above = [level for level in RANK if RANK.index(level) > RANK.index(LEVELS[name])]
+    if not above:
+        pytest.skip("there is no level above L3")
+    places.prepare(folder, name)
+    options = ("--port", "0", "--state-dir", str(folder / "state"), "--require-isolation", above[0])
+    said = places.omega(name, "serve", *options, folder=folder)
+    sentence = f"omega: the isolation level here is {LEVELS[name]}, and require_isolation is {above[0]}: "
+    assert said.stderr.splitlines()[-1] == sentence + "`omega doctor` tells what is missing", said
+    assert (said.returncode, said.stdout) == (1, "")
+    assert list((folder / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("required", ("none", "L1"))
+def test_without_any_isolation_no_gateway_starts(required: str, folder: Path) -> None:
+    """Also where none was asked for: a kernel without isolation is not offered."""
+    places.prepare(folder, "nothing")
+    options = ("--port", "0", "--state-dir", str(folder / "state"), "--require-isolation", required)
+    said = places.omega("nothing", "serve", *options, folder=folder)
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert said.stderr.splitlines()[-1] == (
+        "omega: no isolation level can be reached here, and without isolation no kernel is started: "
+        "`omega doctor` tells what is missing"
+    ), said
+    assert places.omega("nothing", "doctor", folder=folder).returncode == 1
