@@ -39,11 +39,15 @@ class Attack:
 
     def _run(self, attempt: Attempt, program: str) -> Answer:
         if attempt.during is None:
-            return self.place.gateway.run(program, timeout=attempt.timeout_ms)
+            return self._ask(program, attempt.timeout_ms)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            running = pool.submit(self.place.gateway.run, program, timeout=attempt.timeout_ms)
+            running = pool.submit(self._ask, program, attempt.timeout_ms)
             attempt.during(self.place)
             return running.result()
+
+    def _ask(self, program: str, timeout_ms: int) -> Answer:
+        answer: Answer = self.place.gateway.run(program, timeout=timeout_ms)
+        return answer
 
     def _follow(self, attempt: Attempt) -> None:
         """The next request sees nothing of this one."""

@@ -135,7 +135,8 @@ for name in ("\\0/tmp/.X11-unix/X0", "\\0/containerd-shim/x.sock", "\\0snapd"):
         _CONNECT
         + """
 for path in ("/var/run/docker.sock", "/run/dbus/system_bus_socket", "/run/containerd/containerd.sock", "/tmp/.X11-unix/X0",
-             "/run/systemd/journal/socket", "/dev/log", "/run/podman/podman.sock", "/run/systemd/private", "/run/nscd/socket"):
+             "/run/systemd/journal/socket", "/dev/log", "/run/podman/podman.sock", "/run/systemd/private",
+             "/run/nscd/socket"):
     connects(socket.AF_UNIX, socket.SOCK_STREAM, path)
 """,
         Denied("ENOENT", "EACCES"),

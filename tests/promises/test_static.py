@@ -27,8 +27,9 @@ def test_the_gateway_evaluates_nothing(path: Path) -> None:
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         yield from ((node.lineno, name) for name in names if name.split(".")[0] in FORBIDDEN_MODULES)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.settings import Settings, find_kernel_python
-from tests import live
+from gateway.state import instance_name
+from tests import live, traces
 from tests.live import Gateway
 from tests.promises import as_user
 from tests.promises.attempt import Environment, Place
@@ -143,13 +143,22 @@ def attacked(environment: Environment, made: Canaries) -> Iterator[Gateway]:
             (folder / "tmp").mkdir()
             for path in (folder, folder / "tmp"):
                 os.chown(path, USER, USER)
-        kernel_python = str(find_kernel_python(Settings()))
+        kernel_python = kernel_python_path()
         env = {"CANARY": made.secret, "OMEGA_KERNEL_PYTHON": kernel_python}
         launcher = (sys.executable, as_user.__file__, str(USER), sys.executable) if is_other_user else (sys.executable,)
         process, gateway = live.start(folder, *OPTIONS, env=env, launcher=launcher)
         stack.callback(live.stop, process)
         live.wait_ready(gateway, process)
         yield gateway
+        live.stop(process)
+        assert not list((folder / "tmp").iterdir()), "files left behind"
+        assert not traces.take(instance_name(gateway.state_dir)).cgroups, "control groups left behind"
+
+
+def kernel_python_path() -> str:
+    """The interpreter kernels run in, as the gateway would find it."""
+    beside = Path(__file__).resolve().parents[2] / ".venv-kernels/bin/python"
+    return os.environ.get("OMEGA_KERNEL_PYTHON") or str(beside)
 
 
 def why_not(environment: Environment) -> str:
