@@ -102,20 +102,24 @@ def serving(*options: str, env: Mapping[str, str] | None = None) -> Iterator[Gat
 def start(
     folder: Path,
     *options: str,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     launcher: Sequence[str] = (sys.executable,),
 ) -> tuple[subprocess.Popen[bytes], Gateway]:
-    """Start a gateway whose files are all in *folder*; it may not answer yet. The caller stops it."""
+    """Start a gateway whose files are all in *folder*; it may not answer yet. The caller stops it.
+
+    *env* comes on top of this process's environment; None takes a variable away.
+    """
     port, token = _free_port(), secrets.token_urlsafe(32)
     (temp := folder / "tmp").mkdir(exist_ok=True)
     log = folder / "log"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OMEGA_", "XDG_"))}
+    changed = {**kept, "TMPDIR": str(temp), "OMEGA_TOKEN": token, **(env or {})}
     command = [*launcher, "-m", "gateway", "serve", "--port", str(port), "--state-dir", str(folder / "state")]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, *options],
             cwd=Path(__file__).resolve().parents[1],
-            env={**kept, "TMPDIR": str(temp), "OMEGA_TOKEN": token, **(env or {})},
+            env={name: value for name, value in changed.items() if value is not None},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -113,6 +114,71 @@ def test_the_token_commands(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     omega("token", "rotate", cwd=tmp_path)
     assert omega("token", "print", cwd=tmp_path).stdout not in ("", first)
+
+
+def test_a_key_is_added_listed_and_revoked(tmp_path: Path) -> None:
+    """The token is alone on stdout, and shown this once; the list tells state and limits."""
+    added = omega("token", "add", "ci", "--expires", "30d", "--memory-mb", "256", "--cpu-cores", "0.5", cwd=tmp_path)
+    assert added.returncode == 0
+    assert re.fullmatch(r"omega_[\w-]{43}\n", added.stdout)
+    assert re.fullmatch(
+        r"omega: key ci expires 20\S+Z; its token is shown this once and kept as a hash only\n", added.stderr
+    )
+    listed = omega("token", "list", cwd=tmp_path).stdout
+    assert re.search(r"^ci +valid +20\S+Z +20\S+Z +memory_mb=256 cpu_cores=0.5$", listed, re.MULTILINE)
+    assert added.stdout.strip() not in listed
+    assert omega("token", "revoke", "ci", cwd=tmp_path).returncode == 0
+    assert re.search(r"^ci +revoked", omega("token", "list", cwd=tmp_path).stdout, re.MULTILINE)
+    assert stat.S_IMODE((tmp_path / ".local/state/omega/history.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (
+            ["add", "a b"],
+            2,
+            "the name is 'a b': use letters, digits, dots, dashes and underscores, 64 at most, a letter or digit first",
+        ),
+        (["add", "a", "--expires", "soon"], 2, "--expires is 'soon': use a time such as 90m, 12h, 30d or 8w, 3650d at most"),
+        (["add", "a", "--expires", "0d"], 2, "--expires is '0d': use a time such as 90m, 12h, 30d or 8w, 3650d at most"),
+        (
+            ["add", "a", "--expires", "4000d"],
+            2,
+            "--expires is '4000d': use a time such as 90m, 12h, 30d or 8w, 3650d at most",
+        ),
+        (
+            ["add", "a", "--requests-per-minute", "0"],
+            2,
+            "--requests-per-minute is '0': use a whole number from 1 to 10000000",
+        ),
+        (["add", "a", "--concurrent", "1.5"], 2, "--concurrent is '1.5': use a whole number from 1 to 100000"),
+        (["add", "a", "--memory-mb", "63"], 2, "--memory-mb is '63': use a whole number from 64 to 1048576"),
+        (["add", "a", "--max-timeout-s", "nan"], 2, "--max-timeout-s is 'nan': use a number from 0.1 to 86400"),
+        (["add", "a", "--cpu-cores", "inf"], 2, "--cpu-cores is 'inf': use a number from 0.05 to 1024"),
+        (["add", "default"], 1, "the key of the stored token is named default: use another name"),
+        (["revoke", "a"], 1, "there is no key named a to revoke: `omega token list` shows those there are"),
+    ],
+)
+def test_a_mistake_about_a_key_is_one_sentence(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    """Nothing is made, and no token shown."""
+    done = omega("token", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"omega: {said}\n")
+
+
+def test_a_key_can_not_have_more_memory_than_all_together(tmp_path: Path) -> None:
+    """It would never get a kernel."""
+    done = omega("token", "add", "a", "--memory-mb", "2048", cwd=tmp_path, OMEGA_POOL_MEMORY_MB="1024")
+    assert (done.returncode, done.stderr) == (2, "omega: --memory-mb is 2048: it must not be above pool_memory_mb, 1024\n")
+
+
+def test_keys_of_a_damaged_database_are_one_sentence(tmp_path: Path) -> None:
+    """No traceback."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state/history.db").write_bytes(b"damaged" * 1000)
+    done = omega("token", "list", "--state-dir", "state", cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"omega: the database \S+ can't be used: it is damaged[^\n]*\n", done.stderr)
 
 
 def test_a_configured_token_is_never_printed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import pytest
@@ -43,3 +44,25 @@ def test_a_host_that_is_not_here_is_named(host: str, said: str) -> None:
     """One sentence each."""
     with pytest.raises(listen.PortError, match=said):
         listen.bind(host, 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "connections", "raised"),
+    [
+        ((256, 4096), 512, (712, 4096)),
+        ((8192, 8192), 512, None),
+        ((256, 600), 400, (600, 600)),
+        ((256, 256), 56, None),
+        ((64, 64), 8, None),
+        ((1024, resource.RLIM_INFINITY), 512, None),
+    ],
+)
+def test_connections_never_use_up_the_files_this_process_may_open(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], connections: int, raised: tuple[int, int] | None
+) -> None:
+    """Its limit is raised as far as it may be; where that is not enough there are fewer connections."""
+    done: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: done.append(pair))
+    assert listen.room_for(512, 200) == connections
+    assert done == ([raised] if raised else [])
