@@ -172,6 +172,7 @@ text("after\\n")
         """
 forge("status", {"execution_state": "idle"})
 reply("execute_reply", {"status": "ok", "execution_count": 1, "payload": [], "user_expressions": {}})
+time.sleep(0.2)  # the two come by different connections
 for at in range(200):
     text("late %s\\n" % at); time.sleep(0.001)
 """,
