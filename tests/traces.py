@@ -65,7 +65,8 @@ def descendants(pid: int) -> list[int]:
 
 def start_time(pid: int) -> str:
     """When *pid* started, in ticks: together with the number it names one process for good. Empty when it is gone."""
-    return _stat(pid)[19] if _stat(pid) else ""
+    parts = _stat(pid)
+    return parts[19] if parts else ""
 
 
 def _children(pid: int) -> list[int]:
@@ -85,7 +86,8 @@ def _stat(pid: int) -> list[str]:
 
 
 def _state(pid: int) -> str:
-    return _stat(pid)[0] if _stat(pid) else ""
+    parts = _stat(pid)  # read once: it may end meanwhile
+    return parts[0] if parts else ""
 
 
 def _describe(pid: int) -> str:

@@ -75,6 +75,7 @@ def _serve(start: ChildStart) -> None:
     parts.publisher.open(sockets["iopub"])
     _attach_kernel(kernel, sockets, attendant, loop)
     attendant.loop.add_reader(sockets["iopub"].getsockopt(zmq.FD), parts.publisher.greet)
+    kernel.interrupts.install()
     kernel.start()
     _attach_output(parts, attendant)  # last: until here, what goes wrong is told on the real stderr
     attendant.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import sys
@@ -14,6 +15,7 @@ from traitlets import Type
 
 from kernels.python import figures, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
+from kernels.python.interrupts import Interrupts
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Compiler, Shell
 from kernels.python.streams import Record, Stream
@@ -36,9 +38,10 @@ class Kernel(IPythonKernel):
     _execute_sleep = 0
     _supports_kernel_subshells = False
 
-    def __init__(self, publisher: Publisher, record: Record, **traits: Any) -> None:
+    def __init__(self, publisher: Publisher, record: Record, interrupts: Interrupts, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.record = record
+        self.interrupts = interrupts
         self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
         self._omega: dict[str, Any] | None = None
         figures.gallery.publish = self._publish_picture
@@ -59,24 +62,48 @@ class Kernel(IPythonKernel):
         self._omega = None
         await super().execute_request(stream, ident, parent)
 
+    def pre_handler_hook(self) -> None:
+        """A request has come; base would make every moment of its handling interruptible."""
+        self.interrupts.expect()
+
+    def post_handler_hook(self) -> None:
+        """The request is answered."""
+        self.interrupts.refuse()
+
+    @contextmanager
+    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        """Let an interrupt cancel *future*; only a threadsafe call wakes the loop up."""
+        loop = asyncio.get_running_loop()
+        with self.interrupts.calling(lambda: loop.call_soon_threadsafe(future.cancel)):
+            yield
+
     async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:
         """Run *code* and answer with the content of the reply."""
         request = tasks.parse((cell_meta or {}).get("omega"))
         if request is None:
-            figures.gallery.begin()
-            reply = await super().do_execute(code, silent, *args, cell_meta=cell_meta, **kwargs)
-            self._finish_plain()
-            return reply
+            return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
         meter = usage.Meter()
         with self._ours():
             outcome = await self._run(tasks.Run(self, request, code), kwargs.get("store_history", True))
         self._omega = {"variables": outcome.variables, "usage": meter.read()}
         return self._reply(outcome)
 
+    async def _execute_plain(self, *args: Any, **kwargs: Any) -> Any:
+        figures.gallery.begin()
+        try:
+            with self.interrupts.allowed():
+                reply = await super().do_execute(*args, **kwargs)
+        except KeyboardInterrupt as error:  # between the lines of the shell's own code: still a reply
+            failure = tracebacks.describe(error)
+            reply = {"status": "error", **_content(failure), "execution_count": self.shell.execution_count - 1}
+        self._finish_plain()
+        return reply
+
     async def _run(self, run: tasks.Run, store_history: bool) -> tasks.Outcome:
         try:
             return await run.run(store_history)
-        except BaseException as error:  # noqa: BLE001  # an interrupt that came late: every request gets its reply
+        except BaseException as error:  # noqa: BLE001  # every request gets its reply, whatever code has done to us
+            self.interrupts.refuse()
             return tasks.Outcome(tracebacks.describe(error))
         finally:
             self.end_if_forked()
@@ -112,7 +139,7 @@ class Kernel(IPythonKernel):
         reply: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
         failure = outcome.failure
         if failure is not None:
-            content = {"ename": failure.ename, "evalue": failure.evalue, "traceback": [failure.traceback]}
+            content = _content(failure)
             reply = {**reply, **content, "status": "error"}
             self.record.finish()
             self.send_response(self.iopub_socket, "error", content, ident=self._topic("error"))
@@ -137,3 +164,7 @@ class Kernel(IPythonKernel):
         body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
         data = {picture.mime: body, "text/plain": picture.text}
         self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})
+
+
+def _content(failure: tracebacks.Failure) -> dict[str, Any]:
+    return {"ename": failure.ename, "evalue": failure.evalue, "traceback": [failure.traceback]}

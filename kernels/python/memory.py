@@ -1,8 +1,8 @@
 """Makes the zygote's memory cheap to fork.
 
 Forking copies a page table entry for each page. Measured with the data stack imported (170 MB, 43,000 pages): collapsing
-what can be collapsed into 2 MiB pages takes a fork from 7 to 4.7 ms of processor time, and the end of a kernel, which
-takes the entries down again, from 7 to 5 ms. A kernel that writes to such a page still copies 4 KiB only.
+what can be collapsed into 2 MiB pages takes a fork from 7 to 4.7 ms of processor time. A kernel that writes to such a
+page still copies 4 KiB only.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib_inline.config import InlineBackend
 
 from kernels.python import figures
+from kernels.python.interrupts import Interrupts
 from kernels.python.kernel import Kernel
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Profile, config
@@ -36,13 +37,14 @@ _made: list[Parts] = []
 def build() -> Parts:
     """The kernel at rest. Called once, in the zygote."""
     session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
-    publisher = Publisher()
-    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent))
+    interrupts = Interrupts()
+    publisher = Publisher(interrupts)
+    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
     publisher.welcome = lambda topic: _welcome(session, topic)
     main_module = sys.modules["__main__"]
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # makes ipykernel see that there is no debugger
     try:
-        kernel = _kernel(session, publisher, record)
+        kernel = _kernel(session, publisher, record, interrupts)
     finally:
         del sys.modules["debugpy"]
         sys.modules["__main__"] = main_module
@@ -57,13 +59,14 @@ def take() -> Parts:
     return _made[0]
 
 
-def _kernel(session: Session, publisher: Publisher, record: Record) -> Kernel:
+def _kernel(session: Session, publisher: Publisher, record: Record, interrupts: Interrupts) -> Kernel:
     log = logging.getLogger("kernel")
     log.setLevel(logging.CRITICAL)
     settings = config()
     kernel: Kernel = Kernel.instance(
         publisher=publisher,
         record=record,
+        interrupts=interrupts,
         session=session,
         log=log,
         profile_dir=Profile(location="/"),

@@ -12,6 +12,8 @@ from typing import Any
 import zmq
 from ipykernel.thread import CONTROL_THREAD_NAME, make_selector_io_loop
 
+from kernels.python.interrupts import Interrupts
+
 RETRY_S = 0.001
 
 
@@ -22,8 +24,9 @@ class Publisher:
     thread. XPUB with NODROP never loses a message: a slow reader slows the sender down instead.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interrupts: Interrupts) -> None:
         self._socket: Any = None
+        self._interrupts = interrupts
         self._lock = threading.Lock()
         self._pid = 0
         self.welcome: Callable[[bytes], list[bytes]] = lambda topic: []
@@ -42,7 +45,7 @@ class Publisher:
 
     def try_send(self, parts: list[Any]) -> bool:
         """Send one message if the reader has room for it, and say whether it went out."""
-        with self._lock:
+        with self._interrupts, self._lock:
             if self._socket.closed:
                 return True
             self._greet()
@@ -55,7 +58,7 @@ class Publisher:
 
     def greet(self) -> None:
         """Answer waiting subscriptions with iopub_welcome."""
-        with self._lock:
+        with self._interrupts, self._lock:
             if not self._socket.closed:
                 self._greet()
 

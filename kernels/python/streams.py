@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from kernels.python.courier import Courier
+from kernels.python.interrupts import Interrupts
 
 Name = Literal["stdout", "stderr"]
 FLUSH_CHARS = 64 * 1024
@@ -31,8 +32,9 @@ class Record:
     *emit* gets a stream's name, a text and the parent header; it answers False when the message could not go out yet.
     """
 
-    def __init__(self, emit: Callable[[Name, str, Any], bool]) -> None:
+    def __init__(self, emit: Callable[[Name, str, Any], bool], interrupts: Interrupts) -> None:
         self._emit = emit
+        self._interrupts = interrupts
         self._lock = threading.RLock()
         self._chunks: list[tuple[Name, Any, list[str]]] = []
         self._chars = 0
@@ -76,7 +78,7 @@ class Record:
 
     def write(self, name: Name, text: str) -> None:
         """Add *text*; whatever child processes wrote before it comes first."""
-        with self._lock:
+        with self._interrupts, self._lock:
             if text != "\n" and self._ready():
                 self._drain()
             # In pieces, so that what fits below the reader's limit arrives however much is printed at once.
@@ -113,7 +115,7 @@ class Record:
 
     def drain(self) -> None:
         """Take over what child processes and C code wrote so far."""
-        with self._lock:
+        with self._interrupts, self._lock:
             self._drain()
         if self._chars > FLUSH_CHARS:
             self.flush_if_possible()
@@ -133,7 +135,7 @@ class Record:
 
     def flush_if_possible(self) -> bool:
         """Hand on what can go out now, and say whether that was all."""
-        with self._lock:
+        with self._interrupts, self._lock:
             self._drain()
             while self._chunks:
                 name, parent, parts = self._chunks[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,24 +71,28 @@ class Run:
         self._bound: set[str] = set()
 
     async def run(self, store_history: bool) -> Outcome:
-        """Do the task, publish what it shows, and answer with how it ended. Never raises."""
+        """Do the task, publish what it shows, and answer with how it ended."""
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
             figures.gallery.begin(*self._image_options())
-            match self._request.task:
-                case "analyze":
-                    self._analyze()
-                case "math":
-                    self._evaluate()
-                case _:
-                    error = await self._execute(store_history)
+            error = await self._do(store_history)
             self._kernel.end_if_forked()
             self._finish_figures(error)
         except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
+            self._kernel.interrupts.refuse()
             error = error or raised
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run is over; the handler of the next one comes with it
         return self._outcome(error, before)
+
+    async def _do(self, store_history: bool) -> BaseException | None:
+        match self._request.task:
+            case "analyze":
+                self._analyze()
+            case "math":
+                self._evaluate()
+            case _:
+                return await self._execute(store_history)
+        return None
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
         failure = None
@@ -129,29 +132,20 @@ class Run:
             if problem is None and shell.should_run_async(self._code, transformed_cell=cell):
                 await self._until_interrupted(coroutine)
             else:
-                with _outside_loop(self._code):
+                with _outside_loop(self._code), self._kernel.interrupts.allowed():
                     _pseudo_sync_runner(coroutine)
         finally:
+            coroutine.close()  # an interrupt may have come before its first step
             if collector in shell.ast_transformers:
                 shell.ast_transformers.remove(collector)
         return cast("BaseException | None", shell.failure)
 
     async def _until_interrupted(self, coroutine: Any) -> None:
-        loop, future = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
-        is_interrupted = False
-
-        def interrupt(*_signal: object) -> None:
-            nonlocal is_interrupted
-            is_interrupted = True
-            loop.call_soon_threadsafe(future.cancel)  # threadsafe, because only that wakes the loop up
-
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
+        future = asyncio.ensure_future(coroutine)
+        with self._kernel._cancel_on_sigint(future), self._kernel.interrupts.allowed():
             await future
-        finally:
-            signal.signal(signal.SIGINT, before)
         failure = self._shell.failure
-        if is_interrupted and isinstance(failure, asyncio.CancelledError):
+        if isinstance(failure, asyncio.CancelledError):  # nobody else can reach this task
             self._shell.failure = KeyboardInterrupt().with_traceback(failure.__traceback__)
 
     def _transform(self) -> tuple[str, Any]:
@@ -165,7 +159,8 @@ class Run:
         return "\n" * blank + cell, None
 
     def _finish_figures(self, error: BaseException | None) -> None:
-        figures.gallery.finish()
+        with self._kernel.interrupts.allowed():
+            figures.gallery.finish()
         if self._request.task != "chart" or error is not None:
             return
         if not figures.gallery.count:
@@ -175,22 +170,26 @@ class Run:
     # -- analyze and math ---------------------------------------------------------------------------------------------
 
     def _analyze(self) -> None:
-        report = analyze.analyze(self._request.inputs)
+        with self._kernel.interrupts.allowed():
+            report = analyze.analyze(self._request.inputs)
         self._kernel.streams[0].write(report.text)
         self._publish_result({"text/plain": report.text.strip("\n"), "application/json": report.numbers})
 
     def _evaluate(self) -> None:
         code = expression.compile_expression(self._code, tracebacks.CODE_NAME)
         tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
-        with _outside_loop(self._code):
+        with _outside_loop(self._code), self._kernel.interrupts.allowed():
             result = eval(code, expression.names())
-        self._kernel.streams[0].write(f"Result: {self._shell.shown_text(result)}\n")
-        bundle: dict[str, Any] = {"text/plain": self._shell.plain_text(result)}
-        try:
-            bundle["application/json"] = values.to_json(result)
-        except values.NotJsonError:
-            bundle["application/json"] = bundle["text/plain"]
+            shown, bundle = self._shell.shown_text(result), self._bundle(result)
+        self._kernel.streams[0].write(f"Result: {shown}\n")
         self._publish_result(bundle)
+
+    def _bundle(self, result: Any) -> dict[str, Any]:
+        text = self._shell.plain_text(result)
+        try:
+            return {"text/plain": text, "application/json": values.to_json(result)}
+        except values.NotJsonError:
+            return {"text/plain": text, "application/json": text}
 
     def _publish_result(self, bundle: dict[str, Any]) -> None:
         count = self._shell.execution_count

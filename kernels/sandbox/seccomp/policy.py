@@ -55,7 +55,7 @@ pkey_free pkey_mprotect map_shadow_stack
 """
 _PROCESSES = """
 fork vfork execve execveat exit exit_group wait4 waitid kill tkill tgkill getpid getppid gettid getpgid getpgrp getsid
-setpgid setsid getuid geteuid getgid getegid getresuid getresgid getgroups capget getrlimit setrlimit prlimit64 getrusage
+setpgid setsid getuid geteuid getgid getegid getresuid getresgid getgroups capget getrlimit setrlimit getrusage
 times sysinfo uname getpriority setpriority sched_yield sched_getparam sched_getscheduler sched_getattr sched_getaffinity
 sched_setaffinity sched_get_priority_max sched_get_priority_min sched_rr_get_interval set_tid_address set_robust_list
 get_robust_list rseq futex futex_waitv futex_wake futex_wait futex_requeue arch_prctl getcpu restart_syscall ioprio_get
@@ -158,6 +158,10 @@ def _by_argument() -> list[Rule]:
         Rule("sched_setscheduler", errno.EPERM, (Check(1, 0, negated=True),)),
         Rule("personality", ALLOW, (Check(0, 0),)),
         Rule("personality", ALLOW, (Check(0, _READS_PERSONALITY),)),
+        # A process sets its own limits; another's, such as the reaper's, it may only read.
+        Rule("prlimit64", ALLOW, (Check(0, 0),)),
+        Rule("prlimit64", ALLOW, (Check(2, 0),)),
+        Rule("prlimit64", errno.EPERM, (Check(0, 0, negated=True), Check(2, 0, negated=True))),
         # Flushing every disk of the host is nobody's business in here: say it was done.
         Rule("sync", 0),
         Rule("syncfs", 0),

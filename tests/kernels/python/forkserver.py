@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
 CHANNELS = ("shell", "iopub", "stdin", "control")
 
 
@@ -35,6 +38,7 @@ def main() -> None:
 def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
     pid = os.fork()
     if pid == 0:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever ends the tests ends their kernels
         control.close()
         from kernels.python.child import ChildStart
         from kernels.python.child import main as be_kernel

@@ -177,3 +177,23 @@ def test_a_start_costs_little(start: Start) -> None:
     kernel = start()
     kernel.run("print(1)")
     assert kernel.close()["faults"] < 4500
+
+
+def test_a_repr_that_hangs_is_ended_as_code_is(kernel: TestKernel) -> None:
+    """Showing a value runs the caller's code; an interrupt ends that too."""
+    request = kernel.send("class H:\n    def __repr__(self):\n        while True: pass\nH()", {"task": "python"})
+    time.sleep(0.3)
+    kernel.interrupt()
+    assert kernel.collect(request).content["ename"] == "KeyboardInterrupt"
+    assert kernel.run("1").status == "ok"
+
+
+def test_an_interrupt_at_any_moment_leaves_a_kernel_that_answers(kernel: TestKernel) -> None:
+    """Whether it comes before, during or after the code, every request gets its reply and the next one works."""
+    for step in range(60):
+        request = kernel.send("x = [str(i) for i in range(2000)]\nprint(1)\nx[:3]", {"task": "python"})
+        time.sleep(step * 0.0001)
+        kernel.interrupt()
+        reply = kernel.collect(request)
+        assert reply.status == "ok" or reply.content["ename"] == "KeyboardInterrupt"
+    assert kernel.run("print('alive')").text() == "alive\n"

@@ -186,6 +186,15 @@ def test_datagram_pairs_and_out_of_band_data_are_refused() -> None:
         assert verdict("kernel", name, *urgent) == bpf.ERRNO | errno.ENOSYS
 
 
+def test_no_limit_of_another_process_can_be_set() -> None:
+    """A process may lower its own limits and read any it can see."""
+    for profile in ("kernel", "confined"):
+        assert verdict(profile, "prlimit64", 0, 7, HIGH | 8, 0) == bpf.ALLOW
+        assert verdict(profile, "prlimit64", 5, 7, 0, 8) == bpf.ALLOW
+        for pid in (1, 5, HIGH):
+            assert verdict(profile, "prlimit64", pid, 7, 8, 0) == bpf.ERRNO | errno.EPERM
+
+
 def test_flushing_the_hosts_disks_is_said_to_be_done_and_is_not() -> None:
     """An errno of zero is a successful return without the call."""
     assert verdict("kernel", "sync") == bpf.ERRNO

@@ -1,0 +1,97 @@
+"""SIGINT as a kernel wants it: it ends the caller's code, and never what the kernel does around or under that code."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Interrupts:
+    """The handler of SIGINT. Outside `allowed` an interrupt is ignored, or kept when the code is about to start."""
+
+    def __init__(self) -> None:
+        self._is_allowed = False
+        self._is_expected = False
+        self._is_pending = False
+        self._instead: Callable[[], object] | None = None
+        self._holds = 0
+        self._is_held_back = False
+
+    def install(self) -> None:
+        """Handle SIGINT from now on, also when code has put a handler of its own there."""
+        signal.signal(signal.SIGINT, self._handle)
+
+    def _handle(self, _signal: int, _frame: Any) -> None:
+        if self._is_allowed and self._holds:
+            self._is_held_back = True
+        elif self._is_allowed:
+            self._interrupt()
+        elif self._is_expected:
+            self._is_pending = True
+
+    def _interrupt(self) -> None:
+        if self._instead is None:
+            raise KeyboardInterrupt
+        self._instead()
+
+    def __enter__(self) -> None:
+        """Hold interrupts back while something must not stay half done: a message of several parts, say."""
+        if threading.current_thread() is threading.main_thread():  # only there do signals arrive
+            self._holds += 1
+
+    def __exit__(self, *_error: object) -> None:
+        """Let an interrupt that came meanwhile happen now."""
+        if threading.current_thread() is threading.main_thread():
+            self._holds -= 1
+            if self._is_held_back and not self._holds:
+                self._is_held_back = False
+                self._interrupt()
+
+    def expect(self) -> None:
+        """A request has come: an interrupt from now on is meant for its code."""
+        self._is_pending, self._is_held_back, self._is_expected = False, False, True
+
+    def refuse(self) -> None:
+        """The code is over: an interrupt from now on comes too late."""
+        self._is_allowed = self._is_expected = False
+
+    def allowed(self) -> Allowed:
+        """Let interrupts raise KeyboardInterrupt inside the block; one that came just before does so at once."""
+        return Allowed(self)
+
+    def allow(self) -> None:
+        """Interrupts happen from now on."""
+        self.install()
+        self._is_allowed = True
+        if self._is_pending:
+            self._is_pending = False
+            self._interrupt()
+
+    @contextmanager
+    def calling(self, instead: Callable[[], object]) -> Iterator[None]:
+        """Call *instead* inside the block, where KeyboardInterrupt would end the event loop itself."""
+        self._instead = instead
+        try:
+            yield
+        finally:
+            self._instead = None
+
+
+class Allowed:
+    """The block in which interrupts happen. Whatever must be undone in any case belongs outside of it."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    def __enter__(self) -> None:
+        try:
+            self._interrupts.allow()
+        except BaseException:
+            self._interrupts.refuse()
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        self._interrupts.refuse()

@@ -1,0 +1,81 @@
+"""Sends attempts to a gateway and checks the invariants after each."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.promises import prelude
+from tests.promises.attempt import Answer, Attempt, Environment, Place
+from tests.promises.corpus import CORPUS
+from tests.promises.invariants import NEIGHBOUR_SAYS, Watch
+from tests.promises.world import attacked, canaries, tell
+
+
+@dataclass(slots=True)
+class Attack:
+    """A gateway under attack. Batches are run once; their answers are kept for each of their lines."""
+
+    environment: Environment
+    place: Place
+    watch: Watch
+    _batches: dict[tuple[str, bool], dict[str, Answer]] = field(default_factory=dict)
+
+    def send(self, attempt: Attempt, *, is_used: bool = False) -> Answer:
+        """The answer to *attempt*; AssertionError when an invariant does not hold afterwards."""
+        if attempt.batch:
+            key = (attempt.batch, is_used)
+            if key not in self._batches:
+                self._batches[key] = self._send_batch(*key)
+            return self._batches[key][attempt.name]
+        program = prelude.complete(attempt.program, self.place.told, is_used=is_used)
+        with self._neighbour():
+            answer = self._run(attempt, program)
+        self._follow(attempt)
+        self.watch.check()
+        return answer
+
+    def _run(self, attempt: Attempt, program: str) -> Answer:
+        if attempt.during is None:
+            return self._ask(program, attempt.timeout_ms)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            running = pool.submit(self._ask, program, attempt.timeout_ms)
+            attempt.during(self.place)
+            return running.result()
+
+    def _ask(self, program: str, timeout_ms: int) -> Answer:
+        answer: Answer = self.place.gateway.run(program, timeout=timeout_ms)
+        return answer
+
+    def _follow(self, attempt: Attempt) -> None:
+        """The next request sees nothing of this one."""
+        if attempt.after is not None:
+            answer = self.place.gateway.run(attempt.then)
+            assert not (wrong := attempt.after.judge(answer)), wrong
+
+    def _send_batch(self, batch: str, is_used: bool) -> dict[str, Answer]:
+        programs = {attempt.name: attempt.program for attempt in CORPUS if attempt.batch == batch}
+        program = prelude.complete_batch(programs, self.place.told, is_used=is_used)
+        with self._neighbour():
+            answer = self.place.gateway.run(program, timeout=60_000)
+        assert answer["success"], answer
+        self.watch.check()
+        parts = prelude.split_batch(answer["stdout"])
+        return {name: {**answer, "stdout": parts.get(name, "")} for name in programs}
+
+    @contextlib.contextmanager
+    def _neighbour(self) -> Iterator[None]:
+        """A neighbour's run meanwhile, which must not notice."""
+        running = self.watch.neighbour()
+        yield
+        said = running.result()
+        assert said == NEIGHBOUR_SAYS, f"I2: the neighbour noticed: {said!r}"
+
+
+@contextlib.contextmanager
+def attack(environment: Environment) -> Iterator[Attack]:
+    """A gateway at rest, with canaries around it."""
+    with canaries() as made, attacked(environment, made) as gateway:
+        yield Attack(environment, tell(gateway, made), Watch(gateway, made))

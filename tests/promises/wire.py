@@ -1,0 +1,150 @@
+"""Corpus 8.7, second half: floods, foreign formats and raw bytes on the kernel's ends of its connections."""
+
+from __future__ import annotations
+
+from tests.promises.attempt import Either, Ends
+from tests.promises.protocol import RIGHT, line
+
+_LOST = Either(Ends("output"), Ends("kernel_died"))
+
+WIRE = (
+    line(
+        "G18",
+        """
+for at in range(3000):
+    forge("comm_open", {"comm_id": str(at), "target_name": "jupyter.widget", "data": {"x": at}})
+    forge("comm_msg", {"comm_id": "../../x", "data": {"method": "custom"}})
+    forge("comm_close", {"comm_id": at})
+""",
+    ),
+    line(
+        "G18",
+        """
+big = b"x" * (10 << 20)
+for at in range(20):
+    raw([*signed(header("comm_msg"), about(), {}, {"comm_id": "x", "data": {}}), big])
+""",
+        Ends("output"),
+        case="buffers",
+    ),
+    line(
+        "G19",
+        """
+prompt = {"prompt": "\\x1b]0;x\\x07<script>alert(1)</script> password:", "password": True}
+forge("input_request", prompt)
+reply("input_request", prompt)
+""",
+    ),
+    line(
+        "G20",
+        """
+import base64, pickle
+class Trap:
+    def __reduce__(self):
+        return (os.system, ("touch " + HOST["canary_folder"] + "/sprung",))
+trap = pickle.dumps(Trap())
+yaml = "!!python/object/apply:os.system ['touch " + HOST["canary_folder"] + "/sprung']"
+jinja = "{{ cycler.__init__.__globals__.os.popen('touch " + HOST["canary_folder"] + "/sprung').read() }}"
+for data in ({"application/x-python-pickle": base64.b64encode(trap).decode()}, {"text/x-yaml": yaml}, {"text/html": jinja},
+             {"text/plain": jinja},
+             {"application/x-cloudpickle": trap.decode("latin-1")}):
+    raw([*signed(header("display_data"), about(), {}, {"data": data, "metadata": {}}), trap])
+text("")
+reply("execute_reply", {"status": trap.decode("latin-1")})
+raw([*signed(header("apply_reply"), about(), {}, {"status": "ok"}), trap])
+""",
+    ),
+    line(
+        "G21",
+        """
+info = {"status": "ok", "protocol_version": "99.0", "implementation": "../../x", "banner": "x" * 10**6,
+        "language_info": {"name": "../../x", "pygments_lexer": {"name": "x"}, "file_extension": "/../x",
+                          "mimetype": "text/html"}}
+for channel in (None, kernel.control_stream):
+    reply("kernel_info_reply", info, channel=channel)
+forge("kernel_info_reply", info)
+""",
+    ),
+    line(
+        "G22",
+        """
+for at in range(3000):
+    forge("iopub_welcome", {"subscription": "x"}, of={})
+    forge("status", {"execution_state": ("busy", "starting", "restarting", "dead", "terminating", "autorestarting")[at % 6]})
+for channel in (None, kernel.control_stream):
+    for kind in ("shutdown_reply", "interrupt_reply", "debug_reply", "create_subshell_reply"):
+        reply(kind, {"status": "ok", "restart": True}, channel=channel)
+""",
+    ),
+    line("G23", "for one in wires():\n    one.setblocking(False); one.send(b'garbage' * 1000)\ntime.sleep(0.5)", _LOST),
+    line(
+        "G23",
+        """
+for one in wires():
+    one.setblocking(False); one.send(b"\\x02" + (8 << 30).to_bytes(8, "big") + b"x")
+time.sleep(0.5)
+""",
+        _LOST,
+        case="length",
+    ),
+    line(
+        "G23",
+        """
+for one in wires():
+    one.setblocking(False); one.send(b"\\xff" + bytes(8) + b"\\x7f\\x01"); one.send(b"\\x01\\0\\x01\\0")
+time.sleep(0.5)
+""",
+        Either(_LOST, RIGHT, Ends("timeout")),
+        case="greeting",
+        timeout_ms=2000,
+    ),
+    line(
+        "G23",
+        "for one in wires():\n    one.setblocking(False); one.send(b'\\x04\\x05\\x04PING' * 50_000)\ntime.sleep(0.3)",
+        Either(_LOST, RIGHT, Ends("timeout")),
+        case="commands",
+        timeout_ms=2000,
+    ),
+    line("G23", "for one in wires():\n    one.shutdown(socket.SHUT_RDWR)\ntime.sleep(0.5)", _LOST, case="closed"),
+    line(
+        "G24",
+        """
+forge("display_data", {"data": {"x/y%s" % at: "z" for at in range(10_000)}, "metadata": {}})
+forge("display_data", {"data": {"image/png": "bm90IGEgcG5n" * 100_000}, "metadata": {}})
+forge("display_data", {"data": {"image/svg+xml": "<svg onload='alert(1)'><script>alert(1)</script></svg>"}, "metadata": {}})
+forge("display_data", {"data": {"text/html": "<script>alert(1)</script>", "application/javascript": "alert(1)",
+                                "application/vnd.x+json": {}}})
+forge("display_data", {"data": {"../../x": "x", "text/plain\\r\\nX: y": "x", "": "x", "x" * 10_000: "x", "image/png": 1,
+                                "text/plain": ["x"]}})
+""",
+    ),
+    line(
+        "G24",
+        "for _ in range(60):\n    forge('display_data', {'data': {'image/png': 'A' * (2 << 20)}, 'metadata': {}})",
+        Ends("output"),
+        case="much",
+    ),
+    line(
+        "G26",
+        """
+boast = {"variables": {"forged": {"type": "x" * 10**6}}, "usage": {"cpu_s": 1e308, "peak_bytes": -1}}
+failed = {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}
+for metadata in ({"kernel_id": "other"}, {"omega": boast}, {"omega": [1]}, {"omega": {"usage": "x", "variables": []}}):
+    text("", metadata=metadata)
+    reply("execute_reply", failed, of={**about(), "msg_id": "x"}, metadata=metadata)
+""",
+    ),
+    line(
+        "G28",
+        """
+slow = wires()
+for one in slow:
+    one.setblocking(False); one.send(b"\\x00\\xff")
+while True:
+    for one in slow: one.send(b"x")
+    time.sleep(0.05)
+""",
+        Either(Ends("timeout"), _LOST),
+        timeout_ms=1500,
+    ),
+)
