@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import warnings
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pandas as pd
 
-from kernels.python import values
+from kernels.python import separated, values
+from kernels.python.separated import DataError
 
 KINDS = ("summary", "correlation", "stats")
 FORMATS = ("records", "columns", "csv")
+TOLD_COLUMNS = 10
 STATISTICS = ("mean", "median", "std", "min", "max")
 _WIDE = ("display.max_columns", None, "display.max_rows", 200, "display.width", 250, "display.max_colwidth", 60)
-
-
-class DataError(Exception):
-    """Data that can't be analyzed; the message says why."""
-
-    __module__ = "builtins"  # what a traceback puts before the name: callers know no module of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +32,9 @@ def analyze(inputs: dict[str, Any]) -> Report:
     kind = inputs.get("analysisType", "summary")
     if kind not in KINDS:
         raise DataError(f"Unknown analysis type {str(kind)[:50]!r}: use one of {', '.join(KINDS)}")
-    frame = read(inputs.get("format", "records"), inputs.get("data"))
-    with pd.option_context(*_WIDE):
+    with pd.option_context(*_WIDE), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are about this code, which is not the caller's
+        frame = read(inputs.get("format", "records"), inputs.get("data"))
         match kind:
             case "summary":
                 return _summary(frame)
@@ -93,12 +91,7 @@ def _from_columns(data: object) -> pd.DataFrame:
 def _from_csv(data: object) -> pd.DataFrame:
     if not isinstance(data, str):
         raise DataError("CSV data must be text")
-    try:
-        return pd.read_csv(io.StringIO(data), skipinitialspace=True)
-    except pd.errors.EmptyDataError:
-        raise DataError("The data is empty: there are no rows or no columns") from None
-    except (ValueError, OverflowError) as error:  # ParserError is a ValueError
-        raise DataError(f"The CSV text can't be read: {error}") from None
+    return separated.read(data)
 
 
 def _with_best_type(column: pd.Series) -> pd.Series:
@@ -190,8 +183,20 @@ def _statistics(frame: pd.DataFrame) -> Report:
 def _required(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     numeric = _numeric(frame)
     if not len(numeric.columns):
-        raise DataError(f"There is no numeric column, and {what} needs one")
+        raise DataError(f"There is no numeric column, and {what} needs one: {_told(frame)}")
     return numeric
+
+
+def _told(frame: pd.DataFrame) -> str:
+    """What the first columns are and hold."""
+    told = [_told_column(column) for _name, column in islice(frame.items(), TOLD_COLUMNS)]
+    return ", ".join(told) + (f" and {len(frame.columns) - len(told)} more" if len(frame.columns) > len(told) else "")
+
+
+def _told_column(column: pd.Series) -> str:
+    name, kind, present = str(column.name)[:50], str(column.dtype), column.dropna()
+    kind = {"str": "text", "object": "of mixed types", "bool": "truth values", "boolean": "truth values"}.get(kind, kind)
+    return f"{name!r} is {kind}, such as {str(present.iloc[0])[:30]!r}" if len(present) else f"{name!r} is empty"
 
 
 def _shown(number: Any) -> str:

@@ -153,11 +153,24 @@ def test_large_integers_are_exact_or_refused(shared: TestKernel) -> None:
         ("summary", "columns", {"a": [1], "b": [1, 2]}, "Columns differ in length: 'a' has 1, 'b' has 2"),
         ("summary", "csv", 5, "CSV data must be text"),
         ("summary", "csv", 'a,b\n"1,2\n', "The CSV text can't be read"),
-        ("summary", "csv", "a\n1,2\n1,2,3\n", "The CSV text can't be read"),
+        ("summary", "csv", "a\n1,2\n1,2,3\n", "Line 2 of the CSV text has 2 fields, but the header has 1"),
+        ("summary", "csv", "a,b\n1,2,3\n4,5,6\n", "Line 2 of the CSV text has 3 fields, but the header has 2"),
+        ("summary", "csv", "a,b\n1,2,3\n1,2\n", "Line 2 of the CSV text has 3 fields, but the header has 2"),
+        ("summary", "csv", 'a,b\n1,"x\ny"\n1,2,\n', "Line 4 of the CSV text has 3 fields, but the header has 2"),
+        ("summary", "csv", "a;b\n1;2;3\n", "Line 2 of the CSV text has 3 fields, but the header has 2"),
+        ("summary", "csv", '[{"a": 1}]', "The text is JSON, not CSV: send it as JSON"),
+        ("summary", "csv", ' {"a": [1]}', "The text is JSON, not CSV: send it as JSON"),
         ("summary", "xml", "<a/>", "Unknown data format 'xml'"),
         ("magic", "records", PEOPLE, "Unknown analysis type 'magic': use one of summary, correlation, stats"),
         ("correlation", "records", [{"t": "a"}], "There is no numeric column"),
-        ("stats", "records", [{"t": True}], "There is no numeric column"),
+        ("stats", "records", [{"t": True}], "There is no numeric column, and statistics needs one: 't' is truth values"),
+        (
+            "stats",
+            "csv",
+            "who,price\nA,5 EUR\n",
+            "There is no numeric column, and statistics needs one: 'who' is text, such as 'A', "
+            "'price' is text, such as '5 EUR'",
+        ),
     ],
 )
 def test_data_that_cannot_be_analyzed_is_a_clear_error(
@@ -167,8 +180,44 @@ def test_data_that_cannot_be_analyzed_is_a_clear_error(
     reply = analyze(shared, kind, data, form)
     assert (reply.status, reply.content["ename"]) == ("error", "DataError")
     assert reply.content["evalue"].startswith(message)
+    assert "\n" not in reply.content["evalue"]
     assert reply.text() == ""
     assert reply.traceback.startswith("DataError: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,x\n2.5,y\n",
+        "a;b\n1;x\n2.5;y\n",
+        "a;b\n1;x\n2,5;y\n",
+        "a\tb\n1\tx\n2.5\ty\n",
+        "a|b\n1|x\n2.5|y\n",
+        "\n\ufeffa, b\r\n1, x\r\n\r\n2.5, y".lstrip("\n"),
+        '"a",b\n1,"x"\n2.5,y\n',
+    ],
+)
+def test_csv_text_of_the_usual_delimiters_says_the_same(shared: TestKernel, text: str) -> None:
+    """Comma, semicolon (with decimal commas too), tab and bar."""
+    found = numbers(shared, "summary", text, "csv")
+    assert found["columns"] == ["a", "b"]
+    assert found["describe"]["a"]["mean"] == 1.75
+
+
+def test_a_delimiter_inside_names_or_values_does_not_decide(shared: TestKernel) -> None:
+    """The delimiter under which the rows are even is the one; a single column may hold any text."""
+    assert numbers(shared, "summary", "size, cm;n\n1;2\n", "csv")["columns"] == ["size, cm", "n"]
+    assert numbers(shared, "summary", '"x;y",n\n1,2\n', "csv")["columns"] == ["x;y", "n"]
+    assert numbers(shared, "summary", "t\n1;2\n", "csv")["columns"] == ["t"]
+    assert numbers(shared, "summary", "[x],n\n1,2\n", "csv")["columns"] == ["[x]", "n"]
+
+
+def test_no_warning_of_a_library_is_output(shared: TestKernel) -> None:
+    """Mixed types and constant columns make pandas and numpy warn: that is not the caller's."""
+    rows = "".join(f"{n},{n}\n" for n in range(300_000)) + "x,y\n"
+    assert "Warning" not in analyze(shared, "summary", "a,b\n" + rows, "csv").text()
+    assert analyze(shared, "correlation", {"a": [1, 1], "b": [1e308, -1e308]}, "columns").text("stderr") == ""
+    assert "Warning" not in analyze(shared, "stats", {"a": [1e308, 1e308]}, "columns").text()
 
 
 def test_data_is_data_and_never_code(shared: TestKernel) -> None:
