@@ -90,6 +90,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     token = None if settings.token else state.ensure_token(settings.state_dir)
     packages = PackageStore(settings.state_dir / "packages")
     packages.sweep()
+    banner.announce()
     launcher = await _launch(settings, python, packages, stack)
     ready = launcher.ready
     metrics, gate = Metrics(VERSION), Gate()

@@ -28,10 +28,17 @@ class Banner:
 
     stream: TextIO
 
+    def announce(self) -> None:
+        """Say that it will take a moment."""
+        self._write("Starting: kernels import their packages once, which takes some seconds ...")
+
     def show(self, serving: Serving) -> None:
         """Write the lines; a stream nobody reads any more is no reason to stop."""
+        self._write("\n".join(_lines(serving)))
+
+    def _write(self, text: str) -> None:
         try:
-            print("\n".join(_lines(serving)), file=self.stream, flush=True)
+            print(text, file=self.stream, flush=True)
         except (BrokenPipeError, UnicodeEncodeError):
             return
 

@@ -25,6 +25,8 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 """The listening sockets a kernel inherits, in the order their descriptors are passed."""
 
 
+PACKAGE_MISSING = 78
+"""What a zygote, and then its spawner, exits with when the kernels' environment lacks a package: trying again is no use."""
 IN_GROUP, GO = b"in", b"go"
 """What the spawner writes through a kernel's gate: it is in its control group; it has been looked at and may run."""
 

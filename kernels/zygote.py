@@ -14,7 +14,7 @@ import sys
 from typing import NoReturn
 
 from kernels import contract
-from kernels.contract import CHANNELS, GO, IN_GROUP, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
+from kernels.contract import CHANNELS, GO, IN_GROUP, PACKAGE_MISSING, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
 from kernels.sandbox import attest, descriptors, seccomp, steps, sysc
 
 
@@ -28,8 +28,7 @@ def main() -> NoReturn:
     control.set_inheritable(False)
     told = json.loads(sys.argv[2])
     readable = tuple(told["readable"])
-    preload = importlib.import_module("kernels.python.preload")
-    packages: dict[str, str] = preload.preload()
+    packages = _preload()
     # Last, so that an added package never takes the place of one the environment has; and after the imports, so that no code
     # of one runs in here, with what a zygote may do (some libraries import what they find).
     sys.path.extend(told["extra"])
@@ -52,6 +51,20 @@ def main() -> NoReturn:
                 contract.send(control, Reaped(pid=pid, status=_reap(pid)))
             case _:
                 raise ContractError(f"a zygote does not take {type(packet).__name__}")
+
+
+def _preload() -> dict[str, str]:
+    """Import everything and answer with the versions; ends the process, saying what is missing, when a package is."""
+    try:
+        preload = importlib.import_module("kernels.python.preload")
+        packages: dict[str, str] = preload.preload()
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"the kernels' environment has no {error.name}: install what requirements/kernels.txt lists there\n"
+        )
+        sys.stderr.flush()
+        os._exit(PACKAGE_MISSING)
+    return packages
 
 
 def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: tuple[str, ...]) -> None:

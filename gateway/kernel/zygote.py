@@ -24,6 +24,7 @@ from kernels import contract
 from kernels.contract import (
     CHANNELS,
     NOTHING_REACHED,
+    PACKAGE_MISSING,
     Exited,
     Interrupt,
     Kill,
@@ -270,7 +271,8 @@ class ZygoteLauncher:
             self._control.close()
             self._control = None
         if self._ready is not None and not self._ready.done():
-            ended = Unavailable(f"the spawner ended with exit code {code}; its messages are above")
+            missing = Unavailable("a package is missing there, named above")
+            ended = missing if code == PACKAGE_MISSING else Unavailable(f"its spawner ended with code {code}, see above")
             self._ready.set_exception(NoIsolation("no isolation level can be reached") if code == NOTHING_REACHED else ended)
             self._ready.exception()
         for kernel_id in list(self._kernels):

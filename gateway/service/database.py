@@ -102,7 +102,8 @@ def _connectable(url: str) -> Engine:
             options = {"connect_timeout": CONNECT_TIMEOUT_S, "options": "-c statement_timeout=10000"}
         engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, connect_args=options)
     except ModuleNotFoundError as error:
-        raise DatabaseError(f"database_url needs the package {error.name}: install omega-gateway[postgres]") from None
+        advice = "install it beside the gateway, as in .venv/bin/pip install 'psycopg[binary]'"
+        raise DatabaseError(f"database_url needs the package {error.name}: {advice}") from None
     except (ArgumentError, ValueError):
         raise DatabaseError("database_url is not a database URL that can be read") from None
     if engine.dialect.name == "sqlite":

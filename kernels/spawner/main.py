@@ -102,7 +102,7 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
     spawner.end_zygotes()
     if workplaces:
         workplaces.close()
-    return 0
+    return spawner.exit_code
 
 
 def _stop_on_sigterm(loop: Loop, spawner: Spawner) -> None:

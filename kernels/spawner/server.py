@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import socket
-import sys
 
 from kernels import contract
 from kernels.contract import (
     CHANNELS,
+    PACKAGE_MISSING,
     Forked,
     Interrupt,
     Kill,
@@ -46,6 +46,7 @@ class Spawner:
         self._failures = 0
         self._said_ready = False
         self._closing = False
+        self.exit_code = 0
 
     def start(self) -> None:
         """Listen to the gateway and start the first zygote."""
@@ -180,11 +181,12 @@ class Spawner:
 
     def _replace_zygote(self, status: int) -> None:
         self._failures += 1
+        is_hopeless = os.waitstatus_to_exitcode(status) == PACKAGE_MISSING
+        if not self._said_ready and (is_hopeless or self._failures >= GIVE_UP_AFTER):
+            self.exit_code = PACKAGE_MISSING if is_hopeless else 1
+            self.close()
+            return
         if self._failures >= GIVE_UP_AFTER:
-            if not self._said_ready:
-                sys.stderr.write(f"spawner: {NO_ZYGOTE} (wait status {status})\n")
-                self.close()
-                return
             queue, self._queue = self._queue, []
             for spawn, fds in queue:
                 self._refuse(spawn.kernel_id, fds, "zygote", NO_ZYGOTE)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,15 @@ def test_an_allowed_package_is_installed_and_every_later_kernel_has_it() -> None
         assert written["error"]["type"] in ("OSError", "PermissionError")
         again = gateway.ask("POST", "/code-interpreter/install", {"package": "six"})
         assert again.body["output"] == f"six-{version} is already installed\n"
+
+
+def test_a_kernel_environment_without_the_packages_is_named_at_once() -> None:
+    """One sentence says what is missing; nothing is tried again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(f"{folder}/bare", symlinks=True)
+        command = [sys.executable, "-m", "gateway", "serve", "--port", "0", "--state-dir", f"{folder}/state"]
+        command += ["--kernel-python", f"{folder}/bare/bin/python"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "the kernels' environment has no " in done.stderr
+    assert "Traceback" not in done.stderr
