@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import assert_never
 
@@ -33,6 +33,7 @@ class Completed:
     """The kernel said how it went. *death* is there when it died right after."""
 
     death: Death | None = None
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,9 @@ class Fold:
 
     def _judge(self, ending: Ending) -> _Verdict:
         match ending:
-            case Completed():
-                return _judge_status(self._status, self._raised)
+            case Completed(memory_bytes=memory_bytes):
+                raised = _explained(self._raised, memory_bytes)
+                return _judge_status(self._status, raised, self._report.exit_code)
             case TimedOut():
                 where = self._raised.traceback if self._raised else ""
                 error = Raised("TimeoutError", "Execution timeout exceeded", where)
@@ -159,7 +161,18 @@ def fold(events: Iterable[Event], ending: Ending, wall_s: float = 0.0) -> Result
     return folded.finish(ending, wall_s)
 
 
-def _judge_status(status: str | None, raised: Raised | None) -> _Verdict:
+def _explained(raised: Raised | None, memory_bytes: int) -> Raised | None:
+    """*raised*; a MemoryError without a message, which is what Python gives, names the limit."""
+    if raised is None or (raised.type, raised.message) != ("MemoryError", "") or not memory_bytes:
+        return raised
+    return replace(raised, message=_memory_text(memory_bytes))
+
+
+def _memory_text(memory_bytes: int) -> str:
+    return f"Memory limit of {memory_bytes // MIB} MB exceeded"
+
+
+def _judge_status(status: str | None, raised: Raised | None, exit_code: int | None) -> _Verdict:
     """The reply decides; a traceback shown by a run that went on is only output."""
     if status == "ok":
         return _Verdict(None, 0, trailing_text=raised.traceback if raised else "")
@@ -167,7 +180,7 @@ def _judge_status(status: str | None, raised: Raised | None) -> _Verdict:
         error = Raised("ExecutionError", "The kernel did not run the code", "")
         return _Verdict(error, EXIT_FAILED)
     if raised.type == "SystemExit":
-        code = exit_code_of(raised.message)
+        code = exit_code_of(raised.message) if exit_code is None else exit_code
         return _Verdict(raised if code else None, code)
     return _Verdict(raised, EXIT_FAILED, Limit.MEMORY if raised.type == "MemoryError" else None)
 
@@ -182,7 +195,7 @@ def exit_code_of(message: str) -> int:
 
 def _judge_death(death: Death, memory_bytes: int) -> _Verdict:
     if death.out_of_memory:
-        text = f"Memory limit of {memory_bytes // MIB} MB exceeded; the kernel was ended"
+        text = f"{_memory_text(memory_bytes)}; the kernel was ended"
         return _Verdict(Raised("MemoryError", text, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.MEMORY)
     if death.signal:
         text = f"The kernel was ended by signal {signal_name(death.signal)}"

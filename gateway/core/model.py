@@ -73,12 +73,13 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the kernel said about the run in its reply: bound names, value, usage. Hostile input, already checked."""
+    """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked."""
 
     variables: Mapping[str, Json] = field(default_factory=dict)
     cpu_s: float = 0.0
     peak_bytes: int = 0
     execution_count: int = 0
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

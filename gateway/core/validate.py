@@ -24,6 +24,7 @@ MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
 MAX_COUNT = 2**63 - 1
+MAX_EXIT_CODE = 255
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
 _JSON_MIME = re.compile(r"[^;]*(/|\+)json(;.*)?")
@@ -270,8 +271,14 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Repo
         _count(used.get("cpu_s")),
         int(_count(used.get("peak_bytes"))),
         int(_count(content.get("execution_count"))),
+        _exit_code(said.get("exit_code")),
     )
-    return report, is_cut
+    return report, is_cut or said.get("truncated") is True
+
+
+def _exit_code(value: object) -> int | None:
+    """*value* as an exit status, or None for anything that is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EXIT_CODE else None
 
 
 def _clean_variables(value: object) -> tuple[dict[str, Json], bool]:

@@ -189,7 +189,7 @@ class KernelClient:
             deadline.cancel()
         match cause:
             case Cause.OVER:
-                return Completed(self._death.result() if self._death.done() else None)
+                return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._stop(run) else await self.kill())
             case Cause.EXCEEDED:
@@ -208,7 +208,7 @@ class KernelClient:
 
     def _died(self, run: Run, death: Death) -> Ending:
         """A kernel that died right after it had said all there is has still completed the run."""
-        return Completed(death) if run.is_over else Died(death, self._memory_bytes)
+        return Completed(death, self._memory_bytes) if run.is_over else Died(death, self._memory_bytes)
 
     async def _abandon(self) -> None:
         """Bring the run whose caller left to an end, then let the next one in."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from kernels.python.texts import about_digits, digits_of
+
 MAX_CHARS = 10_000
 
 
@@ -50,6 +52,12 @@ def _reason(text: str, name: str, error: SyntaxError) -> str:
     if isinstance(body[0], ast.Expr):  # yield and await, which only functions may hold
         return f"Not an expression: {error.msg}"
     return f"Expected an expression, found a statement ({type(body[0]).__name__.lower()})"
+
+
+def check(result: object) -> None:
+    """Refuse an integer that is too long to be written out; raises MathError."""
+    if type(result) is int and digits_of(result) is None:
+        raise MathError(f"The result is {about_digits(result)}")
 
 
 def names() -> dict[str, Any]:

@@ -13,12 +13,13 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
-from kernels.python import figures, tasks, tracebacks, usage
+from kernels.python import figures, refusals, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
 from kernels.python.interrupts import Interrupts
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Compiler, Shell
 from kernels.python.streams import Record, Stream
+from kernels.python.texts import cuts
 
 
 class NoShellThread:
@@ -45,6 +46,7 @@ class Kernel(IPythonKernel):
         self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
         self._omega: dict[str, Any] | None = None
         figures.gallery.publish = self._publish_picture
+        refusals.install(self.shell)
 
     def _publish_status(self, status: str, *args: Any, **kwargs: Any) -> None:
         # "starting" would come before or after iopub_welcome as chance has it; so the welcome is always the first.
@@ -83,9 +85,12 @@ class Kernel(IPythonKernel):
         if request is None:
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
         meter = usage.Meter()
-        with self._ours():
+        cuts.happened = False
+        with self._ours(silent):
             outcome = await self._run(tasks.Run(self, request, code), kwargs.get("store_history", True))
-        self._omega = {"variables": outcome.variables, "usage": meter.read()}
+        self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
+        if outcome.exit_code is not None:
+            self._omega["exit_code"] = outcome.exit_code
         return self._reply(outcome)
 
     async def _execute_plain(self, *args: Any, **kwargs: Any) -> Any:
@@ -125,8 +130,9 @@ class Kernel(IPythonKernel):
         self.record.finish()
 
     @contextmanager
-    def _ours(self) -> Iterator[None]:
+    def _ours(self, is_silent: bool) -> Iterator[None]:
         self._forward_input(False)
+        self.shell.compile.is_silent = is_silent
         self.shell.is_ours = self.shell.compile.is_ours = True
         try:
             yield
@@ -134,8 +140,28 @@ class Kernel(IPythonKernel):
             self.shell.is_ours = self.shell.compile.is_ours = False
             self._restore_input()
 
+    def raw_input(self, prompt: str = "") -> str:
+        """What ``input`` does: ask a plain client; our own requests have nobody to ask."""
+        if self.shell.is_ours:
+            refusals.refuse_input("input()")
+        return str(super().raw_input(prompt))
+
+    def getpass(self, prompt: str = "", *args: Any, **kwargs: Any) -> str:
+        """What ``getpass.getpass`` does."""
+        if self.shell.is_ours:
+            refusals.refuse_input("getpass()")
+        return str(super().getpass(prompt, *args, **kwargs))
+
+    def _write_pages(self) -> None:
+        """Write what a pager would show (``len?``): a reply's payload has no reader here."""
+        manager = self.shell.payload_manager
+        for payload in manager.read_payload():
+            if payload.get("source") == "page":
+                self.streams[0].write(str(payload["data"].get("text/plain", "")).rstrip("\n") + "\n")
+        manager.clear_payload()
+
     def _reply(self, outcome: tasks.Outcome) -> dict[str, Any]:
-        self.shell.payload_manager.clear_payload()
+        self._write_pages()
         reply: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
         failure = outcome.failure
         if failure is not None:

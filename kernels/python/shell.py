@@ -17,7 +17,7 @@ from traitlets import Type, default
 from traitlets.config import Config
 
 from kernels.python import tracebacks, values
-from kernels.python.texts import clean, cut, type_name
+from kernels.python.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
 JSON_CHARS = 64 * 1024
@@ -34,17 +34,21 @@ class Profile(ProfileDir):
 
 
 class Compiler(XCachingCompiler):
-    """Names our own requests' source ``<code>``, with a number from the second one of a session on."""
+    """Names our own requests' source ``<code>``, with a number from the second one of a session on.
+
+    Silent requests do not count: no caller ever sees their source.
+    """
 
     is_ours = False
+    is_silent = False
     _count = 0
 
     def get_code_name(self, raw_code: str, code: str, number: int) -> str:
         """The file name of a cell's source."""
         if not self.is_ours:
             return str(super().get_code_name(raw_code, code, number))
-        self._count += 1
-        return tracebacks.CODE_NAME if self._count == 1 else f"<code {self._count}>"
+        self._count += not self.is_silent
+        return tracebacks.CODE_NAME if self._count <= 1 else f"<code {self._count}>"
 
     def forget(self) -> None:
         """Number from the start again."""
@@ -171,7 +175,21 @@ class Shell(ZMQInteractiveShell):
     def plain_text(self, value: Any) -> str:
         """The text of *value*, cut when it is long, and naming the error when its repr raises one."""
         if type(value) in (str, bytes, bytearray) and len(value) > TEXT_CHARS:
+            cuts.happened = True
             return f"{value[:TEXT_CHARS]!r}... [{len(value) - TEXT_CHARS} more]"
+        if type(value) is int:
+            return self._integer_text(value)
+        with many_digits():
+            return self._pretty(value)
+
+    def _integer_text(self, value: int) -> str:
+        text = digits_of(value)
+        if text is None:
+            cuts.happened = True
+            return f"<{about_digits(value)}>"
+        return text
+
+    def _pretty(self, value: Any) -> str:
         stream = _Bounded()
         formatter = self.display_formatter.formatters["text/plain"]
         printer = pretty.RepresentationPrinter(
@@ -186,7 +204,8 @@ class Shell(ZMQInteractiveShell):
             printer.pretty(value)
             printer.flush()
         except _FullError:
-            return stream.getvalue()[:TEXT_CHARS] + "... [cut]"
+            cuts.happened = True
+            return clean(stream.getvalue()[:TEXT_CHARS]) + "... [cut]"
         except Exception as error:  # noqa: BLE001  # the caller's __repr__ may raise anything
             return (
                 f"<{type_name(type(value))} object; its repr raised {type_name(type(error))}: {tracebacks.message(error)}>"
@@ -195,9 +214,10 @@ class Shell(ZMQInteractiveShell):
 
     def shown_text(self, value: Any) -> str:
         """What ``print`` shows of *value*, bounded like its repr."""
-        if type(value) is str:
-            return clean(value[:TEXT_CHARS])
-        return cut(clean(tracebacks.message(Exception(value))), TEXT_CHARS)
+        if type(value) is int:
+            return self._integer_text(value)
+        with many_digits():
+            return clean(cut(tracebacks.text_of(value), TEXT_CHARS))
 
 
 class _FullError(Exception):

@@ -46,6 +46,7 @@ class Outcome:
 
     failure: Failure | None
     variables: dict[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
 
 
 def parse(omega: Any) -> Request | None:
@@ -95,16 +96,17 @@ class Run:
         return None
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
-        failure = None
+        failure = code = None
         if isinstance(error, SystemExit):
-            failure = _exit_failure(error, self._kernel.streams[1])
+            failure = tracebacks.describe(error)
+            code = _exit_code(error, self._kernel.streams[1])
         elif error is not None:
             failure = tracebacks.describe(error)
         if not self._request.wants_variables or self._request.task in ("analyze", "math"):
-            return Outcome(failure)
+            return Outcome(failure, exit_code=code)
         hidden = self._shell.user_ns_hidden
         after = {name: value for name, value in self._shell.user_ns.items() if hidden.get(name, self) is not value}
-        return Outcome(failure, variables.changed(before, after, self._bound))
+        return Outcome(failure, variables.changed(before, after, self._bound), code)
 
     # -- python and chart ---------------------------------------------------------------------------------------------
 
@@ -180,6 +182,7 @@ class Run:
         tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
         with _outside_loop(self._code), self._kernel.interrupts.allowed():
             result = eval(code, expression.names())
+            expression.check(result)
             shown, bundle = self._shell.shown_text(result), self._bundle(result)
         self._kernel.streams[0].write(f"Result: {shown}\n")
         self._publish_result(bundle)
@@ -217,15 +220,13 @@ def _chart_names() -> dict[str, Any]:
     return {"plt": plt, "np": np, "pd": pd, "sns": sns}
 
 
-def _exit_failure(error: SystemExit, stderr: Any) -> Failure:
+def _exit_code(error: SystemExit, stderr: Any) -> int:
     """How a script would exit: a status of 0 to 255, and 1 for anything else, which goes to stderr."""
     code = error.code
     if code is None or isinstance(code, int):
-        status = int(code or 0) & 0xFF
-    else:
-        stderr.write(tracebacks.message(Exception(code)) + "\n")
-        status = 1
-    return Failure("SystemExit", str(status), tracebacks.render(error))
+        return int(code or 0) & 0xFF
+    stderr.write(tracebacks.text_of(code) + "\n")
+    return 1
 
 
 @contextmanager

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DIGITS = 100_000
+"""The longest integer written out; the time it takes grows with the square of its length (100,000: 0.1 s)."""
+
+
+class Cuts:
+    """Whether anything was cut since the run began: its caller is told."""
+
+    happened = False
+
+
+cuts = Cuts()
+
 
 def clean(text: str) -> str:
     """*text* with lone surrogates replaced, so that it is valid UTF-8."""
@@ -12,6 +28,7 @@ def cut(text: str, chars: int) -> str:
     """*text*, its middle left out when it is longer than *chars*."""
     if len(text) <= chars:
         return text
+    cuts.happened = True
     half = chars // 2
     return f"{text[:half]}\n... [{len(text) - 2 * half} characters left out] ...\n{text[-half:]}"
 
@@ -19,3 +36,30 @@ def cut(text: str, chars: int) -> str:
 def type_name(kind: type) -> str:
     """The plain name of *kind*, whatever its metaclass says."""
     return clean(str(type.__dict__["__name__"].__get__(kind)))[:200]
+
+
+@contextmanager
+def many_digits() -> Iterator[None]:
+    """Let integers up to DIGITS digits become text inside the block; Python's own limit is 4300."""
+    usual = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(max(DIGITS, usual))
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(usual)
+
+
+def digits_of(value: int) -> str | None:
+    """The digits of *value*, or None when they are more than DIGITS."""
+    if value.bit_length() > DIGITS * 3.33:  # surely, and Python would compute for a while to find out
+        return None
+    try:
+        with many_digits():
+            return int.__repr__(value)
+    except ValueError:
+        return None
+
+
+def about_digits(value: int) -> str:
+    """How long *value* is and how long it may be, for messages."""
+    return f"an integer of about {int(value.bit_length() * 0.30103):,} digits; up to {DIGITS:,} are written out"

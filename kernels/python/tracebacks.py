@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import os
 import sys
 import traceback
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from kernels.python import chains
 from kernels.python.texts import clean, cut, type_name
 
 CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
 MESSAGE_CHARS = 16 * 1024
+EARLIER = "(earlier exceptions of the chain are left out)\n\n"
+HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs packages, or ask the operator"
 _OWN_FRAMES = ("IPython", "ipykernel", "kernels" + os.sep + "python", "tornado" + os.sep + "platform")
 
 
@@ -34,9 +40,11 @@ def describe(error: BaseException) -> Failure:
 def render(error: BaseException) -> str:
     """The traceback of *error* and of the exceptions that led to it, as Python prints it."""
     try:
-        report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
-        _tidy(report, set())
-        text = "".join(report.format())
+        with chains.shortened(error) as is_cut:
+            report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+        _tidy(report)
+        _add_hint(report, error)
+        text = EARLIER * is_cut + "".join(report.format())
     except Exception as problem:  # noqa: BLE001  # hostile exceptions may raise anything while being formatted
         text = f"Traceback (most recent call last):\n{type_name(type(error))}: {message(error)}\n"
         text += f"(the full traceback could not be formatted: {type_name(type(problem))})\n"
@@ -44,26 +52,62 @@ def render(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """str(error), or a sentence saying that it can't be had."""
+    """str(error), cut, or a sentence saying that it can't be had."""
+    return clean(cut(text_of(error, "exception"), MESSAGE_CHARS))
+
+
+def text_of(value: object, what: str = "value") -> str:
+    """str(value), or a sentence saying that it can't be had."""
     try:
-        text = str(error)
+        return str.__str__(str(value))
     except Exception as problem:  # noqa: BLE001  # __str__ is the caller's code
-        return f"<exception str() failed: {type_name(type(problem))}>"
-    return clean(cut(text, MESSAGE_CHARS))
+        return f"<{what} str() failed: {type_name(type(problem))}>"
 
 
-def _tidy(report: traceback.TracebackException, seen: set[int]) -> None:
-    if id(report) in seen:
+def _tidy(report: traceback.TracebackException) -> None:
+    seen, waiting = set(), [report]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.stack = _Stack(_relabel(frame) for frame in _callers(one.stack))
+        filename = getattr(one, "filename", None)
+        if filename is not None:
+            one.filename = _label(filename)
+        linked = (one.__cause__, one.__context__, *(getattr(one, "exceptions", None) or ()))
+        waiting += [each for each in linked if each is not None]
+
+
+class _Stack(traceback.StackSummary):
+    """Frames, one of which may stand for many left out."""
+
+    def format_frame_summary(self, frame_summary: traceback.FrameSummary, **options: Any) -> str:
+        """The lines of one frame."""
+        if chains.stands_for_many(frame_summary.filename, frame_summary.name):
+            return f"  ... {frame_summary.lineno} frames left out ...\n"
+        return super().format_frame_summary(frame_summary, **options)
+
+
+def _callers(stack: Iterable[traceback.FrameSummary]) -> Iterator[traceback.FrameSummary]:
+    """The frames that are not ours, nor contextlib's on our behalf."""
+    is_within_ours = True
+    for frame in stack:
+        if chains.stands_for_many(frame.filename, frame.name):
+            yield frame
+        elif _is_ours(frame.filename):
+            is_within_ours = True
+        elif not (is_within_ours and frame.filename == contextlib.__file__):
+            is_within_ours = False
+            yield frame
+
+
+def _add_hint(report: traceback.TracebackException, error: BaseException) -> None:
+    if type(error) is not ModuleNotFoundError or not isinstance(error.name, str):
         return
-    seen.add(id(report))
-    kept = [_relabel(frame) for frame in report.stack if not _is_ours(frame.filename)]
-    report.stack[:] = kept
-    filename = getattr(report, "filename", None)
-    if filename is not None:
-        report.filename = _label(filename)
-    for linked in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
-        if linked is not None:
-            _tidy(linked, seen)
+    missing = error.name.partition(".")[0]
+    if missing and missing not in sys.modules:
+        report.__notes__ = [*(report.__notes__ or ()), HINT.format(missing)]
 
 
 def _is_ours(filename: str) -> bool:
@@ -73,15 +117,15 @@ def _is_ours(filename: str) -> bool:
 
 
 def _relabel(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    if chains.stands_for_many(frame.filename, frame.name):
+        return frame
     _ = frame.line  # reads the source under the true name before that changes
     frame.filename = _label(frame.filename)
     return frame
 
 
 def _label(filename: str) -> str:
-    """The name shown for a file: ``<code>`` for the caller's source, else relative to where Python found it."""
-    if filename.startswith(CODE_NAME[:-1]):
-        return CODE_NAME
+    """The name shown for a file: the caller's source as it is, else relative to where Python found it."""
     folders = [folder for folder in sys.path if folder and filename.startswith(folder + os.sep)]
     if folders:
         return filename[len(max(folders, key=len)) + 1 :]
@@ -90,4 +134,5 @@ def _label(filename: str) -> str:
 
 def remember_source(name: str, source: str) -> None:
     """Let tracebacks find the lines of *source* under *name*."""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    lines = f"{source}\n".splitlines(keepends=True)  # a line without its end gets its carets in the wrong place
+    linecache.cache[name] = (len(source), None, lines, name)

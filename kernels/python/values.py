@@ -31,13 +31,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kernels.python.texts import clean
+from kernels.python.texts import clean, digits_of
 
 EXACT_INT = 2**53
 MAX_ITEMS = 10_000
 MAX_CHARS = 256 * 1024
 MAX_DEPTH = 40
-DIGITS = 4000
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
@@ -54,9 +53,10 @@ def integer(value: int) -> int | str:
     """*value* itself when every JSON reader keeps it exact, else its digits as text."""
     if -EXACT_INT <= value <= EXACT_INT:
         return int(value)
-    if abs(value).bit_length() > DIGITS * 3:
+    text = digits_of(value)
+    if text is None:
         raise NotJsonError(f"an integer of {value.bit_length()} bits")
-    return int.__str__(value)
+    return text
 
 
 def number(value: float) -> float | None:
@@ -77,6 +77,8 @@ class _Writer:
             raise NotJsonError("too large or too deep")
         if type(value) is str:
             self._spend(len(value))
+        elif type(value) is int:
+            self._spend(value.bit_length() // 3)
         convert = _SIMPLE.get(type(value))
         if convert is not None:
             return convert(value)

@@ -70,6 +70,14 @@ def test_system_exit_sets_the_exit_code(message: str, code: int) -> None:
     assert (result.error is None) == (code == 0)
 
 
+def test_the_kernels_exit_code_counts_before_the_message() -> None:
+    """sys.exit("7") prints 7 and exits with 1; sys.exit("0") is a failure too."""
+    for message, code in (("7", 1), ("0", 1), ("bad", 1), ("3", 3)):
+        result = fold([Raised("SystemExit", message, "tb"), Report(exit_code=code), Finished("error")], Completed())
+        assert (result.exit_code, result.error) == (code, Raised("SystemExit", message, "tb"))
+    assert fold([Raised("SystemExit", "0", ""), Report(exit_code=0), Finished("error")], Completed()).success
+
+
 def test_huge_exit_codes_cost_nothing() -> None:
     """Digits without end are no number here."""
     assert exit_code_of("9" * 10**6) == 1
@@ -79,6 +87,11 @@ def test_python_running_out_of_memory_names_the_limit_and_keeps_the_kernel() -> 
     """MemoryError raised in user code is the limit's doing too."""
     result = fold(raised("MemoryError"), Completed())
     assert (result.limit, result.kernel_replaced, result.exit_code) == (Limit.MEMORY, False, 1)
+    result = fold(raised("MemoryError"), Completed(memory_bytes=512 * MIB))
+    assert result.error == Raised("MemoryError", "Memory limit of 512 MB exceeded", "tb")
+    result = fold(raised("MemoryError", "Unable to allocate 8 TiB"), Completed(memory_bytes=512 * MIB))
+    assert result.error is not None
+    assert result.error.message == "Unable to allocate 8 TiB"
 
 
 def test_a_traceback_shown_by_a_run_that_went_on_is_output() -> None:

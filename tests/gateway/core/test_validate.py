@@ -277,6 +277,22 @@ def test_usage_that_cannot_be_is_zero(number: object) -> None:
     assert (reply.report.cpu_s, reply.report.peak_bytes) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [(3, 3), (0, 0), (255, 255), (256, None), (-1, None), (True, None), ("3", None), (2.0, None), (None, None)],
+)
+def test_an_exit_code_is_one_byte_or_not_there(said: object, code: int | None) -> None:
+    """Anything else leaves the decision to the message."""
+    reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"exit_code": said}})
+    assert reply.report.exit_code == code
+
+
+@pytest.mark.parametrize(("said", "is_cut"), [(True, True), (False, False), (1, False), ("yes", False), (None, False)])
+def test_the_kernel_may_say_that_it_cut_something(said: object, is_cut: bool) -> None:
+    """A text that ends early is not taken for a whole one."""
+    assert parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"truncated": said}}).is_cut == is_cut
+
+
 def test_variables_are_bounded_in_number_and_size() -> None:
     """A million names are cut, and that is said."""
     many = {f"v{number}": {"type": "int"} for number in range(MAX_VARIABLES + 5)}

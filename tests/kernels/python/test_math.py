@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import pytest
 
 from tests.kernels.python.harness import TestKernel
@@ -81,3 +84,55 @@ def test_expressions_share_nothing(shared: TestKernel) -> None:
     shared.run("(leak := 5)", "math")
     assert shared.run("leak", "math").content["ename"] == "NameError"
     assert shared.run("leak").content["ename"] == "NameError"
+
+
+@pytest.mark.parametrize(
+    "expression", ["10 ** 10000", "-(10 ** 20000) + 1", "10 ** 99999", "[10 ** 5000]", "[7, 10 ** 5000]"]
+)
+def test_long_integers_are_written_out(shared: TestKernel, expression: str) -> None:
+    """Python's limit of 4300 digits is not the expression's; text, value and output agree."""
+    reply = shared.run(expression, "math")
+    sys.set_int_max_str_digits(100_000)
+    digits = str(eval(expression))
+    sys.set_int_max_str_digits(4300)
+    assert reply.status == "ok"
+    assert reply.text() == f"Result: {digits}\n"
+    assert reply.result["text/plain"].replace("\n", "") == digits
+    value = reply.result["application/json"]
+    assert (value if isinstance(value, str) else f"[{', '.join(map(str, value))}]") == digits
+    assert reply.metadata["omega"]["truncated"] is False
+    assert shared.run("import sys; sys.get_int_max_str_digits()").result["text/plain"] == "4300"
+
+
+@pytest.mark.parametrize("expression", ["10 ** 100000", "-10 ** 100001", "10 ** 3_000_000"])
+def test_integers_without_end_are_refused(shared: TestKernel, expression: str) -> None:
+    """The limit is named, and nothing pretends to be a result."""
+    reply = shared.run(expression, "math")
+    assert (reply.status, reply.content["ename"]) == ("error", "MathError")
+    assert "up to 100,000 are written out" in reply.content["evalue"]
+    assert reply.text() == ""
+
+
+@pytest.mark.parametrize(
+    ("expression", "at"),
+    [("math.sqrt(-1) + 2", "math.sqrt(-1)"), ("  (1 + math.sqrt(-1)) + [1][3]", "math.sqrt(-1)"), ("'é' * (1/0)", "1/0")],
+)
+def test_carets_stand_under_what_failed(shared: TestKernel, expression: str, at: str) -> None:
+    """The column is the expression's own."""
+    lines = shared.run(expression, "math").traceback.splitlines()
+    marks = lines[3]
+    start = len(marks) - len(marks.lstrip())
+    assert lines[2][start : len(marks.rstrip())] == at
+
+
+def test_an_interrupted_expression_has_frames_of_its_own_only(kernel: TestKernel) -> None:
+    """Neither ours nor those of libraries we use, also where one error led to another."""
+    for expression in ("[x for x in range(10**10)]", "next(iter(int, 1) and (n for n in iter(int, 1) if n))"):
+        request = kernel.send(expression, {"task": "math"})
+        time.sleep(0.3)
+        kernel.interrupt()
+        traceback = kernel.collect(request).traceback
+        assert traceback.splitlines()[-1] == "KeyboardInterrupt"
+        frames = [line for line in traceback.splitlines() if line.startswith("  File ")]
+        assert frames
+        assert all('"<code>"' in frame for frame in frames)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from tests.kernels.python.conftest import Start
 from tests.kernels.python.harness import TestKernel
 
 pytestmark = pytest.mark.kernel
@@ -76,9 +78,9 @@ def test_a_long_repr_is_cut_and_a_raising_one_is_named(shared: TestKernel) -> No
     assert (reply.status, reply.result["text/plain"], reply.of("error")) == ("ok", "me", [])
 
 
-def test_a_traceback_is_plain_and_has_the_callers_lines_only(shared: TestKernel) -> None:
+def test_a_traceback_is_plain_and_has_the_callers_lines_only(kernel: TestKernel) -> None:
     """Line numbers are the caller's, also after leading blank lines; no ANSI codes, no frames of ours."""
-    reply = shared.run("\n\ndef f(x):\n    return 1 / x\n\nf(0)\n")
+    reply = kernel.run("\n\ndef f(x):\n    return 1 / x\n\nf(0)\n")
     assert (reply.content["ename"], reply.content["evalue"]) == ("ZeroDivisionError", "division by zero")
     lines = [line for line in reply.traceback.splitlines() if "^" not in line and "~" not in line]
     assert lines == [
@@ -106,10 +108,11 @@ def test_frames_of_libraries_are_shown_without_paths_of_this_machine(shared: Tes
 
 
 def test_each_run_of_a_session_shows_its_own_source(kernel: TestKernel) -> None:
-    """A function of an earlier run is shown with that run's lines."""
+    """A function of an earlier run is shown with that run's lines, under that run's name."""
     kernel.run("def g():\n    raise RuntimeError('first')")
     text = kernel.run("# another text\nx = 1\ng()").traceback
-    assert text.count('File "<code>"') == 2
+    assert 'File "<code 2>", line 3, in <module>\n' in text
+    assert 'File "<code>", line 2, in g\n' in text
     assert "    g()\n" in text
     assert "    raise RuntimeError('first')\n" in text
 
@@ -117,8 +120,8 @@ def test_each_run_of_a_session_shows_its_own_source(kernel: TestKernel) -> None:
 @pytest.mark.parametrize(
     ("code", "ename", "parts"),
     [
-        ("def (:\n", "SyntaxError", ['File "<code>", line 1', "^"]),
-        ("if 1:\nx", "IndentationError", ['File "<code>", line 2']),
+        ("def (:\n", "SyntaxError", ['File "<code', '", line 1', "^"]),
+        ("if 1:\nx", "IndentationError", ['File "<code', '", line 2']),
         ("x = 'abc", "SyntaxError", ["unterminated string"]),
         ("return 5", "SyntaxError", ["'return' outside function"]),
         ("\x00", "SyntaxError", []),
@@ -156,20 +159,28 @@ def test_whatever_code_raises_is_reported(shared: TestKernel, code: str, ename: 
         ("import sys; sys.exit(3)", "3", ""),
         ("import sys; sys.exit()", "0", ""),
         ("raise SystemExit(None)", "0", ""),
-        ("import sys; sys.exit('no luck')", "1", "no luck\n"),
         ("exit(4)", "4", ""),
         ("exit", "0", ""),
         ("quit()", "0", ""),
         ("import sys; sys.exit(True)", "1", ""),
         ("import sys; sys.exit(256)", "0", ""),
         ("import sys; sys.exit(-1)", "255", ""),
+        ("import sys; sys.exit('no luck')", "1", "no luck\n"),
+        ("import sys; sys.exit('7')", "1", "7\n"),
+        ("import sys; sys.exit('0')", "1", "0\n"),
+        ("import sys; sys.exit('')", "1", "\n"),
+        ("import sys; sys.exit((1, 2))", "1", "(1, 2)\n"),
+        ("import sys; sys.exit(2.0)", "1", "2.0\n"),
     ],
 )
 def test_system_exit_ends_the_run_with_its_code(shared: TestKernel, code: str, status: str, stderr: str) -> None:
     """The exit code is what a script's would be, nothing warns, and the kernel lives on."""
     reply = shared.run(code)
-    assert (reply.status, reply.content["ename"], reply.content["evalue"]) == ("error", "SystemExit", status)
+    assert (reply.status, reply.content["ename"]) == ("error", "SystemExit")
+    assert reply.metadata["omega"]["exit_code"] == int(status)
     assert reply.text("stderr") == stderr
+    if stderr:
+        assert reply.content["evalue"] == stderr.rstrip("\n").strip("()") or reply.content["evalue"] == stderr.rstrip("\n")
     assert shared.run("print('on')").text() == "on\n"
 
 
@@ -298,9 +309,95 @@ def test_shell_commands_need_no_terminal(shared: TestKernel) -> None:
 
 
 def test_input_is_refused_at_once(shared: TestKernel) -> None:
-    """There is nobody to ask: input fails, reading stdin ends."""
-    assert shared.run("input('name? ')").content["ename"] == "StdinNotImplementedError"
+    """There is nobody to ask: whoever asks is told so, reading stdin ends."""
+    for asked_by, code in (
+        ("input()", "input('name? ')"),
+        ("breakpoint()", "breakpoint()"),
+        ("getpass()", "import getpass; getpass.getpass()"),
+    ):
+        reply = shared.run(code)
+        assert reply.content["ename"] == "StdinNotImplementedError"
+        assert reply.content["evalue"] == f"{asked_by} is not available: a run has no one to answer"
+        assert reply.traceback.count("  File ") == 1
+    assert shared.run("try: input()\nexcept EOFError: print('end')").text() == "end\n"
     assert shared.run("import sys\nsys.stdin.read()").result["text/plain"] == "''"
+
+
+def test_what_a_pager_would_show_is_output(shared: TestKernel) -> None:
+    """``len?`` has an answer."""
+    assert "Return the number of items in a container" in shared.run("len?").text("stdout")
+    assert "def dumps(" in shared.run("import json\njson.dumps??").text("stdout")
+    assert shared.run("1").text() == ""
+
+
+def test_packages_that_are_not_there_are_told_with_what_to_do(shared: TestKernel) -> None:
+    """%pip fails at once; a missing module's traceback ends with a hint, a missing part of a module's does not."""
+    reply = shared.run("%pip install humanize")
+    assert reply.content["evalue"].startswith("%pip is not available here: POST /code-interpreter/install")
+    assert "Hint: 'nosuch' is not installed here" in shared.run("import nosuch.part").traceback
+    assert "Hint" not in shared.run("import json.part").traceback
+    assert "Hint" not in shared.run("raise ModuleNotFoundError").traceback
+
+
+def test_code_has_one_name_wherever_it_is_named(start: Start) -> None:
+    """Warnings, syntax errors, printed tracebacks and errors of threads say what our tracebacks say."""
+    for code in (
+        "import warnings\nwarnings.warn('x')",
+        "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc()",
+        "import threading\nt = threading.Thread(target=lambda: 1/0); t.start(); t.join()",
+        "1/0",
+        "def (:",
+        "import inspect; print(inspect.currentframe().f_code.co_filename)",
+    ):
+        kernel = start()
+        kernel.collect(kernel.send("None", {"task": "python"}, silent=True, store_history=False))  # as the gateway warms up
+        for name in ("<code>", "<code 2>"):
+            reply = kernel.run(code)
+            said = reply.text() + "".join(reply.content.get("traceback", ())) + reply.content.get("evalue", "")
+            assert set(re.findall("<code.*?>", said)) == {name}
+
+
+def test_whatever_is_cut_is_told(shared: TestKernel) -> None:
+    """A text that ends early is never taken for a whole one."""
+    for code in (
+        "'x' * 200_000",
+        "b'x' * 200_000",
+        "['y' * 50_000] * 3",
+        "class Big:\n    def __repr__(self): return 'y' * 1_000_000\nBig()",
+        "10 ** 200_000",
+        "raise Exception('x' * 100_000)",
+    ):
+        assert shared.run(code).metadata["omega"]["truncated"] is True, code
+        assert shared.run("1").metadata["omega"]["truncated"] is False
+
+
+def test_a_long_integer_is_a_result_like_any(shared: TestKernel) -> None:
+    """The digits up to a limit, then how many there are."""
+    result = shared.run("10 ** 5000").result
+    assert result["text/plain"] == result["application/json"] == "1" + "0" * 5000
+    assert shared.run("10 ** 200_000").result["text/plain"].startswith("<an integer of about 200,000 digits")
+
+
+def test_runaway_recursion_is_told_at_once(kernel: TestKernel) -> None:
+    """A million frames take no longer to show than a thousand: first and last ones, and how many are between."""
+    deep = "import sys\nsys.setrecursionlimit(300_000)\ndef f(n):\n    return f(n + 1)\nf(0)"
+    reply = kernel.run(deep)
+    assert reply.content["ename"] == "RecursionError"
+    assert re.search(r"\n  \.\.\. 29\d{4} frames left out \.\.\.\n", reply.traceback)
+    assert reply.traceback.splitlines()[1] == '  File "<code>", line 5, in <module>'
+    assert reply.metadata["omega"]["usage"]["cpu_s"] < 3
+
+
+def test_a_chain_without_end_is_told_at_once(kernel: TestKernel) -> None:
+    """The last hundred exceptions are shown, and the exceptions themselves are left as they were."""
+    for link in ("__cause__", "__context__"):
+        code = f"e = None\nfor i in range(100_000):\n    n = ValueError(i); n.{link} = e; e = n\nraise e"
+        reply = kernel.run(code)
+        assert reply.traceback.startswith("(earlier exceptions of the chain are left out)")
+        assert reply.traceback.endswith("ValueError: 99999\n")
+        assert reply.metadata["omega"]["usage"]["cpu_s"] < 2
+        count = f"n = 0\nwhile e is not None: n += 1; e = e.{link}\nn"
+        assert kernel.run(count).result["text/plain"] == "100000"
 
 
 def test_lone_surrogates_in_output_are_replaced(shared: TestKernel) -> None:

@@ -1,0 +1,48 @@
+"""What a run can't do here, refused at once and in words that say what to do instead."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+from IPython.core.error import StdinNotImplementedError, UsageError
+
+PACKAGE_MAGICS = ("pip", "conda", "mamba", "micromamba", "uv")
+NO_PACKAGES = "%{} is not available here: POST /code-interpreter/install installs packages, or ask the operator"
+NO_ANSWER = "{} is not available: a run has no one to answer"
+
+
+class NoStdinError(StdinNotImplementedError, EOFError):
+    """There is nobody to ask. An EOFError too, as code that reads until the input ends expects."""
+
+    __module__ = "builtins"
+
+
+NoStdinError.__name__ = NoStdinError.__qualname__ = StdinNotImplementedError.__name__
+
+
+def refuse_input(asked_by: str) -> NoReturn:
+    """Raise the error for code that asks its user something."""
+    raise NoStdinError(NO_ANSWER.format(asked_by))
+
+
+def install(shell: Any) -> None:
+    """Refuse package magics, and ``breakpoint()`` in our own requests."""
+    for name in PACKAGE_MAGICS:
+        shell.register_magic_function(_refuse_packages(name), "line", name)
+    usual = sys.breakpointhook
+
+    def breakpointhook(*args: Any, **kwargs: Any) -> Any:
+        if shell.is_ours:
+            refuse_input("breakpoint()")
+        return usual(*args, **kwargs)
+
+    sys.breakpointhook = breakpointhook
+
+
+def _refuse_packages(name: str) -> Any:
+    def magic(_line: str) -> NoReturn:
+        raise UsageError(NO_PACKAGES.format(name))
+
+    magic.__name__, magic.__doc__ = name, f"Not available: %{name} would need the network."
+    return magic
