@@ -154,6 +154,24 @@ class Nursery:
                 raise ContractError(f"a zygote does not say {type(packet).__name__}")
 
 
+def showable(paths: Iterable[str], uid: int) -> list[str]:
+    """Those of *paths* that are directories of *uid* (-1: anybody's) this process can look into."""
+    return [path for path in paths if _is_showable(path, uid)]
+
+
+def _is_showable(path: str, uid: int) -> bool:
+    try:
+        found = os.lstat(path)
+        os.listdir(path)
+    except OSError as error:
+        sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path}: {error.strerror}\n")
+        return False
+    if not path.startswith("/") or (uid != -1 and found.st_uid != uid):
+        sys.stderr.write(f"spawner: {path} is not the gateway's and is not shown to kernels\n")
+        return False
+    return True
+
+
 def with_extra(spec: root.RootSpec, paths: Iterable[str]) -> root.RootSpec:
     """*spec*, showing *paths* and no other extra directories."""
     extra = tuple(root.ExtraDir(path, str(index)) for index, path in enumerate(paths))
