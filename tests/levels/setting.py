@@ -158,6 +158,12 @@ def _spawner() -> None:
     become(SPAWNER_USER, FIVE)
 
 
+def _spawner_without() -> None:
+    own_mounts()
+    show_pythons()
+    become(SPAWNER_USER)
+
+
 SETTINGS: dict[str, Callable[[], None]] = {
     "root": _root,
     "user": _user,
@@ -167,6 +173,7 @@ SETTINGS: dict[str, Callable[[], None]] = {
     "nothing": _nothing,
     "five": _five,
     "spawner": _spawner,
+    "spawner-without": _spawner_without,
 }
 
 

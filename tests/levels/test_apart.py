@@ -22,14 +22,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextlib.contextmanager
-def spawner(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def spawner(folder: Path, name: str = "spawner") -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A spawner that listens in *folder*, with a uid of its own and the five capabilities."""
     run = folder / "run"
     run.mkdir(exist_ok=True)
     os.chown(run, setting.SPAWNER_USER, setting.USER)
     run.chmod(0o750)
     path, log = run / "socket", folder / "spawner.log"
-    command = [*places.launcher("spawner"), "-m", "gateway", "spawner", "--gateway-user", str(setting.USER)]
+    command = [*places.launcher(name), "-m", "gateway", "spawner", "--gateway-user", str(setting.USER)]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, "--spawner-socket", str(path)],
@@ -121,6 +121,22 @@ def test_a_gateway_outlives_its_spawner(folder: Path) -> None:
             while gateway.ask("POST", "/code-interpreter/python", {"code": "print(2)"}).status != 200:
                 assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
                 time.sleep(0.2)
+            live.stop(process)
+
+
+def test_a_spawner_that_comes_back_at_a_lower_level_gets_no_code_to_run(folder: Path) -> None:
+    """The level asked for at the start holds for the gateway's whole life."""
+    with contextlib.ExitStack() as stack:
+        with spawner(folder) as (_first, path):
+            process, gateway = stack.enter_context(serving(folder, path, "--require-isolation", "L3", "--queue-wait-s", "5"))
+            live.wait_ready(gateway, process)
+            assert gateway.run("print(1)")["output"] == "1\n"
+        with spawner(folder, "spawner-without"):
+            deadline = time.monotonic() + 60
+            while "the isolation level fell to L2+, below L3" not in gateway.log.read_text():
+                reply = gateway.ask("POST", "/code-interpreter/python", {"code": "print('ran')"})
+                assert reply.status == 503, reply
+                assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
             live.stop(process)
 
 
