@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 export PYTHON
 ARGS ?=
-SLOW := kernel or sandbox
+SLOW := kernel or sandbox or process
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 

@@ -139,6 +139,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
         instance=state.instance_name(settings.state_dir),
         forks_per_zygote=settings.zygote_forks,
         extra_dirs=(str(added),) if added else (),
+        spawner_socket=str(settings.spawner_socket or ""),
     )
     try:
         launcher = await ZygoteLauncher.start(options)

@@ -1,4 +1,4 @@
-"""What ``omega serve``, ``doctor``, ``token`` and ``version`` do, and how each of them can fail.
+"""What ``omega serve``, ``spawner``, ``doctor``, ``token`` and ``version`` do, and how each of them can fail.
 
 Exit codes: 0 done, 1 could not be done, 2 wrong options or settings, 130 interrupted.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import pwd
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -15,6 +16,7 @@ from gateway import state, tokens
 from gateway.app import StartError, serve
 from gateway.banner import Banner
 from gateway.configuration import describe_allowed, describe_default, read_settings
+from gateway.kernel.spawner import APP_DIR
 from gateway.service.database import DatabaseError
 from gateway.service.keys_store import KeyRefused
 from gateway.settings import Settings, SettingsError, find_kernel_python
@@ -58,6 +60,11 @@ def make_parser() -> argparse.ArgumentParser:
         "Options win over the environment, the environment over the file. token and database_url are set in the "
         "environment or the file only."
     )
+    apart = ("kernel_python", "spawner_socket")
+    spawner = _add(commands, "spawner", _spawn, "start kernels for a gateway of another user", apart)
+    spawner.add_argument(
+        "--gateway-user", metavar="USER", required=True, help="name or number of the user who may ask for them"
+    )
     kernels = ("kernel_python", "require_isolation")
     _add(commands, "doctor", _diagnose, "try each isolation facility and tell the level reached", kernels)
     token = _add(commands, "token", _manage_token, "manage the stored token, and named keys beside it", ("state_dir",))
@@ -100,6 +107,28 @@ def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
 
 def _serve(read: Callable[[], Settings], _values: Values) -> int:
     return asyncio.run(serve(read(), Banner(sys.stdout)), debug=False)
+
+
+def _spawn(read: Callable[[], Settings], values: Values) -> int:
+    """Become the spawner. It is executed anew, so that nothing of the gateway is loaded beside its privileges."""
+    settings, user = read(), str(values["gateway_user"])
+    if settings.spawner_socket is None:
+        raise SettingsError("spawner_socket is not set: name the socket to listen on")
+    try:
+        uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise SettingsError(f"there is no user {user}") from None
+    told = {
+        "--socket": settings.spawner_socket,
+        "--gateway-uid": uid,
+        "--kernel-python": find_kernel_python(settings),
+        "--app-dir": APP_DIR,
+    }
+    options = [str(part) for pair in told.items() for part in pair]
+    run = (
+        "import sys; sys.path.insert(0, sys.argv[-1]); from kernels.spawner.listen import main; sys.exit(main(sys.argv[1:]))"
+    )
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", run, *options])
 
 
 def _diagnose(read: Callable[[], Settings], _values: Values) -> int:

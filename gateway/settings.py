@@ -65,8 +65,12 @@ def _check_host(value: str) -> str:
 
 def _default_state_dir() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path("/nonexistent")  # a uid without an account, which has to name a directory and is told so
     # The specification says to ignore a relative path.
-    return (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "omega"
+    return (Path(base) if Path(base).is_absolute() else home / ".local/state") / "omega"
 
 
 def _half_of_memory_mb() -> int:
@@ -119,6 +123,11 @@ class Settings(BaseModel):
         None,
         description="Python of the environment kernels run in",
         json_schema_extra={"allowed": "a path", "shown": ".venv-kernels/bin/python beside the checkout"},
+    )
+    spawner_socket: LocalPath | None = Field(
+        None,
+        description="socket of a spawner that was started apart by `omega spawner`",
+        json_schema_extra={"allowed": "a path", "shown": "none: the gateway starts one itself"},
     )
     require_isolation: IsolationLevel = Field(
         Level.L1,

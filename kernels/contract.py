@@ -78,6 +78,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Attach:
+    """Gateway to a spawner that was started apart, first packet: serve me. Answered by Ready.
+
+    Interpreter, code, level and uids are the spawner's choice and not named here.
+    """
+
+    instance: str
+    forks_per_zygote: int = 2000
+    extra_dirs: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Spawn:
     """Gateway to spawner: start this kernel on the four listening sockets passed beside the packet."""
 
@@ -229,6 +241,8 @@ class SpawnerOptions:
     uid_base: int = 1_879_048_192
     uid_count: int = 65_536
     extra_dirs: tuple[str, ...] = ()
+    extra_uid: int = -1
+    """Whose directories may be shown as added packages; -1: anybody's, where the gateway started the spawner itself."""
 
     def to_text(self) -> str:
         """The options as one command-line argument."""
@@ -246,13 +260,13 @@ class SpawnerOptions:
         return options
 
 
-Request = Spawn | Kill | Interrupt | Renew | Shutdown
+Request = Attach | Spawn | Kill | Interrupt | Renew | Shutdown
 Report = Ready | Renewed | Started | Refused | Exited
 Packet = Request | Report | Fork | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Spawn, Kill, Interrupt, Renew, Shutdown),
+        *(Attach, Spawn, Kill, Interrupt, Renew, Shutdown),
         *(Ready, Renewed, Started, Refused, Exited),
         *(Fork, Reap, Warm, Forked, Reaped),
     )

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import stat
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable
@@ -20,11 +19,13 @@ import structlog
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launcher import Endpoint, LaunchRequest
+from gateway.kernel.spawner import APP_DIR, Spawner, connect, execute
 from kernels import contract
 from kernels.contract import (
     CHANNELS,
     NOTHING_REACHED,
     PACKAGE_MISSING,
+    Attach,
     Exited,
     Interrupt,
     Kill,
@@ -38,10 +39,6 @@ from kernels.contract import (
     Started,
 )
 
-BOOTSTRAP = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1));from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
-)
-APP_DIR = str(Path(contract.__file__).resolve().parent.parent)
 READY_S = 120.0
 START_S = 60.0
 CLOSE_S = 15.0
@@ -63,6 +60,8 @@ class ZygoteOptions:
     at_most: str = "L3"
     forks_per_zygote: int = 2000
     extra_dirs: tuple[str, ...] = ()
+    spawner_socket: str = ""
+    """Where a spawner listens that was started apart; "" to execute one. Its interpreter and highest level are its own."""
 
 
 @dataclass(eq=False, slots=True)
@@ -93,7 +92,7 @@ class ZygoteKernel:
 
 
 class ZygoteLauncher:
-    """Owns the spawner process: starts it, restarts it when it dies, and ends it."""
+    """Has a spawner, another one when it ends, and gives it up."""
 
     def __init__(self, options: ZygoteOptions) -> None:
         self._options = options
@@ -101,7 +100,7 @@ class ZygoteLauncher:
         self._kernels: dict[str, ZygoteKernel] = {}
         self._starting: dict[str, asyncio.Future[Started]] = {}
         self._control: socket.socket | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._spawner: Spawner | None = None
         self._ready: asyncio.Future[Ready] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._extra_dirs = options.extra_dirs
@@ -184,12 +183,12 @@ class ZygoteLauncher:
                 self._send(Shutdown())
             except Unavailable:
                 log.info("spawner_gone_before_close")
-        if self._process is not None:
+        if self._spawner is not None:
             try:
-                await asyncio.wait_for(self._process.wait(), CLOSE_S)
+                await asyncio.wait_for(self._spawner.wait(), CLOSE_S)
             except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+                self._spawner.kill()
+                await self._spawner.wait()
         if self._keeper is not None:
             await self._keeper
         shutil.rmtree(self._runtime, ignore_errors=True)
@@ -197,63 +196,64 @@ class ZygoteLauncher:
     # ---- the spawner process -------------------------------------------------------------------------------------
 
     async def _start_spawner(self) -> None:
+        """Have a spawner, and listen to it; raises Unavailable when one that was started apart cannot be reached."""
         make_private(self._runtime)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        app_dir = APP_DIR
-        options = SpawnerOptions(
-            instance=self._options.instance,
-            kernel_python=self._options.kernel_python,
-            app_dir=app_dir,
-            work_root=str(self._runtime / "work"),
-            at_most=self._options.at_most,
-            forks_per_zygote=self._options.forks_per_zygote,
-            extra_dirs=self._extra_dirs,
-        )
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *(
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    "-c",
-                    BOOTSTRAP,
-                    app_dir,
-                    str(theirs.fileno()),
-                    options.to_text(),
-                ),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=spawner_environment(),
-                # A Ctrl-C in the terminal is for the gateway alone: it drains first.
-                start_new_session=True,
-            )
-        finally:
-            theirs.close()
-        self._control = ours
+        self._spawner = spawner = await self._open_spawner()
+        self._control = spawner.control
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
-        loop.add_reader(ours.fileno(), self._hear)
+        loop.add_reader(self._control.fileno(), self._hear)
+
+    async def _open_spawner(self) -> Spawner:
+        asked = self._options
+        if asked.spawner_socket:
+            return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
+        return await execute(
+            SpawnerOptions(
+                instance=asked.instance,
+                kernel_python=asked.kernel_python,
+                app_dir=APP_DIR,
+                work_root=str(self._runtime / "work"),
+                at_most=asked.at_most,
+                forks_per_zygote=asked.forks_per_zygote,
+                extra_dirs=self._extra_dirs,
+            )
+        )
 
     async def _keep(self) -> None:
-        """Restart the spawner whenever it ends before close() was called."""
+        """Have another spawner whenever one ends before close() was called."""
         failures = 0
         while True:
-            process, ready = self._process, self._ready
-            if process is None or ready is None:
+            spawner, ready = self._spawner, self._ready
+            if spawner is None or ready is None:
                 return
-            code = await process.wait()
-            self._spawner_ended(code)
-            if self._closing:
-                return
+            code = await spawner.wait()
             was_ready = ready.done() and not ready.cancelled() and ready.exception() is None
+            self._spawner_ended(code)
             failures = 0 if was_ready else failures + 1
-            if not was_ready and failures >= len(RESTART_DELAYS_S):
-                return
-            log.warning("spawner_ended", exit_code=code, restarts_in_s=RESTART_DELAYS_S[failures])
-            await asyncio.sleep(RESTART_DELAYS_S[failures])
+            while not self._is_closing():
+                # One that was started apart comes back when whoever starts it wants it to: that is waited for.
+                if failures >= len(RESTART_DELAYS_S) and not self._options.spawner_socket:
+                    return
+                delay_s = RESTART_DELAYS_S[min(failures, len(RESTART_DELAYS_S) - 1)]
+                log.warning("spawner_ended", exit_code=code, restarts_in_s=delay_s)
+                if await self._restart(delay_s):
+                    break
+                failures += 1
             if self._is_closing():
                 return
+
+    async def _restart(self, delay_s: float) -> bool:
+        """Whether there is a spawner again *delay_s* from now."""
+        await asyncio.sleep(delay_s)
+        if self._is_closing():
+            return False
+        try:
             await self._start_spawner()
+        except Unavailable as error:
+            log.warning("spawner_not_reached", reason=str(error))
+            return False
+        return True
 
     def _is_closing(self) -> bool:
         return self._closing
@@ -300,6 +300,8 @@ class ZygoteLauncher:
             if received is None:
                 # The process is about to end: _keep() sees it and acts.
                 asyncio.get_running_loop().remove_reader(self._control.fileno())
+                if self._spawner is not None:
+                    self._spawner.hung_up()
                 return
             self._take(received[0])
 
@@ -393,9 +395,3 @@ def make_private(directory: Path) -> None:
         shutil.rmtree(directory)
     directory.mkdir(mode=0o700, parents=False)
     (directory / "work").mkdir(mode=0o711)
-
-
-def spawner_environment() -> dict[str, str]:
-    """The spawner's whole environment: what numerics need, by name, and nothing of the gateway's."""
-    passed = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"} | {name: os.environ[name] for name in passed if name in os.environ}

@@ -99,6 +99,8 @@ def plain_paths(spec: RootSpec) -> tuple[str, ...]:
         *(f"/proc/{name}" for name in ("self", "cpuinfo", "meminfo", "stat", "uptime", "version", "filesystems")),
         "/proc/sys/kernel/osrelease",
         "/sys/devices/system/cpu",
+        # Read without a second thought by joblib where they exist, to count the processors there are.
+        *(f"/sys/fs/cgroup/{name}" for name in ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")),
     ]
     return tuple(dict.fromkeys(path for path in wanted if os.path.exists(path)))
 

@@ -18,7 +18,7 @@ from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
 from kernels.spawner.server import Spawner
 from kernels.spawner.workplace import Workplaces
-from kernels.spawner.zygotes import Nursery, with_extra
+from kernels.spawner.zygotes import Nursery, showable, with_extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
         app_dir=options.app_dir,
         home=root.describe_python(options.kernel_python),
     )
-    spec = with_extra(plain, options.extra_dirs)
+    spec = with_extra(plain, showable(options.extra_dirs, options.extra_uid))
     around = Surroundings(options, level, has_own_uids, cgroups, loop, workplaces)
     spawner = Spawner(control, around, Nursery(loop, spec, level), found.facilities)
     _stop_on_sigterm(loop, spawner)

@@ -24,7 +24,7 @@ from kernels.contract import (
     Spawn,
 )
 from kernels.spawner.kernels import Fds, Kernels, Surroundings, send_signal
-from kernels.spawner.zygotes import Nursery, Zygote, with_extra
+from kernels.spawner.zygotes import Nursery, Zygote, showable, with_extra
 
 KERNEL_ID = re.compile(r"[0-9a-f-]{8,64}")
 RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0)
@@ -75,8 +75,10 @@ class Spawner:
             case Interrupt(kernel_id=kernel_id):
                 self._kernels.interrupt(kernel_id)
             case Renew(extra_dirs=extra_dirs):
-                self._nursery.spec = with_extra(self._nursery.spec, extra_dirs)
-                self._start_zygote()
+                # Where not all can be shown, no answer follows, and the gateway takes it that they are not there.
+                if len(showable(extra_dirs, self._around.options.extra_uid)) == len(extra_dirs):
+                    self._nursery.spec = with_extra(self._nursery.spec, extra_dirs)
+                    self._start_zygote()
             case Shutdown():
                 self.close()
             case _:

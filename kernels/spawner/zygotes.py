@@ -154,14 +154,35 @@ class Nursery:
                 raise ContractError(f"a zygote does not say {type(packet).__name__}")
 
 
+def showable(paths: Iterable[str], uid: int) -> list[str]:
+    """Those of *paths* that are directories of *uid* (-1: anybody's) this process can look into."""
+    return [path for path in paths if _is_showable(path, uid)]
+
+
+def _is_showable(path: str, uid: int) -> bool:
+    try:
+        found = os.lstat(path)
+        os.listdir(path)
+    except OSError as error:
+        sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path}: {error.strerror}\n")
+        return False
+    if not path.startswith("/") or (uid != -1 and found.st_uid != uid):
+        sys.stderr.write(f"spawner: {path} is not the gateway's and is not shown to kernels\n")
+        return False
+    return True
+
+
 def with_extra(spec: root.RootSpec, paths: Iterable[str]) -> root.RootSpec:
     """*spec*, showing *paths* and no other extra directories."""
     extra = tuple(root.ExtraDir(path, str(index)) for index, path in enumerate(paths))
     return replace(spec, extra_dirs=extra)
 
 
-def zygote_environment(home: str) -> dict[str, str]:
+def zygote_environment(level: Level) -> dict[str, str]:
     """The zygote's whole environment, built from nothing; kernels get their own on top."""
+    home = "/work" if level >= Level.L2 else "/nonexistent"
+    # Its locks live in /dev/shm, which kernels do not have at level 1: joblib then computes in one process.
+    alone = {} if level >= Level.L2 else {"JOBLIB_MULTIPROCESSING": "0"}
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {
         # No program is to be started by an import (matplotlib would ask fc-list).
@@ -171,6 +192,7 @@ def zygote_environment(home: str) -> dict[str, str]:
         "MPLBACKEND": "agg",
         "PYTHONDONTWRITEBYTECODE": "1",
         **SINGLE_THREADED,
+        **alone,
         **passed,
     }
 
@@ -194,7 +216,7 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
             readable = root.plain_paths(spec)
             argv = root.plain_command(spec, str(CONTROL_FD), json.dumps({"extra": extra, "readable": readable}))
         sysc.close_range(CONTROL_FD + 1, MAX_FD)
-        os.execve(argv[0], argv, zygote_environment("/work" if level >= Level.L2 else "/nonexistent"))
+        os.execve(argv[0], argv, zygote_environment(level))
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
         sys.stderr.write(f"zygote: could not be started: {type(error).__name__}: {error}\n")
         sys.stderr.flush()

@@ -17,6 +17,7 @@ from gateway.cli import NO_FLAG
 from gateway.settings import Settings
 from gateway.version import VERSION
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
 
 

@@ -121,5 +121,10 @@ script = "echo $((6*7)) > $TMPDIR/x && cat $TMPDIR/x"
 shell = subprocess.run(script, shell=True, capture_output=True, text=True).stdout.strip()
 rows = sqlite3.connect("x.db").execute("select 1").fetchone()[0]
 plt.figure(); plt.plot([1, 2]); plt.savefig("x.png")
+from joblib import Parallel, delayed
+from sklearn.ensemble import RandomForestClassifier
+assert Parallel(n_jobs=2)(delayed(abs)(number) for number in (-1, -2)) == [1, 2]
+table = np.arange(60.0).reshape(20, 3)
+assert RandomForestClassifier(3, n_jobs=2, random_state=0).fit(table, table[:, 0] > 30).score(table, table[:, 0] > 30) == 1
 print(total, squares, shell, rows, np.linalg.norm([3, 4]))
 """

@@ -24,7 +24,7 @@ from tests.kernels.sandbox import bpf
 USER = 54_322
 """The ordinary user of these settings; it needs no account."""
 SPAWNER_USER = 54_323
-"""The user of a spawner that is started separately."""
+"""The user of a spawner that is started apart; its group is the gateway's."""
 FIVE = (*capabilities.FOR_THE_ZYGOTE, capabilities.KILL)
 IN_A_CONTAINER = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27)
 """CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, MKNOD."""
@@ -76,11 +76,11 @@ def freeze_cgroups() -> None:
         sysc.restrict_mounts("/sys/fs/cgroup", sysc.MOUNT_ATTR_RDONLY)
 
 
-def become(uid: int, kept: tuple[int, ...] = ()) -> None:
-    """Be *uid* of no groups, holding the capabilities *kept* also over exec."""
+def become(uid: int, kept: tuple[int, ...] = (), gid: int = USER) -> None:
+    """Be *uid* of one group, holding the capabilities *kept* also over exec."""
     sysc.prctl(8, 1)  # PR_SET_KEEPCAPS
     os.setgroups([])
-    os.setresgid(uid, uid, uid)
+    os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     mask = sum(1 << number for number in kept)
     sysc.capset(mask, mask, mask)
@@ -158,6 +158,12 @@ def _spawner() -> None:
     become(SPAWNER_USER, FIVE)
 
 
+def _spawner_without() -> None:
+    own_mounts()
+    show_pythons()
+    become(SPAWNER_USER)
+
+
 SETTINGS: dict[str, Callable[[], None]] = {
     "root": _root,
     "user": _user,
@@ -167,6 +173,7 @@ SETTINGS: dict[str, Callable[[], None]] = {
     "nothing": _nothing,
     "five": _five,
     "spawner": _spawner,
+    "spawner-without": _spawner_without,
 }
 
 

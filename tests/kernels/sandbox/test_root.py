@@ -59,7 +59,8 @@ def test_what_is_no_interpreter_is_refused_by_name(python: str) -> None:
 
 def test_the_commands_put_one_package_and_no_directory_on_the_path() -> None:
     """What lies beside the kernels package, the gateway, is not importable even where it can be read."""
-    spec = root.RootSpec(sys.executable, APP_DIR)
+    # The base interpreter, not this environment's: there the gateway is installed.
+    spec = root.RootSpec(describe_python(sys.executable).base_executable, APP_DIR)
     argv = root.plain_command(spec, "7")
     code = argv[3].replace("from kernels.zygote import main\nsys.exit(main())", "import kernels.contract; import gateway")
     done = subprocess.run([*argv[:3], code], capture_output=True, text=True, check=False, cwd="/")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from kernels.spawner.identity import Uids, fits_uid_map
+from kernels.sandbox import sysc
+from kernels.spawner.identity import Uids, answer_as, fits_uid_map
 
 
 def test_two_live_kernels_never_share_a_uid() -> None:
@@ -37,3 +40,17 @@ def test_a_range_outside_the_user_namespace_is_noticed() -> None:
     assert fits_uid_map(1000, 1000, "0 100000 65536\n")
     assert not fits_uid_map(1_879_048_192, 65_536, "0 100000 65536\n")
     assert not fits_uid_map(65_000, 1000, "0 100000 65536\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_who_acts_as_a_kernels_uid_holds_no_capability() -> None:
+    """With one left, what is meant for a kernel's own processes and files would reach everybody's."""
+    seen = answer_as(1_879_048_190, lambda: f"{os.getresuid()} {os.getgroups()} {sysc.capget()}")
+    assert seen == "(1879048190, 1879048190, 1879048190) [] (0, 0, 0)"
+    assert answer_as(1_879_048_190, lambda: str(os.stat("/root/.").st_uid)) == "" or os.stat("/root").st_mode & 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_nobody_acts_as_root_by_mistake() -> None:
+    """Uid 0 is no kernel's."""
+    assert answer_as(0, lambda: "acted") == ""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kernels.spawner.tree import children_of
+from kernels.spawner.tree import children_of, descendants, is_own_child
 
 ORPHAN_MAKER = """
 import os, signal, sys, time
@@ -53,3 +53,16 @@ def test_a_process_name_with_parentheses_does_not_hide_a_child(tmp_path: Path) -
     (tmp_path / "13").mkdir()  # it ended while we looked
     assert sorted(children_of(7, tmp_path)) == [10, 11]
     assert os.getpid() not in children_of(7, tmp_path)
+
+
+def test_only_a_child_of_ones_own_is_taken_for_one() -> None:
+    """Whatever a /proc of another pid namespace shows under the same number."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        assert is_own_child(child.pid)
+        assert not any(is_own_child(pid) for pid in (1, os.getpid(), os.getppid()))
+        assert descendants([child.pid]) == {child.pid: 1}
+    finally:
+        child.kill()
+        child.wait()
+    assert not is_own_child(child.pid)

@@ -1,0 +1,116 @@
+"""The two ways to a spawner: a process this gateway executes, or one that was started apart and listens on a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from gateway.core.errors import Unavailable
+from kernels import contract
+from kernels.contract import Attach, SpawnerOptions
+
+BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1));from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
+)
+APP_DIR = str(Path(contract.__file__).resolve().parent.parent)
+
+
+class Spawner(Protocol):
+    """A spawner under way, and the socket to it."""
+
+    @property
+    def control(self) -> socket.socket:
+        """Where packets are exchanged."""
+
+    async def wait(self) -> int:
+        """How it ended, once it has."""
+
+    def hung_up(self) -> None:
+        """Its end of the socket is closed."""
+
+    def kill(self) -> None:
+        """Do without it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnerProcess:
+    """A spawner that is this process's child."""
+
+    control: socket.socket
+    process: asyncio.subprocess.Process
+
+    async def wait(self) -> int:
+        """Its exit code."""
+        return await self.process.wait()
+
+    def hung_up(self) -> None:
+        """The end of the process tells."""
+
+    def kill(self) -> None:
+        """End it at once; its kernels die with it."""
+        self.process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnerConnection:
+    """A spawner that somebody else started; it serves this gateway until one of the two closes the socket."""
+
+    control: socket.socket
+    ended: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def wait(self) -> int:
+        """0, once the connection has ended: its exit code is not ours to know."""
+        return await asyncio.shield(self.ended)
+
+    def hung_up(self) -> None:
+        """It has ended, or serves us no longer."""
+        if not self.ended.done():
+            self.ended.set_result(0)
+
+    def kill(self) -> None:
+        """Let go of it: it ends this gateway's kernels by itself."""
+        self.hung_up()
+
+
+async def execute(options: SpawnerOptions) -> SpawnerProcess:
+    """A spawner in a process of its own."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    told = (options.app_dir, str(theirs.fileno()), options.to_text())
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told),
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            env=spawner_environment(),
+            # A Ctrl-C in the terminal is for the gateway alone: it drains first.
+            start_new_session=True,
+        )
+    return SpawnerProcess(ours, process)
+
+
+def connect(path: str, attach: Attach) -> SpawnerConnection:
+    """The spawner that listens at *path*; raises Unavailable when it cannot be reached."""
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        control.setblocking(False)
+        control.connect(path)
+        control.setblocking(True)
+        contract.send(control, attach)
+    except BlockingIOError:
+        control.close()
+        raise Unavailable(f"the spawner at {path} serves another gateway") from None
+    except OSError as error:
+        control.close()
+        raise Unavailable(f"the spawner at {path} can't be reached: {error.strerror}") from None
+    return SpawnerConnection(control)
+
+
+def spawner_environment() -> dict[str, str]:
+    """The spawner's whole environment: what numerics need, by name, and nothing of the gateway's."""
+    passed = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"} | {name: os.environ[name] for name in passed if name in os.environ}

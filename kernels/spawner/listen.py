@@ -1,0 +1,167 @@
+"""A spawner started apart from the gateway: it holds the privileges, listens on a socket, and serves one gateway at a time.
+
+The gateway then needs no privilege at any time. What it may choose is little (see contract.Attach): the interpreter, the
+code and the ids of kernels are this side's. Each gateway gets a process of its own, the same that a gateway would execute
+itself; the next one is served when that has ended and nothing of its kernels is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import socket
+import stat
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from kernels import contract
+from kernels.contract import Attach, ContractError, SpawnerOptions
+from kernels.sandbox import sysc
+from kernels.spawner.zygotes import PASSED_ON
+
+ATTACH_S = 10.0
+STOP_S = 15.0
+WAITING = 1
+"""Gateways that may wait while one is served; a restarted one waits for what its predecessor left."""
+BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
+)
+_INSTANCE = re.compile(r"[0-9a-z]{4,32}")
+_UCRED = struct.Struct("iII")
+
+
+class _Stop(Exception):
+    """SIGTERM or Ctrl-C."""
+
+
+def main(arguments: list[str]) -> int:
+    """Listen until SIGTERM; the exit code."""
+    parser = argparse.ArgumentParser("omega spawner", allow_abbrev=False)
+    for name in ("--socket", "--gateway-uid", "--kernel-python", "--app-dir"):
+        parser.add_argument(name, required=True, type=int if name == "--gateway-uid" else str)
+    options = parser.parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    path = Path(options.socket)
+    child = 0
+    try:
+        with _bind(path) as listener:
+            sys.stderr.write(f"spawner: listening on {path} for the gateway of uid {options.gateway_uid}\n")
+            while True:
+                child = _serve_next(listener, options)
+                if child:
+                    os.waitpid(child, 0)
+                child = 0
+    except OSError as error:
+        sys.stderr.write(f"spawner: {path}: {error.strerror or error}\n")
+        return 1
+    except _Stop:
+        _end(child)
+        path.unlink(missing_ok=True)
+        return 0
+
+
+def _stop(_number: int, _frame: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stop
+
+
+def _bind(path: Path) -> socket.socket:
+    """A listening socket that this user and this group can connect to; one left by a predecessor is replaced."""
+    if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    before = os.umask(0o117)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(WAITING)
+    return listener
+
+
+def _serve_next(listener: socket.socket, options: argparse.Namespace) -> int:
+    """The pid of the process that serves the next gateway; 0 when it was turned away."""
+    connection, _address = listener.accept()
+    with connection:
+        uid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[1]
+        if uid != options.gateway_uid:
+            sys.stderr.write(f"spawner: uid {uid} is not the gateway's and was turned away\n")
+            return 0
+        try:
+            attach = _receive(connection)
+        except (ContractError, OSError) as error:
+            sys.stderr.write(f"spawner: a gateway was turned away: {error}\n")
+            return 0
+        work_root = Path(options.socket).with_name("work")
+        work_root.mkdir(mode=0o711, exist_ok=True)
+        told = SpawnerOptions(
+            instance=attach.instance,
+            kernel_python=options.kernel_python,
+            app_dir=options.app_dir,
+            work_root=str(work_root),
+            forks_per_zygote=attach.forks_per_zygote,
+            extra_dirs=tuple(attach.extra_dirs),
+            extra_uid=uid,
+        )
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _execute(connection, told, parent)
+        return pid
+
+
+def _receive(connection: socket.socket) -> Attach:
+    connection.settimeout(ATTACH_S)
+    received = contract.receive(connection)
+    connection.settimeout(None)
+    if received is None:
+        raise ContractError("it went away")
+    packet, fds = received
+    for fd in fds:
+        os.close(fd)
+    if not isinstance(packet, Attach):
+        raise ContractError(f"its first word was {type(packet).__name__}")
+    if not _INSTANCE.fullmatch(packet.instance) or packet.forks_per_zygote < 1:
+        raise ContractError("what it asked for is not of the agreed form")
+    return packet
+
+
+def _execute(connection: socket.socket, options: SpawnerOptions, parent: int) -> NoReturn:
+    try:
+        sysc.set_death_signal(signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(0)
+        os.set_inheritable(connection.fileno(), True)
+        environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        environment |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        told = (options.app_dir, str(connection.fileno()), options.to_text())
+        os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told], environment)
+    except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the listener
+        sys.stderr.write(f"spawner: could not be started: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+    os._exit(71)
+
+
+def _end(child: int) -> None:
+    """Have the process that serves a gateway end its kernels, and wait for it; past its time it is killed."""
+    if not child:
+        return
+    os.kill(child, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    while time.monotonic() < deadline:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

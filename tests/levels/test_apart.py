@@ -1,0 +1,162 @@
+"""A spawner of another user, started apart from the gateway: five capabilities there, none here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import live
+from tests.levels import places, setting
+from tests.live import Gateway
+
+pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def spawner(folder: Path, name: str = "spawner") -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A spawner that listens in *folder*, with a uid of its own and the five capabilities."""
+    run = folder / "run"
+    run.mkdir(exist_ok=True)
+    os.chown(run, setting.SPAWNER_USER, setting.USER)
+    run.chmod(0o750)
+    path, log = run / "socket", folder / "spawner.log"
+    command = [*places.launcher(name), "-m", "gateway", "spawner", "--gateway-user", str(setting.USER)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--spawner-socket", str(path)],
+            cwd=_ROOT,
+            env={"PATH": os.environ["PATH"], "OMEGA_KERNEL_PYTHON": places.kernel_python()},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        wait_for(path, process, log)
+        yield process, path
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(30) in (0, -signal.SIGTERM, -signal.SIGKILL), log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once something listens at *path*."""
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Gateway]]:
+    """A gateway of an ordinary user whose kernels come from the spawner at *path*."""
+    made = folder / f"gateway-{len(list(folder.iterdir()))}"
+    made.mkdir()
+    places.prepare(made, "user")
+    env = {"OMEGA_KERNEL_PYTHON": places.kernel_python()}
+    options = (*places.SMALL, "--spawner-socket", str(path), *options)
+    process, gateway = live.start(made, *options, env=env, launcher=places.launcher("user"))
+    try:
+        yield process, gateway
+    finally:
+        live.stop(process)
+
+
+@pytest.fixture
+def apart(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes], Path]]:
+    """The folder, the spawner's process and its socket."""
+    with spawner(folder) as (process, path):
+        yield folder, process, path
+
+
+Apart = tuple[Path, subprocess.Popen[bytes], Path]
+
+
+def test_a_gateway_without_privileges_reaches_the_full_level(apart: Apart) -> None:
+    """Its kernels have uids and namespaces of their own; the gateway never held a capability."""
+    folder, _process, path = apart
+    with serving(folder, path, "--require-isolation", "L3") as (process, gateway):
+        live.wait_ready(gateway, process)
+        assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == "L3"
+        assert gateway.run("import os; print(os.getuid(), os.getpid(), os.listdir('.'))")["output"] == "1000 2 []\n"
+        reply = gateway.ask("POST", "/code-interpreter/python", {"code": "import os; os.kill(os.getpid(), 9)"})
+        assert reply.body["success"] is False
+        assert gateway.run("print('next')")["output"] == "next\n"
+
+
+def test_one_gateway_after_another_is_served(apart: Apart) -> None:
+    """A restarted gateway waits until nothing of its predecessor is left."""
+    folder, _process, path = apart
+    for _ in range(2):
+        with serving(folder, path) as (process, gateway):
+            live.wait_ready(gateway, process)
+            assert gateway.run("print(1)")["output"] == "1\n"
+            process.kill()
+            process.wait()
+
+
+def test_a_gateway_outlives_its_spawner(folder: Path) -> None:
+    """Runs are answered 503 meanwhile, and served again when it is back."""
+    with contextlib.ExitStack() as stack:
+        with spawner(folder) as (_first, path):
+            process, gateway = stack.enter_context(serving(folder, path, "--queue-wait-s", "2"))
+            live.wait_ready(gateway, process)
+            assert gateway.run("print(1)")["output"] == "1\n"
+        assert gateway.ask("POST", "/code-interpreter/python", {"code": "print(1)"}).status == 503
+        with spawner(folder):
+            deadline = time.monotonic() + 60
+            while gateway.ask("POST", "/code-interpreter/python", {"code": "print(2)"}).status != 200:
+                assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
+                time.sleep(0.2)
+            live.stop(process)
+
+
+def test_a_spawner_that_comes_back_at_a_lower_level_gets_no_code_to_run(folder: Path) -> None:
+    """The level asked for at the start holds for the gateway's whole life."""
+    with contextlib.ExitStack() as stack:
+        with spawner(folder) as (_first, path):
+            process, gateway = stack.enter_context(serving(folder, path, "--require-isolation", "L3", "--queue-wait-s", "5"))
+            live.wait_ready(gateway, process)
+            assert gateway.run("print(1)")["output"] == "1\n"
+        with spawner(folder, "spawner-without"):
+            deadline = time.monotonic() + 60
+            while "the isolation level fell to L2+, below L3" not in gateway.log.read_text():
+                reply = gateway.ask("POST", "/code-interpreter/python", {"code": "print('ran')"})
+                assert reply.status == 503, reply
+                assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
+            live.stop(process)
+
+
+def test_another_user_is_turned_away(apart: Apart) -> None:
+    """Who connects is known from Linux; root of the test is not the gateway's user either."""
+    folder, _process, path = apart
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.settimeout(10)
+        stranger.connect(str(path))
+        assert stranger.recv(10) == b""
+    assert "uid 0 is not the gateway's and was turned away" in (folder / "spawner.log").read_text()
+    with serving(folder, path) as (process, gateway):
+        live.wait_ready(gateway, process)
+
+
+def test_a_spawner_that_is_not_there_is_one_sentence(folder: Path) -> None:
+    """At the start of the gateway."""
+    places.prepare(folder, "user")
+    path = folder / "nobody"
+    options = ("--port", "0", "--state-dir", str(folder / "state"), "--spawner-socket", str(path))
+    said = places.omega("user", "serve", *options, folder=folder)
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1].endswith(f"the spawner at {path} can't be reached: No such file or directory"), said
