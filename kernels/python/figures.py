@@ -5,6 +5,7 @@ A figure counts when it was left open, shown or saved; one that was only closed 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,17 +79,20 @@ class Gallery:
         self._publish_leading()
 
     def show(self) -> None:
-        """Publish all figures that are open and close them, as a window's user would.
+        """Publish all figures that are open and close them, as a window's user would: each at once, to free its memory.
 
         One that can't be drawn (bad math text, say) does not keep the others back; its error is raised afterwards.
         """
         failure: Exception | None = None
         for entry in list(self._entries):
+            figure = entry.figure
             try:
-                self._draw(entry)
+                self._draw_with_room(entry)
             except Exception as error:  # noqa: BLE001  # drawing runs the caller's artists; re-raised below
-                entry.is_done, failure = True, failure or error
-        self._publish_leading()
+                entry.is_done, failure = True, failure or error.with_traceback(None)  # its frames hold the pixels
+            self._publish_leading()
+            if figure is not None:
+                plt.close(figure)
         Gcf.destroy_all()
         if failure is not None:
             raise failure
@@ -121,6 +125,17 @@ class Gallery:
             self._published.add(entry.figure)
             if entry.picture is None:
                 entry.is_done = True
+
+    def _draw_with_room(self, entry: _Entry) -> None:
+        """Draw *entry*; when memory is short, after freeing what the figures before it left to the collector."""
+        try:
+            self._draw(entry)
+        except MemoryError:
+            pass  # tried again below, when this error holds nothing any more
+        else:
+            return
+        gc.collect()
+        self._draw(entry)
 
     def _publish_leading(self) -> None:
         while self._entries and (self._entries[0].is_done or self._entries[0].picture is not None):

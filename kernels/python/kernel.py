@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -88,6 +89,7 @@ class Kernel(IPythonKernel):
         cuts.happened = False
         with self._ours(silent):
             outcome = await self._run(tasks.Run(self, request, code), kwargs.get("store_history", True))
+            outcome = self._with_all_output(outcome)
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
         if outcome.exit_code is not None:
             self._omega["exit_code"] = outcome.exit_code
@@ -113,6 +115,16 @@ class Kernel(IPythonKernel):
         finally:
             self.end_if_forked()
             sys.stdout, sys.stderr = self.streams  # code may have put anything there; the next run needs them
+
+    def _with_all_output(self, outcome: tasks.Outcome) -> tasks.Outcome:
+        """*outcome*, its output handed on; a failure when some of that had to be dropped."""
+        self._write_pages()
+        self.record.finish()
+        try:
+            self.record.own_up()
+        except MemoryError as error:
+            return replace(outcome, failure=outcome.failure or tracebacks.describe(error))
+        return outcome
 
     def end_if_forked(self) -> None:
         """End a process that user code forked and let run on: only the original may answer."""
@@ -161,7 +173,6 @@ class Kernel(IPythonKernel):
         manager.clear_payload()
 
     def _reply(self, outcome: tasks.Outcome) -> dict[str, Any]:
-        self._write_pages()
         reply: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
         failure = outcome.failure
         if failure is not None:

@@ -17,12 +17,14 @@ from typing import Any, Literal
 
 from kernels.python.courier import Courier
 from kernels.python.interrupts import Interrupts
+from kernels.python.texts import cuts
 
 Name = Literal["stdout", "stderr"]
 FLUSH_CHARS = 64 * 1024
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 64 * 1024
 RETRY_S = 0.0002
+LOST = "Memory ran out while output was handed on; some of it is lost"
 _DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
 
 
@@ -41,6 +43,7 @@ class Record:
         self._pipes: list[tuple[Name, int, codecs.IncrementalDecoder]] = []
         self._wake: Callable[[], None] = lambda: None
         self._waking = False
+        self._has_lost = False
         self._ready: Callable[[], object] = lambda: False
         self._owner = 0
         self._courier = Courier()
@@ -70,7 +73,7 @@ class Record:
     def forget(self) -> None:
         """Drop what was collected."""
         self._chunks.clear()
-        self._chars, self._waking, self.parent = 0, False, {}
+        self._chars, self._waking, self._has_lost, self.parent = 0, False, False, {}
 
     def is_owner(self) -> bool:
         """Whether this is the kernel's own process and not one that user code forked."""
@@ -78,14 +81,27 @@ class Record:
 
     def write(self, name: Name, text: str) -> None:
         """Add *text*; whatever child processes wrote before it comes first."""
-        with self._interrupts, self._lock:
-            if text != "\n" and self._ready():
-                self._drain()
-            # In pieces, so that what fits below the reader's limit arrives however much is printed at once.
-            for start in range(0, len(text), FLUSH_CHARS):
-                self._append(name, text[start : start + FLUSH_CHARS])
-        if self._chars > FLUSH_CHARS:
-            self.flush()
+        # In pieces, so that what fits below the reader's limit arrives, and memory is enough, however much is printed.
+        for start in range(0, len(text), FLUSH_CHARS):
+            with self._interrupts, self._lock:
+                if text != "\n" and self._ready():
+                    self._drain()
+                self._append(name, text[start : start + FLUSH_CHARS] if len(text) > FLUSH_CHARS else text)
+            if self._chars > FLUSH_CHARS:
+                self.flush()
+        if self._has_lost:
+            self.own_up()
+
+    def own_up(self) -> None:
+        """Raise MemoryError, once, when text had to be dropped since the last time."""
+        if self._has_lost:
+            self._has_lost = False
+            raise MemoryError(LOST)
+
+    def _drop(self) -> None:
+        """Give up what was collected: without memory it can't be handed on, and the kernel must live."""
+        self._chunks.clear()
+        self._chars, self._has_lost, cuts.happened = 0, True, True
 
     def _append(self, name: Name, text: str) -> None:
         last = self._chunks[-1] if self._chunks else None
@@ -99,6 +115,12 @@ class Record:
             self._wake()
 
     def _drain(self) -> None:
+        try:
+            self._read_pipes()
+        except MemoryError:
+            self._drop()
+
+    def _read_pipes(self) -> None:
         for name, reader, decoder in self._pipes:
             while True:
                 try:
@@ -137,11 +159,14 @@ class Record:
         """Hand on what can go out now, and say whether that was all."""
         with self._interrupts, self._lock:
             self._drain()
-            while self._chunks:
-                name, parent, parts = self._chunks[0]
-                if not self._emit(name, "".join(parts), parent):
-                    return False
-                del self._chunks[0]
+            try:
+                while self._chunks:
+                    name, parent, parts = self._chunks[0]
+                    if not self._emit(name, "".join(parts), parent):
+                        return False
+                    del self._chunks[0]
+            except MemoryError:
+                self._drop()
             self._chars, self._waking = 0, False
         return True
 

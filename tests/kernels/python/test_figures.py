@@ -220,3 +220,16 @@ def test_a_picture_cut_from_one_drawing_is_as_matplotlib_cuts_it(shared: TestKer
     assert all(abs(part) <= 2 for part in sizes)
     assert difference < 30
     assert dpi == 100
+
+
+def test_running_out_of_memory_while_drawing_keeps_what_is_drawn(kernel: TestKernel) -> None:
+    """The figures drawn before come with the error."""
+    reply = kernel.run(
+        "import resource, matplotlib.pyplot as plt\n"
+        "for _ in range(30): plt.figure(figsize=(12, 12)); plt.plot([1, 2, 3])\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 60 * 1024 * 1024,) * 2)\n"
+    )
+    assert reply.content["ename"] == "MemoryError"
+    assert len(reply.images()) > 2
+    assert kernel.run("print('on')").text() == "on\n"
