@@ -93,6 +93,7 @@ class Gallery:
             self._publish_leading()
             if figure is not None:
                 plt.close(figure)
+            entry.figure = figure = None
         Gcf.destroy_all()
         if failure is not None:
             raise failure

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, NoReturn
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 PACKAGE_MAGICS = ("pip", "conda", "mamba", "micromamba", "uv")
-NO_PACKAGES = "%{} is not available here: POST /code-interpreter/install installs packages, or ask the operator"
+NO_PACKAGES = "{} is not available here: POST /code-interpreter/install installs packages, or ask the operator"
+PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b")
 NO_ANSWER = "{} is not available: a run has no one to answer"
 
 
@@ -42,7 +44,7 @@ def install(shell: Any) -> None:
 
 def _refuse_packages(name: str) -> Any:
     def magic(_line: str) -> NoReturn:
-        raise UsageError(NO_PACKAGES.format(name))
+        raise UsageError(NO_PACKAGES.format(f"%{name}"))
 
     magic.__name__, magic.__doc__ = name, f"Not available: %{name} would need the network."
     return magic

@@ -16,7 +16,7 @@ from IPython.lib import pretty
 from traitlets import Type, default
 from traitlets.config import Config
 
-from kernels.python import tracebacks, values
+from kernels.python import refusals, tracebacks, values
 from kernels.python.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
@@ -119,9 +119,11 @@ class Shell(ZMQInteractiveShell):
 
     def system_piped(self, cmd: str) -> None:
         """Run a shell command whose output goes where this process's output goes; no terminal is needed."""
-        self.user_ns["_exit_code"] = subprocess.run(
-            ["/bin/sh", "-c", self.var_expand(cmd, depth=1)], stdin=subprocess.DEVNULL, check=False
-        ).returncode
+        command = self.var_expand(cmd, depth=1)
+        code = subprocess.run(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, check=False).returncode
+        self.user_ns["_exit_code"] = code
+        if code and refusals.PIP.match(command):
+            sys.stderr.write(refusals.NO_PACKAGES.format("pip install") + "\n")
 
     system = system_piped
 

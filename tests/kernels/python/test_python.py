@@ -334,6 +334,9 @@ def test_packages_that_are_not_there_are_told_with_what_to_do(shared: TestKernel
     """%pip fails at once; a missing module's traceback ends with a hint, a missing part of a module's does not."""
     reply = shared.run("%pip install humanize")
     assert reply.content["evalue"].startswith("%pip is not available here: POST /code-interpreter/install")
+    hint = "pip install is not available here: POST /code-interpreter/install"
+    assert hint in shared.run("!python -m pip install --no-index nosuch").text("stderr")
+    assert hint not in shared.run("!pip --version; echo pip install; false").text("stderr")
     assert "Hint: 'nosuch' is not installed here" in shared.run("import nosuch.part").traceback
     assert "Hint" not in shared.run("import json.part").traceback
     assert "Hint" not in shared.run("raise ModuleNotFoundError").traceback
