@@ -80,14 +80,27 @@ def test_an_error_has_type_message_and_traceback(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "exit_code", "success"), [("3", 3, False), ("0", 0, True), ("", 0, True), ("'no'", 1, False)]
+    ("code", "exit_code", "success"), [("3", 3, False), ("0", 0, True), ("", 0, True), ("'no'", 1, False), ("'7'", 1, False)]
 )
 def test_sys_exit_gives_its_code(caller: Caller, code: str, exit_code: int, success: bool) -> None:
     """sys.exit(3) answers exitCode 3; leaving with 0 is a success."""
     answer = caller.python(f"import sys\nprint('before')\nsys.exit({code})\nprint('after')")
     assert (answer["exitCode"], answer["success"]) == (exit_code, success)
     assert answer["stdout"] == "before\n"
-    assert answer["stderr"] == ("no\n" if code == "'no'" else "")
+    said = code.strip("'") if "'" in code else ""
+    assert answer["stderr"] == (f"{said}\n" if said else "")
+    if said:
+        assert (answer["error"]["type"], answer["error"]["message"]) == ("SystemExit", said)
+
+
+def test_what_the_kernel_says_about_its_run_arrives(caller: Caller) -> None:
+    """One name for the code in warnings too, texts that were cut, and the limit behind an empty MemoryError."""
+    answer = caller.python("import warnings\nwarnings.warn('w')\n")
+    assert answer["stderr"].startswith("<code>:2: UserWarning: w")
+    assert answer["truncated"] is False
+    assert caller.python("'x' * 200_000")["truncated"] is True
+    error = caller.python("raise MemoryError")["error"]
+    assert error["message"].startswith("Memory limit of ")
 
 
 def test_output_keeps_the_order_of_both_streams_and_has_them_apart(caller: Caller) -> None:
