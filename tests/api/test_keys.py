@@ -80,9 +80,9 @@ def test_a_key_is_valid_from_add_to_revoke(gateway: Gateway) -> None:
 def test_each_key_has_its_own_history(gateway: Gateway) -> None:
     """Also one that gets the name of a key that was revoked."""
     first = add(gateway, "historian")
-    first.run("print('first')")
+    first.run("print('the historian was here')")
     within(lambda: len(history(first)) == 1)
-    assert "print('first')" not in [entry["code"] for entry in history(gateway)]
+    assert "print('the historian was here')" not in [entry["code"] for entry in history(gateway)]
     omega(gateway, "revoke", "historian")
     second = add(gateway, "historian")
     assert history(second) == []
