@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 import socket
-import stat
-import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launcher import Endpoint, LaunchRequest
+from gateway.kernel.runtime import bind_channels, make_private, runtime_dir
 from gateway.kernel.spawner import APP_DIR, Spawner, connect, execute
 from kernels import contract
 from kernels.contract import (
-    CHANNELS,
     NOTHING_REACHED,
     PACKAGE_MISSING,
     Attach,
@@ -43,7 +39,6 @@ READY_S = 120.0
 START_S = 60.0
 CLOSE_S = 15.0
 RESTART_DELAYS_S = (0.0, 1.0, 5.0, 15.0, 30.0)
-BACKLOG = 8
 log = structlog.get_logger()
 
 
@@ -359,39 +354,3 @@ class ZygoteLauncher:
             self._send(Kill(kernel.kernel_id))
         except Unavailable:
             self._forget(kernel.kernel_id, Unavailable("the spawner is not running"))
-
-
-def bind_channels(directory: Path) -> list[socket.socket]:
-    """One listening socket per channel in a directory only this user can enter; raises OSError."""
-    directory.mkdir(mode=0o700)
-    listeners = []
-    try:
-        for channel in CHANNELS:
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listeners.append(listener)
-            listener.bind(str(directory / channel))
-            listener.listen(BACKLOG)
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
-
-
-def runtime_dir(instance: str) -> Path:
-    """Where this gateway's kernel sockets live: short (a socket path has 107 bytes at most) and stable per instance."""
-    base = os.environ.get("XDG_RUNTIME_DIR", "")
-    if not base or len(base) > 40 or not os.access(base, os.W_OK):
-        base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 40 else "/tmp"
-    return Path(base) / f"omega-{os.getuid()}-{instance}"
-
-
-def make_private(directory: Path) -> None:
-    """An empty directory of ours with mode 0700; raises Unavailable when somebody else's thing is in its place."""
-    if directory.is_symlink() or directory.exists():
-        found = directory.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise Unavailable(f"{directory} is in the way and is not ours: remove it")
-        shutil.rmtree(directory)
-    directory.mkdir(mode=0o700, parents=False)
-    (directory / "work").mkdir(mode=0o711)

@@ -1,0 +1,51 @@
+"""Where the sockets of this gateway's kernels live on the host, and how they are bound."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from pathlib import Path
+
+from gateway.core.errors import Unavailable
+from kernels.contract import CHANNELS
+
+BACKLOG = 8
+
+
+def bind_channels(directory: Path) -> list[socket.socket]:
+    """One listening socket per channel in a directory only this user can enter; raises OSError."""
+    directory.mkdir(mode=0o700)
+    listeners = []
+    try:
+        for channel in CHANNELS:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listeners.append(listener)
+            listener.bind(str(directory / channel))
+            listener.listen(BACKLOG)
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def runtime_dir(instance: str) -> Path:
+    """Where this gateway's kernel sockets live: short (a socket path has 107 bytes at most) and stable per instance."""
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not base or len(base) > 40 or not os.access(base, os.W_OK):
+        base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 40 else "/tmp"
+    return Path(base) / f"omega-{os.getuid()}-{instance}"
+
+
+def make_private(directory: Path) -> None:
+    """An empty directory of ours with mode 0700; raises Unavailable when somebody else's thing is in its place."""
+    if directory.is_symlink() or directory.exists():
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise Unavailable(f"{directory} is in the way and is not ours: remove it")
+        shutil.rmtree(directory)
+    directory.mkdir(mode=0o700, parents=False)
+    (directory / "work").mkdir(mode=0o711)
