@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,17 +26,16 @@ def server() -> Iterator[ForkServer]:
 
 
 def _starter(server: ForkServer) -> Iterator[Start]:
-    made: list[tuple[TestKernel, Path]] = []
+    with contextlib.ExitStack() as ends:
 
-    def start(**options: dict[str, str]) -> TestKernel:
-        directory = Path(tempfile.mkdtemp(prefix="omega-k-"))
-        made.append((TestKernel(server, directory, **options), directory))
-        return made[-1][0]
+        def start(**options: dict[str, str]) -> TestKernel:
+            directory = Path(tempfile.mkdtemp(prefix="omega-k-"))
+            ends.callback(shutil.rmtree, directory)
+            kernel = TestKernel(server, directory, **options)
+            ends.callback(kernel.close)
+            return kernel
 
-    yield start
-    for kernel, directory in made:
-        kernel.close()
-        shutil.rmtree(directory)
+        yield start
 
 
 @pytest.fixture
