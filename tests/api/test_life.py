@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,3 +236,30 @@ def test_a_kernel_environment_without_the_packages_is_named_at_once() -> None:
     assert done.returncode == 1
     assert "the kernels' environment has no " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+NODE = """
+const fs = require("fs"), { Worker } = require("worker_threads"), { execSync } = require("child_process");
+console.log([1, 2, 3].map(x => x * 2));
+fs.writeFileSync("x.txt", "hi");
+console.log(execSync("cat x.txt").toString());
+new WebAssembly.Memory({ initial: 1 });
+require("crypto").randomBytes(4);
+new Worker('require("worker_threads").parentPort.postMessage(41 + 1)', { eval: true })
+  .on("message", m => setTimeout(() => console.log("worker", m), 10));
+"""
+
+
+@pytest.mark.skipif(
+    not os.path.realpath(shutil.which("node") or "").startswith("/usr/"), reason="no Node below /usr, which kernels see"
+)
+def test_node_works_behind_the_same_walls(caller: Caller) -> None:
+    """Timers, threads, files, processes, WebAssembly and random numbers; the filter was made for Python and Node alike."""
+    node = os.path.realpath(shutil.which("node") or "")
+    answer = caller.python(
+        f"import subprocess\nprint(subprocess.run([{node!r}, '-e', {NODE!r}], capture_output=True, text=True, "
+        "env={'UV_USE_IO_URING': '0', 'PATH': '/usr/bin:/bin'}))"
+    )
+    assert "returncode=0" in answer["output"], answer
+    for said in ("[ 2, 4, 6 ]", "hi", "worker 42"):
+        assert said in answer["output"]
