@@ -255,6 +255,8 @@ class KernelClient:
         wanted = self._interrupt_id if channel == "control" else run.msg_id if run else ""
         fed: list[Message] = []
         for frames in messages:
+            if run is not None and not run.can_take(frames):
+                return
             match self._codec.decode(channel, frames, wanted):
                 case Message(parent_id, body) if parent_id == wanted and wanted:
                     if isinstance(body, Interrupted):

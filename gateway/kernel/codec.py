@@ -15,6 +15,7 @@ from jupyter_client.session import DELIM, Session
 
 from gateway.core.validate import Channel, Head, Message, parse_head, parse_message
 
+MAX_HEADER_BYTES = 64 * 1024
 MAX_FRAMES = 64
 """Identities, six parts and buffers; messages of more frames are dropped unread."""
 USERNAME = "omega"
@@ -52,6 +53,8 @@ class Codec:
         """
         parts = _strip_identities(frames)
         if parts is None or not self._is_signed(parts):
+            return None
+        if max(len(parts[1]), len(parts[2])) > MAX_HEADER_BYTES:
             return None
         head = parse_head(_load(parts[1]), _load(parts[2]))
         if head is None or head.parent_id not in (parent_id, ""):

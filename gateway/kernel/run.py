@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
 from gateway.core.collect import Collector, coalesce
@@ -22,6 +22,13 @@ class Cause(Enum):
     DIED = auto()
 
 
+ENVELOPE_BYTES = 2048
+"""What a message may weigh beside its content without being charged: small ones are bounded by how fast they can be made."""
+SLACK_BYTES = 16 * 1024 * 1024
+NODE_BYTES = 8
+"""A value costs more to decode than its bytes show: `[],` takes seventy bytes of memory."""
+
+
 class Run:
     """A run on a kernel, from its request to its result."""
 
@@ -32,6 +39,8 @@ class Run:
         self._on_event = on_event
         self._started_at = started_at
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
+        # Escapes can double what is written; more than that is padding, and the kernel is ended for it.
+        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes) + SLACK_BYTES
 
     @property
     def is_over(self) -> bool:
@@ -45,6 +54,19 @@ class Run:
     async def next_cause(self) -> Cause:
         """The next reason in order of time."""
         return await self._causes.get()
+
+    def can_take(self, frames: Sequence[bytes]) -> bool:
+        """Whether a message still fits what this run may send in all; looked at before anything of it is decoded."""
+        if self._wire_bytes < 0:
+            return False
+        size = sum(map(len, frames))
+        if size > ENVELOPE_BYTES:
+            nodes = sum(frame.count(mark) for frame in frames for mark in (b"[", b"{", b","))
+            self._wire_bytes -= size - ENVELOPE_BYTES + NODE_BYTES * nodes
+            if self._wire_bytes < 0:
+                self.note(Cause.EXCEEDED)
+                return False
+        return True
 
     def feed(self, messages: Iterable[Message]) -> None:
         """Take in messages, hand their events on, and note when they end the run."""

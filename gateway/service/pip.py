@@ -18,7 +18,7 @@ from gateway.core.errors import Forbidden, NotFound, Unavailable
 from gateway.service.wheels import normalise
 
 ENVIRONMENT = (
-    *("PATH", "HOME", "LANG", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE", "PIP_KEYRING_PROVIDER"),
+    *("PATH", "HOME", "LANG", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE"),
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST"),
     *("PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -28,15 +28,23 @@ ENVIRONMENT = (
 """What pip may see of the gateway's environment: how to reach its index, and no secret of ours."""
 
 # What the process does to itself before it is pip: no capabilities (a gateway run by root has some, and this process reads
-# what strangers wrote), a limit on the largest file it can write, no core dump. Then it finds pip's own arguments.
+# what strangers wrote), a limit on the largest file it can write, no core dump; and it can start no program: --only-binary
+# does not hold for a dependency given by address, and building one would run its author's code here. Then it finds pip's
+# own arguments.
 _BOOTSTRAP = """
 import ctypes, resource, runpy, sys
+
+def refuse(event, _arguments):
+    if event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system"):
+        raise PermissionError("starting a program is not allowed: packages are not built here")
+
 nothing = (ctypes.c_uint32 * 6)()
 if ctypes.CDLL(None, use_errno=True).capset((ctypes.c_uint32 * 2)(0x20080522, 0), nothing) != 0:
     sys.exit("capabilities could not be dropped")
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+sys.addaudithook(refuse)
 sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__")
 """
@@ -137,8 +145,10 @@ async def _last_bytes(process: asyncio.subprocess.Process) -> str:
     return kept.decode("utf-8", "replace")
 
 
-def _failure(said: str) -> NotFound | Unavailable:
+def _failure(said: str) -> Forbidden | NotFound | Unavailable:
     """Why pip failed, without the addresses and paths it names; those are in the log."""
+    if "packages are not built here" in said:
+        return Forbidden("A package it needs has no wheel, and building packages is not allowed.")
     _log.warning("pip failed", said=_CREDENTIALS.sub("***@", said)[-2000:])
     # pip says "no matching distribution" also of an index it could not reach.
     is_unreachable = "Could not fetch URL" in said or "connection broken" in said

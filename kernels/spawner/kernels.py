@@ -102,7 +102,12 @@ class Kernels:
         ours, theirs = socket.socketpair()
         namespaces = (member.pid_namespace,) if member.pid_namespace >= 0 else ()
         try:
-            zygote.ask_fork(member.fork_request(self._level), (*member.fds, theirs.fileno(), *namespaces))
+            try:
+                zygote.ask_fork(member.fork_request(self._level), (*member.fds, theirs.fileno(), *namespaces))
+            except ConnectionError:
+                # Dead and not buried yet: zygote_gone() keeps the request for the next one.
+                ours.close()
+                return
             if member.gate is not None:
                 member.gate.close()
             member.gate = ours
@@ -115,8 +120,7 @@ class Kernels:
         member = self._members.get(forked.kernel_id)
         if member is None:
             if forked.pid > 0:
-                os.kill(forked.pid, signal.SIGKILL)
-                zygote.ask_reap(forked.pid)
+                self._drop(zygote, forked.pid)
             return
         if forked.pid <= 0:
             member.refuse("fork", forked.reason)
@@ -133,6 +137,15 @@ class Kernels:
         except OSError as error:
             member.refuse("cgroup", str(error))
             self._end(member)
+
+    def _drop(self, zygote: Zygote, pid: int) -> None:
+        """End a fork that nobody waits for any more."""
+        try:
+            os.kill(pid, signal.SIGKILL)
+            zygote.ask_reap(pid)
+        except OSError:
+            # Its zygote is ending: zygote_gone() reaps.
+            return
 
     def _gate_spoke(self, member: Member) -> None:
         if member.gate is not None:

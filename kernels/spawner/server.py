@@ -109,6 +109,9 @@ class Spawner:
         for spawn, fds in waiting:
             self._queue.remove((spawn, fds))
             self._refuse(kernel_id, fds, "request", "killed before it was started")
+        if not waiting and kernel_id not in self._kernels:
+            # Its request never arrived, or it is gone already: either way nobody is to wait for it.
+            self._tell(Refused(kernel_id, "request", "there is no kernel with this id"))
         self._kernels.kill(kernel_id)
 
     def _refuse(self, kernel_id: str, fds: Fds, step: str, reason: str) -> None:

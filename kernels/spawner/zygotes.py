@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -161,12 +162,14 @@ def showable(paths: Iterable[str], uid: int) -> list[str]:
 
 def _is_showable(path: str, uid: int) -> bool:
     try:
-        found = os.lstat(path)
+        found = os.stat(path, follow_symlinks=False)
         os.listdir(path)
     except OSError as error:
         sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path}: {error.strerror}\n")
         return False
-    if not path.startswith("/") or (uid != -1 and found.st_uid != uid):
+    # No link on the way: what it leads to would be shown with the spawner's eyes, not the gateway's.
+    is_itself = os.path.realpath(path) == path and stat.S_ISDIR(found.st_mode)
+    if not is_itself or (uid != -1 and found.st_uid != uid):
         sys.stderr.write(f"spawner: {path} is not the gateway's and is not shown to kernels\n")
         return False
     return True

@@ -56,8 +56,8 @@ pkey_free pkey_mprotect map_shadow_stack
 _PROCESSES = """
 fork vfork execve execveat exit exit_group wait4 waitid kill tkill tgkill getpid getppid gettid getpgid getpgrp getsid
 setpgid setsid getuid geteuid getgid getegid getresuid getresgid getgroups capget getrlimit setrlimit getrusage
-times sysinfo uname getpriority setpriority sched_yield sched_getparam sched_getscheduler sched_getattr sched_getaffinity
-sched_setaffinity sched_get_priority_max sched_get_priority_min sched_rr_get_interval set_tid_address set_robust_list
+times sysinfo uname getpriority sched_yield sched_getparam sched_getscheduler sched_getattr sched_getaffinity
+sched_get_priority_max sched_get_priority_min sched_rr_get_interval set_tid_address set_robust_list
 get_robust_list rseq futex futex_waitv futex_wake futex_wait futex_requeue arch_prctl getcpu restart_syscall ioprio_get
 """
 _SIGNALS_AND_TIME = """
@@ -107,6 +107,7 @@ _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _STREAM, _DGRAM, _SEQPACKET = 1, 2, 5
 _TYPE_MASK = 0xFFFF_FFFF_FFFF_F7FF & ~0x80000  # all but SOCK_NONBLOCK and SOCK_CLOEXEC
 _MSG_OOB = 1
+_PRIO_PROCESS = 0
 _MFD_NOEXEC_SEAL, _MFD_HUGETLB, _MFD_EXEC = 8, 4, 16
 _READS_PERSONALITY = 0xFFFFFFFF
 
@@ -159,6 +160,12 @@ def _by_argument() -> list[Rule]:
         Rule("personality", ALLOW, (Check(0, 0),)),
         Rule("personality", ALLOW, (Check(0, _READS_PERSONALITY),)),
         # A process sets its own limits; another's, such as the reaper's, it may only read.
+        # Its own priority and processors only: where a uid is shared (L1), others' would stay changed after the run.
+        Rule("setpriority", ALLOW, (Check(0, _PRIO_PROCESS), Check(1, 0))),
+        Rule("setpriority", errno.EPERM, (Check(0, _PRIO_PROCESS, negated=True),)),
+        Rule("setpriority", errno.EPERM, (Check(0, _PRIO_PROCESS), Check(1, 0, negated=True))),
+        Rule("sched_setaffinity", ALLOW, (Check(0, 0),)),
+        Rule("sched_setaffinity", errno.EPERM, (Check(0, 0, negated=True),)),
         Rule("prlimit64", ALLOW, (Check(0, 0),)),
         Rule("prlimit64", ALLOW, (Check(2, 0),)),
         Rule("prlimit64", errno.EPERM, (Check(0, 0, negated=True), Check(2, 0, negated=True))),
