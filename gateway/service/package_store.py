@@ -78,7 +78,8 @@ class PackageStore:
         link.replace(self._root / _CURRENT)
         for old in sorted(self._numbered(), key=lambda path: int(path.name))[: -1 - KEPT]:
             _remove(old)
-        return target / _SITE
+        # Without links: the spawner shows nothing that is reached through one.
+        return (target / _SITE).resolve()
 
     def _numbered(self) -> list[Path]:
         return [path for path in self._root.iterdir() if path.name.isdigit()]

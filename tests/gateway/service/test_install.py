@@ -349,6 +349,39 @@ async def test_a_package_without_a_wheel_is_not_built(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.kernel
+async def test_a_dependency_given_by_address_is_not_built(tmp_path: Path) -> None:
+    """A wheel may name a source archive by URL, for which --only-binary does not hold."""
+    index, marker = tmp_path / "index", tmp_path / "ran"
+    index.mkdir()
+    source = tmp_path / "evil-1.0.tar.gz"
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "be"\nbackend-path = ["."]\n',
+        "PKG-INFO": "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n",
+        "be.py": f"open({str(marker)!r}, 'w')\n",
+    }
+    with tarfile.open(source, "w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"evil-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    metadata = f"Metadata-Version: 2.1\nName: omega-probe\nVersion: 1.0\nRequires-Dist: evil @ {source.as_uri()}\n"
+    with zipfile.ZipFile(index / "omega_probe-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("omega_probe.py", "")
+        wheel.writestr("omega_probe-1.0.dist-info/METADATA", metadata)
+        wheel.writestr(
+            "omega_probe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("omega_probe-1.0.dist-info/RECORD", "")
+    venv = tmp_path / "venv"
+    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
+    environ = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    made, _ = installer(tmp_path, Pip(venv / "bin" / "python", environ, file_bytes=10_000_000), "omega-probe")
+    with pytest.raises(Forbidden, match="building packages is not allowed"):
+        await made.install("omega-probe")
+    assert not marker.exists()
+
+
 @pytest.mark.parametrize(
     ("said", "kind"),
     [

@@ -195,6 +195,17 @@ def test_no_limit_of_another_process_can_be_set() -> None:
             assert verdict(profile, "prlimit64", pid, 7, 8, 0) == bpf.ERRNO | errno.EPERM
 
 
+def test_no_priority_and_no_processors_of_another_process_can_be_set() -> None:
+    """At level 1 without own uids that would stay with the gateway after the run."""
+    for profile in ("kernel", "confined"):
+        assert verdict(profile, "setpriority", 0, 0, 19) == bpf.ALLOW
+        assert verdict(profile, "sched_setaffinity", 0, 8, 0) == bpf.ALLOW
+        for kind, who in ((0, 1), (0, HIGH), (1, 0), (2, 0), (2, 1000), (HIGH, 0)):
+            assert verdict(profile, "setpriority", kind, who, 19) == bpf.ERRNO | errno.EPERM
+        for pid in (1, 5, HIGH):
+            assert verdict(profile, "sched_setaffinity", pid, 8, 0) == bpf.ERRNO | errno.EPERM
+
+
 def test_flushing_the_hosts_disks_is_said_to_be_done_and_is_not() -> None:
     """An errno of zero is a successful return without the call."""
     assert verdict("kernel", "sync") == bpf.ERRNO
