@@ -109,12 +109,17 @@ def test_a_leaving_caller_takes_its_run_with_it(caller: Caller) -> None:
     marker = "while True: pass"
     rows = caller.wait_for_history(lambda rows: True)
     assert all(row["code"] != marker or not row["success"] for row in rows)
+    wait_for_metric(caller.gateway, 'outcome="cancelled"')
+
+
+def wait_for_metric(gateway: live.Gateway, words: str) -> None:
+    """Return once /metrics shows *words*; AssertionError after some seconds."""
     metrics = ""
     for _ in range(100):
-        metrics = str(caller.gateway.ask("GET", "/metrics").body)
-        if 'outcome="cancelled"' in metrics:
+        metrics = str(gateway.ask("GET", "/metrics").body)
+        if words in metrics:
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process counts: there is nothing to wait on
     raise AssertionError(metrics)
 
 
@@ -194,7 +199,8 @@ def test_history_survives_a_killed_gateway() -> None:
         try:
             live.wait_ready(gateway, process)
             gateway.run("print('kept')")
-            Caller(gateway).wait_for_history(lambda rows: len(rows) == 1)
+            # Not by asking for the history: that shows what is still on its way to the disk too.
+            wait_for_metric(gateway, "omega_history_rows_total 1.0")
         finally:
             process.kill()
             process.wait()
