@@ -71,9 +71,10 @@ def start_time(pid: int) -> str:
 
 def _children(pid: int) -> list[int]:
     children: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # it ended while we looked
-            children += map(int, path.read_text().split())
+    with contextlib.suppress(OSError):  # the process, or one of its threads, ended while we looked
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                children += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
     return children
 
 

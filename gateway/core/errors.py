@@ -43,6 +43,20 @@ class NotFound(GatewayError):
     status = 404
 
 
+class Gone(GatewayError):
+    """It was there and yours, and has ended: culled, or deleted."""
+
+    code = "gone"
+    status = 410
+
+
+class Conflict(GatewayError):
+    """What is asked for does not fit the state things are in; nothing was changed."""
+
+    code = "conflict"
+    status = 409
+
+
 class MethodNotAllowed(GatewayError):
     """The address exists, the method does not."""
 

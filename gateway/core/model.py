@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -90,6 +90,9 @@ class Finished:
 
 
 Event = Text | Display | Cleared | Raised | Report | Finished
+
+OnEvent = Callable[[Event], None]
+"""Gets each event of a run as it comes; called on the event loop, must neither wait nor raise."""
 
 
 class Limit(StrEnum):

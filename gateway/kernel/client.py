@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
-from gateway.core.model import Death, Event, Result, RunSpec
+from gateway.core.model import Death, OnEvent, Result, RunSpec
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
@@ -19,8 +19,6 @@ from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
 """Code that does nothing, but all the way through."""
-
-OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)

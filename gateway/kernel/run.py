@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
 from gateway.core.collect import Collector, coalesce
 from gateway.core.fold import Ending, Fold
-from gateway.core.model import Event, Result, RunSpec
+from gateway.core.model import OnEvent, Result, RunSpec
 from gateway.core.validate import Message
 
 
@@ -32,7 +32,7 @@ NODE_BYTES = 8
 class Run:
     """A run on a kernel, from its request to its result."""
 
-    def __init__(self, msg_id: str, spec: RunSpec, on_event: Callable[[Event], None] | None, started_at: float) -> None:
+    def __init__(self, msg_id: str, spec: RunSpec, on_event: OnEvent | None, started_at: float) -> None:
         self.msg_id = msg_id
         self._collector = Collector(msg_id, spec.output_bytes, spec.rich_bytes)
         self._fold = Fold()

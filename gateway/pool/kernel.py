@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from gateway.core.model import Death, Event, Result, RunSpec
+from gateway.core.model import Death, OnEvent, Result, RunSpec
 from gateway.kernel.launcher import LaunchRequest
 
 
@@ -20,7 +19,7 @@ class Kernel(Protocol):
     def is_alive(self) -> bool:
         """A run may be tried."""
 
-    async def run(self, spec: RunSpec, on_event: Callable[[Event], None] | None = None) -> Result:
+    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
         """The result of one run."""
 
     async def ended(self) -> Death:

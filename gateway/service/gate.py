@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
-from gateway.core.model import Result
+from gateway.core.model import OnEvent, Result
 from gateway.service.install import Installed
 from gateway.service.runner import Allowance, Caller, RunRequest
 
@@ -18,7 +18,9 @@ RETRY_AFTER_S = 5
 class Runs(Protocol):
     """Runs code; see runner.Runner."""
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         """What the run reported."""
 
 
@@ -78,10 +80,12 @@ class GatedRuns:
     def __init__(self, gate: Gate, runs: Runs) -> None:
         self._gate, self._runs = gate, runs
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         """What the run reported; raises Unavailable when the gateway is ending."""
         with self._gate.enter():
-            return await self._runs.run(request, caller, run_id, allowance)
+            return await self._runs.run(request, caller, run_id, allowance, on_event)
 
 
 class GatedInstalls:

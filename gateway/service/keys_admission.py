@@ -13,7 +13,7 @@ import structlog
 
 from gateway.core.errors import TooManyRequests, Unauthorized
 from gateway.core.limits import Bucket, Rate
-from gateway.core.model import Result
+from gateway.core.model import OnEvent, Result
 from gateway.service.keys import Keys
 from gateway.service.runner import Allowance, Caller, RunRequest
 
@@ -28,7 +28,9 @@ _log = structlog.get_logger("omega.keys")
 class Runs(Protocol):
     """Runs code; see runner.Runner."""
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         """What the run reported."""
 
 
@@ -119,10 +121,12 @@ class LimitedRuns:
         self._concurrent_runs = concurrent_runs
         self._under_way: Counter[str] = Counter()
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         """What the run reported; raises TooManyRequests when this key has as many under way as it may."""
         with self._counted(caller):
-            return await self._runs.run(request, caller, run_id, allowance)
+            return await self._runs.run(request, caller, run_id, allowance, on_event)
 
     @contextmanager
     def _counted(self, caller: Caller) -> Iterator[None]:

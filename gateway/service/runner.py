@@ -13,7 +13,7 @@ import structlog
 
 from gateway.core.errors import GatewayError
 from gateway.core.limits import KeyLimits
-from gateway.core.model import Display, Json, Raised, Result, RunSpec, Task
+from gateway.core.model import Display, Json, OnEvent, Raised, Result, RunSpec, Task
 from kernels.contract import Language, Policy
 
 CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
@@ -22,13 +22,17 @@ NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function su
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run as a caller asked for it. *title* stands in the history where there is no code."""
+    """One run as a caller asked for it. *title* stands in the history where there is no code.
+
+    *session* is the id of the session to run in; without one the run gets a fresh kernel.
+    """
 
     task: Task
     code: str
     timeout_s: float
     inputs: dict[str, Json] = field(default_factory=dict)
     title: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Allowance:
 class Kernel(Protocol):
     """A kernel on loan."""
 
-    async def run(self, spec: RunSpec) -> Result:
+    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
         """Everything the run reported; a run that fails is a result, not an exception."""
 
 
@@ -112,7 +116,9 @@ class Runner:
         self._clock = clock
         self._log = structlog.get_logger("omega.runner")
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run."""
         started_utc, started_at = self._wall_clock(), self._clock()
         log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
@@ -121,7 +127,7 @@ class Runner:
         outcome, result = "internal", None
         try:
             async with self._pool.lease(_language(request.task), caller.policy) as kernel:
-                result = judge(request.task, await kernel.run(_spec(request, allowance)))
+                result = judge(request.task, await kernel.run(_spec(request, allowance), on_event))
             outcome = outcome_of(result)
             return result
         except GatewayError as error:

@@ -81,6 +81,11 @@ class Endpoint(RequestHandler):
         self._body_timer: asyncio.TimerHandle | None = None
         self._stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]  # HTTP/1 connections have one
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """What stands in the address for the ``{name}`` parts of the route, percent-decoded."""
+        return {name: value for name, value in self.path_kwargs.items() if value is not None}
+
     def set_default_headers(self) -> None:
         self.run_id = getattr(self, "run_id", "") or uuid.uuid4().hex
         self.clear_header("Server")
@@ -202,7 +207,7 @@ class Endpoint(RequestHandler):
         """The whole request body."""
         return bytes(self._body)
 
-    async def _respond(self) -> None:
+    async def _respond(self, **_parts: str) -> None:
         """Carry out the request; it is cancelled when the client goes away."""
         self._stop_timer()
         if self._finished:

@@ -17,7 +17,11 @@ BASE = "/code-interpreter"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address: the endpoint that answers there, the name of its answer in the API description, and the body it takes."""
+    """One address: the endpoint that answers there, the name of its answer in the API description, and the body it takes.
+
+    ``{name}`` in *path* stands for one part of the address, which the endpoint finds in ``self.parts``; ``{name:path}`` also
+    takes slashes.
+    """
 
     path: str
     endpoint: type[Endpoint]
@@ -43,7 +47,7 @@ ROUTES = (
 
 def make_application(services: Services) -> Application:
     """The Tornado application that serves ROUTES and answers everything else with the same checks and errors."""
-    handlers = [(re.escape(route.path), route.endpoint, {"services": services, "route": route.path}) for route in ROUTES]
+    handlers = [(pattern_of(route.path), route.endpoint, {"services": services, "route": route.path}) for route in ROUTES]
     return Application(
         handlers,
         default_handler_class=Unknown,
@@ -51,3 +55,12 @@ def make_application(services: Services) -> Application:
         log_function=log_request,
         routes=ROUTES,
     )
+
+
+def pattern_of(path: str) -> str:
+    """The regular expression of *path*, its ``{name}`` parts as groups."""
+    parts = re.split(r"\{(\w+)(:path)?\}", path)
+    pattern = re.escape(parts[0])
+    for name, takes_slashes, literal in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        pattern += f"(?P<{name}>{'.+' if takes_slashes else '[^/]+'}){re.escape(literal)}"
+    return pattern

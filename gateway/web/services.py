@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.model import Json, Result
+from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
@@ -44,7 +44,9 @@ class Keys(Protocol):
 class Runs(Protocol):
     """Runs code; see service.runner.Runner."""
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         """What the run reported."""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.errors import GatewayError, TooManyRequests, Unauthorized
 from gateway.core.limits import KeyLimits
-from gateway.core.model import Result
+from gateway.core.model import OnEvent, Result
 from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import MAX_ADDRESSES, WRONG_TOKENS, Admission, LimitedRuns, place_of
 from gateway.service.runner import Allowance, Caller, RunRequest
@@ -136,7 +136,9 @@ class Slow:
         self.go = asyncio.Event()
         self.begun = 0
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         self.begun += 1
         await self.go.wait()
         if request.code == "fail":

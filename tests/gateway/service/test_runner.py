@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.core.errors import Busy, Unavailable
-from gateway.core.model import Display, Limit, Raised, Result, RunSpec
+from gateway.core.model import Display, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.service.runner import Allowance, Caller, Record, Runner, RunRequest, outcome_of
 from kernels.contract import Policy
 
@@ -39,7 +39,7 @@ class World:
         finally:
             self.returned += 1
 
-    async def run(self, spec: RunSpec) -> Result:
+    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
         self.specs.append(spec)
         if self.hangs is not None:
             self.hangs.set()

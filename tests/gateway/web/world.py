@@ -13,7 +13,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
 
 from gateway.core.errors import Unauthorized
-from gateway.core.model import Json, Result
+from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
@@ -36,7 +36,9 @@ class FakeRunner:
     started: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance) -> Result:
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
         self.asked.append(request)
         self.allowances.append(allowance)
         self.started.set()
