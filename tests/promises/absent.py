@@ -37,9 +37,11 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "Z08": ("tests/promises/test_zygote.py::test_the_zygote_holds_nothing_a_fork_could_inherit",),
     "Z09": (
         f"{_LIFE}::test_a_zygote_is_recycled_without_a_failed_request",
-        "tests/promises/test_zygote.py::test_the_zygote_does_not_grow_with_its_forks",
+        "tests/promises/test_zygote.py::test_the_zygote_does_not_grow_with_its_kernels",
+        "tests/kernels/spawner/test_zygotes.py::test_a_zygote_does_not_grow_with_its_forks",
     ),
     "Z10": (
+        "tests/kernels/spawner/test_server.py::test_no_packet_brings_a_spawner_down",
         "tests/kernels/test_contract.py::test_a_malformed_packet_is_refused_with_its_reason",
         "tests/kernels/test_contract.py::test_no_json_at_all_brings_the_decoder_down",
     ),

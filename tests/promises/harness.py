@@ -77,5 +77,5 @@ class Attack:
 @contextlib.contextmanager
 def attack(environment: Environment) -> Iterator[Attack]:
     """A gateway at rest, with canaries around it."""
-    with canaries() as made, attacked(environment, made) as gateway:
-        yield Attack(environment, tell(gateway, made), Watch(gateway, made))
+    with canaries() as made, attacked(environment, made) as gateway, contextlib.closing(Watch(gateway, made)) as watch:
+        yield Attack(environment, tell(gateway, made), watch)

@@ -118,8 +118,14 @@ def tell(gateway: Gateway, made: Canaries) -> Place:
         "log": str(gateway.log),
         "checkout": str(Path(__file__).resolve().parents[2]),
         "addresses": _own_addresses(),
+        "keys_backwards": [_key_backwards(gateway) for _ in range(3)],
     }
     return Place(told, gateway)
+
+
+def _key_backwards(gateway: Gateway) -> str:
+    """The key with which a kernel that has ended signed, as it told itself, from its end to its beginning."""
+    return str(gateway.run("print(get_ipython().kernel.session.key.decode()[::-1])")["stdout"].strip())
 
 
 def _own_addresses() -> list[str]:
