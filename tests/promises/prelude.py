@@ -83,10 +83,12 @@ def attempt(label, action):
 def opens(*paths, flags=os.O_RDONLY):
     """Report each path: opened and, for reading, read."""
     def one(path):
-        descriptor = os.open(path, flags)
-        if flags == os.O_RDONLY:
-            os.read(descriptor, 64)
-        os.close(descriptor)
+        descriptor = os.open(path, flags | os.O_NONBLOCK)
+        try:
+            if flags == os.O_RDONLY:
+                os.read(descriptor, 64)
+        finally:
+            os.close(descriptor)
     for path in paths:
         attempt(path, lambda: one(path))
 '''
