@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.state import instance_name
 from tests import traces
 from tests.live import Gateway
+from tests.promises.attempt import Place
 from tests.promises.world import USER, Canaries
 
 SETTLE_S = 15.0
@@ -184,8 +185,9 @@ class KernelLog:
 class Watch:
     """Remembers how things were at the start, and says after each line what is not as it should be."""
 
-    def __init__(self, gateway: Gateway, canaries: Canaries) -> None:
-        self._gateway, self._canaries = gateway, canaries
+    def __init__(self, place: Place, canaries: Canaries) -> None:
+        gateway = place.gateway
+        self._gateway, self._canaries, self._beside = gateway, canaries, place.neighbour
         self._before = _settled(gateway)
         self._digests = digests(helpers(gateway.pid)[1])
         self._log_bytes = 0
@@ -210,7 +212,9 @@ class Watch:
         if not any(_seconds(self._healthy) < HEALTH_S for _ in range(3)):
             wrong.append(f"I1: the gateway does not answer /health within {HEALTH_S} s")
         if not any(_seconds(self._computes) < ANSWER_S for _ in range(3)):
-            wrong.append(f"I2: no neighbour computes 1+1 within {ANSWER_S} s")
+            wrong.append(f"I2: no fresh kernel computes 1+1 within {ANSWER_S} s")
+        if not any(_seconds(self._is_there) < ANSWER_S for _ in range(3)):
+            wrong.append(f"I2: the neighbour's session does not answer within {ANSWER_S} s")
         return wrong
 
     def _healthy(self) -> None:
@@ -219,6 +223,9 @@ class Watch:
     def _computes(self) -> None:
         answer = self._gateway.run("print(1 + 1)")
         assert answer["output"] == "2\n", answer
+
+    def _is_there(self) -> None:
+        assert self._beside.is_intact(), "I2: the neighbour's session has lost something"
 
     def _left(self) -> list[str]:
         """I3: what is more, or less, than at the start, once everything has had time to end."""
