@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import measure, plain
+from tests.bench import measure, plain, unconfined
 from tests.bench.numbers import Row, Samples
 from tests.bench.profile import profile
 from tests.bench.report import Report
@@ -49,6 +49,8 @@ def run(*, with_profile: bool) -> Report:
         isolation = str(gateway.ask("GET", "/code-interpreter/health").body.get("isolation", "unknown"))
     say("isolation steps")
     steps = asyncio.run(measure.isolation_steps())
+    say("warm runs with and without the isolation steps")
+    warm = asyncio.run(unconfined.warm_runs())
     with tempfile.TemporaryDirectory(prefix="omega-bench-") as folder:
         say("a plain ipykernel through jupyter_client")
         peer = asyncio.run(measure.plain_kernel(Path(folder)))
@@ -93,6 +95,10 @@ def run(*, with_profile: bool) -> Report:
                 charts,
                 drawn,
                 "≤ 1.25",
+            ),
+            *(
+                Row(f"warm run in a confined kernel: {name}", "same in a kernel that took no isolation step", *pair, "≤ 1.1")
+                for name, pair in warm.items()
             ),
             Row(
                 f"memory of an idle kernel (PSS, {IDLE} of them)",
