@@ -46,6 +46,10 @@ class Relay:
         """Sign *message* and send it to the kernel; one that is gone does not get it, and ended() tells."""
         self._line.sockets.send(message.channel, self._line.codec.seal(message))
 
+    async def writable(self, channel: Channel) -> None:
+        """Return once the kernel takes in what is sent on *channel*: who sends more meanwhile fills our memory."""
+        await self._line.sockets.writable(channel)
+
     def pause(self) -> None:
         """Read nothing more from the kernel: code that prints has to wait once the buffers between are full."""
         if not self._is_paused and self._kernel.is_alive:

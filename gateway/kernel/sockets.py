@@ -82,6 +82,10 @@ class KernelSockets:
         """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
         self._connections[channel].send(frames)
 
+    async def writable(self, channel: Channel) -> None:
+        """Return once the kernel takes in what is sent on *channel*, or the connection is gone."""
+        await self._connections[channel].can_write.wait()
+
     async def close(self) -> None:
         """Let go of all connections; nothing is received any more. Safe to call again."""
         for opening in self._opening:
@@ -104,6 +108,16 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
         self._has_introduced = False
+        self.can_write = asyncio.Event()
+        self.can_write.set()
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than is good."""
+        self.can_write.clear()
+
+    def resume_writing(self) -> None:
+        """The kernel has read most of it."""
+        self.can_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet; the rest of the handshake follows the peer's answers."""
@@ -131,6 +145,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Said once, after all that was received."""
         self._transport = None
+        self.can_write.set()
         if not self._is_closed:
             self._lose(self._channel)
 
@@ -164,5 +179,6 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         """Be silent from now on."""
         self._is_closed = True
+        self.can_write.set()
         self._unsent.clear()
         self._abort()

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,7 +16,7 @@ import structlog
 
 from gateway.core.asked import EVERYBODY, Asked, Request
 from gateway.core.backlog import Backlog, Lost
-from gateway.core.errors import GatewayError, Unavailable
+from gateway.core.errors import GatewayError
 from gateway.core.jupyter import NO_PARENT, Channel, Head, Relayed, compose
 from gateway.core.model import Death
 from gateway.kernel.client import KernelClient
@@ -115,7 +116,8 @@ class JupyterKernel:
         """
         for other in [other for other in self._listeners.values() if other.session_id == listener.session_id != ""]:
             other.end(REPLACED, "another connection of the same session took its place")
-            self.disconnect(other)
+            for message in self._remove(other):
+                self._backlog.add(message)
         self._asked.hand_on(set(self._absent), listener.listener_id)
         self._absent.clear()
         self._listeners[listener.listener_id] = listener
@@ -124,17 +126,21 @@ class JupyterKernel:
 
     def disconnect(self, listener: Listener) -> None:
         """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
-        if self._listeners.pop(listener.listener_id, None) is None:
-            return
-        is_last = not self._listeners
-        for message in listener.undelivered():
-            if is_last or self._asked.asker_of(message) == listener.listener_id or message.channel != "iopub":
+        asked = self._asked.asker_of
+        for message in self._remove(listener):
+            if not self._listeners or asked(message) == listener.listener_id or message.channel != "iopub":
                 self._backlog.add(message)
+        self.balance()
+
+    def _remove(self, listener: Listener) -> Sequence[Relayed]:
+        """Forget *listener* but for what it asked; what it did not get."""
+        if self._listeners.pop(listener.listener_id, None) is None:
+            return ()
         if listener.listener_id in self._asked.askers():
             self._absent[listener.listener_id] = None
             if len(self._absent) > MAX_ABSENT:
                 self._absent.popitem(last=False)
-        self.balance()
+        return listener.undelivered()
 
     def send(self, message: Relayed, listener: Listener) -> None:
         """Hand *message* of a client to the kernel; while there is none it is answered with an error."""
@@ -147,6 +153,11 @@ class JupyterKernel:
             self._fail_requests("KernelDied", "The kernel is not running.")
             return
         self._relay.send(message)
+
+    async def writable(self, channel: Channel) -> None:
+        """Return once the kernel takes in more on *channel*."""
+        if self._relay is not None:
+            await self._relay.writable(channel)
 
     def balance(self) -> None:
         """Let the kernel wait while any client is behind, and go on when none is."""
@@ -286,7 +297,8 @@ class JupyterKernel:
                 return
             self.execution_state = "restarting"
             self._tell_state("restarting")
-            await self._replace()
+            with suppress(GatewayError):  # then it is dead, and has told so
+                await self._replace()
 
     async def _replace(self) -> None:
         """A new process; without one the kernel is dead."""
@@ -348,9 +360,3 @@ def _explain(death: Death) -> str:
         return f"The kernel died: {cause_of(death)}."
     return f"The kernel ended with exit code {death.code}."
 
-
-def require(kernel: JupyterKernel) -> JupyterKernel:
-    """*kernel*, if it is not dead; raises Unavailable."""
-    if kernel.execution_state == "dead":
-        raise Unavailable("The kernel is dead: restart or delete it.")
-    return kernel
