@@ -29,6 +29,9 @@ from gateway.service.health import Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
+from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
+from gateway.service.jupyter_pool import PoolSource
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
@@ -101,7 +104,9 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
-    sessions = _make_sessions(settings, pool, gate, metrics)
+    seats = _make_seats(settings)
+    sessions = _make_sessions(settings, pool, seats, gate, metrics)
+    jupyter = _make_jupyter(settings, pool, seats, gate)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     services = Services(
@@ -114,11 +119,14 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         gallery=Gallery({"python"}),
         metrics=metrics,
         sessions=sessions,
+        jupyter=jupyter,
+        jupyter_sessions=JupyterSessions(jupyter),
     )
     server = make_server(make_application(services), services.settings)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
+    stack.push_async_callback(jupyter.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
@@ -182,12 +190,26 @@ def _make_pool(
     return pool
 
 
-def _make_sessions(settings: Settings, pool: KernelPool[KernelClient], gate: Gate, metrics: Metrics) -> Sessions:
-    """The table of sessions, on kernels of *pool*; at least one kernel is always left to runs without a session."""
+def _make_seats(settings: Settings) -> Seats:
+    """How many kernels may be kept; at least one is always left to runs without a session."""
     pooled = _pool_settings(settings)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
+    return Seats(settings.sessions_per_key, room)
+
+
+def _make_jupyter(settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate) -> JupyterKernels:
+    """The kernels of the Jupyter API, on kernels of *pool*."""
+    source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
+    kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
+    return JupyterKernels([source], seats, gate, kept)
+
+
+def _make_sessions(
+    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, metrics: Metrics
+) -> Sessions:
+    """The table of sessions, on kernels of *pool*."""
+    pooled = _pool_settings(settings)
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
-    seats = Seats(settings.sessions_per_key, room)
     sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
     metrics.watch_sessions(sessions.states)
     return sessions

@@ -13,7 +13,13 @@ OVERHEAD_BYTES = 1024
 MAX_PARENTS = 64
 
 _TEXT, _SHOWN, _ESSENTIAL = 0, 1, 2
-_ORDER = {"stream": _TEXT, "status": _ESSENTIAL, "execute_input": _ESSENTIAL, "error": _ESSENTIAL, "input_request": _ESSENTIAL}
+_ORDER = {
+    "stream": _TEXT,
+    "status": _ESSENTIAL,
+    "execute_input": _ESSENTIAL,
+    "error": _ESSENTIAL,
+    "input_request": _ESSENTIAL,
+}
 
 
 @dataclass(slots=True)
@@ -65,7 +71,9 @@ class Backlog:
     def take(self, mark: Callable[[Lost], Relayed]) -> list[Relayed]:
         """Everything kept, once, after what *mark* makes of what is missing."""
         marks = [mark(lost) for lost in self._lost.values()]
-        messages = [message for _, message in sorted((item for kept in self._kept for item in kept), key=lambda item: item[0])]
+        messages = [
+            message for _, message in sorted((item for kept in self._kept for item in kept), key=lambda item: item[0])
+        ]
         for kept in self._kept:
             kept.clear()
         self._lost.clear()

@@ -307,7 +307,12 @@ class KernelClient:
         if self._run is not None:
             self._run.note(cause)
         elif self._killing is None:
-            self._killing = asyncio.create_task(self._kill())
+            self._killing = asyncio.create_task(self._kill_if_alive())
+
+    async def _kill_if_alive(self) -> Death:
+        """A connection that breaks is mostly the first sign of a death, whose cause is not to be covered by a kill."""
+        await asyncio.wait({self._death}, timeout=self._settings.loss_s)
+        return await self._kill()
 
     async def _await_death(self) -> Death:
         """Wait for the end of the process, take in what it said last, and close."""

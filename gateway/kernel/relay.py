@@ -1,4 +1,4 @@
-"""Hands on what a kernel and its Jupyter clients say to each other, message by message, and never more than can be sent on."""
+"""Hands on what a kernel and its Jupyter clients say to each other, and never more than can be sent on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Deliver = Callable[[list[Relayed]], None]
 
 
 class Relay:
-    """One kernel, all of whose messages go to *deliver*; takes the kernel over for good. Raises Unavailable when it is gone."""
+    """One kernel, all of whose messages go to *deliver*. Takes it over for good; raises Unavailable when it is gone."""
 
     def __init__(self, kernel: KernelClient, deliver: Deliver) -> None:
         self._kernel = kernel

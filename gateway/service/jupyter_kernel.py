@@ -24,7 +24,15 @@ from gateway.kernel.relay import Relay
 from gateway.service.kernel_watch import cause_of
 
 UNTRACKED = frozenset(
-    {"comm_info_request", "comm_msg", "comm_open", "comm_close", "kernel_info_request", "interrupt_request", "shutdown_request"}
+    {
+        "comm_info_request",
+        "comm_msg",
+        "comm_open",
+        "comm_close",
+        "kernel_info_request",
+        "interrupt_request",
+        "shutdown_request",
+    }
 )
 """Requests that are not work: they change neither the state shown nor the time of the last activity, as in Jupyter."""
 RELEASE_S = 10.0
@@ -230,7 +238,9 @@ class JupyterKernel:
 
     # ---- messages of our own ----------------------------------------------------------------------------------------
 
-    def _compose(self, channel: Channel, kind: str, content: dict[str, object], parent: Head | None, header: bytes) -> Relayed:
+    def _compose(
+        self, channel: Channel, kind: str, content: dict[str, object], parent: Head | None, header: bytes
+    ) -> Relayed:
         asked = parent or Head("", "")
         head = Head(uuid.uuid4().hex, kind, asked.msg_id, asked.msg_type, self.kernel_id)
         return compose(channel, head, datetime.now(UTC).isoformat().replace("+00:00", "Z"), header, content)
@@ -322,7 +332,7 @@ class JupyterKernel:
             await self._relay.interrupt()
 
     async def restart(self) -> None:
-        """A fresh process behind the same id and the same connections. Raises Busy or Unavailable; then the kernel is dead."""
+        """A fresh process behind the same id and connections. Raises Busy or Unavailable; then the kernel is dead."""
         async with self._changing:
             self.execution_state = "restarting"
             await self._end_process("KernelRestarted", "The kernel was restarted.")
@@ -359,4 +369,3 @@ def _explain(death: Death) -> str:
     if death.signal:
         return f"The kernel died: {cause_of(death)}."
     return f"The kernel ended with exit code {death.code}."
-

@@ -116,7 +116,7 @@ class JupyterKernels:
         return next(iter(exact or [spec for spec in specs if name in spec.aliases]), None)
 
     async def start(self, asked: NewKernel, caller: Caller) -> JupyterKernel:
-        """A new kernel of *caller*. Raises BadRequest, Conflict, TooManyRequests, Busy or Unavailable; then there is none."""
+        """A new kernel of *caller*. Raises BadRequest, Conflict, TooManyRequests, Busy or Unavailable: there is none."""
         spec = self.spec(asked.name)
         if spec is None:
             known = ", ".join(spec.name for spec in self.specs())

@@ -65,9 +65,7 @@ class JupyterSessions:
             kernel = self._kernels.find(wanted.kernel_id, caller)
         else:
             kernel = await self._kernels.start(wanted.kernel or NewKernel(), caller)
-        item = Notebook(
-            str(uuid.uuid4()), wanted.path or "", wanted.name or "", wanted.type or "notebook", kernel.kernel_id
-        )
+        item = Notebook(str(uuid.uuid4()), wanted.path or "", wanted.name or "", wanted.type or "notebook", kernel.kernel_id)
         self._table.setdefault(caller.key_id, {})[item.id] = item
         return item, kernel
 

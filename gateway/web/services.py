@@ -10,6 +10,8 @@ from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.jupyter_kernels import JupyterKernels
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.guard import LOCAL_HOSTS
@@ -127,6 +129,8 @@ class Services:
     gallery: Gallery
     metrics: Metrics
     sessions: Sessions
+    jupyter: JupyterKernels
+    jupyter_sessions: JupyterSessions
 
 
 Answer = dict[str, Json]
