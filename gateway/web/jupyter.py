@@ -53,10 +53,13 @@ class JupyterEndpoint(Endpoint):
 
 
 def find_token(headers: list[str], queries: list[str], path: str | None) -> str:
-    """The token, from wherever a Jupyter client puts it; raises Unauthorized."""
-    if not headers and (text := path or next(iter(queries), "")):
-        return guard.bearer([f"Bearer {text}"])
-    return guard.bearer(headers)
+    """The token, from wherever a Jupyter client puts it; raises Unauthorized.
+
+    Clients that have none of their own still send ``Authorization: token`` with nothing after it.
+    """
+    is_shown = len(headers) == 1 and " " in headers[0].strip()
+    text = path or ("" if is_shown or len(headers) > 1 else next(iter(queries), ""))
+    return guard.bearer([f"Bearer {text}"] if text else headers)
 
 
 def failure_body(error: GatewayError) -> bytes:
