@@ -29,6 +29,9 @@ from gateway.service.health import Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
+from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
+from gateway.service.jupyter_pool import PoolSource
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
@@ -37,13 +40,16 @@ from gateway.service.keys_watch import KeyWatch
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
+from gateway.service.seats import Room, Seats
+from gateway.service.sessions import Sessions, SessionSettings
 from gateway.service.source import KernelSource
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.stop import Stop
 from gateway.version import VERSION
+from gateway.web.frames import GOING_AWAY
 from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
 from gateway.web.routes import make_application
-from gateway.web.server import make_server
+from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
 from kernels.contract import MIB, Level
@@ -51,6 +57,7 @@ from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S = 5.0
+SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
@@ -97,7 +104,10 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
-    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics)
+    seats = _make_seats(settings)
+    sessions = _make_sessions(settings, pool, seats, gate, metrics)
+    jupyter = _make_jupyter(settings, pool, seats, gate)
+    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     services = Services(
         settings=_web_settings(settings),
@@ -108,10 +118,15 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         health=Health(source),
         gallery=Gallery({"python"}),
         metrics=metrics,
+        sessions=sessions,
+        jupyter=jupyter,
+        jupyter_sessions=JupyterSessions(jupyter),
     )
     server = make_server(make_application(services), services.settings)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
+    stack.push_async_callback(sessions.close)
+    stack.push_async_callback(jupyter.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
@@ -173,6 +188,31 @@ def _make_pool(
     pool = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
+
+
+def _make_seats(settings: Settings) -> Seats:
+    """How many kernels may be kept; at least one is always left to runs without a session."""
+    pooled = _pool_settings(settings)
+    room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
+    return Seats(settings.sessions_per_key, room)
+
+
+def _make_jupyter(settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate) -> JupyterKernels:
+    """The kernels of the Jupyter API, on kernels of *pool*."""
+    source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
+    kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
+    return JupyterKernels([source], seats, gate, kept)
+
+
+def _make_sessions(
+    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, metrics: Metrics
+) -> Sessions:
+    """The table of sessions, on kernels of *pool*."""
+    pooled = _pool_settings(settings)
+    times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
+    sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
+    metrics.watch_sessions(sessions.states)
+    return sessions
 
 
 async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
@@ -240,6 +280,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         max_connections=listen.room_for(settings.max_connections, RESERVED_FILES + settings.max_kernels * FILES_PER_KERNEL),
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
+        session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
         allowance=Allowance(settings.output_bytes, settings.rich_bytes),
     )
 
@@ -249,14 +290,16 @@ def _installer(settings: Settings, source: KernelSource, python: Path, store: Pa
     return Installer(source, pip, store, extra=settings.extra_packages)
 
 
-async def _drain(server: HTTPServer, gate: Gate, drain_s: float) -> int:
+async def _drain(server: Server, gate: Gate, drain_s: float) -> int:
     """Let running work end; new connections are refused and new runs on open ones are answered 503."""
     gate.close()
     server.stop()
+    server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)
     _log.info("draining", runs=gate.inside, drain_s=drain_s)
     is_clean = await gate.wait_empty(drain_s)
     if not is_clean:
         _log.warning("runs are cut short", runs=gate.inside)
+    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, FLUSH_S)
     await _flush(server)
     return ENDED if is_clean else CUT_SHORT
 
