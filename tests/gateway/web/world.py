@@ -16,9 +16,13 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from gateway.core.errors import NotFound, Unauthorized
 from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Gallery
+from gateway.service.gate import Gate
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.service.seats import Seats
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
@@ -204,7 +208,20 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
     sessions = FakeSessions()
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions)
+    jupyter = JupyterKernels([], Seats(0), Gate(), JupyterSettings())
+    services = Services(
+        settings,
+        FakeKeys(),
+        runner,
+        FakeInstaller(),
+        history,
+        health,
+        gallery,
+        metrics,
+        sessions,
+        jupyter,
+        JupyterSessions(jupyter),
+    )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
