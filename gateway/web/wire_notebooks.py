@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from gateway.core.model import Json
 from gateway.core.notebook import NotebookLanguage
 from gateway.core.notebook_form import language_of, read_notebook
 from gateway.service.notebooks import NotebookRequest
 from gateway.web.body import parse_object
-from gateway.web.wire import Body, Timeout, Timeouts, parse_seconds, refuse
+from gateway.web.wire import Body, Timeout, Timeouts, check, parse_seconds
 
 DEPTH = 64
 """How deep metadata and outputs of a notebook may be nested; some charts are."""
@@ -28,17 +27,10 @@ class NotebookBody(Body):
 def parse_notebook(body: bytes, python: Timeouts, javascript: Timeouts) -> NotebookRequest:
     """The execution asked for in *body*; *timeout* is that of each cell. Raises BadRequest, naming the place."""
     value = parse_object(body, DEPTH)
-    asked = _read({"notebook": value} if "nbformat" in value else value)
+    asked = check(NotebookBody, {"notebook": value} if "nbformat" in value else value)
     notebook = read_notebook(asked.notebook)
     language = language_of(notebook)
     timeouts: dict[NotebookLanguage, Timeouts] = {"python": python, "javascript": javascript}
     chosen = timeouts[language]
     timeout_s = chosen.default_s if asked.timeout is None else parse_seconds("timeout", asked.timeout, chosen)
     return NotebookRequest(notebook, language, timeout_s, asked.allowErrors)
-
-
-def _read(value: dict[str, Json]) -> NotebookBody:
-    try:
-        return NotebookBody.model_validate(value)
-    except ValidationError as error:
-        raise refuse(NotebookBody, error) from None
