@@ -15,6 +15,7 @@ from gateway.core.strict import NODE_BYTES, size_bytes, text_bytes
 LEFT_OUT = "[Some output is left out here: it is over the limit.]\n"
 _OUTPUT_BYTES = 128
 """What each output costs beside its content."""
+_JSON = "application/json"
 _JSON_TYPE = re.compile(r"application/(.*\+)?json")
 """The MIME types whose value nbformat takes as JSON; all others are text."""
 
@@ -186,14 +187,26 @@ def _render(output: _Stream | _Shown | Raised, execution_count: int | None) -> O
             lines: list[Json] = [*(traceback.rstrip("\n").split("\n") if traceback else [f"{kind}: {message}"])]
             return {"output_type": "error", "ename": kind, "evalue": message, "traceback": lines}
         case _Shown(is_result, content):
+            data = _for_people(content) if is_result else content.data
             shown: Output = {
                 "output_type": "execute_result" if is_result else "display_data",
-                "data": {kind: _value(kind, value) for kind, value in content.data.items()},
+                "data": {kind: _value(kind, value) for kind, value in data.items()},
                 "metadata": dict(content.metadata),
             }
             return shown | {"execution_count": execution_count} if is_result else shown
         case _ as never:
             assert_never(never)
+
+
+def _for_people(content: _Content) -> Mapping[str, Json]:
+    """A result without the JSON that our kernels add for programs: Jupyter would show that, and as a tree of nodes.
+
+    JSON that the caller's code chose to show, as ``IPython.display.JSON``, has metadata of its own.
+    """
+    data = content.data
+    if "text/plain" not in data or _JSON in content.metadata:
+        return data
+    return {kind: value for kind, value in data.items() if kind != _JSON}
 
 
 def _value(kind: str, value: Json) -> Json:

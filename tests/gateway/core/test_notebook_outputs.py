@@ -136,6 +136,14 @@ def test_json_is_a_value_where_the_format_has_one_and_text_elsewhere() -> None:
     assert found["data"] == {"application/vnd.plotly.v1+json": plot, "image/x+json": "[1]", "application/json": None}
 
 
+def test_a_result_is_shown_as_people_read_it() -> None:
+    """Kernels add JSON to results for programs; what code shows as JSON itself stays."""
+    both = {"text/plain": "[1]", "application/json": [1]}
+    own = Display("result", both, {"application/json": {"root": "root"}})
+    (found,) = outputs([Display("result", both), own, shown(both)])
+    assert [one["data"] for one in found] == [{"text/plain": "[1]"}, both, both]
+
+
 def test_what_is_over_the_limit_is_replaced_by_a_line_that_says_so() -> None:
     """A small thing shown a thousand times and then updated to a large one is not a way around it."""
     one, two = outputs(
