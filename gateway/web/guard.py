@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Sequence
 from urllib.parse import urlsplit
 
@@ -19,7 +20,10 @@ ANY_HOST = "*"
 TOKEN_CHARS = 512
 MAX_HEADERS = 100
 TOKEN_NAMES = ("token", "access_token", "api_key")
+PATH_TOKEN = "path_token"
+"""The part of the address a token may stand in, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
 _JSON = "application/json"
+_TOKEN_PATH = re.compile(r"^/+t/+[^/]*")
 
 
 def host_name(host: str) -> str | None:
@@ -104,8 +108,7 @@ def check_framing(version: str, lengths: Sequence[str], codings: Sequence[str]) 
 
 def check_content(content_type: str | None, encoding: str | None) -> None:
     """Accept a body declared as plain JSON in UTF-8; a form post, which any web page can send, is refused."""
-    if encoding is not None and encoding.strip().lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
+    check_encoding(encoding)
     if content_type is None:
         raise UnsupportedMediaType("The body needs the header 'Content-Type: application/json'.")
     kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
@@ -116,6 +119,17 @@ def check_content(content_type: str | None, encoding: str | None) -> None:
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
+
+
+def check_encoding(encoding: str | None) -> None:
+    """Accept a body that is not compressed."""
+    if encoding is not None and encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
+
+
+def shown_path(path: str) -> str:
+    """*path* as it may be logged: bounded, and without a token."""
+    return _TOKEN_PATH.sub("/t/***", path)[:200]
 
 
 def declared_bytes(lengths: Sequence[str]) -> int:

@@ -11,6 +11,8 @@ from gateway.core.notebook import Notebook
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.jupyter_kernels import JupyterKernels
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
@@ -32,6 +34,8 @@ class WebSettings:
     header_timeout_s: float = 60.0
     body_timeout_s: float = 60.0
     max_connections: int = 512
+    ping_s: float = 30.0
+    """How often the client of a WebSocket is asked for a sign of life, and how long it may take to give it."""
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     session_idle: Timeouts = field(default_factory=lambda: Timeouts(1800.0, 86_400.0))
@@ -139,6 +143,8 @@ class Services:
     gallery: Gallery
     metrics: Metrics
     sessions: Sessions
+    jupyter: JupyterKernels
+    jupyter_sessions: JupyterSessions
     notebooks: Notebooks
 
 
