@@ -255,6 +255,10 @@ class SpawnerOptions:
     extra_dirs: tuple[str, ...] = ()
     extra_uid: int = -1
     """Whose directories may be shown as added packages; -1: anybody's, where the gateway started the spawner itself."""
+    lock_fd: int = -1
+    """A lock on *instance*, kept until the spawner has ended: nobody may take the name before. -1: none."""
+    remove: str = ""
+    """A directory to remove at the end, for a gateway that may be killed and not come back. "": none."""
 
     def to_text(self) -> str:
         """The options as one command-line argument."""
