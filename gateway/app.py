@@ -29,11 +29,15 @@ from gateway.service.health import Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
+from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
+from gateway.service.jupyter_pool import PoolSource
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
@@ -43,9 +47,10 @@ from gateway.service.source import KernelSource
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.stop import Stop
 from gateway.version import VERSION
+from gateway.web.frames import GOING_AWAY
 from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
 from gateway.web.routes import make_application
-from gateway.web.server import make_server
+from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
 from kernels.contract import MIB, Level
@@ -53,6 +58,7 @@ from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S = 5.0
+SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
@@ -99,24 +105,32 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
-    sessions = _make_sessions(settings, pool, gate, metrics)
+    seats = _make_seats(settings)
+    sessions = _make_sessions(settings, pool, seats, gate, metrics)
+    jupyter = _make_jupyter(settings, pool, seats, gate)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
+    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    web = _web_settings(settings)
     services = Services(
-        settings=_web_settings(settings),
+        settings=web,
         keys=Admission(keys, settings.requests_per_minute),
-        runner=LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs),
+        runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
         health=Health(source),
         gallery=Gallery({"python"}),
         metrics=metrics,
         sessions=sessions,
+        notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
+        jupyter=jupyter,
+        jupyter_sessions=JupyterSessions(jupyter),
     )
-    server = make_server(make_application(services), services.settings)
+    server = make_server(make_application(services), web)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
+    stack.push_async_callback(jupyter.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
@@ -180,12 +194,26 @@ def _make_pool(
     return pool
 
 
-def _make_sessions(settings: Settings, pool: KernelPool[KernelClient], gate: Gate, metrics: Metrics) -> Sessions:
-    """The table of sessions, on kernels of *pool*; at least one kernel is always left to runs without a session."""
+def _make_seats(settings: Settings) -> Seats:
+    """How many kernels may be kept; at least one is always left to runs without a session."""
     pooled = _pool_settings(settings)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
+    return Seats(settings.sessions_per_key, room)
+
+
+def _make_jupyter(settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate) -> JupyterKernels:
+    """The kernels of the Jupyter API, on kernels of *pool*."""
+    source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
+    kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
+    return JupyterKernels([source], seats, gate, kept)
+
+
+def _make_sessions(
+    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, metrics: Metrics
+) -> Sessions:
+    """The table of sessions, on kernels of *pool*."""
+    pooled = _pool_settings(settings)
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
-    seats = Seats(settings.sessions_per_key, room)
     sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
     metrics.watch_sessions(sessions.states)
     return sessions
@@ -266,14 +294,16 @@ def _installer(settings: Settings, source: KernelSource, python: Path, store: Pa
     return Installer(source, pip, store, extra=settings.extra_packages)
 
 
-async def _drain(server: HTTPServer, gate: Gate, drain_s: float) -> int:
+async def _drain(server: Server, gate: Gate, drain_s: float) -> int:
     """Let running work end; new connections are refused and new runs on open ones are answered 503."""
     gate.close()
     server.stop()
+    server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)
     _log.info("draining", runs=gate.inside, drain_s=drain_s)
     is_clean = await gate.wait_empty(drain_s)
     if not is_clean:
         _log.warning("runs are cut short", runs=gate.inside)
+    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, FLUSH_S)
     await _flush(server)
     return ENDED if is_clean else CUT_SHORT
 

@@ -17,6 +17,8 @@ class LaunchRequest:
     language: Language
     policy: Policy
     env: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    """What messages are signed with (ASCII); "" for one of the launcher's choice."""
 
 
 @dataclass(frozen=True, slots=True)
