@@ -39,6 +39,7 @@ from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
@@ -111,21 +112,24 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, pool, seats, gate, allowed)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
+    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    web = _web_settings(settings)
     services = Services(
-        settings=_web_settings(settings),
+        settings=web,
         keys=Admission(keys, settings.requests_per_minute),
-        runner=LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs),
+        runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
         health=Health(source, [spec.name for spec in allowed.specs()]),
         gallery=Gallery({"python"}),
         metrics=metrics,
         sessions=sessions,
+        notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
     )
-    server = make_server(make_application(services), services.settings)
+    server = make_server(make_application(services), web)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)

@@ -176,6 +176,7 @@ class Settings(BaseModel):
     python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
     javascript_timeout_s: Number = _number(10, 0.1, 86_400, "time a JavaScript run has unless it asks for another")
     max_timeout_s: Number = _number(300, 0.1, 86_400, "longest time a request may ask for")
+    notebook_timeout_s: Number = _number(600, 1, 86_400, "time a whole notebook has that is executed in one request")
     interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
     rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")

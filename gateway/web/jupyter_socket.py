@@ -57,9 +57,10 @@ class KernelChannels(Socket):
         self._kernel.disconnect(self)
 
     def _find_token(self) -> str:
-        headers, path = self.request.headers.get_list("Authorization"), self.parts.get(guard.PATH_TOKEN)
-        if path and not headers:
-            return find_token(headers, [], path)
+        headers = self.request.headers.get_list("Authorization")
+        path, queries = self.parts.get(guard.PATH_TOKEN), self.get_query_arguments("token")
+        if path or headers:
+            return find_token(headers, queries, path)
         return super()._find_token()
 
     def _failure_body(self, error: GatewayError) -> bytes:
