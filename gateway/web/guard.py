@@ -108,7 +108,8 @@ def check_framing(version: str, lengths: Sequence[str], codings: Sequence[str]) 
 
 def check_content(content_type: str | None, encoding: str | None) -> None:
     """Accept a body declared as plain JSON in UTF-8; a form post, which any web page can send, is refused."""
-    check_encoding(encoding)
+    if encoding is not None and encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
     if content_type is None:
         raise UnsupportedMediaType("The body needs the header 'Content-Type: application/json'.")
     kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
@@ -119,12 +120,6 @@ def check_content(content_type: str | None, encoding: str | None) -> None:
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
-
-
-def check_encoding(encoding: str | None) -> None:
-    """Accept a body that is not compressed."""
-    if encoding is not None and encoding.strip().lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
 
 
 def shown_path(path: str) -> str:

@@ -21,7 +21,7 @@ class JupyterEndpoint(Endpoint):
     """One address of the Jupyter API."""
 
     takes_query_token = True
-    takes_body = False
+    takes_body = False  # or rather: clients send JSON under any Content-Type or none; a page without a token can't
 
     def _find_token(self) -> str:
         """The token from the header, from the query (``?token=``), or from the start of the address (``/t/TOKEN/api``).
@@ -37,10 +37,6 @@ class JupyterEndpoint(Endpoint):
     def _is_preflight(self) -> bool:
         """Every OPTIONS request asks what may be sent here, and needs no token."""
         return self.request.method == "OPTIONS"
-
-    def _check_content(self) -> None:
-        """Clients send JSON under any Content-Type or none. No web page can do harm with that: it has no token."""
-        guard.check_encoding(self.request.headers.get("Content-Encoding"))
 
     def _failure_body(self, error: GatewayError) -> bytes:
         """The form of all errors, and beside it what Jupyter clients look for."""
