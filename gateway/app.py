@@ -34,6 +34,7 @@ from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.live_runs import LiveRuns, LiveSettings
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
@@ -101,19 +102,23 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     pool = _make_pool(settings, launcher, metrics, stack)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
+    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
         settings=_web_settings(settings),
         keys=Admission(keys, settings.requests_per_minute),
-        runner=LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs),
+        runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
         health=Health(source),
         gallery=Gallery({"python"}),
         metrics=metrics,
+        live=live,
     )
     server = make_server(make_application(services), services.settings)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
+    stack.push_async_callback(live.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)

@@ -61,7 +61,7 @@ def _digits(value: int) -> str:
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
     """A run's answer: the seed guide's fields, and beside them what it left out."""
-    charts: list[Json] = [_chart(display) for display in result.displays if is_chart(display)]
+    charts: list[Json] = [describe_chart(display) for display in result.displays if is_chart(display)]
     answer: dict[str, Json] = {
         "success": result.success,
         "output": result.output,
@@ -100,7 +100,7 @@ def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
     }
 
 
-def _chart(display: Display) -> dict[str, Json]:
+def describe_chart(display: Display) -> dict[str, Json]:
     """The best picture of *display* as base64, ready for a data URI; SVG also as text."""
     kind = chart_type(display)
     text = str(display.data[kind]) if kind else ""

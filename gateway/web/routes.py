@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import pages, runs, wire
+from gateway.web import pages, runs, streams, wire
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.openapi import ApiDescription
 from gateway.web.services import Services
@@ -55,7 +55,7 @@ class SocketRoute:
     socket: type[Socket]
 
 
-SOCKETS: tuple[SocketRoute, ...] = ()
+SOCKETS: tuple[SocketRoute, ...] = (SocketRoute(f"{BASE}/stream", streams.OneRun),)
 
 
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:

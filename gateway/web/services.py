@@ -10,6 +10,7 @@ from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.live_runs import LiveRuns
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.web.guard import LOCAL_HOSTS
 from gateway.web.wire import Timeouts
@@ -102,6 +103,7 @@ class Services:
     health: Health
     gallery: Gallery
     metrics: Metrics
+    live: LiveRuns
 
 
 Answer = dict[str, Json]

@@ -18,6 +18,7 @@ from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.live_runs import LiveRuns
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
@@ -166,7 +167,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics)
+    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, LiveRuns(runner))
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
