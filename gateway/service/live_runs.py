@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -149,16 +149,15 @@ class LiveRun:
     def go(self, runs: Runs) -> asyncio.Task[None]:
         """Begin. The task never fails; it is the caller's to await."""
         self._add(Accepted(self.run_id))
-        plan, request = self._plan, replace(self._plan.request, control=self._control)
-        run = runs.run(request, plan.caller, plan.run_id, plan.allowance, self._take)
-        self._task = asyncio.create_task(self._await_end(run))
+        self._task = asyncio.create_task(self._run(runs))
         self._task.add_done_callback(self._close)
         self._start_timer()
         return self._task
 
-    async def _await_end(self, run: Coroutine[None, None, Result]) -> None:
+    async def _run(self, runs: Runs) -> None:
+        plan, request = self._plan, replace(self._plan.request, control=self._control)
         try:
-            self._finish(await run)
+            self._finish(await runs.run(request, plan.caller, plan.run_id, plan.allowance, self._take))
         except GatewayError as error:
             self._refuse(error, Refused(type(error).__name__, error.message, error.code))
         except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
