@@ -62,7 +62,7 @@ class LiveRun:
     def __init__(self, plan: Plan, grace_s: float) -> None:
         self.key_id = plan.caller.key_id
         self.run_id = plan.run_id
-        self.task = plan.request.task
+        self.request = plan.request
         self.label = plan.label
         self._plan = plan
         allowance = plan.allowance

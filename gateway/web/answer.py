@@ -14,7 +14,7 @@ import orjson
 
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.strict import clean_text
-from gateway.service.runner import chart_type, is_chart
+from gateway.service.runner import RunRequest, chart_type, is_chart
 
 SAFE_INT = 2**53 - 1
 DEPTH = 100
@@ -84,6 +84,14 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
     }
     if task == "chart":
         answer["chart"] = charts[0] if charts else None
+    return answer
+
+
+def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
+    """The answer to *request*: a run's, and in a session also which one and the number of the run in it."""
+    answer = describe_run(request.task, result)
+    if request.session:
+        answer |= {"sessionId": request.session, "executionCount": result.execution_count}
     return answer
 
 

@@ -6,19 +6,19 @@ from typing import assert_never
 
 from gateway.core.errors import GatewayError
 from gateway.core.event_log import Accepted, Done, Entry, Gap, Item, Refused, Started
-from gateway.core.model import Cleared, Display, Finished, Json, Raised, Report, Result, Task, Text
-from gateway.service.runner import chart_type
-from gateway.web.answer import describe_chart, describe_failure, describe_raised, describe_run
+from gateway.core.model import Cleared, Display, Finished, Json, Raised, Report, Result, Text
+from gateway.service.runner import RunRequest, chart_type
+from gateway.web.answer import describe_answer, describe_chart, describe_failure, describe_raised
 
 OUTPUT_FIELDS = ("output", "stdout", "stderr", "results", "charts", "chart")
 """What a run's answer has beside what *done* tells; all of it came before, as events."""
 
 
-def describe(found: Entry | Gap, task: Task) -> dict[str, Json]:
+def describe(found: Entry | Gap, request: RunRequest) -> dict[str, Json]:
     """One event: *type* and *seq*, and what belongs to its type. A gap has the number of the last event it stands for."""
     if isinstance(found, Gap):
         return {"type": "gap", "seq": found.last, "from": found.first, "to": found.last}
-    kind, fields = _describe_item(found.item, task)
+    kind, fields = _describe_item(found.item, request)
     return {"type": kind, "seq": found.seq, **fields}
 
 
@@ -27,7 +27,7 @@ def describe_refusal(error: GatewayError) -> dict[str, Json]:
     return {"type": "error", "error": describe_failure(type(error).__name__, error.message, error.code)["error"]}
 
 
-def _describe_item(item: Item, task: Task) -> tuple[str, dict[str, Json]]:
+def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json]]:
     match item:
         case Accepted(run_id):
             return "accepted", {"runId": run_id}
@@ -42,7 +42,7 @@ def _describe_item(item: Item, task: Task) -> tuple[str, dict[str, Json]]:
         case Raised():
             return "error", {"error": describe_raised(item)}
         case Done(result):
-            return "done", describe_end(task, result)
+            return "done", describe_end(request, result)
         case Refused(kind, message, code):
             return "error", {"error": describe_failure(kind, message, code)["error"]}
         case Report() | Finished():
@@ -64,7 +64,7 @@ def _describe_display(display: Display) -> tuple[str, dict[str, Json]]:
     return "chart", {**describe_chart(display), **fields}
 
 
-def describe_end(task: Task, result: Result) -> dict[str, Json]:
+def describe_end(request: RunRequest, result: Result) -> dict[str, Json]:
     """How the run went: its answer without what was shown, which the events before have told."""
-    told = describe_run(task, result)
+    told = describe_answer(request, result)
     return {name: value for name, value in told.items() if name not in OUTPUT_FIELDS}

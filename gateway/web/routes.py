@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import pages, runs, streams, wire
+from gateway.web import pages, runs, sessions, streams, wire, wire_sessions
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.openapi import ApiDescription
 from gateway.web.services import Services
 from gateway.web.socket import Socket
 
 BASE = "/code-interpreter"
+SESSION = f"{BASE}/sessions/{{session_id}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ ROUTES = (
     Route(f"{BASE}/analyze", runs.Analyses, "Run", wire.AnalyzeBody),
     Route(f"{BASE}/math", runs.MathRuns, "Run", wire.MathBody),
     Route(f"{BASE}/install", runs.Installs, "Installed", wire.InstallBody),
+    Route(f"{BASE}/sessions", sessions.SessionTable, "Session", wire_sessions.NewSessionBody),
+    Route(SESSION, sessions.OneSession, "Session"),
+    Route(f"{SESSION}/execute", sessions.SessionRuns, "SessionRun", wire_sessions.ExecuteBody),
+    Route(f"{SESSION}/interrupt", sessions.SessionInterrupt, "Interrupted"),
+    Route(f"{SESSION}/restart", sessions.SessionRestart, "Session"),
+    Route(f"{SESSION}/variables", sessions.SessionVariables, "Variables"),
     Route(f"{BASE}/history", pages.HistoryList, "History"),
     Route(f"{BASE}/health", pages.HealthCheck, "Health"),
     Route(f"{BASE}/examples", pages.Examples, "Object"),
@@ -55,7 +62,10 @@ class SocketRoute:
     socket: type[Socket]
 
 
-SOCKETS: tuple[SocketRoute, ...] = (SocketRoute(f"{BASE}/stream", streams.OneRun),)
+SOCKETS = (
+    SocketRoute(f"{BASE}/stream", streams.OneRun),
+    SocketRoute(f"{SESSION}/stream", streams.SessionStream),
+)
 
 
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway.core.errors import NotImplementedYet
 from gateway.service.live_runs import Plan
-from gateway.service.runner import RunRequest
+from gateway.service.runner import Allowance, RunRequest
 from gateway.web import sse, wire
-from gateway.web.answer import describe_run
+from gateway.web.answer import describe_answer
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 from gateway.web.terms import Terms
@@ -26,15 +26,25 @@ class RunEndpoint(Endpoint):
         """The timeouts this caller's Python may have."""
         return self._terms.python
 
+    @property
+    def _javascript(self) -> Timeouts:
+        """The timeouts this caller's JavaScript may have."""
+        return self._terms.javascript
+
+    @property
+    def _allowance(self) -> Allowance:
+        """How much this caller's runs may print."""
+        return self._terms.allowance
+
     async def _run(self, request: RunRequest) -> Answer | Reply:
         if sse.is_asked_for(self.request.headers.get("Accept", "")):
             return await self._stream_run(request)
-        result = await self.services.runner.run(request, self.caller, self.run_id, self._terms.allowance)
-        return describe_run(request.task, result)
+        result = await self.services.runner.run(request, self.caller, self.run_id, self._allowance)
+        return describe_answer(request, result)
 
     async def _stream_run(self, request: RunRequest) -> Reply:
         """The run as server-sent events; what keeps it from beginning is an error like any other."""
-        plan = Plan(request, self.caller, self.run_id, self._terms.allowance)
+        plan = Plan(request, self.caller, self.run_id, self._allowance)
         run = self.services.live.start(plan, grace_s=0)
         with run.reading():
             await run.begun()

@@ -41,4 +41,4 @@ async def stream(run: LiveRun, keepalive_s: float = KEEPALIVE_S) -> AsyncIterato
         if found is None:
             return
         seq = found.seq
-        yield encode(seq, events.describe(found, run.task))
+        yield encode(seq, events.describe(found, run.request))

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import assert_never
 
-from gateway.core.errors import BadRequest, Conflict, GatewayError, TooManyRequests, Unauthorized
+from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
 from gateway.core.model import Json
 from gateway.service.live_runs import LiveRun, Plan
 from gateway.web import answer, events, wire_stream
@@ -43,7 +43,7 @@ class Stream(Socket):
         run_id = self.get_query_argument("run", "")
         if run_id or self.get_query_arguments("after"):
             resume = wire_stream.parse_resume(run_id, self.get_query_argument("after", "0"))
-            self.services.live.find(run_id, self.caller).check(resume.after)
+            self.find(run_id).check(resume.after)
             self._resumes.append(resume)
 
     async def on_start(self) -> None:
@@ -79,11 +79,15 @@ class Stream(Socket):
             case Interrupt(run_id):
                 await self.interrupt(run_id)
             case Resume(run_id, after):
-                run = self.services.live.find(run_id, self.caller)
+                run = self.find(run_id)
                 run.check(after)
                 self._follow(run, after)
             case _ as never:
                 assert_never(never)
+
+    def find(self, run_id: str) -> LiveRun:
+        """A run of this caller, to be followed or stopped here; raises NotFound."""
+        return self.services.live.find(run_id, self.caller)
 
     def execute(self, said: Execute, run_id: str = "") -> None:
         """Begin a run and follow it."""
@@ -97,7 +101,7 @@ class Stream(Socket):
         """Stop one of the runs followed here: the named one, or else the oldest; nothing when there is none."""
         run = self._followed.get(run_id) if run_id else next(iter(self._followed.values()), None)
         if run_id and run is None:
-            run = self.services.live.find(run_id, self.caller)
+            run = self.find(run_id)
         if run is not None:
             await run.interrupt()
 
@@ -120,7 +124,7 @@ class Stream(Socket):
             with run.reading():
                 while (found := await run.next_after(after)) is not None:
                     after = found.seq
-                    if not await self._tell({**events.describe(found, run.task), **self.names(run)}):
+                    if not await self._tell({**events.describe(found, run.request), **self.names(run)}):
                         return
         finally:
             self._followed.pop(run.run_id, None)
@@ -178,3 +182,36 @@ class OneRun(Stream):
     def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
+
+
+class SessionStream(Stream):
+    """Runs in one session, as many as are asked for; each event names its run."""
+
+    def initialize(self, services: Services, route: str) -> None:
+        super().initialize(services, route)
+        self._session = ""
+        self._language = "python"
+
+    async def on_check(self) -> None:
+        view = self.services.sessions.show(self.parts["session_id"], self.caller)
+        self._session, self._language = view.id, view.language
+        await super().on_check()
+
+    def parse(self, message: str | bytes) -> Said:
+        return wire_stream.parse_message(message, self.terms, language=self._language, session=self._session)
+
+    def find(self, run_id: str) -> LiveRun:
+        run = super().find(run_id)
+        if run.request.session != self._session:
+            raise NotFound("There is no such run in this session.")
+        return run
+
+    async def interrupt(self, run_id: str) -> None:
+        """Without a name whatever runs in the session, also what another connection sent."""
+        if run_id:
+            await super().interrupt(run_id)
+        else:
+            await self.services.sessions.interrupt(self._session, self.caller)
+
+    def names(self, run: LiveRun) -> dict[str, Json]:
+        return {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -82,8 +82,10 @@ def _parse_execute(fields: dict[str, Json], kind: str, terms: Terms, language: s
     label = _text(fields, "id", MAX_ID_CHARS)
     fields.pop("id", None)
     task = _task(kind, fields.pop("language", None), language)
-    request = _PARSERS[task](orjson.dumps(fields), terms.javascript if task == "javascript" else terms.python)
-    return Execute(replace(request, session=session) if session else request, label)
+    if session and fields.setdefault("session", session) != session:
+        raise BadRequest("This connection's runs are in its own session: leave session out.")
+    parse, timeouts = _PARSERS[task], terms.javascript if task == "javascript" else terms.python
+    return Execute(parse(orjson.dumps(fields), timeouts), label)
 
 
 def _task(kind: str, asked: Json, language: str) -> str:

@@ -13,16 +13,18 @@ from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from gateway.core.errors import Unauthorized
+from gateway.core.errors import NotFound, Unauthorized
 from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.live_runs import LiveRuns
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.service.sessions import NewSession, SessionView
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
+from kernels.contract import Language
 
 TOKEN = "a-token-that-is-right"
 
@@ -74,6 +76,40 @@ class FakeHistory:
 
 
 @dataclass
+class FakeSessions:
+    """One session, of the name *there*; keeps what it was asked."""
+
+    asked: list[tuple[str, object]] = field(default_factory=list)
+    language: Language = "python"
+
+    def view(self, session_id: str = "there") -> SessionView:
+        return SessionView(session_id, "n", self.language, "idle", 1.0, 2.0, 1800.0, 30.0, 3, 0, "", 1802.0)
+
+    async def create(self, asked: NewSession, caller: Caller) -> SessionView:
+        self.asked.append(("create", asked))
+        return self.view()
+
+    def list(self, caller: Caller) -> Sequence[SessionView]:
+        return [self.view()]
+
+    def show(self, session_id: str, caller: Caller) -> SessionView:
+        if session_id != "there":
+            raise NotFound("There is no such session.")
+        return self.view()
+
+    async def delete(self, session_id: str, caller: Caller) -> None:
+        self.asked.append(("delete", self.show(session_id, caller).id))
+
+    async def interrupt(self, session_id: str, caller: Caller) -> bool:
+        self.asked.append(("interrupt", self.show(session_id, caller).id))
+        return True
+
+    async def restart(self, session_id: str, caller: Caller) -> SessionView:
+        self.asked.append(("restart", session_id))
+        return self.show(session_id, caller)
+
+
+@dataclass
 class FakeHealth:
     now: HealthReport
 
@@ -107,6 +143,7 @@ class Gateway:
     health: FakeHealth
     metrics: FakeMetrics
     server: Server
+    sessions: FakeSessions
     clients: list[WebSocketClientConnection] = field(default_factory=list)
 
     async def connect(
@@ -167,11 +204,14 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, LiveRuns(runner))
+    sessions = FakeSessions()
+    services = Services(
+        settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions, LiveRuns(runner)
+    )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
-    gateway = Gateway(port, services, runner, history, health, metrics, server)
+    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions)
     try:
         yield gateway
     finally:
