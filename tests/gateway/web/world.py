@@ -13,7 +13,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from gateway.core.errors import NotFound, Unauthorized
+from gateway.core.errors import GatewayError, NotFound, Unauthorized
 from gateway.core.model import Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
 from gateway.service.examples import Gallery
@@ -22,6 +22,7 @@ from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
 from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.seats import Seats
@@ -116,10 +117,15 @@ class FakeSessions:
 
 @dataclass
 class FakeNotebooks:
-    """Gives back what it was asked to execute as if each cell had printed itself, unless *error* stops it."""
+    """Gives back what it was asked to execute as if each cell had printed itself, stopped by *error*.
+
+    *refusal* is raised before the first cell, *later* after the last.
+    """
 
     asked: list[NotebookRequest] = field(default_factory=list)
     error: Raised | None = None
+    refusal: GatewayError | None = None
+    later: GatewayError | None = None
 
     def export(self, session_id: str, caller: Caller) -> Notebook:
         if session_id != "there":
@@ -131,10 +137,14 @@ class FakeNotebooks:
         self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
     ) -> Executed:
         self.asked.append(asked)
+        if self.refusal is not None:
+            raise self.refusal
         for index, cell in enumerate(asked.notebook.cells):
             on_progress(CellStarted(index, cell.cell_id))
             on_progress(Text("stdout", cell.source))
             on_progress(CellDone(index, cell.cell_id, ok(RunRequest("python", cell.source, 1.0))))
+        if self.later is not None:
+            raise self.later
         return Executed(asked.notebook, ran=len(asked.notebook.cells), failed=0, wall_s=0.5, error=self.error)
 
 
@@ -248,6 +258,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         sessions,
         jupyter,
         JupyterSessions(jupyter),
+        LiveRuns(runner),
         notebooks,
     )
     server = make_server(make_application(services, sockets), settings)
