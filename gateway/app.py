@@ -39,6 +39,7 @@ from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.live_runs import LiveRuns, LiveSettings
 from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
@@ -115,6 +116,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     web = _web_settings(settings)
+    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
         settings=web,
         keys=Admission(keys, settings.requests_per_minute),
@@ -128,12 +130,14 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
+        live=live,
     )
     server = make_server(make_application(services), web)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
     stack.push_async_callback(jupyter.close)
+    stack.push_async_callback(live.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import guard, jupyter_rest, notebooks, pages, runs, sessions, wire, wire_notebooks, wire_sessions
+from gateway.web import guard, jupyter_rest, notebooks, pages, runs, sessions, streams, wire, wire_notebooks, wire_sessions
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.jupyter_socket import KernelChannels
 from gateway.web.openapi import ApiDescription
@@ -80,7 +80,11 @@ class SocketRoute:
     socket: type[Socket]
 
 
-SOCKETS: tuple[SocketRoute, ...] = (SocketRoute(f"{KERNEL}/channels", KernelChannels),)
+SOCKETS = (
+    SocketRoute(f"{BASE}/stream", streams.OneRun),
+    SocketRoute(f"{SESSION}/stream", streams.SessionStream),
+    SocketRoute(f"{KERNEL}/channels", KernelChannels),
+)
 
 
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
