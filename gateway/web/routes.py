@@ -59,7 +59,7 @@ class SocketRoute:
     """One address that speaks WebSocket; *path* as in Route."""
 
     path: str
-    socket: type[Socket]
+    endpoint: type[Socket]
 
 
 SOCKETS = (
@@ -70,7 +70,7 @@ SOCKETS = (
 
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
     """The Tornado application that serves ROUTES and *sockets*; everything else gets the same checks and errors."""
-    served = [(route.path, route.endpoint) for route in ROUTES] + [(route.path, route.socket) for route in sockets]
+    served = [(route.path, route.endpoint) for route in ROUTES] + [(route.path, route.endpoint) for route in sockets]
     return Application(
         [(pattern_of(path), handler, {"services": services, "route": path}) for path, handler in served],
         default_handler_class=Unknown,
