@@ -18,6 +18,7 @@ from gateway.core.errors import Unavailable
 from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.floor import LevelFloor
+from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
 from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
@@ -29,6 +30,7 @@ from gateway.service.health import Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
+from gateway.service.jupyter_allowed import AllowedSpecs
 from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
 from gateway.service.jupyter_pool import PoolSource
 from gateway.service.jupyter_sessions import JupyterSessions
@@ -108,7 +110,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     pool = _make_pool(settings, launcher, metrics, stack)
     seats = _make_seats(settings)
     sessions = _make_sessions(settings, pool, seats, gate, metrics)
-    jupyter = _make_jupyter(settings, pool, seats, gate)
+    allowed = _allow_kernelspecs(settings, stack)
+    jupyter = _make_jupyter(settings, pool, seats, gate, allowed)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
@@ -120,7 +123,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
-        health=Health(source),
+        health=Health(source, [spec.name for spec in allowed.specs()]),
         gallery=Gallery({"python"}),
         metrics=metrics,
         sessions=sessions,
@@ -205,11 +208,23 @@ def _make_seats(settings: Settings) -> Seats:
     return Seats(settings.sessions_per_key, room)
 
 
-def _make_jupyter(settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate) -> JupyterKernels:
-    """The kernels of the Jupyter API, on kernels of *pool*."""
+def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpecs:
+    """Where kernels come from that are not ours."""
+    try:
+        allowed = AllowedSpecs.find(settings.allowed_kernelspecs, state.instance_name(settings.state_dir))
+    except NoSpec as error:
+        raise StartError(f"allowed_kernelspecs: {error}") from None
+    stack.push_async_callback(allowed.close)
+    return allowed
+
+
+def _make_jupyter(
+    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, allowed: AllowedSpecs
+) -> JupyterKernels:
+    """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
     source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
     kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
-    return JupyterKernels([source], seats, gate, kept)
+    return JupyterKernels([source, allowed], seats, gate, kept)
 
 
 def _make_sessions(

@@ -83,6 +83,7 @@ IsolationLevel = Annotated[Level, BeforeValidator(_parse_level)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
 Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
 
+SpecName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9:._-]{1,255}|\*)$"), AfterValidator(str.lower)]
 Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9:.\[\]_-]{1,255}$")]
@@ -163,6 +164,11 @@ class Settings(BaseModel):
         (),
         description="variables Jupyter clients may set for their kernels, beside those named KERNEL_...",
         json_schema_extra={"allowed": "names with commas between them", "shown": "none"},
+    )
+    allowed_kernelspecs: Annotated[tuple[SpecName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="kernelspecs of this machine that Jupyter clients may start; their kernels are NOT sandboxed",
+        json_schema_extra={"allowed": "names as `jupyter kernelspec list` shows them, with commas", "shown": "none"},
     )
     transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results remembered of each session")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")

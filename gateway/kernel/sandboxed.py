@@ -26,6 +26,8 @@ from kernels.contract import ContractError, Language, Level, Policy
 LANGUAGES: Final = ("python", "javascript")
 LIMITS: Final = ("memory_mb", "work_mb", "tmp_mb", "shm_mb", "processes", "open_files", "cpu_cores")
 """The settings that a kernelspec may have in `limits`."""
+MEMORY_MB: Final = 4_194_304
+"""No bound of ours on the memory of all kernels: there is no pool."""
 ENDS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP, signal.SIGABRT})
 NOT_PASSED: Final = ("JPY_", "PYTHON", "LD_")
 
@@ -149,7 +151,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             if name not in LIMITS:
                 raise ValueError(f"the kernelspec's limits have {name!r}: use {', '.join(LIMITS)}")
         try:
-            return Settings(**limits).policy()
+            return Settings(**limits, pool_memory_mb=MEMORY_MB).policy()
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             where = ".".join(["limits", *map(str, problem["loc"])])

@@ -173,7 +173,9 @@ ANSWERS: dict[str, Json] = {
             )
         ),
     ),
-    "Health": _object("status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT),
+    "Health": _object(
+        "status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT, notSandboxed=_list(TEXT)
+    ),
     "Session": SESSION,
     "SessionRun": _object(
         " ".join([*RUN_FIELDS, "sessionId", "executionCount"]), **RUN_FIELDS, sessionId=TEXT, executionCount=WHOLE

@@ -14,7 +14,7 @@ from tornado.testing import bind_unused_port
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from gateway.core.errors import GatewayError, NotFound, Unauthorized
-from gateway.core.model import Json, OnEvent, Raised, Result, Text
+from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
 from gateway.service.examples import Gallery
 from gateway.service.gate import Gate
@@ -45,6 +45,13 @@ class FakeRunner:
     waits_for: asyncio.Event | None = None
     started: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    events: Sequence[Event] = ()
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def interrupt(self) -> None:
+        self.interrupted.set()
+        if self.waits_for is not None:
+            self.waits_for.set()
 
     async def run(
         self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
@@ -53,8 +60,12 @@ class FakeRunner:
         self.allowances.append(allowance)
         self.started.set()
         try:
-            if self.waits_for is not None:
-                await self.waits_for.wait()
+            with request.control.holding(self):  # type: ignore[arg-type]  # a kernel that only stops
+                for event in self.events:
+                    assert on_event is not None
+                    on_event(event)
+                if self.waits_for is not None:
+                    await self.waits_for.wait()
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -269,7 +280,10 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         yield gateway
     finally:
         for client in gateway.clients:
+            protocol = client.protocol
             client.close()
+            if protocol is not None:
+                protocol.stream.close()  # type: ignore[union-attr]  # one that was open has it
         server.stop()
         await server.close_all_connections()
 
