@@ -57,7 +57,7 @@ def _preload() -> dict[str, str]:
     """Import everything and answer with the versions; ends the process, saying what is missing, when a package is."""
     try:
         preload = importlib.import_module("kernels.python.preload")
-        packages: dict[str, str] = preload.preload()
+        packages: dict[str, str] = preload.preload(_prepare_javascript)
     except ModuleNotFoundError as error:
         sys.stderr.write(
             f"the kernels' environment has no {error.name}: install what requirements/kernels.txt lists there\n"
@@ -65,6 +65,13 @@ def _preload() -> dict[str, str]:
         sys.stderr.flush()
         os._exit(PACKAGE_MISSING)
     return packages
+
+
+def _prepare_javascript() -> dict[str, str]:
+    """Have a JavaScript kernel at rest as well, and everything imported that it needs, where there is a Node."""
+    importlib.import_module("kernels.node.child")
+    versions: dict[str, str] = importlib.import_module("kernels.node.parts").prepare()
+    return versions
 
 
 def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: tuple[str, ...]) -> None:
@@ -141,7 +148,14 @@ def _run_kernel(fork: Fork, channels: dict[str, int]) -> None:
     """Run the kernel of the language asked for until it is told to end."""
     child = importlib.import_module(f"kernels.{'python' if fork.language == 'python' else 'node'}.child")
     child.main(
-        child.ChildStart(kernel_id=fork.kernel_id, key=fork.key, fds=channels, env=dict(fork.env), work_dir=fork.work_dir)
+        child.ChildStart(
+            kernel_id=fork.kernel_id,
+            key=fork.key,
+            fds=channels,
+            env=dict(fork.env),
+            work_dir=fork.work_dir,
+            memory_bytes=fork.policy.memory_bytes,
+        )
     )
 
 
