@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
 from gateway.service.gate import Gate, GatedInstalls, GatedRuns
-from gateway.service.health import Health
+from gateway.service.health import NODE, Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
@@ -48,7 +49,7 @@ from gateway.web.routes import make_application
 from gateway.web.server import make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
-from kernels.contract import MIB, Level
+from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
@@ -98,8 +99,9 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
-    pool = _make_pool(settings, launcher, metrics, stack)
-    sessions = _make_sessions(settings, pool, gate, metrics)
+    languages = _languages(ready)
+    pool = _make_pool(settings, languages, launcher, metrics, stack)
+    sessions = _make_sessions(settings, languages, pool, gate, metrics)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     services = Services(
@@ -109,7 +111,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
         health=Health(source),
-        gallery=Gallery({"python"}),
+        gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,
     )
@@ -121,7 +123,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
     port = int(sockets[0].getsockname()[1])
-    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token))
+    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token, ready.packages.get(NODE)))
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
     return await _drain(server, gate, settings.drain_s)
@@ -169,20 +171,22 @@ def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -
 
 
 def _make_pool(
-    settings: Settings, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings, languages: Collection[Language], launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
 ) -> KernelPool[KernelClient]:
     """The pool, not filled yet; who opens it closes it, before the messaging context goes."""
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
-    pool = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
+    pool = KernelPool(starter, _pool_settings(settings, languages), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
 
 
-def _make_sessions(settings: Settings, pool: KernelPool[KernelClient], gate: Gate, metrics: Metrics) -> Sessions:
+def _make_sessions(
+    settings: Settings, languages: Collection[Language], pool: KernelPool[KernelClient], gate: Gate, metrics: Metrics
+) -> Sessions:
     """The table of sessions, on kernels of *pool*; at least one kernel is always left to runs without a session."""
-    pooled = _pool_settings(settings)
+    pooled = _pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
     seats = Seats(settings.sessions_per_key, room)
@@ -232,10 +236,16 @@ def _shed_privileges() -> None:
     sysc.capset(0, permitted, inheritable)
 
 
-def _pool_settings(settings: Settings) -> PoolSettings:
+def _languages(ready: Ready) -> tuple[Language, ...]:
+    """Those that kernels can be had for, as the spawner told of their environment."""
+    return ("python", "javascript") if NODE in ready.packages else ("python",)
+
+
+def _pool_settings(settings: Settings, languages: Collection[Language]) -> PoolSettings:
+    minimum: dict[Language, int] = {"python": settings.pool_min, "javascript": settings.pool_min_javascript}
     limits = Limits(kernels=settings.max_kernels, memory_bytes=settings.pool_memory_mb * MIB)
     return PoolSettings(
-        minimum={"python": settings.pool_min},
+        minimum={language: minimum[language] for language in languages},
         maximum_idle=settings.pool_max,
         policy=settings.policy(),
         limits=limits,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
-from kernels.contract import Ready
+from kernels.contract import Language, Ready
+
+NODE = "Node.js"
+"""What Node's version is told under, among those of the packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,8 @@ class HealthReport:
     available: bool
     python_version: str
     isolation: str
+    has_javascript: bool = False
+    javascript_version: str = "unknown"
 
 
 class Source(Protocol):
@@ -24,6 +29,9 @@ class Source(Protocol):
     @property
     def ready(self) -> Ready:
         """What the spawner said of itself. Raises Unavailable while there is none."""
+
+    def starts(self, language: Language) -> bool:
+        """Whether kernels of *language* start."""
 
 
 class Health:
@@ -38,6 +46,13 @@ class Health:
         try:
             ready = self._source.ready
         except Unavailable:
-            return HealthReport(False, self._last.python_version, self._last.isolation)
-        self._last = HealthReport(True, f"Python {ready.python_version}", ready.level)
+            return replace(self._last, available=False, has_javascript=False)
+        node = ready.packages.get(NODE)
+        self._last = HealthReport(
+            True,
+            f"Python {ready.python_version}",
+            ready.level,
+            node is not None and self._source.starts("javascript"),
+            f"Node.js {node}" if node else "unknown",
+        )
         return self._last

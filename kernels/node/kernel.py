@@ -13,12 +13,13 @@ from ipykernel.kernelbase import Kernel as BaseKernel
 
 from kernels.node.binary import Node
 from kernels.node.process import Broken, Frame, NodeProcess
+from kernels.python import setup
 from kernels.python.publisher import Publisher
 from kernels.python.served import NoShellThread, Served
 from kernels.python.streams import Record, Stream
 from kernels.python.tracebacks import Failure
 
-TASK = "javascript"
+TASKS = ("javascript", "setup", "variables")
 INTERRUPT_AGAIN_S = 0.05
 LAST_WORDS_S = 0.5
 STREAMS = {"o": "stdout", "e": "stderr"}
@@ -28,17 +29,19 @@ STREAMS = {"o": "stdout", "e": "stderr"}
 class Request:
     """The omega metadata of one request, checked. *is_cell*: declarations stay, and the last value is the result."""
 
+    task: str
+    inputs: dict[str, Any]
     is_cell: bool
     wants_variables: bool
 
 
 def parse(omega: Any) -> Request | None:
     """The Request in a message's metadata, or None for a plain client's message."""
-    if not isinstance(omega, dict) or omega.get("task") != TASK:
+    if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
-    inputs = omega.get("inputs")
-    is_cell = isinstance(inputs, dict) and inputs.get("mode") == "cell"
-    return Request(is_cell, bool(omega.get("variables", True)))
+    given = omega.get("inputs")
+    inputs = given if isinstance(given, dict) else {}
+    return Request(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
 
 
 class Kernel(Served, BaseKernel):
@@ -182,20 +185,42 @@ class Kernel(Served, BaseKernel):
     ) -> dict[str, Any]:
         """Run *code* and answer with the content of the reply."""
         request = parse((cell_meta or {}).get("omega"))
-        ours = request or Request(is_cell=True, wants_variables=False)
-        self._runs += not silent
-        answer = await self._ask(
-            "run",
-            code=code,
-            mode="cell" if ours.is_cell else "body",
-            variables=ours.wants_variables,
-            json=request is not None,
-            count=max(1, self._runs),
-        )
+        match request:
+            case Request(task="setup"):
+                answer = await self._set_up(request.inputs)
+            case Request(task="variables"):
+                answer = await self._ask("variables")
+            case _:
+                self._runs += not silent
+                answer = await self._run(code, request)
         self._take_errors_if_alive()
         if request is not None:
             self._omega = _metadata(answer)
         return self._reply(answer, silent)
+
+    async def _run(self, code: str, request: Request | None) -> dict[str, Any]:
+        return await self._ask(
+            "run",
+            code=code,
+            mode="cell" if request is None or request.is_cell else "body",
+            variables=request is not None and request.wants_variables,
+            json=request is not None,
+            count=max(1, self._runs),
+        )
+
+    async def _set_up(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Environment and directory of a session; code has no use for either but for the time zone."""
+        env, cwd = inputs.get("env"), inputs.get("cwd")
+        kept = (
+            {name: str(value) for name, value in env.items() if not name.startswith("NODE_")}
+            if isinstance(env, dict)
+            else {}
+        )
+        try:
+            place = setup.make(cwd) if isinstance(cwd, str) and cwd else None
+        except setup.SetupError as error:
+            return {"failure": {"ename": "SetupError", "evalue": str(error), "traceback": ""}}
+        return await self._ask("setup", env=kept, cwd=place)
 
     def _take_errors_if_alive(self) -> None:
         if self._process is not None:
@@ -258,9 +283,7 @@ def _failure(said: Any) -> Failure | None:
 
 
 def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: answer[name] for name in ("variables", "usage", "is_last") if name in answer}
-    value = answer.get("value")
-    return {**told, "return_value": value} if "value" in answer else told
+    return {name: answer[name] for name in ("variables", "usage", "is_last", "return_value") if name in answer}
 
 
 def _in_units(code: str, characters: int) -> int:

@@ -32,7 +32,7 @@ _made: list[Parts] = []
 
 
 def prepare() -> dict[str, str]:
-    """Build the kernel at rest. Call once, in the zygote. Answers with Node's version, or with nothing when there is none."""
+    """Build the kernel at rest; once, in the zygote. Answers with Node's version, or with nothing when there is none."""
     node = find()
     if node is None:
         return {}

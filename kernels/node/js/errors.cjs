@@ -13,7 +13,7 @@ function failure(ename, evalue, traceback = `${ename}: ${evalue}`) {
   return { ename, evalue, traceback: cut(traceback, TRACEBACK_CHARS) };
 }
 
-const INTERRUPTED = failure('KeyboardInterrupt', 'Execution was interrupted');
+const INTERRUPTED = failure('KeyboardInterrupt', 'Execution was interrupted', '');
 const NEVER = failure(
   'UnsettledPromiseError',
   'The code awaits a promise that nothing can settle any more: there are no timers and no input or output to wait for here',

@@ -3,12 +3,15 @@
 //
 // Node has nothing to do between requests. Its event loop ends whenever all is done, and `beforeExit` then waits for the next
 // request: so that nothing of one run goes on during the next, and a promise that nothing can settle is found at once.
+const fs = require('node:fs');
 const frames = require('./frames.cjs');
 const assist = require('./assist.cjs');
 const { Realm } = require('./realm.cjs');
 const { Run } = require('./run.cjs');
 
 const KIB = 1024;
+const STATUS = '/proc/self/status';
+const { readFileSync } = fs;
 const realm = new Realm();
 let known = new Map();
 let run = null;
@@ -35,8 +38,17 @@ function advance() {
 
 function reply(answer) {
   const used = begun ? process.cpuUsage(begun) : { user: 0, system: 0 };
-  answer.usage = { cpu_s: (used.user + used.system) / 1e6, peak_bytes: process.resourceUsage().maxRSS * KIB };
+  answer.usage = { cpu_s: (used.user + used.system) / 1e6, peak_bytes: peakBytes() };
   frames.write('r', answer);
+}
+
+// The most memory this process had. (What getrusage says goes back to before it was Node.)
+function peakBytes() {
+  try {
+    return Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(STATUS, 'latin1'))[1]) * KIB;
+  } catch {
+    return process.memoryUsage.rss(); // no /proc here
+  }
 }
 
 function turn() {
@@ -48,9 +60,22 @@ function turn() {
   const request = frames.read();
   if (request === null) process.exit(0);
   if (request.kind === 'run') begin(request);
-  else reply({ id: request.id, content: assist[request.kind](realm, request) });
+  else reply({ id: request.id, ...answers[request.kind](request) });
   setImmediate(() => {});
 }
+
+const answers = {
+  __proto__: null,
+  complete: (request) => ({ content: assist.complete(realm, request) }),
+  inspect: (request) => ({ content: assist.inspect(realm, request) }),
+  isComplete: (request) => ({ content: assist.isComplete(realm, request) }),
+  variables: () => ({ variables: assist.changed(assist.values(realm), new Map()) }),
+  setup({ env, cwd }) {
+    Object.assign(process.env, env); // TZ takes effect at once
+    if (cwd) process.chdir(cwd);
+    return {};
+  },
+};
 
 process.on('unhandledRejection', (reason, promise) => run?.rejected(reason, promise));
 process.on('uncaughtException', (error) => run?.rejected(error, null));

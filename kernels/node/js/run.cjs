@@ -157,16 +157,18 @@ class Run {
   }
 
   describeValue(answer) {
+    let json;
     try {
-      answer.value = toJson(this.value);
+      json = toJson(this.value);
     } catch (error) {
       if (!(error instanceof TooLarge)) throw error;
       this.failure = errors.TOO_LARGE;
       return;
     }
+    answer.return_value = JSON.parse(json);
     if (this.request.mode !== 'cell' || this.value === undefined) return;
     answer.result = { 'text/plain': show(this.value) };
-    if (this.request.json && answer.value.length <= JSON_CHARS) answer.result['application/json'] = JSON.parse(answer.value);
+    if (this.request.json && json.length <= JSON_CHARS) answer.result['application/json'] = answer.return_value;
   }
 }
 

@@ -17,7 +17,11 @@ const { toISOString, getTime } = Date.prototype;
 const PLAIN = { depth: 2, colors: false, showProxy: false };
 const SAFE = { depth: 1, customInspect: false, getters: false, showProxy: true, maxArrayLength: 20, maxStringLength: PREVIEW_CHARS, breakLength: Infinity };
 
-class TooLarge extends Error {}
+class TooLarge extends RangeError {
+  constructor() {
+    super(`the value is larger than ${MAX_CHARS} characters as JSON`);
+  }
+}
 
 // *value* as JSON text; README.md says what becomes of what JSON has no form for. Throws TooLarge.
 function toJson(value, maxChars = MAX_CHARS) {

@@ -183,7 +183,7 @@ class Gateway:
 @asynccontextmanager
 async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
-    health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
+    health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", True, "Node.js 24.0.0"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
     sessions = FakeSessions()
     services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions)
