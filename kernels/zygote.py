@@ -14,7 +14,20 @@ import sys
 from typing import NoReturn
 
 from kernels import contract
-from kernels.contract import CHANNELS, GO, IN_GROUP, PACKAGE_MISSING, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
+from kernels.contract import (
+    CHANNELS,
+    GO,
+    IN_GROUP,
+    PACKAGE_MISSING,
+    ContractError,
+    Fork,
+    Forked,
+    Language,
+    Level,
+    Reap,
+    Reaped,
+    Warm,
+)
 from kernels.sandbox import attest, descriptors, seccomp, steps, sysc
 
 
@@ -131,7 +144,7 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -
         gid=fork.gid,
         keep_fds=keep_fds,
         work_dir=fork.work_dir,
-        data_baseline_bytes=_data_bytes(),
+        data_baseline_bytes=_data_bytes(fork.language),
         own_uid=fork.uid != os.geteuid(),
         readable=readable or ("/",),
         is_grouped=fork.is_grouped,
@@ -172,10 +185,11 @@ def _reap(pid: int) -> int:
         return -1
 
 
-def _data_bytes() -> int:
-    """What the zygote's own data already counts against RLIMIT_DATA."""
+def _data_bytes(language: Language) -> int:
+    """What already counts against RLIMIT_DATA before any code runs: the zygote's own data, or what Node sets aside."""
     with open("/proc/self/statm", "rb", buffering=0) as statm:
-        return int(statm.read().split()[5]) * resource.getpagesize()
+        own = int(statm.read().split()[5]) * resource.getpagesize()
+    return own if language == "python" else max(own, importlib.import_module("kernels.node.parts").data_bytes())
 
 
 def _assert_single_threaded() -> None:

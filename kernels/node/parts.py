@@ -31,6 +31,11 @@ class Parts:
 _made: list[Parts] = []
 
 
+def data_bytes() -> int:
+    """What a resource limit counts as data of a Node that has not run anything; 0 without Node."""
+    return _made[0].kernel.node.data_bytes if _made else 0
+
+
 def prepare() -> dict[str, str]:
     """Build the kernel at rest; once, in the zygote. Answers with Node's version, or with nothing when there is none."""
     node = find()

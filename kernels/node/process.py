@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 # What V8 does not count among the old objects of its heap: young ones, compiled code, the program itself, our Python half.
 BESIDE_HEAP_BYTES = 128 * MIB
 LEAST_HEAP_BYTES = 32 * MIB
-_REPORT = re.compile(r"\n?<--- Last few GCs --->|\n?FATAL ERROR: |\n?#\n# Fatal ")
+_REPORT = re.compile(r"\n?(<--- Last few GCs --->|FATAL ERROR: |#\n# Fatal |----- Native stack trace -----)")
 OUT_OF_HEAP = "heap out of memory"
 _ABORTED = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
 

@@ -9,6 +9,15 @@ const LINKS = 5;
 const OURS = [__dirname, 'node:', 'omega:', 'file:'];
 const FRAME = /^ {4}at .*/;
 
+// What V8 knows the source of run number *count* by: names with spaces it does not take. People are shown `<code 2>`.
+function nameOfCode(count) {
+  return count > 1 ? `<code-${count}>` : '<code>';
+}
+
+function shown(text) {
+  return text.replaceAll(/<code-(\d+)>/g, '<code $1>');
+}
+
 function failure(ename, evalue, traceback = `${ename}: ${evalue}`) {
   return { ename, evalue, traceback: cut(traceback, TRACEBACK_CHARS) };
 }
@@ -62,7 +71,7 @@ function traceback(error, links) {
 function frames(error) {
   const stack = read(error, 'stack');
   if (typeof stack !== 'string') return [];
-  return stack.split('\n', 10_000).filter((line) => FRAME.test(line) && !OURS.some((part) => line.includes(part)));
+  return shown(stack).split('\n', 10_000).filter((line) => FRAME.test(line) && !OURS.some((part) => line.includes(part)));
 }
 
 function linked(error, links) {
@@ -81,8 +90,8 @@ function indent(text) {
 // The failure of source that is none: where it is wrong, with the line and a mark below it. *line* counts from 1.
 function describeSyntax(message, code, filename, line, column) {
   const source = code.split('\n', line)[line - 1] ?? '';
-  const shown = source.length > 200 ? '' : `${source}\n${' '.repeat(Math.max(0, column - 1))}^\n\n`;
-  return failure('SyntaxError', message, `${filename}:${line}\n${shown}SyntaxError: ${message}`);
+  const mark = source.length > 200 ? '' : `${source}\n${' '.repeat(Math.max(0, column - 1))}^\n\n`;
+  return failure('SyntaxError', message, `${shown(filename)}:${line}\n${mark}SyntaxError: ${message}`);
 }
 
-module.exports = { INTERRUPTED, NEVER, TOO_LARGE, describe, describeSyntax };
+module.exports = { INTERRUPTED, NEVER, TOO_LARGE, describe, describeSyntax, nameOfCode };

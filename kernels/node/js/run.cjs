@@ -17,7 +17,7 @@ class Run {
   constructor(realm, request) {
     this.realm = realm;
     this.request = request;
-    this.filename = request.count > 1 ? `<code ${request.count}>` : '<code>';
+    this.filename = errors.nameOfCode(request.count);
     this.isCell = request.mode === 'cell';
     this.turns = 0;
     this.promise = null;
