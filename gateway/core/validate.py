@@ -14,7 +14,7 @@ from typing import Literal
 from gateway.core.model import Display, Json, Raised, Report
 from gateway.core.strict import Budget, TooMuch, clean, clean_text, size_bytes
 
-Channel = Literal["shell", "iopub", "control"]
+Channel = Literal["shell", "iopub", "stdin", "control"]
 
 MAX_ID_CHARS = 256
 MAX_MIME_ENTRIES = 32

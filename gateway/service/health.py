@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,6 +20,8 @@ class HealthReport:
     available: bool
     python_version: str
     isolation: str
+    not_sandboxed: Sequence[str] = ()
+    """Kernelspecs that the operator allows in the Jupyter API, to which *isolation* does not apply."""
     has_javascript: bool = False
     javascript_version: str = "unknown"
 
@@ -37,9 +40,9 @@ class Source(Protocol):
 class Health:
     """Answers from what the spawner said; it starts nothing, so it can be asked often."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, not_sandboxed: Sequence[str] = ()) -> None:
         self._source = source
-        self._last = HealthReport(False, "unknown", "unknown")
+        self._last = HealthReport(False, "unknown", "unknown", tuple(not_sandboxed))
 
     def report(self) -> HealthReport:
         """How things stand now; while no kernel can start, the version and level are the last ones known."""
@@ -48,11 +51,12 @@ class Health:
         except Unavailable:
             return replace(self._last, available=False, has_javascript=False)
         node = ready.packages.get(NODE)
-        self._last = HealthReport(
-            True,
-            f"Python {ready.python_version}",
-            ready.level,
-            node is not None and self._source.starts("javascript"),
-            f"Node.js {node}" if node else "unknown",
+        self._last = replace(
+            self._last,
+            available=True,
+            python_version=f"Python {ready.python_version}",
+            isolation=ready.level,
+            has_javascript=node is not None and self._source.starts("javascript"),
+            javascript_version=f"Node.js {node}" if node else "unknown",
         )
         return self._last

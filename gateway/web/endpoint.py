@@ -7,39 +7,25 @@ answer 405. Everything is checked from the headers before the body is read, and 
 from __future__ import annotations
 
 import asyncio
-import math
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from gateway.core.errors import (
-    BadRequest,
-    GatewayError,
-    MethodNotAllowed,
-    NotFound,
-    RequestTimeout,
-    TooLarge,
-    Unauthorized,
-)
+from gateway.core.errors import GatewayError, NotFound, RequestTimeout, TooLarge
 from gateway.log import bind_run
 from gateway.service.runner import Caller
-from gateway.web import answer, guard
+from gateway.web import answer, failure, guard
+from gateway.web.failure import JSON_TYPE as JSON_TYPE
+from gateway.web.failure import SECURITY_HEADERS as SECURITY_HEADERS
 from gateway.web.services import Answer, Services
 
-JSON_TYPE = "application/json; charset=utf-8"
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 BODY_METHODS = ("POST", "PUT", "PATCH")
 CLIENT_GONE = 499
 SEND_S, SEND_BYTES_PER_S = 60.0, 65_536
@@ -63,10 +49,13 @@ class Endpoint(RequestHandler):
 
     public = False
     """Whether it answers without a token."""
+    takes_query_token = False
+    """Whether the token may stand in the query string (``?token=``), as Jupyter's clients send it."""
     takes_body = True
     """Whether a POST has one. Clients differ in what they declare of an empty one, so then no Content-Type is asked for."""
 
     services: Services
+    route: str
     caller: Caller
     run_id: str
 
@@ -127,15 +116,19 @@ class Endpoint(RequestHandler):
         guard.check_host(hosts, settings.allowed_hosts)
         self._foreign_origin = guard.check_origin(request.headers.get_list("Origin"), hosts[0], settings.allowed_origins)
         self.set_default_headers()
-        guard.check_query(request.query_arguments)
+        if not self.takes_query_token:
+            guard.check_query(request.query_arguments)
         if self._is_preflight():
             return
         if not self.public:
-            token = guard.bearer(request.headers.get_list("Authorization"))
-            self.caller = self.services.keys.admit(token, request.remote_ip or "")
+            self.caller = self.services.keys.admit(self._find_token(), request.remote_ip or "")
             self.settings["connections"].work(self._stream)
         self._action()
         self._check_body_headers()
+
+    def _find_token(self) -> str:
+        """The token; raises Unauthorized."""
+        return guard.bearer(self.request.headers.get_list("Authorization"))
 
     def _is_preflight(self) -> bool:
         """Whether a browser asks, for a page of an allowed origin, what it may send."""
@@ -149,21 +142,26 @@ class Endpoint(RequestHandler):
         """What this endpoint does for the request's method; raises MethodNotAllowed."""
         method = "GET" if self.request.method == "HEAD" else self.request.method
         if method not in self.allowed_methods():
-            raise MethodNotAllowed(f"Allowed here: {', '.join(self.allowed_methods())}.")
+            raise failure.not_allowed(self.allowed_methods())
         action: Callable[[], Awaitable[Answer | Reply]] = getattr(self, f"on_{method.lower()}")
         return action
 
     @classmethod
     def allowed_methods(cls) -> list[str]:
         """The methods this endpoint has."""
-        return [name for name in ("GET", "POST", "PUT", "DELETE") if hasattr(cls, f"on_{name.lower()}")]
+        return [name for name in ("GET", "POST", "PUT", "PATCH", "DELETE") if hasattr(cls, f"on_{name.lower()}")]
 
     def _check_body_headers(self) -> None:
         headers = self.request.headers
         if guard.declared_bytes(headers.get_list("Content-Length")) > self.services.settings.body_bytes:
             raise self._too_large()
         if self.request.method in BODY_METHODS and self.takes_body:
-            guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
+            self._check_content()
+
+    def _check_content(self) -> None:
+        """Raise unless the body is declared as one this endpoint takes."""
+        headers = self.request.headers
+        guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is over the limit of {self.services.settings.body_bytes} bytes.")
@@ -237,7 +235,7 @@ class Endpoint(RequestHandler):
         """Answer; a client that does not read does not keep the answer in memory for ever."""
         try:
             async with asyncio.timeout(SEND_S + len(body) / SEND_BYTES_PER_S):
-                await self.finish(body)
+                await self.finish(body or None)
         except TimeoutError:
             self._stream.close()
         except StreamClosedError:
@@ -276,32 +274,20 @@ class Endpoint(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every failure in one form: ours by their class, Tornado's by their status, the rest as internal errors."""
         exc_info = kwargs.get("exc_info")
-        self._write_failure(self._explain(status_code, exc_info[1] if exc_info else None))
-
-    def _explain(self, status_code: int, error: BaseException | None) -> GatewayError:
-        if isinstance(error, GatewayError):
-            return error
-        match status_code:
-            case 404:
-                return NotFound("There is nothing at this address.")
-            case 405:
-                return MethodNotAllowed(f"Allowed here: {', '.join(self.allowed_methods())}.")
-            case status if 400 <= status < 500:
-                return BadRequest("The request is not valid HTTP.")
-        return InternalError(f"internal error (run {self.run_id})")
+        error = exc_info[1] if exc_info else None
+        self._write_failure(failure.explain(status_code, error, self.run_id, self.allowed_methods()))
 
     def _write_failure(self, error: GatewayError) -> None:
         self.set_status(error.status)
-        self.set_header("Content-Type", JSON_TYPE)
-        if error.retry_after_s is not None:
-            self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after_s))))
+        for name, value in failure.headers_of(error, self.allowed_methods()).items():
+            self.set_header(name, value)
         if self._ends_connection:
             self.set_header("Connection", "close")
-        if isinstance(error, Unauthorized):
-            self.set_header("WWW-Authenticate", 'Bearer realm="omega"')
-        if isinstance(error, MethodNotAllowed):
-            self.set_header("Allow", ", ".join(self.allowed_methods()))
-        self.finish(answer.dump(answer.describe_failure(type(error).__name__, error.message, error.code)))
+        self.finish(self._failure_body(error))
+
+    def _failure_body(self, error: GatewayError) -> bytes:
+        """What is answered when the request is not carried out."""
+        return failure.body_of(error)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Expected failures are in the access log already; the others are logged with their stack and the run id."""
@@ -313,13 +299,6 @@ class Endpoint(RequestHandler):
         """None: answers are not to be cached, so hashing them is for nothing."""
 
 
-class InternalError(GatewayError):
-    """A fault of ours; the log has the run id."""
-
-    code = "internal"
-    status = 500
-
-
 class Unknown(Endpoint):
     """Answers for addresses that are not there, with the same checks as all others."""
 
@@ -327,15 +306,26 @@ class Unknown(Endpoint):
         raise NotFound("There is nothing at this address.")
 
 
-def log_request(handler: RequestHandler) -> None:
+class Answering(Protocol):
+    """A handler whose answers are logged: an Endpoint, or a Socket."""
+
+    request: HTTPServerRequest
+    services: Services
+    route: str
+    run_id: str
+
+    def get_status(self) -> int:
+        """The status of the answer."""
+
+
+def log_request(handler: Answering) -> None:
     """One line and one count for each answer; no query, no body, no token."""
-    assert isinstance(handler, Endpoint), "the application has no other handlers"
     request = handler.request
     handler.services.metrics.request_answered(handler.route, request.method, handler.get_status())
     structlog.get_logger("omega.web").info(
         "request",
         method=request.method,
-        path=request.path[:200],
+        path=guard.shown_path(request.path),
         status=handler.get_status(),
         ms=round(request.request_time() * 1000, 1),
         run_id=handler.run_id,

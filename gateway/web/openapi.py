@@ -142,6 +142,13 @@ SESSION = _object(
     cwd=TEXT,
     expiresAt={"type": ["string", "null"], "format": "date-time"},
 )
+NOTEBOOK = _object(
+    "nbformat nbformat_minor metadata cells",
+    nbformat={"const": 4},
+    nbformat_minor=WHOLE,
+    metadata=ANY,
+    cells=_list(_object("id cell_type metadata source", id=TEXT, cell_type=TEXT, metadata=ANY, source=TEXT)),
+)
 ANSWERS: dict[str, Json] = {
     "Error": ERROR,
     "Chart": CHART,
@@ -170,7 +177,13 @@ ANSWERS: dict[str, Json] = {
         ),
     ),
     "Health": _object(
-        "status python javascript config isolation", status=TEXT, python=ANY, javascript=ANY, config=ANY, isolation=TEXT
+        "status python javascript config isolation",
+        status=TEXT,
+        python=ANY,
+        javascript=ANY,
+        config=ANY,
+        isolation=TEXT,
+        notSandboxed=_list(TEXT),
     ),
     "Session": SESSION,
     "SessionRun": _object(
@@ -184,6 +197,19 @@ ANSWERS: dict[str, Json] = {
         variables=_list(_object("name", name=TEXT, type=TEXT, shape=_list(WHOLE), length=WHOLE, size=WHOLE, preview=TEXT)),
         truncated=FLAG,
         kernelReplaced=FLAG,
+    ),
+    "Notebook": NOTEBOOK,
+    "NotebookRun": _object(
+        "success error notebook cellsRun cellsFailed stoppedAt executionTime truncated limits",
+        success=FLAG,
+        error={"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
+        notebook={"$ref": "#/components/schemas/Notebook"},
+        cellsRun=WHOLE,
+        cellsFailed=WHOLE,
+        stoppedAt={"type": ["integer", "null"], "description": "the index of the cell it stopped at"},
+        executionTime=RUN_FIELDS["executionTime"],
+        truncated=FLAG,
+        limits=RUN_FIELDS["limits"],
     ),
     "Object": ANY,
 }

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.core.model import Json, OnEvent, Result
+from gateway.core.notebook import Notebook
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.jupyter_kernels import JupyterKernels
+from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.guard import LOCAL_HOSTS
@@ -30,6 +34,8 @@ class WebSettings:
     header_timeout_s: float = 60.0
     body_timeout_s: float = 60.0
     max_connections: int = 512
+    ping_s: float = 30.0
+    """How often the client of a WebSocket is asked for a sign of life, and how long it may take to give it."""
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     session_idle: Timeouts = field(default_factory=lambda: Timeouts(1800.0, 86_400.0))
@@ -102,6 +108,18 @@ class Sessions(Protocol):
         """The same session with a new kernel."""
 
 
+class Notebooks(Protocol):
+    """Makes and runs notebooks; see service.notebooks.Notebooks."""
+
+    def export(self, session_id: str, caller: Caller) -> Notebook:
+        """What was run in a session so far."""
+
+    async def execute(
+        self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
+    ) -> Executed:
+        """The notebook with new outputs."""
+
+
 class Metrics(Protocol):
     """Numbers for Prometheus."""
 
@@ -125,6 +143,9 @@ class Services:
     gallery: Gallery
     metrics: Metrics
     sessions: Sessions
+    jupyter: JupyterKernels
+    jupyter_sessions: JupyterSessions
+    notebooks: Notebooks
 
 
 Answer = dict[str, Json]

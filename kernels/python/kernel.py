@@ -17,6 +17,7 @@ from traitlets import Type
 from kernels.python import figures, refusals, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
 from kernels.python.interrupts import Interrupts
+from kernels.python.past import Past
 from kernels.python.publisher import Publisher
 from kernels.python.served import NoShellThread, Served
 from kernels.python.shell import Compiler, Shell
@@ -158,6 +159,31 @@ class Kernel(Served, IPythonKernel):
         self.record.finish()
         reply["execution_count"] = self.shell.execution_count - 1
         return reply
+
+    def do_history(
+        self,
+        hist_access_type: str,
+        output: bool,
+        raw: bool,
+        session: int = 0,
+        start: int = 0,
+        stop: int | None = None,
+        n: int | None = None,
+        pattern: str | None = None,
+        unique: bool = False,
+    ) -> dict[str, Any]:
+        """What was run before: base looks into a database, and there is none."""
+        past = Past(self.shell.history_manager, raw=raw, output=output)
+        match hist_access_type:
+            case "tail":
+                entries = past.tail(n)
+            case "range":
+                entries = past.range(session, start, stop)
+            case "search":
+                entries = past.search(pattern or "*", n, unique=unique)
+            case _:
+                entries = []
+        return {"status": "ok", "history": entries}
 
     def _publish_picture(self, picture: Picture) -> None:
         is_text = picture.mime == MIME["svg"]

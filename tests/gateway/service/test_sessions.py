@@ -34,6 +34,8 @@ class Kernel:
         self.policy = policy
         self.specs: list[RunSpec] = []
         self.interrupted = asyncio.Event()
+        self.is_doomed = False
+        """It dies as soon as it is asked for something."""
         self._death = asyncio.Event()
 
     @property
@@ -48,6 +50,9 @@ class Kernel:
             return Result(False, "", "", "", Raised("SetupError", "not there", ""), 1, 0.0)
         if asked.code == "sleep":
             return await self._sleep()
+        if self.is_doomed:
+            self._death.set()
+            raise Unavailable("the kernel is gone")
         if asked.code == "die":
             self._death.set()
             return LOST
@@ -347,6 +352,18 @@ def test_a_kernel_that_died_between_two_runs_is_told_by_the_second() -> None:
         second = await world.run(session_id)
         assert (second.success, second.kernel_replaced) == (True, True)
         assert not (await world.run(session_id)).kernel_replaced
+
+    trying(main)
+
+
+def test_a_kernel_that_dies_in_the_moment_of_the_run_is_replaced() -> None:
+    """As after a client that left, whose code did not obey: nothing has run yet, so it is run on a new one."""
+
+    async def main(world: World) -> None:
+        session_id = await world.create()
+        world.kernels[0].is_doomed = True
+        result = await world.run(session_id)
+        assert (result.success, result.kernel_replaced, result.execution_count) == (True, True, 1)
 
     trying(main)
 

@@ -8,18 +8,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import orjson
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from gateway.core.errors import NotFound, Unauthorized
-from gateway.core.model import Json, OnEvent, Result
+from gateway.core.model import Json, OnEvent, Raised, Result, Text
+from gateway.core.notebook import Notebook, NotebookCell, Output
 from gateway.service.examples import Gallery
+from gateway.service.gate import Gate
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
+from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.service.seats import Seats
 from gateway.service.sessions import NewSession, SessionView
-from gateway.web.routes import make_application
+from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
@@ -108,6 +115,30 @@ class FakeSessions:
 
 
 @dataclass
+class FakeNotebooks:
+    """Gives back what it was asked to execute as if each cell had printed itself, unless *error* stops it."""
+
+    asked: list[NotebookRequest] = field(default_factory=list)
+    error: Raised | None = None
+
+    def export(self, session_id: str, caller: Caller) -> Notebook:
+        if session_id != "there":
+            raise NotFound("There is no such session.")
+        shown: Output = {"output_type": "stream", "name": "stdout", "text": "1\n2\n"}
+        return Notebook([NotebookCell("code", "run-0", "print(1)\nprint(2)", outputs=[shown], execution_count=1)], {})
+
+    async def execute(
+        self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
+    ) -> Executed:
+        self.asked.append(asked)
+        for index, cell in enumerate(asked.notebook.cells):
+            on_progress(CellStarted(index, cell.cell_id))
+            on_progress(Text("stdout", cell.source))
+            on_progress(CellDone(index, cell.cell_id, ok(RunRequest("python", cell.source, 1.0))))
+        return Executed(asked.notebook, ran=len(asked.notebook.cells), failed=0, wall_s=0.5, error=self.error)
+
+
+@dataclass
 class FakeHealth:
     now: HealthReport
 
@@ -142,6 +173,24 @@ class Gateway:
     metrics: FakeMetrics
     server: Server
     sessions: FakeSessions
+    notebooks: FakeNotebooks
+    clients: list[WebSocketClientConnection] = field(default_factory=list)
+
+    async def connect(
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        *,
+        token: str | None = TOKEN,
+        protocols: list[str] | None = None,
+    ) -> WebSocketClientConnection:
+        """An open WebSocket, closed after the test; HTTPClientError when it is refused."""
+        sent = HTTPHeaders({"Authorization": f"Bearer {token}"} if token else {})
+        sent.update(headers or {})
+        request = HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=sent)
+        client = await websocket_connect(request, subprotocols=protocols)
+        self.clients.append(client)
+        return client
 
     async def ask(
         self,
@@ -181,18 +230,35 @@ class Gateway:
 
 
 @asynccontextmanager
-async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
+async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
-    health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", True, "Node.js 24.0.0"))
+    health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", has_javascript=True, javascript_version="Node.js 24.0.0"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
-    sessions = FakeSessions()
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions)
-    server = make_server(make_application(services), settings)
+    sessions, notebooks = FakeSessions(), FakeNotebooks()
+    jupyter = JupyterKernels([], Seats(0), Gate(), JupyterSettings())
+    services = Services(
+        settings,
+        FakeKeys(),
+        runner,
+        FakeInstaller(),
+        history,
+        health,
+        gallery,
+        metrics,
+        sessions,
+        jupyter,
+        JupyterSessions(jupyter),
+        notebooks,
+    )
+    server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
+    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions, notebooks)
     try:
-        yield Gateway(port, services, runner, history, health, metrics, server, sessions)
+        yield gateway
     finally:
+        for client in gateway.clients:
+            client.close()
         server.stop()
         await server.close_all_connections()
 
