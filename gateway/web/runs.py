@@ -85,7 +85,7 @@ class MathRuns(RunEndpoint):
 class JavascriptRuns(RunEndpoint):
     """Runs JavaScript in a fresh kernel: the body of an async function, whose result is ``returnValue``."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_javascript(self.body, self._javascript))
 
 
