@@ -15,6 +15,7 @@ SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "c
 RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
 """No stdin: runs never ask for input."""
 
+TCP: Final = "tcp://"
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 
 Address = Callable[[Endpoint, Channel], str]
@@ -23,8 +24,8 @@ Lose = Callable[[Channel], None]
 
 
 def socket_path(endpoint: Endpoint, channel: Channel) -> str:
-    """Where our own kernels listen."""
-    return f"{endpoint.directory}/{channel}"
+    """Where a kernel listens."""
+    return endpoint.addresses.get(channel) or f"{endpoint.directory}/{channel}"
 
 
 class KernelSockets:
@@ -60,9 +61,13 @@ class KernelSockets:
     async def _connect(self, connections: dict[Channel, _Connection]) -> None:
         loop = asyncio.get_running_loop()
         for channel, connection in connections.items():
-            path = self._address(self._endpoint, channel)
+            address = self._address(self._endpoint, channel)
             try:
-                await loop.create_unix_connection(lambda connection=connection: connection, path)  # type: ignore[misc]  # bound now
+                if address.startswith(TCP):
+                    host, _, port = address.removeprefix(TCP).rpartition(":")
+                    await loop.create_connection(lambda connection=connection: connection, host, int(port))  # type: ignore[misc]  # bound now
+                else:
+                    await loop.create_unix_connection(lambda connection=connection: connection, address)  # type: ignore[misc]  # bound now
             except OSError:
                 self._lose(channel)
 
@@ -81,6 +86,10 @@ class KernelSockets:
     def send(self, channel: Channel, frames: list[bytes]) -> None:
         """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
         self._connections[channel].send(frames)
+
+    async def ready(self, channel: Channel) -> None:
+        """Return once the kernel has accepted the connection of *channel*, or it is gone."""
+        await self._connections[channel].ready.wait()
 
     async def writable(self, channel: Channel) -> None:
         """Return once the kernel takes in what is sent on *channel*, or the connection is gone."""
@@ -108,6 +117,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
         self._has_introduced = False
+        self.ready = asyncio.Event()
         self.can_write = asyncio.Event()
         self.can_write.set()
 
@@ -136,6 +146,8 @@ class _Connection(asyncio.Protocol):
         if not self._has_introduced and self._reader.is_greeted:
             self._has_introduced = True
             self._write(encode_ready(SOCKET_TYPES[self._channel], self._identity))
+        if self._reader.is_ready:
+            self.ready.set()
         if self._unsent and self._reader.is_ready:
             unsent, self._unsent = self._unsent, []
             self._write(b"".join(unsent))
@@ -145,6 +157,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Said once, after all that was received."""
         self._transport = None
+        self.ready.set()
         self.can_write.set()
         if not self._is_closed:
             self._lose(self._channel)
@@ -179,6 +192,7 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         """Be silent from now on."""
         self._is_closed = True
+        self.ready.set()
         self.can_write.set()
         self._unsent.clear()
         self._abort()

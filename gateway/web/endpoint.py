@@ -241,6 +241,17 @@ class Endpoint(RequestHandler):
         except StreamClosedError:
             self._is_gone = True
 
+    async def write_piece(self, piece: bytes) -> None:
+        """Send a part of an answer that comes bit by bit, and wait until the client has room for more."""
+        self.write(piece)
+        try:
+            async with asyncio.timeout(SEND_S + len(piece) / SEND_BYTES_PER_S):
+                await self.flush()
+        except TimeoutError:
+            self._stream.close()
+        except StreamClosedError:
+            self._is_gone = True
+
     async def _act(self) -> Answer | Reply:
         bind_run(self.run_id)
         return await self._action()()

@@ -13,6 +13,7 @@ from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.jupyter_kernels import JupyterKernels
 from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
@@ -145,6 +146,7 @@ class Services:
     sessions: Sessions
     jupyter: JupyterKernels
     jupyter_sessions: JupyterSessions
+    live: LiveRuns
     notebooks: Notebooks
 
 

@@ -52,8 +52,14 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_ENDPOINT}::test_a_foreign_origin_is_refused_everywhere",
         f"{_ENDPOINT}::test_a_foreign_host_is_refused_everywhere",
     ),
-    "H07": ("tests/promises/test_corpus.py::test_a_session_of_another_key_is_not_there",),
-    "R40": ("tests/promises/test_corpus.py::test_one_key_cannot_take_all_kernels",),
+    "H07": (
+        "tests/promises/test_corpus.py::test_a_session_of_another_key_is_not_there",
+        "tests/api/test_sessions.py::test_another_key_sees_nothing",
+    ),
+    "R40": (
+        "tests/promises/test_corpus.py::test_one_key_cannot_take_all_kernels",
+        "tests/api/test_sessions.py::test_an_idle_session_is_culled_and_says_so",
+    ),
     "H20": ("tests/gateway/test_settings.py::test_another_address_needs_a_token_of_the_operators_own",),
     "H22": (f"{_ENDPOINT}::test_every_answer_has_the_security_headers",),
     "H29": (
