@@ -104,7 +104,11 @@ B = TypeVar("B", bound=Body)
 
 def read(kind: type[B], body: bytes) -> B:
     """*body* as a *kind*; raises BadRequest with one sentence that says what to change."""
-    value = parse_object(body)
+    return check(kind, parse_object(body))
+
+
+def check(kind: type[B], value: dict[str, Json]) -> B:
+    """*value* as a *kind*; raises BadRequest as read() does."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
