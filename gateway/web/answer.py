@@ -82,6 +82,8 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
         },
         "kernelReplaced": result.kernel_replaced,
     }
+    if task == "javascript":
+        answer["returnValue"] = result.return_value
     if task == "chart":
         answer["chart"] = charts[0] if charts else None
     return answer

@@ -90,8 +90,12 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
 
 
 def _content(description: str, schema: str) -> dict[str, Json]:
-    content = {"content": {"text/plain": {"schema": {"type": "string"}}}} if schema == "Text" else _json(schema)
-    return {"description": description, **cast(dict[str, Json], content)}
+    if schema == "Text":
+        return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    content: dict[str, Json] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    if schema in STREAMED:
+        content["text/event-stream"] = {"schema": {"type": "string", "description": EVENTS}}
+    return {"description": description, "content": content}
 
 
 def _json(schema: str) -> dict[str, Json]:
@@ -106,6 +110,8 @@ def _list(of: Json) -> Json:
     return {"type": "array", "items": of}
 
 
+STREAMED = ("Run", "ChartRun", "SessionRun")
+EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
 LIMIT: Json = {
     "name": "limit",
     "in": "query",
@@ -162,6 +168,9 @@ ANSWERS: dict[str, Json] = {
     "Chart": CHART,
     "Failure": _object("success error", success={"const": False}, error={"$ref": "#/components/schemas/Error"}),
     "Run": _object(" ".join(RUN_FIELDS), **RUN_FIELDS),
+    "JavascriptRun": _object(
+        " ".join([*RUN_FIELDS, "returnValue"]), **RUN_FIELDS, returnValue={"description": "what the code returned, as JSON"}
+    ),
     "ChartRun": _object(
         " ".join([*RUN_FIELDS, "chart"]),
         **RUN_FIELDS,
@@ -182,7 +191,13 @@ ANSWERS: dict[str, Json] = {
         ),
     ),
     "Health": _object(
-        "status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT, notSandboxed=_list(TEXT)
+        "status python javascript config isolation",
+        status=TEXT,
+        python=ANY,
+        javascript=ANY,
+        config=ANY,
+        isolation=TEXT,
+        notSandboxed=_list(TEXT),
     ),
     "Session": SESSION,
     "SessionRun": _object(

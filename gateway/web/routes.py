@@ -36,7 +36,7 @@ class Route:
 
 ROUTES = (
     Route(f"{BASE}/python", runs.PythonRuns, "Run", wire.PythonBody),
-    Route(f"{BASE}/javascript", runs.JavascriptRuns, "Run", wire.JavascriptBody),
+    Route(f"{BASE}/javascript", runs.JavascriptRuns, "JavascriptRun", wire.JavascriptBody),
     Route(f"{BASE}/chart", runs.ChartRuns, "ChartRun", wire.ChartBody),
     Route(f"{BASE}/analyze", runs.Analyses, "Run", wire.AnalyzeBody),
     Route(f"{BASE}/math", runs.MathRuns, "Run", wire.MathBody),
@@ -77,7 +77,7 @@ class SocketRoute:
     """One address that speaks WebSocket; *path* as in Route."""
 
     path: str
-    socket: type[Socket]
+    endpoint: type[Socket]
 
 
 SOCKETS = (
@@ -90,7 +90,7 @@ SOCKETS = (
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
     """The Tornado application that serves ROUTES and *sockets*; everything else gets the same checks and errors."""
     served: list[tuple[str, type[Endpoint] | type[Socket]]] = [(route.path, route.endpoint) for route in ROUTES]
-    served += [(route.path, route.socket) for route in sockets]
+    served += [(route.path, route.endpoint) for route in sockets]
     return Application(
         [
             (pattern, handler, {"services": services, "route": path})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import NotImplementedYet
 from gateway.service.live_runs import Plan
 from gateway.service.runner import Allowance, RunRequest
 from gateway.web import sse, wire
@@ -46,11 +45,11 @@ class RunEndpoint(Endpoint):
         """The run as server-sent events; what keeps it from beginning is an error like any other."""
         plan = Plan(request, self.caller, self.run_id, self._allowance)
         run = self.services.live.start(plan, grace_s=0)
-        with run.reading():
-            await run.begun()
+        with run.reading() as news:
+            await run.begun(news)
             self.set_header("Content-Type", sse.EVENT_STREAM)
             self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
-            async for piece in sse.stream(run):
+            async for piece in sse.stream(run, news):
                 await self.write_piece(piece)
         return Reply(b"", sse.EVENT_STREAM)
 
@@ -84,11 +83,10 @@ class MathRuns(RunEndpoint):
 
 
 class JavascriptRuns(RunEndpoint):
-    """Runs JavaScript; not part of this version."""
+    """Runs JavaScript in a fresh kernel: the body of an async function, whose result is ``returnValue``."""
 
-    async def on_post(self) -> Answer:
-        wire.parse_javascript(self.body, self.services.settings.javascript)
-        raise NotImplementedYet("JavaScript is not available in this version; Python is.")
+    async def on_post(self) -> Answer | Reply:
+        return await self._run(wire.parse_javascript(self.body, self._javascript))
 
 
 class Installs(Endpoint):
