@@ -18,7 +18,7 @@ SLOW := kernel or sandbox or process
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-clients install-bench test check format bench lock clean
+.PHONY: help serve install install-dev install-clients install-bench test check format bench notebooks lock clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -57,6 +57,9 @@ format: install-dev ## put the code into its form
 
 bench: install-bench ## measure against the peers; writes tests/bench/results.md
 	@exec .venv/bin/python -m tests.bench $(ARGS)
+
+notebooks: install-dev ## execute the tutorials again and write their outputs into them
+	@exec .venv/bin/python -m tests.notebooks.tutorials
 
 # The newest versions that the ranges in pyproject.toml allow, for every Python from 3.11 on; read the difference before committing it.
 UV := .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \

@@ -18,6 +18,7 @@ from gateway.core.errors import Unavailable
 from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.floor import LevelFloor
+from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
 from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
@@ -25,10 +26,11 @@ from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
 from gateway.service.gate import Gate, GatedInstalls, GatedRuns
-from gateway.service.health import Health
+from gateway.service.health import NODE, Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
+from gateway.service.jupyter_allowed import AllowedSpecs
 from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
 from gateway.service.jupyter_pool import PoolSource
 from gateway.service.jupyter_sessions import JupyterSessions
@@ -37,6 +39,8 @@ from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.live_runs import LiveRuns, LiveSettings
+from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
@@ -52,7 +56,7 @@ from gateway.web.routes import make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
-from kernels.contract import MIB, Level
+from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
@@ -61,6 +65,7 @@ SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
+Languages = tuple[Language, ...]
 _log = structlog.get_logger("omega")
 
 
@@ -103,35 +108,43 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
-    pool = _make_pool(settings, launcher, metrics, stack)
-    seats = _make_seats(settings)
-    sessions = _make_sessions(settings, pool, seats, gate, metrics)
-    jupyter = _make_jupyter(settings, pool, seats, gate)
+    languages = _languages(ready)
+    pool = _make_pool(settings, languages, launcher, metrics, stack)
+    seats = _make_seats(settings, languages)
+    sessions = _make_sessions(settings, languages, pool, seats, gate, metrics)
+    allowed = _allow_kernelspecs(settings, stack)
+    jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
+    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    web = _web_settings(settings)
+    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
-        settings=_web_settings(settings),
+        settings=web,
         keys=Admission(keys, settings.requests_per_minute),
-        runner=LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs),
+        runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
-        health=Health(source),
-        gallery=Gallery({"python"}),
+        health=Health(source, [spec.name for spec in allowed.specs()]),
+        gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,
+        notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
+        live=live,
     )
-    server = make_server(make_application(services), services.settings)
+    server = make_server(make_application(services), web)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
     stack.push_async_callback(jupyter.close)
+    stack.push_async_callback(live.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
     port = int(sockets[0].getsockname()[1])
-    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token))
+    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token, ready.packages.get(NODE)))
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
     return await _drain(server, gate, settings.drain_s)
@@ -179,38 +192,59 @@ def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -
 
 
 def _make_pool(
-    settings: Settings, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings, languages: Languages, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
 ) -> KernelPool[KernelClient]:
     """The pool, not filled yet; who opens it closes it, before the messaging context goes."""
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
-    pool = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
+    pool = KernelPool(starter, _pool_settings(settings, languages), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
 
 
-def _make_seats(settings: Settings) -> Seats:
+def _make_seats(settings: Settings, languages: Languages) -> Seats:
     """How many kernels may be kept; at least one is always left to runs without a session."""
-    pooled = _pool_settings(settings)
+    pooled = _pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
     return Seats(settings.sessions_per_key, room)
 
 
-def _make_jupyter(settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate) -> JupyterKernels:
-    """The kernels of the Jupyter API, on kernels of *pool*."""
-    source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
+def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpecs:
+    """Where kernels come from that are not ours."""
+    try:
+        allowed = AllowedSpecs.find(settings.allowed_kernelspecs, state.instance_name(settings.state_dir))
+    except NoSpec as error:
+        raise StartError(f"allowed_kernelspecs: {error}") from None
+    stack.push_async_callback(allowed.close)
+    return allowed
+
+
+def _make_jupyter(
+    settings: Settings,
+    languages: Languages,
+    pool: KernelPool[KernelClient],
+    seats: Seats,
+    gate: Gate,
+    allowed: AllowedSpecs,
+) -> JupyterKernels:
+    """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
+    source = PoolSource(pool, languages)
     kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
-    return JupyterKernels([source], seats, gate, kept)
+    return JupyterKernels([source, allowed], seats, gate, kept)
 
 
 def _make_sessions(
-    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, metrics: Metrics
+    settings: Settings,
+    languages: Languages,
+    pool: KernelPool[KernelClient],
+    seats: Seats,
+    gate: Gate,
+    metrics: Metrics,
 ) -> Sessions:
     """The table of sessions, on kernels of *pool*."""
-    pooled = _pool_settings(settings)
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
-    sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
+    sessions = Sessions(pool, seats, gate, metrics, times, languages=languages)
     metrics.watch_sessions(sessions.states)
     return sessions
 
@@ -256,10 +290,16 @@ def _shed_privileges() -> None:
     sysc.capset(0, permitted, inheritable)
 
 
-def _pool_settings(settings: Settings) -> PoolSettings:
+def _languages(ready: Ready) -> Languages:
+    """Those that kernels can be had for, as the spawner told of their environment."""
+    return ("python", "javascript") if NODE in ready.packages else ("python",)
+
+
+def _pool_settings(settings: Settings, languages: Languages) -> PoolSettings:
+    minimum: dict[Language, int] = {"python": settings.pool_min, "javascript": settings.pool_min_javascript}
     limits = Limits(kernels=settings.max_kernels, memory_bytes=settings.pool_memory_mb * MIB)
     return PoolSettings(
-        minimum={"python": settings.pool_min},
+        minimum={language: minimum[language] for language in languages},
         maximum_idle=settings.pool_max,
         policy=settings.policy(),
         limits=limits,

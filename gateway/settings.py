@@ -83,6 +83,7 @@ IsolationLevel = Annotated[Level, BeforeValidator(_parse_level)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
 Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
 
+SpecName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9:._-]{1,255}|\*)$"), AfterValidator(str.lower)]
 Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9:.\[\]_-]{1,255}$")]
@@ -137,7 +138,8 @@ class Settings(BaseModel):
     )
 
     pool_min: Whole = _number(2, 0, 256, "unused Python kernels kept ready at least")
-    pool_max: Whole = _number(8, 0, 256, "unused Python kernels kept ready at most, when demand is high")
+    pool_max: Whole = _number(8, 0, 256, "unused kernels of a language kept ready at most, when demand is high")
+    pool_min_javascript: Whole = _number(1, 0, 256, "unused JavaScript kernels kept ready at least")
     max_kernels: Whole = _number(32, 1, 10_000, "kernels alive at most, busy and unused ones together")
     pool_memory_mb: Whole = Field(
         default_factory=_half_of_memory_mb,
@@ -164,15 +166,27 @@ class Settings(BaseModel):
         description="variables Jupyter clients may set for their kernels, beside those named KERNEL_...",
         json_schema_extra={"allowed": "names with commas between them", "shown": "none"},
     )
+    allowed_kernelspecs: Annotated[tuple[SpecName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="kernelspecs of this machine that Jupyter clients may start; their kernels are NOT sandboxed",
+        json_schema_extra={"allowed": "names as `jupyter kernelspec list` shows them, with commas", "shown": "none"},
+    )
     transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results remembered of each session")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
 
     python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
     javascript_timeout_s: Number = _number(10, 0.1, 86_400, "time a JavaScript run has unless it asks for another")
     max_timeout_s: Number = _number(300, 0.1, 86_400, "longest time a request may ask for")
+    notebook_timeout_s: Number = _number(600, 1, 86_400, "time a whole notebook has that is executed in one request")
     interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
     rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
+    stream_grace_s: Number = _number(
+        30, 0, 3600, "time the client of a stream has to come back to its run, and after its end"
+    )
+    stream_bytes: Whole = _number(
+        64 * MIB, 1024, 1024 * MIB, "events of one key's finished runs kept for clients to come back"
+    )
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
 
     memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
@@ -223,6 +237,7 @@ class Settings(BaseModel):
                 "memory_mb",
             ),
             _at_most(self, "pool_min", "pool_max"),
+            _at_most(self, "pool_min_javascript", "pool_max"),
             _at_most(self, "pool_max", "max_kernels"),
             _at_most(self, "memory_mb", "pool_memory_mb"),
             _at_most(self, "max_sessions", "max_kernels"),

@@ -75,13 +75,18 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked."""
+    """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked.
+
+    *return_value* is the value of a JavaScript run. *is_last* says that the kernel is at its end and takes no other run.
+    """
 
     variables: Mapping[str, Json] = field(default_factory=dict)
     cpu_s: float = 0.0
     peak_bytes: int = 0
     execution_count: int = 0
     exit_code: int | None = None
+    return_value: Json = None
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +142,4 @@ class Result:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     execution_count: int = 0
+    return_value: Json = None

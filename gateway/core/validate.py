@@ -23,6 +23,7 @@ MAX_ERROR_TEXT_CHARS = 64 * 1024
 MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
+MAX_VALUE_BYTES = 64 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 MAX_EXIT_CODE = 255
 
@@ -266,14 +267,25 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Repo
     usage = said.get("usage")
     used = usage if isinstance(usage, dict) else {}
     variables, is_cut = _clean_variables(said.get("variables"))
+    value, is_value_cut = _clean_value(said.get("return_value"))
     report = Report(
         variables,
         _count(used.get("cpu_s")),
         int(_count(used.get("peak_bytes"))),
         int(_count(content.get("execution_count"))),
         _exit_code(said.get("exit_code")),
+        value,
+        said.get("is_last") is True,
     )
-    return report, is_cut or said.get("truncated") is True
+    return report, is_cut or is_value_cut or said.get("truncated") is True
+
+
+def _clean_value(value: object) -> tuple[Json, bool]:
+    """*value* as strict JSON can carry it; and whether it had to be left out."""
+    try:
+        return clean(value, Budget(MAX_VALUE_BYTES)), False
+    except TooMuch:
+        return None, True
 
 
 def _exit_code(value: object) -> int | None:

@@ -26,6 +26,8 @@ class ClientSettings:
     """How long a kernel may take for what is not user code, and how much it may send."""
 
     connect_timeout_s: float = 10.0
+    nudge_s: float = 1.0
+    """How long a kernel may take to welcome us before it is asked for something it has to answer."""
     grace_s: float = 1.0
     """From the interrupt at the deadline to the kill; half of it for the message, half for the signal."""
     drain_s: float = 0.25
@@ -100,6 +102,7 @@ class KernelClient:
     async def connect(self) -> None:
         """Wait until nothing the kernel sends can be lost any more; raises Unavailable if that never comes."""
         welcome = asyncio.create_task(self._welcome.wait())
+        nudging = asyncio.create_task(self._nudge())
         try:
             await asyncio.wait(
                 {welcome, self._death},
@@ -108,8 +111,16 @@ class KernelClient:
             )
         finally:
             welcome.cancel()
+            nudging.cancel()
         if not self._welcome.is_set():
             raise Unavailable("the kernel did not answer" if self.is_alive else "the kernel died while starting")
+
+    async def _nudge(self) -> None:
+        """Make a kernel that does not welcome subscribers (older than protocol 5.5) say something that shows it has us."""
+        while True:
+            await asyncio.sleep(self._settings.nudge_s)
+            _msg_id, frames = self._codec.encode("kernel_info_request", {}, {})
+            self._sockets.send("shell", frames)
 
     async def warm_up(self, language: Language, timeout_s: float = 10.0) -> None:
         """Run nothing once, so that the first caller does not pay for first times; raises Unavailable if it fails."""
@@ -214,6 +225,8 @@ class KernelClient:
             deadline.cancel()
         match cause:
             case Cause.OVER:
+                if run.ends_kernel:
+                    return Completed(await self.kill(), self._memory_bytes)
                 return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._stop(run) else await self.kill())
@@ -292,6 +305,8 @@ class KernelClient:
                     fed.append(Message(parent_id, body))
                 case Message(_, Welcome()) if not self._welcome.is_set():
                     self._welcome.set()
+                case Head() if channel == "iopub" and not self._welcome.is_set():
+                    self._welcome.set()  # it answers the nudge, so the subscription holds
                 case Head() | Message() | None:
                     self._count_noise(frames)
         if run is not None and fed:

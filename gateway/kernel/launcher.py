@@ -23,10 +23,14 @@ class LaunchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*."""
+    """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*.
+
+    *addresses* has the channels that are elsewhere: a socket's path, or ``tcp://HOST:PORT``.
+    """
 
     directory: str
     key: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 class KernelProcess(Protocol):

@@ -15,6 +15,7 @@ SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "c
 RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
 """No stdin: runs never ask for input."""
 
+TCP: Final = "tcp://"
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 
 Address = Callable[[Endpoint, Channel], str]
@@ -23,8 +24,8 @@ Lose = Callable[[Channel], None]
 
 
 def socket_path(endpoint: Endpoint, channel: Channel) -> str:
-    """Where our own kernels listen."""
-    return f"{endpoint.directory}/{channel}"
+    """Where a kernel listens."""
+    return endpoint.addresses.get(channel) or f"{endpoint.directory}/{channel}"
 
 
 class KernelSockets:
@@ -60,9 +61,13 @@ class KernelSockets:
     async def _connect(self, connections: dict[Channel, _Connection]) -> None:
         loop = asyncio.get_running_loop()
         for channel, connection in connections.items():
-            path = self._address(self._endpoint, channel)
+            address = self._address(self._endpoint, channel)
             try:
-                await loop.create_unix_connection(lambda connection=connection: connection, path)  # type: ignore[misc]  # bound now
+                if address.startswith(TCP):
+                    host, _, port = address.removeprefix(TCP).rpartition(":")
+                    await loop.create_connection(lambda connection=connection: connection, host, int(port))  # type: ignore[misc]  # bound now
+                else:
+                    await loop.create_unix_connection(lambda connection=connection: connection, address)  # type: ignore[misc]  # bound now
             except OSError:
                 self._lose(channel)
 

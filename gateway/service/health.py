@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
-from kernels.contract import Ready
+from kernels.contract import Language, Ready
+
+NODE = "Node.js"
+"""What Node's version is told under, among those of the packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,10 @@ class HealthReport:
     available: bool
     python_version: str
     isolation: str
+    not_sandboxed: Sequence[str] = ()
+    """Kernelspecs that the operator allows in the Jupyter API, to which *isolation* does not apply."""
+    has_javascript: bool = False
+    javascript_version: str = "unknown"
 
 
 class Source(Protocol):
@@ -25,19 +33,30 @@ class Source(Protocol):
     def ready(self) -> Ready:
         """What the spawner said of itself. Raises Unavailable while there is none."""
 
+    def starts(self, language: Language) -> bool:
+        """Whether kernels of *language* start."""
+
 
 class Health:
     """Answers from what the spawner said; it starts nothing, so it can be asked often."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, not_sandboxed: Sequence[str] = ()) -> None:
         self._source = source
-        self._last = HealthReport(False, "unknown", "unknown")
+        self._last = HealthReport(False, "unknown", "unknown", tuple(not_sandboxed))
 
     def report(self) -> HealthReport:
         """How things stand now; while no kernel can start, the version and level are the last ones known."""
         try:
             ready = self._source.ready
         except Unavailable:
-            return HealthReport(False, self._last.python_version, self._last.isolation)
-        self._last = HealthReport(True, f"Python {ready.python_version}", ready.level)
+            return replace(self._last, available=False, has_javascript=False)
+        node = ready.packages.get(NODE)
+        self._last = replace(
+            self._last,
+            available=True,
+            python_version=f"Python {ready.python_version}",
+            isolation=ready.level,
+            has_javascript=node is not None and self._source.starts("javascript"),
+            javascript_version=f"Node.js {node}" if node else "unknown",
+        )
         return self._last

@@ -156,7 +156,12 @@ class Endpoint(RequestHandler):
         if guard.declared_bytes(headers.get_list("Content-Length")) > self.services.settings.body_bytes:
             raise self._too_large()
         if self.request.method in BODY_METHODS and self.takes_body:
-            guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
+            self._check_content()
+
+    def _check_content(self) -> None:
+        """Raise unless the body is declared as one this endpoint takes."""
+        headers = self.request.headers
+        guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is over the limit of {self.services.settings.body_bytes} bytes.")
@@ -231,6 +236,17 @@ class Endpoint(RequestHandler):
         try:
             async with asyncio.timeout(SEND_S + len(body) / SEND_BYTES_PER_S):
                 await self.finish(body or None)
+        except TimeoutError:
+            self._stream.close()
+        except StreamClosedError:
+            self._is_gone = True
+
+    async def write_piece(self, piece: bytes) -> None:
+        """Send a part of an answer that comes bit by bit, and wait until the client has room for more."""
+        self.write(piece)
+        try:
+            async with asyncio.timeout(SEND_S + len(piece) / SEND_BYTES_PER_S):
+                await self.flush()
         except TimeoutError:
             self._stream.close()
         except StreamClosedError:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.core.model import Json, OnEvent, Result
+from gateway.core.notebook import Notebook
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.jupyter_kernels import JupyterKernels
 from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.live_runs import LiveRuns
+from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.guard import LOCAL_HOSTS
@@ -106,6 +109,18 @@ class Sessions(Protocol):
         """The same session with a new kernel."""
 
 
+class Notebooks(Protocol):
+    """Makes and runs notebooks; see service.notebooks.Notebooks."""
+
+    def export(self, session_id: str, caller: Caller) -> Notebook:
+        """What was run in a session so far."""
+
+    async def execute(
+        self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
+    ) -> Executed:
+        """The notebook with new outputs."""
+
+
 class Metrics(Protocol):
     """Numbers for Prometheus."""
 
@@ -131,6 +146,8 @@ class Services:
     sessions: Sessions
     jupyter: JupyterKernels
     jupyter_sessions: JupyterSessions
+    live: LiveRuns
+    notebooks: Notebooks
 
 
 Answer = dict[str, Json]

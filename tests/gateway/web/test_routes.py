@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.model import Json
@@ -46,9 +49,15 @@ async def test_install_answers_as_in_the_guide(gateway: Gateway) -> None:
     }
 
 
-async def test_javascript_is_not_there_yet(gateway: Gateway) -> None:
-    """501; a body that would not be accepted is told first."""
-    assert (await gateway.ask(f"{API}/javascript", {"code": "return 42;"})).code == 501
+async def test_javascript_answers_with_what_the_code_returned(gateway: Gateway) -> None:
+    """``returnValue`` beside the fields of every run, null where there is none; a body not as documented is 400."""
+    usual = gateway.runner.answer
+    gateway.runner.answer = lambda request: replace(usual(request), return_value={"sum": 15})
+    answer = json_of(await gateway.ask(f"{API}/javascript", {"code": "return {sum: 15};"}))
+    assert answer["returnValue"] == {"sum": 15}
+    gateway.runner.answer = usual
+    assert json_of(await gateway.ask(f"{API}/javascript", {"code": "1"}))["returnValue"] is None
+    assert "returnValue" not in json_of(await gateway.ask(f"{API}/python", {"code": "1"}))
     assert (await gateway.ask(f"{API}/javascript", {"code": 42})).code == 400
 
 
@@ -82,6 +91,7 @@ async def test_health_is_for_everyone_and_says_little(gateway: Gateway) -> None:
     assert json_of(response) == {
         "status": "healthy",
         "python": {"available": True, "version": "Python 3.11.0"},
+        "javascript": {"available": True, "version": "Node.js 24.0.0"},
         "config": {"pythonTimeout": 30000, "javascriptTimeout": 10000, "maxOutputSize": 1048576},
         "isolation": "L3",
     }
@@ -134,8 +144,15 @@ async def test_the_api_description_has_every_route_and_resolves(gateway: Gateway
     paths, components = document["paths"], document["components"]
     assert isinstance(paths, dict)
     assert isinstance(components, dict)
-    listed = {(path, method.upper()) for path, methods in paths.items() if isinstance(methods, dict) for method in methods}
-    assert listed == {(route.path, method) for route in ROUTES for method in route.endpoint.allowed_methods()}
+    described = {path: methods for path, methods in paths.items() if isinstance(methods, dict)}
+    listed = {(path, name.upper()) for path, methods in described.items() for name in methods if name != "parameters"}
+    known = {(route.path.replace(":path}", "}"), method) for route in ROUTES for method in route.endpoint.allowed_methods()}
+    assert listed == known
+    for path, methods in described.items():
+        parameters = methods.get("parameters", [])
+        assert isinstance(parameters, list)
+        assert [part["name"] for part in parameters if isinstance(part, dict)] == re.findall(r"\{(\w+)\}", path)
+        assert "requestBody" not in str(methods.get("get")), path
     schemas = components["schemas"]
     assert isinstance(schemas, dict)
     for reference in references(document):
