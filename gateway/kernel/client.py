@@ -160,7 +160,7 @@ class KernelClient:
             await self._wind_down
         return death
 
-    def hand_over(self, receive: Receive) -> Line:
+    async def hand_over(self, receive: Receive) -> Line:
         """The connections themselves, for good: what the kernel sends goes to *receive* from here on, and no run can be had.
 
         Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
@@ -169,6 +169,12 @@ class KernelClient:
             raise Unavailable("the kernel is gone")
         self._receiver = receive
         self._sockets.open(["stdin"])
+        try:
+            # A kernel that asks for input before it knows our connection asks nobody.
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await self._sockets.ready("stdin")
+        except TimeoutError:
+            raise Unavailable("the kernel did not answer") from None
         return Line(self._sockets, self._codec, self._process)
 
     # ---- one run ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Protocol, cast
 
@@ -11,6 +12,9 @@ from gateway.core.model import Json
 from gateway.web.endpoint import Endpoint
 from gateway.web.services import Answer
 from gateway.web.wire import Body
+
+_PART = re.compile(r"\{(\w+)(?::path)?\}")
+"""A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
 
 
 class RouteEntry(Protocol):
@@ -50,7 +54,7 @@ def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
             "200 with success false.",
         },
         "security": [{"token": []}],
-        "paths": {route.path: _describe_path(route) for route in listed},
+        "paths": {_PART.sub(r"{\1}", route.path): _describe_path(route) for route in listed},
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -59,7 +63,11 @@ def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
 
 
 def _describe_path(route: RouteEntry) -> Json:
-    return {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+    methods = {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+    parts: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": TEXT} for name in _PART.findall(route.path)
+    ]
+    return {**methods, **({"parameters": parts} if parts else {})}
 
 
 def _describe_method(route: RouteEntry, method: str) -> Json:
@@ -74,7 +82,7 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
     }
     if route.endpoint.public:
         described["security"] = []
-    if route.body is not None:
+    if route.body is not None and method in ("POST", "PUT"):
         described["requestBody"] = {"required": True, **_json(route.body.__name__)}
     if route.answer == "History":
         described["parameters"] = [LIMIT]
@@ -82,8 +90,12 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
 
 
 def _content(description: str, schema: str) -> dict[str, Json]:
-    content = {"content": {"text/plain": {"schema": {"type": "string"}}}} if schema == "Text" else _json(schema)
-    return {"description": description, **cast(dict[str, Json], content)}
+    if schema == "Text":
+        return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    content: dict[str, Json] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    if schema in STREAMED:
+        content["text/event-stream"] = {"schema": {"type": "string", "description": EVENTS}}
+    return {"description": description, "content": content}
 
 
 def _json(schema: str) -> dict[str, Json]:
@@ -98,6 +110,8 @@ def _list(of: Json) -> Json:
     return {"type": "array", "items": of}
 
 
+STREAMED = ("Run", "ChartRun", "SessionRun")
+EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
 LIMIT: Json = {
     "name": "limit",
     "in": "query",

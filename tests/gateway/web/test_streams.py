@@ -250,8 +250,9 @@ async def test_silence_is_filled_with_comments(gateway: Gateway) -> None:
     socket = await gateway.connect(STREAM)
     await say(socket, code="1")
     run = gateway.services.live.find((await hear(socket))["runId"], Caller("k1", "test"))
-    pieces = sse.stream(run, keepalive_s=0.01)
-    heard = [await anext(pieces) for _ in range(4)]
+    with run.reading() as news:
+        pieces = sse.stream(run, news, keepalive_s=0.01)
+        heard = [await anext(pieces) for _ in range(4)]
     assert heard[2:] == [sse.KEEPALIVE, sse.KEEPALIVE]
     assert sse.KEEPALIVE.startswith(b":")
     assert TOKEN.encode() not in b"".join(heard)
