@@ -54,4 +54,4 @@ class Served(Base):
     def publish(self, message: str, content: dict[str, Any]) -> None:
         """Send one rich message after all text written before it."""
         self.record.flush()
-        self.send_response(self.iopub_socket, message, content, ident=self._topic(message))
+        self.session.send(self.iopub_socket, message, content, self.record.parent, ident=self._topic(message))

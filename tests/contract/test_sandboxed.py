@@ -98,6 +98,12 @@ def test_the_python_kernel_passes_jupyter_kernel_test(jupyter: Jupyter) -> None:
     assert jupyter.run("kernel_test", "omega-python") == {"ran": 12, "bad": [], "skipped": []}
 
 
+def test_the_javascript_kernel_passes_jupyter_kernel_test(jupyter: Jupyter) -> None:
+    """All but those of what it does not have: a history, a pager, and output that can be cleared."""
+    skipped = ["test_clear_output", "test_history", "test_pager"]
+    assert jupyter.run("kernel_test", "omega-javascript") == {"ran": 12, "bad": [], "skipped": skipped}
+
+
 def test_nbclient_executes_a_notebook(jupyter: Jupyter) -> None:
     """With a table, a chart and text among its outputs."""
     nothing, table, chart, text = jupyter.run("nbclient_local", "omega-python")
