@@ -48,7 +48,7 @@ class JavaScriptTests(jupyter_kernel_test.KernelTests):
     file_extension = ".js"
     code_hello_world = "console.log('hello, world')"
     code_stderr = "console.error('test')"
-    completion_samples = [{"text": "Math.hyp", "matches": {"Math.hypot"}}]
+    completion_samples = [{"text": "Math.hyp", "matches": {"hypot"}}]
     complete_code_samples = ["1", "console.log('hello, world')", "function f(x) {\n  return x*2;\n}"]
     incomplete_code_samples = ["function f(x) {", "console.log(`hello"]
     invalid_code_samples = ["let = 7q"]
