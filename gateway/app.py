@@ -37,6 +37,8 @@ from gateway.service.keys_watch import KeyWatch
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
+from gateway.service.seats import Room, Seats
+from gateway.service.sessions import Sessions, SessionSettings
 from gateway.service.source import KernelSource
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.stop import Stop
@@ -97,7 +99,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
-    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics)
+    sessions = _make_sessions(settings, pool, gate, metrics)
+    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     services = Services(
         settings=_web_settings(settings),
@@ -108,10 +111,12 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         health=Health(source),
         gallery=Gallery({"python"}),
         metrics=metrics,
+        sessions=sessions,
     )
     server = make_server(make_application(services), services.settings)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
+    stack.push_async_callback(sessions.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
@@ -173,6 +178,17 @@ def _make_pool(
     pool = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
+
+
+def _make_sessions(settings: Settings, pool: KernelPool[KernelClient], gate: Gate, metrics: Metrics) -> Sessions:
+    """The table of sessions, on kernels of *pool*; at least one kernel is always left to runs without a session."""
+    pooled = _pool_settings(settings)
+    room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
+    times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
+    seats = Seats(settings.sessions_per_key, room)
+    sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
+    metrics.watch_sessions(sessions.states)
+    return sessions
 
 
 async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
@@ -240,6 +256,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         max_connections=listen.room_for(settings.max_connections, RESERVED_FILES + settings.max_kernels * FILES_PER_KERNEL),
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
+        session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
         allowance=Allowance(settings.output_bytes, settings.rich_bytes),
     )
 

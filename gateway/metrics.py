@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import (
@@ -51,6 +51,10 @@ class Metrics:
         Info("omega_build", "Which gateway this is", registry=registry).info({"version": version})
         self._make_run_metrics(registry)
         self._make_pool_metrics(registry)
+        self._sessions_started = Counter("omega_sessions", "Sessions created", ["language"], registry=registry)
+        self._sessions_ended = Counter(
+            "omega_session_ends", "Sessions by how they ended", ["language", "how"], registry=registry
+        )
         self._http = Counter("omega_http_requests", "Answered requests", ["route", "method", "status"], registry=registry)
         self._history_written = Counter("omega_history_rows", "Runs written to the history", registry=registry)
         self._history_dropped = Counter(
@@ -92,6 +96,10 @@ class Metrics:
         """Ask *snapshot* for the pool's gauges whenever they are rendered."""
         self.registry.register(_PoolCollector(snapshot))
 
+    def watch_sessions(self, states: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+        """Ask *states* for the number of sessions by language and state whenever they are rendered."""
+        self.registry.register(_SessionCollector(states))
+
     def render(self) -> bytes:
         """All metrics in the text format of CONTENT_TYPE."""
         return generate_latest(self.registry)
@@ -121,6 +129,14 @@ class Metrics:
     def kernel_ended(self, language: str, cause: str) -> None:
         """A kernel is gone."""
         self._ends.labels(language, cause).inc()
+
+    def session_started(self, language: str) -> None:
+        """A session was created."""
+        self._sessions_started.labels(language).inc()
+
+    def session_ended(self, language: str, how: str) -> None:
+        """A session has ended: culled, expired, deleted or shutdown."""
+        self._sessions_ended.labels(language, how).inc()
 
     def request_answered(self, route: str, method: str, status: int) -> None:
         """A request was answered. *route* is the pattern, never the path, so that callers can't add series."""
@@ -155,3 +171,21 @@ class _PoolCollector(Collector):
                 kernels.add_metric([language, state], sum(getattr(pool, state) for pool in mine))
         yield kernels
         yield queue
+
+
+class _SessionCollector(Collector):
+    """Sessions as they are when asked for."""
+
+    STATES = ("starting", "idle", "busy")
+
+    def __init__(self, states: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+        self._states = states
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Live sessions by language and state."""
+        gauge = GaugeMetricFamily("omega_sessions_live", "Sessions by state", labels=["language", "state"])
+        counts = self._states()
+        for language in sorted({language for language, _ in counts}):
+            for state in self.STATES:
+                gauge.add_metric([language, state], counts.get((language, state), 0))
+        yield gauge

@@ -150,6 +150,12 @@ class Settings(BaseModel):
     concurrent_runs: Whole = _number(64, 1, 100_000, "runs of one key at once; more are answered 429")
     max_connections: Whole = _number(512, 8, 100_000, "open connections; idle ones make room for new ones")
     queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
+    max_sessions: Whole = _number(0, 0, 10_000, "sessions at once, of all keys; 0: as many as leave pool_min kernels free")
+    sessions_per_key: Whole = _number(16, 0, 10_000, "sessions and Jupyter kernels one key may keep; more are answered 429")
+    session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session is ended")
+    session_max_idle_s: Number = _number(86_400, 1, 2_592_000, "longest such time a session may ask for")
+    session_lifetime_s: Number = _number(0, 0, 31_536_000, "longest life of a session, busy or not; 0: no limit")
+    transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results remembered of each session")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
 
     python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
@@ -210,6 +216,8 @@ class Settings(BaseModel):
             _at_most(self, "pool_min", "pool_max"),
             _at_most(self, "pool_max", "max_kernels"),
             _at_most(self, "memory_mb", "pool_memory_mb"),
+            _at_most(self, "max_sessions", "max_kernels"),
+            _at_most(self, "session_idle_s", "session_max_idle_s"),
             _at_most(self, "python_timeout_s", "max_timeout_s"),
             _at_most(self, "javascript_timeout_s", "max_timeout_s"),
         ]

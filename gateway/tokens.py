@@ -60,6 +60,7 @@ LIMITS = (
     LimitOption("cpu_cores", "--cpu-cores", 0.05, 1024, "processor cores a kernel may use", is_whole=False),
     LimitOption("max_timeout_s", "--max-timeout-s", 0.1, 86_400, "longest time a request may ask for", is_whole=False),
     LimitOption("output_bytes", "--output-bytes", 1024, 1024**3, "output of one run"),
+    LimitOption("sessions", "--sessions", 0, 10_000, "sessions and Jupyter kernels kept at once"),
 )
 
 

@@ -17,6 +17,7 @@ class KeyLimits:
     cpu_cores: float | None = None
     max_timeout_s: float | None = None
     output_bytes: int | None = None
+    sessions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

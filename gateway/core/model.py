@@ -10,15 +10,17 @@ from typing import Literal
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value that strict JSON can carry (finite numbers only)."""
 
-Task = Literal["python", "javascript", "chart", "analyze", "math"]
+Task = Literal["python", "javascript", "chart", "analyze", "math", "setup", "variables"]
+"""What a kernel can be asked to do; *setup* and *variables* are for sessions and run no code of the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run as the kernel gets it.
 
-    *code* is the caller's source, untouched (for ``math`` the expression, for ``analyze`` empty). *inputs* is data for the
-    task (``analyze``: ``{"analysisType", "format", "data"}``; ``chart``: ``{"format", "dpi"}``) and travels as data.
+    *code* is the caller's source, untouched (for ``math`` the expression, for ``analyze`` and the tasks of sessions empty).
+    *inputs* is data for the task (``analyze``: ``{"analysisType", "format", "data"}``; ``chart``: ``{"format", "dpi"}``;
+    ``setup``: ``{"env", "cwd"}``; in a session also ``{"session": true}``) and travels as data.
     """
 
     task: Task

@@ -80,7 +80,7 @@ class KernelPool(Generic[K]):
         self._replan()
         return kernel
 
-    def discard(self, kernel: K) -> None:
+    def discard(self, kernel: Kernel) -> None:
         """End a kernel that was taken; its death is awaited here, not by the caller."""
         for shelf in self._shelves.values():
             shelf.return_(kernel.kernel_id, self._now())
@@ -229,7 +229,7 @@ class KernelPool(Generic[K]):
             shelf.fail_waiters(Unavailable("kernels can't be started right now", retry_after_s=max(1.0, wait_s)))
         asyncio.get_running_loop().call_soon(self._replan)
 
-    async def _end(self, kernel: K) -> None:
+    async def _end(self, kernel: Kernel) -> None:
         await kernel.kill()
 
     # ---- small things -----------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     make_url,
     select,
     text,
@@ -26,8 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-SCHEMA_VERSION = 2
-"""1: runs. 2: keys beside them, which older gateways would not respect."""
+SCHEMA_VERSION = 3
+"""1: runs. 2: keys beside them, which older gateways would not respect. 3: how many sessions a key may have."""
+_ADDED = {3: (("omega_keys", "sessions"),)}
+"""Columns that came to a table later, by the version that brought them: (table, column)."""
 BUSY_TIMEOUT_MS = 1000
 CONNECT_TIMEOUT_S = 5
 CREATION_LOCK = 0x6F6D656761
@@ -151,12 +154,23 @@ def _create(connection: Connection) -> None:
             f"{_name(connection.engine)} has schema version {found}, this gateway knows {SCHEMA_VERSION}: "
             "use the gateway that wrote it, or another database_url"
         )
-    # Every version so far only added tables, so that making those that are missing is the whole step up.
+    # Every version so far only added tables and columns that may be empty, so that making what is missing is the whole step.
     metadata.create_all(connection)
+    for version in range((found or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
+        for table, column in _ADDED.get(version, ()):
+            _add_column(connection, metadata.tables[table], column)
     if found is None:
         connection.execute(insert(_version).values(version=SCHEMA_VERSION))
     elif found < SCHEMA_VERSION:
         connection.execute(update(_version).values(version=SCHEMA_VERSION))
+
+
+def _add_column(connection: Connection, table: Table, name: str) -> None:
+    """Add the column *name* to a *table* that was made before there was one; a table made just now has it."""
+    if name in {column["name"] for column in inspect(connection).get_columns(table.name)}:
+        return
+    kind = table.c[name].type.compile(connection.dialect)
+    connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
 
 
 def _name(engine: Engine) -> str:

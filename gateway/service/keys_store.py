@@ -44,6 +44,7 @@ _keys = Table(
     Column("cpu_cores", Double),
     Column("max_timeout_s", Double),
     Column("output_bytes", Integer),
+    Column("sessions", Integer),
 )
 _is_live = _keys.c.revoked_utc.is_(None)
 # A name is free again once its key is revoked; the history goes by id, so the next key of the name does not see it.

@@ -11,11 +11,13 @@ from typing import Protocol
 
 import structlog
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, NotFound
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Display, Json, OnEvent, Raised, Result, RunSpec, Task
 from kernels.contract import Language, Policy
 
+VARIABLES_PATIENCE_S = 5.0
+"""How long a look at a session's variables waits for a run that is going on there."""
 CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
 NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
 
@@ -24,7 +26,8 @@ NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function su
 class RunRequest:
     """One run as a caller asked for it. *title* stands in the history where there is no code.
 
-    *session* is the id of the session to run in; without one the run gets a fresh kernel.
+    *session* is the id of the session to run in; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
+    stands for the session's own.
     """
 
     task: Task
@@ -67,6 +70,15 @@ class Pool(Protocol):
         """A kernel for one owner, with the limits *policy*, killed afterwards. Raises Busy or Unavailable."""
 
 
+class Leases(Protocol):
+    """Lends the kernels of sessions; see sessions.Sessions."""
+
+    def lease(
+        self, session_id: str, caller: Caller, *, language: Language | None = None, patience_s: float | None = None
+    ) -> AbstractAsyncContextManager[Kernel]:
+        """The session's kernel for one turn. Raises NotFound, Gone, Conflict, TooManyRequests or Busy."""
+
+
 class History(Protocol):
     """Where finished runs are written down."""
 
@@ -98,13 +110,14 @@ class Record:
 
 
 class Runner:
-    """Runs requests, each in a fresh kernel that is killed afterwards."""
+    """Runs requests, each in a fresh kernel that is killed afterwards, or in the session it names."""
 
     def __init__(
         self,
         pool: Pool,
         history: History,
         meter: Meter,
+        sessions: Leases | None = None,
         *,
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
@@ -112,6 +125,7 @@ class Runner:
         self._pool = pool
         self._history = history
         self._meter = meter
+        self._sessions = sessions
         self._wall_clock = wall_clock
         self._clock = clock
         self._log = structlog.get_logger("omega.runner")
@@ -119,14 +133,17 @@ class Runner:
     async def run(
         self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
     ) -> Result:
-        """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run."""
+        """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+
+        In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many wait there).
+        """
         started_utc, started_at = self._wall_clock(), self._clock()
         log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
         log.info("run started", timeout_s=request.timeout_s, code_chars=len(request.code))
         self._meter.run_started(request.task)
         outcome, result = "internal", None
         try:
-            async with self._pool.lease(_language(request.task), caller.policy) as kernel:
+            async with self._lease(request, caller) as kernel:
                 result = judge(request.task, await kernel.run(_spec(request, allowance), on_event))
             outcome = outcome_of(result)
             return result
@@ -140,10 +157,19 @@ class Runner:
             wall_s = self._clock() - started_at
             self._meter.run_ended(request.task, outcome, wall_s)
             log.info("run ended", outcome=outcome, wall_ms=round(wall_s * 1000, 1))
-            if result is not None or outcome == "cancelled":
+            if request.task != "variables" and (result is not None or outcome == "cancelled"):
                 success, spent_s = (result.success, result.wall_s) if result is not None else (False, wall_s)
                 code = request.title or request.code
                 self._history.record(Record(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
+
+    def _lease(self, request: RunRequest, caller: Caller) -> AbstractAsyncContextManager[Kernel]:
+        if not request.session:
+            return self._pool.lease(_language(request.task), caller.policy)
+        if self._sessions is None:
+            raise NotFound("There is no such session.")
+        if request.task == "variables":
+            return self._sessions.lease(request.session, caller, patience_s=VARIABLES_PATIENCE_S)
+        return self._sessions.lease(request.session, caller, language=_language(request.task))
 
 
 def outcome_of(result: Result) -> str:
@@ -181,6 +207,6 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         timeout_s=request.timeout_s,
         output_bytes=allowance.output_bytes,
         rich_bytes=allowance.rich_bytes,
-        inputs=request.inputs,
+        inputs={**request.inputs, "session": True} if request.session else request.inputs,
         wants_variables=request.task in ("python", "javascript"),
     )

@@ -63,6 +63,8 @@ class Endpoint(RequestHandler):
 
     public = False
     """Whether it answers without a token."""
+    takes_body = True
+    """Whether a POST needs one; if not, an absent body needs no Content-Type either."""
 
     services: Services
     caller: Caller
@@ -160,8 +162,12 @@ class Endpoint(RequestHandler):
         headers = self.request.headers
         if guard.declared_bytes(headers.get_list("Content-Length")) > self.services.settings.body_bytes:
             raise self._too_large()
-        if self.request.method in BODY_METHODS:
+        if self.request.method in BODY_METHODS and (self.takes_body or self._has_body()):
             guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
+
+    def _has_body(self) -> bool:
+        headers = self.request.headers
+        return guard.declared_bytes(headers.get_list("Content-Length")) != 0 or "Transfer-Encoding" in headers
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is over the limit of {self.services.settings.body_bytes} bytes.")

@@ -126,6 +126,22 @@ RUN_FIELDS: dict[str, Json] = {
     "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
     "kernelReplaced": FLAG,
 }
+MOMENT: Json = {"type": "string", "format": "date-time"}
+SESSION = _object(
+    "id",
+    id=TEXT,
+    name=TEXT,
+    language={"enum": ["python", "javascript"]},
+    state={"enum": ["starting", "idle", "busy"]},
+    createdAt=MOMENT,
+    lastActivity=MOMENT,
+    idleTimeout={"type": "integer", "description": "milliseconds without a run after which the session is ended"},
+    timeout={"type": "integer", "description": "milliseconds a run has unless it asks for another time"},
+    executionCount=WHOLE,
+    kernelsReplaced={"type": "integer", "description": "how often the state was lost with the kernel"},
+    cwd=TEXT,
+    expiresAt={"type": ["string", "null"], "format": "date-time"},
+)
 ANSWERS: dict[str, Json] = {
     "Error": ERROR,
     "Chart": CHART,
@@ -151,5 +167,18 @@ ANSWERS: dict[str, Json] = {
         ),
     ),
     "Health": _object("status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT),
+    "Session": SESSION,
+    "SessionRun": _object(
+        " ".join([*RUN_FIELDS, "sessionId", "executionCount"]), **RUN_FIELDS, sessionId=TEXT, executionCount=WHOLE
+    ),
+    "Interrupted": _object("interrupted", interrupted=FLAG),
+    "Variables": _object(
+        "success variables truncated kernelReplaced",
+        success=FLAG,
+        error={"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
+        variables=_list(_object("name", name=TEXT, type=TEXT, shape=_list(WHOLE), length=WHOLE, size=WHOLE, preview=TEXT)),
+        truncated=FLAG,
+        kernelReplaced=FLAG,
+    ),
     "Object": ANY,
 }

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import pages, runs, wire
+from gateway.web import pages, runs, sessions, wire, wire_sessions
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.openapi import ApiDescription
 from gateway.web.services import Services
 
 BASE = "/code-interpreter"
+SESSION = f"{BASE}/sessions/{{session_id}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ ROUTES = (
     Route(f"{BASE}/analyze", runs.Analyses, "Run", wire.AnalyzeBody),
     Route(f"{BASE}/math", runs.MathRuns, "Run", wire.MathBody),
     Route(f"{BASE}/install", runs.Installs, "Installed", wire.InstallBody),
+    Route(f"{BASE}/sessions", sessions.SessionTable, "Session", wire_sessions.NewSessionBody),
+    Route(SESSION, sessions.OneSession, "Session"),
+    Route(f"{SESSION}/execute", sessions.SessionRuns, "SessionRun", wire_sessions.ExecuteBody),
+    Route(f"{SESSION}/interrupt", sessions.SessionInterrupt, "Interrupted"),
+    Route(f"{SESSION}/restart", sessions.SessionRestart, "Session"),
+    Route(f"{SESSION}/variables", sessions.SessionVariables, "Variables"),
     Route(f"{BASE}/history", pages.HistoryList, "History"),
     Route(f"{BASE}/health", pages.HealthCheck, "Health"),
     Route(f"{BASE}/examples", pages.Examples, "Object"),

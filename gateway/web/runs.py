@@ -22,6 +22,11 @@ class RunEndpoint(Endpoint):
         return self.services.settings.python.within(self.caller.limits.max_timeout_s)
 
     @property
+    def _javascript(self) -> Timeouts:
+        """The timeouts this caller's JavaScript may have."""
+        return self.services.settings.javascript.within(self.caller.limits.max_timeout_s)
+
+    @property
     def _allowance(self) -> Allowance:
         """How much this caller's runs may print."""
         allowance, own = self.services.settings.allowance, self.caller.limits.output_bytes
@@ -29,7 +34,10 @@ class RunEndpoint(Endpoint):
 
     async def _run(self, request: RunRequest) -> Answer:
         result = await self.services.runner.run(request, self.caller, self.run_id, self._allowance)
-        return describe_run(request.task, result)
+        answer = describe_run(request.task, result)
+        if request.session:
+            answer |= {"sessionId": request.session, "executionCount": result.execution_count}
+        return answer
 
 
 class PythonRuns(RunEndpoint):

@@ -11,6 +11,7 @@ from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.service.sessions import NewSession, SessionView
 from gateway.web.guard import LOCAL_HOSTS
 from gateway.web.wire import Timeouts
 
@@ -31,6 +32,7 @@ class WebSettings:
     max_connections: int = 512
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
+    session_idle: Timeouts = field(default_factory=lambda: Timeouts(1800.0, 86_400.0))
     allowance: Allowance = field(default_factory=Allowance)
 
 
@@ -78,6 +80,28 @@ class Gallery(Protocol):
         """Those whose language is available."""
 
 
+class Sessions(Protocol):
+    """The table of sessions; see service.sessions.Sessions. All but create and list raise NotFound or Gone."""
+
+    async def create(self, asked: NewSession, caller: Caller) -> SessionView:
+        """A new session with its kernel."""
+
+    def list(self, caller: Caller) -> Sequence[SessionView]:
+        """The caller's sessions, the oldest first."""
+
+    def show(self, session_id: str, caller: Caller) -> SessionView:
+        """One session."""
+
+    async def delete(self, session_id: str, caller: Caller) -> None:
+        """End a session."""
+
+    async def interrupt(self, session_id: str, caller: Caller) -> bool:
+        """Ask the run that is going on to stop; whether there was one."""
+
+    async def restart(self, session_id: str, caller: Caller) -> SessionView:
+        """The same session with a new kernel."""
+
+
 class Metrics(Protocol):
     """Numbers for Prometheus."""
 
@@ -100,6 +124,7 @@ class Services:
     health: Health
     gallery: Gallery
     metrics: Metrics
+    sessions: Sessions
 
 
 Answer = dict[str, Json]

@@ -39,6 +39,10 @@ Timeout = Annotated[
     Annotated[float, Field(ge=1)] | None,
     Field(description="a number of milliseconds from 1 to the server's maximum"),
 ]
+SessionId = Annotated[
+    Annotated[str, Field(min_length=1, max_length=64)] | None,
+    Field(description="the id of a session of this key, to run in its kernel"),
+]
 
 
 class PythonBody(Body):
@@ -46,6 +50,7 @@ class PythonBody(Body):
 
     code: Code
     timeout: Timeout = None
+    session: SessionId = None
 
 
 class JavascriptBody(Body):
@@ -53,6 +58,7 @@ class JavascriptBody(Body):
 
     code: Code
     timeout: Timeout = None
+    session: SessionId = None
 
 
 class ChartBody(Body):
@@ -62,6 +68,7 @@ class ChartBody(Body):
     timeout: Timeout = None
     format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
     dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300)] = 100
+    session: SessionId = None
 
 
 class AnalyzeBody(Body):
@@ -75,6 +82,7 @@ class AnalyzeBody(Body):
         Literal["summary", "correlation", "stats"], Field(description="'summary', 'correlation' or 'stats'")
     ] = "summary"
     timeout: Timeout = None
+    session: SessionId = None
 
 
 class MathBody(Body):
@@ -82,6 +90,7 @@ class MathBody(Body):
 
     expression: Annotated[str, Field(description="one expression of 1 to 10000 characters", min_length=1, max_length=10_000)]
     timeout: Timeout = None
+    session: SessionId = None
 
 
 class InstallBody(Body):
@@ -106,20 +115,36 @@ def read(kind: type[B], body: bytes) -> B:
 def parse_python(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The Python run in *body*."""
     asked = read(PythonBody, body)
-    return RunRequest("python", _source("code", asked.code), _seconds(asked.timeout, timeouts))
+    return RunRequest(
+        "python",
+        source("code", asked.code),
+        _seconds(asked.timeout, timeouts, asked.session),
+        session=asked.session or "",
+    )
 
 
 def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The JavaScript run in *body*."""
     asked = read(JavascriptBody, body)
-    return RunRequest("javascript", _source("code", asked.code), _seconds(asked.timeout, timeouts))
+    return RunRequest(
+        "javascript",
+        source("code", asked.code),
+        _seconds(asked.timeout, timeouts, asked.session),
+        session=asked.session or "",
+    )
 
 
 def parse_chart(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The chart run in *body*."""
     asked = read(ChartBody, body)
     inputs: dict[str, Json] = {"format": asked.format, "dpi": asked.dpi}
-    return RunRequest("chart", _source("code", asked.code), _seconds(asked.timeout, timeouts), inputs)
+    return RunRequest(
+        "chart",
+        source("code", asked.code),
+        _seconds(asked.timeout, timeouts, asked.session),
+        inputs,
+        session=asked.session or "",
+    )
 
 
 def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
@@ -129,13 +154,25 @@ def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
     data: Any = asked.data
     inputs: dict[str, Json] = {"analysisType": asked.analysisType, "format": shape, "data": data}
     title = f"{asked.analysisType} of {size}"
-    return RunRequest("analyze", "", _seconds(asked.timeout, timeouts), inputs, title)
+    return RunRequest(
+        "analyze",
+        "",
+        _seconds(asked.timeout, timeouts, asked.session),
+        inputs,
+        title,
+        session=asked.session or "",
+    )
 
 
 def parse_math(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The expression in *body*."""
     asked = read(MathBody, body)
-    return RunRequest("math", _source("expression", asked.expression), _seconds(asked.timeout, timeouts))
+    return RunRequest(
+        "math",
+        source("expression", asked.expression),
+        _seconds(asked.timeout, timeouts, asked.session),
+        session=asked.session or "",
+    )
 
 
 def parse_install(body: bytes) -> str:
@@ -154,7 +191,8 @@ def parse_limit(values: list[str], default: int, maximum: int) -> int:
     return int(text)
 
 
-def _source(name: str, code: str) -> str:
+def source(name: str, code: str) -> str:
+    """*code*, sent as *name*; raises BadRequest when nothing can be run of it."""
     if not code.strip():
         raise BadRequest(f"{name} is empty.")
     position = code.find("\0")
@@ -163,14 +201,20 @@ def _source(name: str, code: str) -> str:
     return code
 
 
-def _seconds(timeout_ms: float | None, timeouts: Timeouts) -> float:
-    if timeout_ms is None:
-        return timeouts.default_s
-    if not 1 <= timeout_ms <= timeouts.max_s * 1000:
+def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:
+    """*value_ms* milliseconds, sent as *name*, in seconds; raises BadRequest when that is over the maximum."""
+    if not 1 <= value_ms <= timeouts.max_s * 1000:
         raise BadRequest(
-            f"timeout must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {_show(timeout_ms)}."
+            f"{name} must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {_show(value_ms)}."
         )
-    return timeout_ms / 1000
+    return value_ms / 1000
+
+
+def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None = None) -> float:
+    """The time asked for, or the default; 0 for a run in a session, which has one of its own."""
+    if timeout_ms is None:
+        return 0.0 if session else timeouts.default_s
+    return parse_seconds("timeout", timeout_ms, timeouts)
 
 
 def _shape(data: list[dict[str, Any]] | dict[str, list[Any]] | str) -> tuple[str, str]:

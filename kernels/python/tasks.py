@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
-from kernels.python import analyze, expression, figures, tracebacks, values, variables
+from kernels.python import analyze, expression, figures, setup, tracebacks, values, variables
 from kernels.python.drawing import Format
+from kernels.python.texts import cuts
 from kernels.python.tracebacks import Failure
 
 if TYPE_CHECKING:
     from kernels.python.kernel import Kernel
 
-Task = Literal["python", "chart", "analyze", "math"]
-TASKS = ("python", "chart", "analyze", "math")
+Task = Literal["python", "chart", "analyze", "math", "setup", "variables"]
+TASKS = ("python", "chart", "analyze", "math", "setup", "variables")
 CHART_SAVED = "Chart saved successfully\n"
 NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
 MIN_DPI, MAX_DPI = 10, 600
@@ -91,6 +92,10 @@ class Run:
                 self._analyze()
             case "math":
                 self._evaluate()
+            case "setup":
+                setup.apply(self._shell, self._request.inputs)
+            case "variables":
+                pass
             case _:
                 return await self._execute(store_history)
         return None
@@ -102,11 +107,26 @@ class Run:
             code = _exit_code(error, self._kernel.streams[1])
         elif error is not None:
             failure = tracebacks.describe(error)
-        if not self._request.wants_variables or self._request.task in ("analyze", "math"):
+        if self._request.task == "variables":
+            return self._list_variables(failure)
+        if not self._request.wants_variables or self._request.task not in ("python", "chart"):
             return Outcome(failure, exit_code=code)
+        return Outcome(failure, variables.changed(before, self._names(), self._bound), code)
+
+    def _names(self) -> dict[str, Any]:
+        """What the caller's code has put into the namespace."""
         hidden = self._shell.user_ns_hidden
-        after = {name: value for name, value in self._shell.user_ns.items() if hidden.get(name, self) is not value}
-        return Outcome(failure, variables.changed(before, after, self._bound), code)
+        return {name: value for name, value in self._shell.user_ns.items() if hidden.get(name, self) is not value}
+
+    def _list_variables(self, failure: Failure | None) -> Outcome:
+        """Every name there is; an interrupt ends the listing, not the kernel."""
+        try:
+            with self._kernel.interrupts.allowed():
+                rows, is_whole = variables.listing(self._names())
+        except BaseException as error:  # noqa: BLE001  # libraries are the caller's to change
+            return Outcome(failure or tracebacks.describe(error))
+        cuts.happened = cuts.happened or not is_whole
+        return Outcome(failure, rows)
 
     # -- python and chart ---------------------------------------------------------------------------------------------
 
@@ -121,7 +141,8 @@ class Run:
     async def _execute(self, store_history: bool) -> BaseException | None:
         shell = self._shell
         if self._request.task == "chart":
-            shell.user_ns.update(_chart_names())
+            for name, module in _chart_names().items():
+                shell.user_ns.setdefault(name, module)
         shell.displayhook.wants_json = self._request.task == "python"
         shell.failure = None
         cell, problem = self._transform()
@@ -181,11 +202,16 @@ class Run:
         code = expression.compile_expression(self._code, tracebacks.CODE_NAME)
         tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
         with _outside_loop(self._code), self._kernel.interrupts.allowed():
-            result = eval(code, expression.names())
+            result = eval(code, self._expression_names())
             expression.check(result)
             shown, bundle = self._shell.shown_text(result), self._bundle(result)
         self._kernel.streams[0].write(f"Result: {shown}\n")
         self._publish_result(bundle)
+
+    def _expression_names(self) -> dict[str, Any]:
+        """What an expression can use: in a session also what its runs have left."""
+        names = expression.names()
+        return {**names, **self._shell.user_ns} if self._request.inputs.get("session") is True else names
 
     def _bundle(self, result: Any) -> dict[str, Any]:
         text = self._shell.plain_text(result)

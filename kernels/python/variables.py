@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,12 @@ from kernels.python.texts import clean, type_name
 MAX_NAMES = 200
 MAX_NAME_CHARS = 200
 BUDGET_S = 0.05
+MAX_LISTED = 1000
+LISTING_BUDGET_S = 0.5
+MAX_COLUMNS = 1000
 Row = dict[str, Any]
+_MEASURED = frozenset({int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, deque, range})
+"""Types whose own measure is no code of the caller, and says more than the size of the head."""
 
 
 def bound_names(tree: ast.AST) -> set[str]:
@@ -61,6 +67,33 @@ def changed(before: Mapping[str, object], after: Mapping[str, object], bound: se
             break
         rows[clean(name)] = describe(value)
     return rows
+
+
+def listing(namespace: Mapping[str, object]) -> tuple[dict[str, Row], bool]:
+    """A row with a size for each public name, in the order of the namespace, and whether these are all."""
+    ends_at = time.monotonic() + LISTING_BUDGET_S
+    rows: dict[str, Row] = {}
+    for name, value in list(namespace.items()):
+        if not _is_public(name) or issubclass(type(value), ModuleType):
+            continue
+        if len(rows) >= MAX_LISTED or time.monotonic() > ends_at:
+            return rows, False
+        rows[clean(name)] = {**describe(value), "size": size_bytes(value)}
+    return rows, True
+
+
+def size_bytes(value: object) -> int | None:
+    """The bytes *value* itself takes, without what it refers to; of arrays and frames their data. None where only code
+    of the caller could tell.
+    """
+    kind = type(value)
+    if kind in (np.ndarray, pd.Series):
+        return int(value.nbytes)  # type: ignore[attr-defined]  # both have one
+    if kind is pd.DataFrame:
+        return int(value.memory_usage().sum()) if len(value.columns) <= MAX_COLUMNS else None  # type: ignore[attr-defined]
+    if kind in _MEASURED:
+        return kind.__sizeof__(value)
+    return object.__sizeof__(value)
 
 
 def _is_public(name: object) -> bool:

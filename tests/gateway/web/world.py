@@ -12,15 +12,17 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
 
-from gateway.core.errors import Unauthorized
+from gateway.core.errors import NotFound, Unauthorized
 from gateway.core.model import Json, OnEvent, Result
 from gateway.service.examples import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
+from gateway.service.sessions import NewSession, SessionView
 from gateway.web.routes import make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
+from kernels.contract import Language
 
 TOKEN = "a-token-that-is-right"
 
@@ -72,6 +74,40 @@ class FakeHistory:
 
 
 @dataclass
+class FakeSessions:
+    """One session, of the name *there*; keeps what it was asked."""
+
+    asked: list[tuple[str, object]] = field(default_factory=list)
+    language: Language = "python"
+
+    def view(self, session_id: str = "there") -> SessionView:
+        return SessionView(session_id, "n", self.language, "idle", 1.0, 2.0, 1800.0, 30.0, 3, 0, "", 1802.0)
+
+    async def create(self, asked: NewSession, caller: Caller) -> SessionView:
+        self.asked.append(("create", asked))
+        return self.view()
+
+    def list(self, caller: Caller) -> Sequence[SessionView]:
+        return [self.view()]
+
+    def show(self, session_id: str, caller: Caller) -> SessionView:
+        if session_id != "there":
+            raise NotFound("There is no such session.")
+        return self.view()
+
+    async def delete(self, session_id: str, caller: Caller) -> None:
+        self.asked.append(("delete", self.show(session_id, caller).id))
+
+    async def interrupt(self, session_id: str, caller: Caller) -> bool:
+        self.asked.append(("interrupt", self.show(session_id, caller).id))
+        return True
+
+    async def restart(self, session_id: str, caller: Caller) -> SessionView:
+        self.asked.append(("restart", session_id))
+        return self.show(session_id, caller)
+
+
+@dataclass
 class FakeHealth:
     now: HealthReport
 
@@ -105,6 +141,7 @@ class Gateway:
     health: FakeHealth
     metrics: FakeMetrics
     server: Server
+    sessions: FakeSessions
 
     async def ask(
         self,
@@ -148,12 +185,13 @@ async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics)
+    sessions = FakeSessions()
+    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions)
     server = make_server(make_application(services), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
     try:
-        yield Gateway(port, services, runner, history, health, metrics, server)
+        yield Gateway(port, services, runner, history, health, metrics, server, sessions)
     finally:
         server.stop()
         await server.close_all_connections()

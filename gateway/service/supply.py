@@ -1,0 +1,134 @@
+"""The kernel of one session: taken from the pool, set up, and replaced when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.core.errors import BadRequest, GatewayError, Unavailable
+from gateway.core.model import Json, RunSpec
+from gateway.pool import kernel as pool
+from kernels.contract import Language, Policy
+
+SETUP_S = 10.0
+SETUP_BYTES = 4096
+
+
+class Kernel(pool.Kernel, Protocol):
+    """A kernel of one's own; see kernel.client.KernelClient."""
+
+    async def interrupt(self) -> None:
+        """Ask the running code to stop."""
+
+
+class Pool(Protocol):
+    """Where kernels come from; see pool.pool.KernelPool."""
+
+    async def take(self, language: Language, policy: Policy | None = None) -> Kernel:
+        """A kernel to keep. Raises Busy or Unavailable."""
+
+    def discard(self, kernel: pool.Kernel) -> None:
+        """End a kernel that was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What every kernel of one session is like. *cwd* is a directory in the work directory, made when it is missing."""
+
+    language: Language = "python"
+    policy: Policy | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
+
+    @property
+    def needs_setup(self) -> bool:
+        """A kernel as it comes from the pool is not enough."""
+        return bool(self.env or self.cwd)
+
+
+class Supply:
+    """Holds one kernel at a time; a new one is taken in the background."""
+
+    def __init__(self, source: Pool, recipe: Recipe) -> None:
+        self._pool = source
+        self._recipe = recipe
+        self._taking: asyncio.Task[Kernel] | None = None
+        self._closed: GatewayError | None = None
+
+    @property
+    def present(self) -> Kernel | None:
+        """The kernel there is now; None while one is being taken, or after that failed."""
+        task = self._taking
+        return task.result() if task is not None and _has_kernel(task) else None
+
+    def renew(self) -> None:
+        """Let go of the kernel, and begin to take another."""
+        self._let_go()
+        if self._closed is None:
+            self._taking = asyncio.create_task(self._take())
+            self._taking.add_done_callback(_note_failure)
+
+    async def ready(self) -> Kernel:
+        """The kernel, once it is there. Raises Busy or Unavailable when none can be had; the next call tries again."""
+        while self._closed is None:
+            if self._taking is None or (self._taking.done() and not _has_kernel(self._taking)):
+                self.renew()
+            task = self._taking
+            assert task is not None, "renew() has begun to take one"
+            try:
+                kernel = await asyncio.shield(task)
+            except GatewayError:
+                if task is self._taking:
+                    raise
+                continue
+            if task is self._taking:
+                return kernel
+        raise self._closed
+
+    def close(self, reason: GatewayError) -> None:
+        """Let go of the kernel for good; who asks for it from now on gets *reason*."""
+        self._closed = reason
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """End the kernel, also one that is only coming."""
+        task, self._taking = self._taking, None
+        if task is not None:
+            task.add_done_callback(self._discard)
+
+    def _discard(self, task: asyncio.Task[Kernel]) -> None:
+        if _has_kernel(task):
+            self._pool.discard(task.result())
+
+    async def _take(self) -> Kernel:
+        kernel = await self._pool.take(self._recipe.language, self._recipe.policy)
+        try:
+            if self._recipe.needs_setup:
+                await self._set_up(kernel)
+        except BaseException:
+            self._pool.discard(kernel)
+            raise
+        return kernel
+
+    async def _set_up(self, kernel: Kernel) -> None:
+        """Apply environment and directory before there is any code of the caller; they travel as data."""
+        inputs: dict[str, Json] = {"env": dict(self._recipe.env), "cwd": self._recipe.cwd}
+        spec = RunSpec("setup", "", SETUP_S, SETUP_BYTES, SETUP_BYTES, inputs, wants_variables=False)
+        result = await kernel.run(spec)
+        if result.success:
+            return
+        if result.error is not None and result.error.type == "SetupError":
+            raise BadRequest(f"{result.error.message}.")
+        raise Unavailable("the kernel could not be set up")
+
+
+def _has_kernel(task: asyncio.Task[Kernel]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _note_failure(task: asyncio.Task[Kernel]) -> None:
+    """Whoever waits gets the error; that nobody may be waiting is no fault."""
+    if not task.cancelled():
+        task.exception()
