@@ -43,9 +43,10 @@ from gateway.service.source import KernelSource
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.stop import Stop
 from gateway.version import VERSION
+from gateway.web.frames import GOING_AWAY
 from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
 from gateway.web.routes import make_application
-from gateway.web.server import make_server
+from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
 from kernels.contract import MIB, Level
@@ -53,6 +54,7 @@ from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S = 5.0
+SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
@@ -266,14 +268,16 @@ def _installer(settings: Settings, source: KernelSource, python: Path, store: Pa
     return Installer(source, pip, store, extra=settings.extra_packages)
 
 
-async def _drain(server: HTTPServer, gate: Gate, drain_s: float) -> int:
+async def _drain(server: Server, gate: Gate, drain_s: float) -> int:
     """Let running work end; new connections are refused and new runs on open ones are answered 503."""
     gate.close()
     server.stop()
+    server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)
     _log.info("draining", runs=gate.inside, drain_s=drain_s)
     is_clean = await gate.wait_empty(drain_s)
     if not is_clean:
         _log.warning("runs are cut short", runs=gate.inside)
+    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, FLUSH_S)
     await _flush(server)
     return ENDED if is_clean else CUT_SHORT
 

@@ -99,6 +99,13 @@ class Misdirected(GatewayError):
     status = 421
 
 
+class UpgradeRequired(GatewayError):
+    """The address speaks WebSocket, and the request does not ask for it."""
+
+    code = "upgrade_required"
+    status = 426
+
+
 class TooManyRequests(GatewayError):
     """A limit on requests or runs of this key was reached, or too many wrong tokens came from one address."""
 

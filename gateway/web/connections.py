@@ -23,6 +23,7 @@ class Connections:
         self._most = most
         self._waiting: dict[Connection, None] = {}
         self._working: set[Connection] = set()
+        self._upgraded: set[Connection] = set()
 
     def __len__(self) -> int:
         """How many are open."""
@@ -52,7 +53,19 @@ class Connections:
             self._waiting.pop(connection, None)
             self._waiting[connection] = None
 
+    def upgrade(self, connection: Connection) -> None:
+        """It goes on as a WebSocket: it counts as working until `release`, although HTTP leaves it."""
+        if connection in self._working or connection in self._waiting:
+            self.work(connection)
+            self._upgraded.add(connection)
+
+    def release(self, connection: Connection) -> None:
+        """The WebSocket is closed."""
+        self._upgraded.discard(connection)
+        self.leave(connection)
+
     def leave(self, connection: Connection) -> None:
-        """It is closed."""
-        self._working.discard(connection)
-        self._waiting.pop(connection, None)
+        """It is closed, or nobody speaks HTTP on it any more."""
+        if connection not in self._upgraded:
+            self._working.discard(connection)
+            self._waiting.pop(connection, None)

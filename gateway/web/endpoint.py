@@ -7,39 +7,25 @@ answer 405. Everything is checked from the headers before the body is read, and 
 from __future__ import annotations
 
 import asyncio
-import math
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from gateway.core.errors import (
-    BadRequest,
-    GatewayError,
-    MethodNotAllowed,
-    NotFound,
-    RequestTimeout,
-    TooLarge,
-    Unauthorized,
-)
+from gateway.core.errors import GatewayError, NotFound, RequestTimeout, TooLarge
 from gateway.log import bind_run
 from gateway.service.runner import Caller
-from gateway.web import answer, guard
+from gateway.web import answer, failure, guard
+from gateway.web.failure import JSON_TYPE as JSON_TYPE
+from gateway.web.failure import SECURITY_HEADERS as SECURITY_HEADERS
 from gateway.web.services import Answer, Services
 
-JSON_TYPE = "application/json; charset=utf-8"
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 BODY_METHODS = ("POST", "PUT", "PATCH")
 CLIENT_GONE = 499
 SEND_S, SEND_BYTES_PER_S = 60.0, 65_536
@@ -67,6 +53,7 @@ class Endpoint(RequestHandler):
     """Whether a POST needs one; if not, an absent body needs no Content-Type either."""
 
     services: Services
+    route: str
     caller: Caller
     run_id: str
 
@@ -149,7 +136,7 @@ class Endpoint(RequestHandler):
         """What this endpoint does for the request's method; raises MethodNotAllowed."""
         method = "GET" if self.request.method == "HEAD" else self.request.method
         if method not in self.allowed_methods():
-            raise MethodNotAllowed(f"Allowed here: {', '.join(self.allowed_methods())}.")
+            raise failure.not_allowed(self.allowed_methods())
         action: Callable[[], Awaitable[Answer | Reply]] = getattr(self, f"on_{method.lower()}")
         return action
 
@@ -280,32 +267,16 @@ class Endpoint(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every failure in one form: ours by their class, Tornado's by their status, the rest as internal errors."""
         exc_info = kwargs.get("exc_info")
-        self._write_failure(self._explain(status_code, exc_info[1] if exc_info else None))
-
-    def _explain(self, status_code: int, error: BaseException | None) -> GatewayError:
-        if isinstance(error, GatewayError):
-            return error
-        match status_code:
-            case 404:
-                return NotFound("There is nothing at this address.")
-            case 405:
-                return MethodNotAllowed(f"Allowed here: {', '.join(self.allowed_methods())}.")
-            case status if 400 <= status < 500:
-                return BadRequest("The request is not valid HTTP.")
-        return InternalError(f"internal error (run {self.run_id})")
+        error = exc_info[1] if exc_info else None
+        self._write_failure(failure.explain(status_code, error, self.run_id, self.allowed_methods()))
 
     def _write_failure(self, error: GatewayError) -> None:
         self.set_status(error.status)
-        self.set_header("Content-Type", JSON_TYPE)
-        if error.retry_after_s is not None:
-            self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after_s))))
+        for name, value in failure.headers_of(error, self.allowed_methods()).items():
+            self.set_header(name, value)
         if self._ends_connection:
             self.set_header("Connection", "close")
-        if isinstance(error, Unauthorized):
-            self.set_header("WWW-Authenticate", 'Bearer realm="omega"')
-        if isinstance(error, MethodNotAllowed):
-            self.set_header("Allow", ", ".join(self.allowed_methods()))
-        self.finish(answer.dump(answer.describe_failure(type(error).__name__, error.message, error.code)))
+        self.finish(failure.body_of(error))
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Expected failures are in the access log already; the others are logged with their stack and the run id."""
@@ -317,13 +288,6 @@ class Endpoint(RequestHandler):
         """None: answers are not to be cached, so hashing them is for nothing."""
 
 
-class InternalError(GatewayError):
-    """A fault of ours; the log has the run id."""
-
-    code = "internal"
-    status = 500
-
-
 class Unknown(Endpoint):
     """Answers for addresses that are not there, with the same checks as all others."""
 
@@ -331,9 +295,20 @@ class Unknown(Endpoint):
         raise NotFound("There is nothing at this address.")
 
 
-def log_request(handler: RequestHandler) -> None:
+class Answering(Protocol):
+    """A handler whose answers are logged: an Endpoint, or a Socket."""
+
+    request: HTTPServerRequest
+    services: Services
+    route: str
+    run_id: str
+
+    def get_status(self) -> int:
+        """The status of the answer."""
+
+
+def log_request(handler: Answering) -> None:
     """One line and one count for each answer; no query, no body, no token."""
-    assert isinstance(handler, Endpoint), "the application has no other handlers"
     request = handler.request
     handler.services.metrics.request_answered(handler.route, request.method, handler.get_status())
     structlog.get_logger("omega.web").info(

@@ -8,8 +8,8 @@ from contextlib import suppress
 from http import HTTPStatus
 
 from gateway.core.errors import BadRequest, Busy, GatewayError, HeadersTooLarge
-from gateway.web import answer
-from gateway.web.endpoint import JSON_TYPE, SECURITY_HEADERS
+from gateway.web import failure
+from gateway.web.failure import JSON_TYPE, SECURITY_HEADERS
 
 LINGER_S = 1.0
 LINGER_BYTES = 1024 * 1024
@@ -52,7 +52,7 @@ async def _read_on(connection: socket.socket) -> None:
 
 def compose(error: GatewayError) -> bytes:
     """A whole HTTP answer with *error*, in the form and with the headers of all other errors."""
-    body = answer.dump(answer.describe_failure(type(error).__name__, error.message, error.code))
+    body = failure.body_of(error)
     headers = {
         "Content-Type": JSON_TYPE,
         "Content-Length": str(len(body)),

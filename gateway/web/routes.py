@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tornado.web import Application
@@ -11,6 +12,7 @@ from gateway.web import pages, runs, sessions, wire, wire_sessions
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.openapi import ApiDescription
 from gateway.web.services import Services
+from gateway.web.socket import Socket
 
 BASE = "/code-interpreter"
 SESSION = f"{BASE}/sessions/{{session_id}}"
@@ -52,11 +54,22 @@ ROUTES = (
 )
 
 
-def make_application(services: Services) -> Application:
-    """The Tornado application that serves ROUTES and answers everything else with the same checks and errors."""
-    handlers = [(pattern_of(route.path), route.endpoint, {"services": services, "route": route.path}) for route in ROUTES]
+@dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """One address that speaks WebSocket; *path* as in Route."""
+
+    path: str
+    socket: type[Socket]
+
+
+SOCKETS: tuple[SocketRoute, ...] = ()
+
+
+def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
+    """The Tornado application that serves ROUTES and *sockets*; everything else gets the same checks and errors."""
+    served = [(route.path, route.endpoint) for route in ROUTES] + [(route.path, route.socket) for route in sockets]
     return Application(
-        handlers,
+        [(pattern_of(path), handler, {"services": services, "route": path}) for path, handler in served],
         default_handler_class=Unknown,
         default_handler_args={"services": services, "route": "unknown"},
         log_function=log_request,

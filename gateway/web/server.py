@@ -15,6 +15,7 @@ from tornado.web import Application
 
 from gateway.web.connections import Connections
 from gateway.web.farewell import FULL, MALFORMED, Farewells, headers_too_large
+from gateway.web.open_sockets import OpenSockets
 from gateway.web.services import WebSettings
 
 UNLIMITED = 2**62
@@ -37,6 +38,8 @@ def make_server(application: Application, settings: WebSettings) -> Server:
     )
     server.bound(settings)
     application.settings["connections"] = server.open_connections
+    application.settings["sockets"] = server.open_sockets
+    application.settings["farewells"] = server.farewells
     return server
 
 
@@ -46,13 +49,14 @@ class Server(HTTPServer):
     def bound(self, settings: WebSettings) -> None:
         """Take the limits that Tornado's servers do not have."""
         self.open_connections = Connections(settings.max_connections)
-        self._farewells = Farewells()
+        self.open_sockets = OpenSockets()
+        self.farewells = Farewells()
         self._too_large = headers_too_large(settings.header_bytes)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve one connection, small writes not held back (TCP_NODELAY)."""
         stream.set_nodelay(True)
-        door = Door(stream, self._farewells, self._too_large)
+        door = Door(stream, self.farewells, self._too_large)
         if self.open_connections.enter(stream):
             super().handle_stream(stream, address)
         else:
@@ -71,7 +75,8 @@ class Server(HTTPServer):
     async def close_all_connections(self) -> None:
         """End every connection, those that only read on included."""
         await super().close_all_connections()
-        await self._farewells.close()
+        self.open_sockets.drop()
+        await self.farewells.close()
 
 
 class Door:

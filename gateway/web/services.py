@@ -30,6 +30,8 @@ class WebSettings:
     header_timeout_s: float = 60.0
     body_timeout_s: float = 60.0
     max_connections: int = 512
+    ping_s: float = 30.0
+    """How often the client of a WebSocket is asked for a sign of life, and how long it may take to give it."""
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     session_idle: Timeouts = field(default_factory=lambda: Timeouts(1800.0, 86_400.0))

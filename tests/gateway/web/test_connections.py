@@ -41,6 +41,19 @@ def test_one_that_works_never_goes() -> None:
     assert connections.enter(Line())
 
 
+def test_a_websocket_counts_until_it_is_released() -> None:
+    """HTTP leaves its connection at the upgrade; it never has to go for another one."""
+    connections, (socket, other) = Connections(1), (Line(), Line())
+    connections.enter(socket)
+    connections.work(socket)
+    connections.upgrade(socket)
+    connections.leave(socket)
+    assert not connections.enter(other)
+    assert not socket.is_closed
+    connections.release(socket)
+    assert connections.enter(other)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["enter", "work", "wait", "leave"]), st.integers(0, 30)), max_size=200))
 def test_there_are_never_more_than_allowed(steps: list[tuple[str, int]]) -> None:
     """In whatever order connections come, work and go, also after they were closed for others."""

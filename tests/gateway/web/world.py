@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import orjson
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from gateway.core.errors import NotFound, Unauthorized
 from gateway.core.model import Json, OnEvent, Result
@@ -19,7 +20,7 @@ from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
-from gateway.web.routes import make_application
+from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
@@ -142,6 +143,23 @@ class Gateway:
     metrics: FakeMetrics
     server: Server
     sessions: FakeSessions
+    clients: list[WebSocketClientConnection] = field(default_factory=list)
+
+    async def connect(
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        *,
+        token: str | None = TOKEN,
+        protocols: list[str] | None = None,
+    ) -> WebSocketClientConnection:
+        """An open WebSocket, closed after the test; HTTPClientError when it is refused."""
+        sent = HTTPHeaders({"Authorization": f"Bearer {token}"} if token else {})
+        sent.update(headers or {})
+        request = HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=sent)
+        client = await websocket_connect(request, subprotocols=protocols)
+        self.clients.append(client)
+        return client
 
     async def ask(
         self,
@@ -181,18 +199,21 @@ class Gateway:
 
 
 @asynccontextmanager
-async def serve(settings: WebSettings) -> AsyncIterator[Gateway]:
+async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
     sessions = FakeSessions()
     services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions)
-    server = make_server(make_application(services), settings)
+    server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
+    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions)
     try:
-        yield Gateway(port, services, runner, history, health, metrics, server, sessions)
+        yield gateway
     finally:
+        for client in gateway.clients:
+            client.close()
         server.stop()
         await server.close_all_connections()
 

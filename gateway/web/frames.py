@@ -1,0 +1,65 @@
+"""Tornado's WebSocket protocol, with an end that says why: a close code for each violation, and time to read it."""
+
+from __future__ import annotations
+
+import time
+from asyncio import Future
+
+from tornado.websocket import WebSocketProtocol13
+
+from gateway.core.limits import Bucket, Rate
+from gateway.web.farewell import Farewells
+
+GOING_AWAY = 1001
+PROTOCOL_ERROR = 1002
+NOT_UTF8 = 1007
+POLICY = 1008
+TOO_BIG = 1009
+OUR_FAULT = 1011
+"""Close codes of RFC 6455 section 7.4.1."""
+
+MAX_FRAGMENTS = 1024
+"""Frames in one message; each costs far more than the bytes in it."""
+CONTROL_FRAMES = Rate(per_minute=1200, burst=200)
+"""Pings and pongs of one client."""
+TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+
+
+class Frames(WebSocketProtocol13):
+    """One connection's frames. Built on Tornado's own methods, which its version is pinned for."""
+
+    farewells: Farewells | None = None
+    _fragments = 0
+    _control = Bucket()
+
+    async def _receive_frame(self) -> None:
+        await super()._receive_frame()
+        self._fragments = self._fragments + 1 if self._fragmented_message_buffer is not None else 0
+        if self._fragments > MAX_FRAGMENTS:
+            self._violate(TOO_BIG, f"more than {MAX_FRAGMENTS} frames in one message")
+
+    def _handle_message(self, opcode: int, data: bytes) -> Future[None] | None:
+        if opcode in (PING, PONG):
+            self._control, wait_s = self._control.take(CONTROL_FRAMES, time.monotonic())
+            if wait_s:
+                self._violate(POLICY, "too many pings")
+                return None
+        try:
+            (data if opcode == TEXT else data[2:] if opcode == CLOSE else b"").decode()
+        except UnicodeDecodeError:
+            self._violate(NOT_UTF8, "text that is not UTF-8")
+            return None
+        return super()._handle_message(opcode, data)
+
+    def _violate(self, code: int, reason: str) -> None:
+        self.close(code, reason)
+        self._abort()
+
+    def _abort(self) -> None:
+        """End the connection now. Tornado calls it for violations of the protocol too, before it has said a word."""
+        if self.stream is not None and not self.stream.closed():
+            self.close(PROTOCOL_ERROR, "not a valid WebSocket frame")  # nothing happens when a close was sent before
+            if self.farewells is not None and not self.client_terminated:
+                # Closed with bytes unread, the connection would be reset, and the close frame lost.
+                self.farewells.linger(self.stream.socket)
+        super()._abort()

@@ -1,0 +1,191 @@
+"""What every WebSocket promises: who may open it, how it ends, and that no client makes it hold or do too much."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+from gateway.core.errors import Gone, NotFound
+from gateway.web.frames import CONTROL_FRAMES, GOING_AWAY, MAX_FRAGMENTS
+from gateway.web.routes import SocketRoute
+from gateway.web.services import WebSettings
+from gateway.web.socket import MAX_UNSENT_BYTES, Socket
+from tests.gateway.web.test_endpoint import assert_failure
+from tests.gateway.web.world import TOKEN, Gateway, serve
+
+ECHO = "/echo/x"
+
+
+class Echo(Socket):
+    """Says what it hears."""
+
+    async def on_check(self) -> None:
+        if self.parts["name"] == "gone":
+            raise Gone("It has ended.")
+
+    async def on_message(self, message: str | bytes) -> None:
+        if message == "fail":
+            raise KeyError("secret detail")
+        if message == "flood":
+            pushed = 0
+            while self.push("x" * 65_536):
+                pushed += 65_536
+            await self.send(str(pushed))
+            return
+        await self.send(message, binary=isinstance(message, bytes))
+
+
+class QueryEcho(Echo):
+    """The same for clients that can't set headers."""
+
+    takes_query_token = True
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    """A gateway with two sockets."""
+    settings = WebSettings(body_bytes=100_000, max_connections=4, allowed_origins=frozenset({"https://notebooks.example"}))
+    async with serve(settings, [SocketRoute("/echo/{name}", Echo), SocketRoute("/query/{name}", QueryEcho)]) as made:
+        yield made
+
+
+async def refusal(gateway: Gateway, path: str = ECHO, *, code: str, **asked: Any) -> int:
+    """The status a socket is refused with; the answer has the form of all failures."""
+    with pytest.raises(HTTPClientError) as caught:
+        await gateway.connect(path, **asked)
+    assert caught.value.response is not None
+    assert_failure(caught.value.response.body, code)
+    return caught.value.code
+
+
+async def test_a_caller_with_a_token_talks(gateway: Gateway) -> None:
+    """By header, as subprotocol (which is not said again), and where a socket allows it in the query."""
+    for socket in (
+        await gateway.connect(ECHO),
+        await gateway.connect(ECHO, headers={"Origin": "https://notebooks.example"}),
+        await gateway.connect(ECHO, token=None, protocols=["omega.v1", f"omega.token.{TOKEN}"]),
+        await gateway.connect(f"/query/x?token={TOKEN}", token=None),
+    ):
+        await socket.write_message("hello")
+        assert await socket.read_message() == "hello"
+        assert TOKEN not in str(list(socket.headers.get_all()))
+        socket.close()
+        await socket.read_message()
+    chosen = await gateway.connect(ECHO, token=None, protocols=[f"omega.token.{TOKEN}", "other", "omega.v1"])
+    assert chosen.selected_subprotocol == "omega.v1"
+    chosen.close()
+
+
+async def test_nobody_else_gets_in(gateway: Gateway) -> None:
+    """No or a wrong token, a page elsewhere, a foreign host, a token in the address: an HTTP answer, and no socket."""
+    assert await refusal(gateway, token=None, code="unauthorized") == 401
+    assert await refusal(gateway, token="wrong", code="unauthorized") == 401
+    assert await refusal(gateway, token=None, protocols=["omega.v1", "omega.token.wrong"], code="unauthorized") == 401
+    assert await refusal(gateway, headers={"Host": "evil.example"}, code="misdirected") == 421
+    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{gateway.port}.evil.example"):
+        assert await refusal(gateway, headers={"Origin": origin}, code="forbidden") == 403
+    assert await refusal(gateway, headers={"Sec-Fetch-Site": "cross-site"}, code="forbidden") == 403
+    assert await refusal(gateway, f"/echo/x?token={TOKEN}", token=None, code="bad_request") == 400
+    assert await refusal(gateway, "/echo/gone", code="gone") == 410
+    assert await refusal(gateway, "/nowhere", code="not_found") == NotFound.status
+    assert {route for route, _, _ in gateway.metrics.answered} == {"/echo/{name}", "unknown"}
+
+
+async def test_a_request_that_is_no_upgrade_is_told_so(gateway: Gateway) -> None:
+    """426 with what to ask for; other methods 405; a body is refused before it is read."""
+    response = await gateway.ask("/echo/x")
+    assert response.code == 426
+    assert response.headers["Upgrade"] == "websocket"
+    assert_failure(response.body, "upgrade_required")
+    assert (await gateway.ask("/echo/x", b"{}", method="POST")).code == 405
+    for lines, status in (
+        ("Content-Length: 5\r\n", 400),
+        ("Content-Length: 10000000000\r\n", 413),
+        ("Transfer-Encoding: chunked\r\n", 400),
+        ("Sec-WebSocket-Key: short\r\n", 400),
+    ):
+        head = hello(with_key="Key" not in lines) + lines.encode() + b"Connection: close\r\n\r\n"
+        assert int((await gateway.raw(head)).split()[1]) == status, lines
+
+
+async def test_what_breaks_the_protocol_is_closed_with_its_code(gateway: Gateway) -> None:
+    """Too big, not UTF-8, reserved bits, endless fragments, a flood of pings: the client can read why."""
+    assert await said_to(gateway, struct.pack("!BBQ", 0x81, 0xFF, 1 << 30)) == 1009
+    assert await said_to(gateway, frame(0x81, b"\xff\xfe")) == 1007
+    assert await said_to(gateway, frame(0xC1, b"x")) == 1002
+    assert await said_to(gateway, frame(0x83, b"x")) == 1002
+    assert await said_to(gateway, frame(0x01, b"x") + frame(0x00, b"") * (MAX_FRAGMENTS + 1)) == 1009
+    assert await said_to(gateway, frame(0x89, b"x") * (int(CONTROL_FRAMES.burst) + 100)) == 1008
+    assert len(gateway.server.open_sockets) == 0
+
+
+async def test_a_fault_of_ours_says_nothing_but_the_run_id(gateway: Gateway) -> None:
+    """The log has the rest."""
+    socket = await gateway.connect(ECHO)
+    await socket.write_message("fail")
+    assert await socket.read_message() is None
+    assert socket.close_code == 1011
+    assert socket.close_reason == f"internal error (run {socket.headers['X-Run-Id']})"
+
+
+async def test_what_a_client_does_not_read_is_not_piled_up(gateway: Gateway) -> None:
+    """Beyond a bound nothing more is taken for it."""
+    socket = await gateway.connect(ECHO)
+    await socket.write_message("flood")
+    pushed = 0
+    while isinstance(message := await asyncio.wait_for(socket.read_message(), 5), str) and message[0] == "x":
+        pushed += len(message)
+    assert message == str(pushed)
+    assert pushed <= MAX_UNSENT_BYTES + 16 * 1024 * 1024  # the system's own buffers come on top
+    socket.close()
+
+
+async def test_an_open_socket_counts_as_a_connection(gateway: Gateway) -> None:
+    """It is not closed for newcomers, and makes room when it ends."""
+    sockets = [await gateway.connect(ECHO) for _ in range(4)]
+    assert b"503" in (await gateway.raw(b""))[:20]
+    sockets[0].close()
+    await sockets[0].read_message()
+    sockets.append(await gateway.connect(ECHO))
+    for socket in sockets[1:]:
+        await socket.write_message("still here")
+        assert await socket.read_message() == "still here"
+        socket.close()
+
+
+async def test_the_end_of_the_gateway_is_told(gateway: Gateway) -> None:
+    """Code 1001, so that clients connect again."""
+    socket = await gateway.connect(ECHO)
+    reading = asyncio.ensure_future(socket.read_message())
+    await gateway.server.open_sockets.end(GOING_AWAY, "the server is shutting down", 5)
+    assert await reading is None
+    assert (socket.close_code, socket.close_reason) == (GOING_AWAY, "the server is shutting down")
+
+
+def hello(*, with_key: bool = True) -> bytes:
+    """The start of a right upgrade request, its headers still open."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = ["GET /echo/x HTTP/1.1", "Host: localhost", f"Authorization: Bearer {TOKEN}", "Upgrade: websocket"]
+    lines += ["Connection: Upgrade", "Sec-WebSocket-Version: 13", *([f"Sec-WebSocket-Key: {key}"] if with_key else [])]
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def frame(first: int, payload: bytes) -> bytes:
+    """A masked frame with a short payload; the mask is zero."""
+    return struct.pack("!BB4x", first, 0x80 | len(payload)) + payload
+
+
+async def said_to(gateway: Gateway, frames: bytes) -> int:
+    """The close code a client gets that sends *frames*."""
+    answer = (await gateway.raw(hello() + b"\r\n" + frames)).partition(b"\r\n\r\n")[2]
+    while answer[:1] != b"\x88":
+        assert len(answer) > 1, answer
+        answer = answer[2 + answer[1] :]
+    return int(struct.unpack("!H", answer[2:4])[0])
