@@ -165,6 +165,7 @@ class Settings(BaseModel):
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
     rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
+    file_bytes: Whole = _number(128 * MIB, 1024, 1024 * 1024 * MIB, "largest file put into a session or fetched from it")
 
     memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
     work_mb: Whole = _number(128, 1, 1_048_576, "size of a kernel's work directory")

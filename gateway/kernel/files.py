@@ -21,6 +21,11 @@ from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Problem, WireError
 STEP_S: Final = 30.0
 """How long the helper may take for its next frame, or to take one of ours."""
 
+
+class Full(TooLarge):
+    """There is no room left in the work directory, in bytes or in number of files."""
+
+
 _MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {
     Problem.MISSING: (NotFound, "There is no such file."),
     Problem.LINK: (Conflict, "This is a symbolic link, or leads through one: links are not followed."),
@@ -28,7 +33,7 @@ _MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {
     Problem.NOT_A_FILE: (Conflict, "This is neither a file nor a directory."),
     Problem.NOT_A_DIRECTORY: (Conflict, "A part of the path is not a directory; links are not followed."),
     Problem.NOT_EMPTY: (Conflict, "The directory is not empty: add ?recursive=true to delete it with all that is in it."),
-    Problem.FULL: (TooLarge, "The session's work directory is full, in bytes or in number of files: see work_mb."),
+    Problem.FULL: (Full, "The session's work directory is full, in bytes or in number of files."),
     Problem.TOO_LARGE: (TooLarge, "The file is larger than the session may have."),
     Problem.DENIED: (Forbidden, "The session's own code has closed this file or directory (chmod)."),
     Problem.TOO_MANY: (Conflict, "There is too much in this directory to delete it at once: try again for the rest."),

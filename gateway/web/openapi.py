@@ -142,6 +142,15 @@ SESSION = _object(
     cwd=TEXT,
     expiresAt={"type": ["string", "null"], "format": "date-time"},
 )
+FILE = _object(
+    "path urlPath type modified",
+    path=TEXT,
+    urlPath={"type": "string", "description": "what to put behind files/ to name exactly this one"},
+    type={"enum": ["file", "directory", "link", "other"]},
+    size={"type": ["integer", "null"]},
+    modified=MOMENT,
+    sha256={"type": ["string", "null"]},
+)
 ANSWERS: dict[str, Json] = {
     "Error": ERROR,
     "Chart": CHART,
@@ -180,5 +189,7 @@ ANSWERS: dict[str, Json] = {
         truncated=FLAG,
         kernelReplaced=FLAG,
     ),
+    "FileList": _object("files", success=FLAG, files=_list(FILE), truncated=FLAG),
+    "OneFile": _object("success", success=FLAG, file=FILE, deleted=WHOLE),
     "Object": ANY,
 }

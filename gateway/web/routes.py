@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import pages, runs, sessions, wire, wire_sessions
+from gateway.web import files, pages, runs, sessions, wire, wire_sessions
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.openapi import ApiDescription
 from gateway.web.services import Services
@@ -45,6 +45,8 @@ ROUTES = (
     Route(f"{SESSION}/interrupt", sessions.SessionInterrupt, "Interrupted"),
     Route(f"{SESSION}/restart", sessions.SessionRestart, "Session"),
     Route(f"{SESSION}/variables", sessions.SessionVariables, "Variables"),
+    Route(f"{SESSION}/files", files.FileTable, "FileList"),
+    Route(f"{SESSION}/files/{{path:path}}", files.OneFile, "OneFile"),
     Route(f"{BASE}/history", pages.HistoryList, "History"),
     Route(f"{BASE}/health", pages.HealthCheck, "Health"),
     Route(f"{BASE}/examples", pages.Examples, "Object"),
