@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.core.errors import BadRequest
 from kernels.filewire import Entry, PathError, split_path
 
-__all__ = ["Entry", "FileChange", "Listing", "Path", "parse_path"]
+__all__ = ["Entry", "FileChange", "Listing", "Path", "is_path", "parse_path"]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
@@ -29,6 +29,15 @@ class FileChange:
     path: Path
     change: Literal["created", "changed", "deleted"]
     size: int
+
+
+def is_path(path: bytes) -> bool:
+    """Whether *path* names something below the work directory."""
+    try:
+        split_path(path)
+    except PathError:
+        return False
+    return True
 
 
 def parse_path(path: bytes) -> Path:

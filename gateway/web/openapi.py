@@ -108,6 +108,7 @@ TEXT: Json = {"type": "string"}
 FLAG: Json = {"type": "boolean"}
 WHOLE: Json = {"type": "integer"}
 ANY: Json = {"type": "object"}
+SIZE: Json = {"type": ["integer", "null"], "description": "bytes"}
 ERROR = _object("type message", type=TEXT, message=TEXT, code=TEXT, traceback={"type": ["string", "null"]})
 CHART = _object("base64 mimeType", base64=TEXT, mimeType=TEXT, svg=TEXT)
 RUN_FIELDS: dict[str, Json] = {
@@ -125,6 +126,12 @@ RUN_FIELDS: dict[str, Json] = {
     "limits": _list({"enum": ["timeout", "memory", "output", "kernel_died"]}),
     "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
     "kernelReplaced": FLAG,
+    "files": _list(
+        _object(
+            "path urlPath change", path=TEXT, urlPath=TEXT, change={"enum": ["created", "changed", "deleted"]}, size=SIZE
+        )
+    ),
+    "filesTruncated": FLAG,
 }
 MOMENT: Json = {"type": "string", "format": "date-time"}
 SESSION = _object(
@@ -147,7 +154,7 @@ FILE = _object(
     path=TEXT,
     urlPath={"type": "string", "description": "what to put behind files/ to name exactly this one"},
     type={"enum": ["file", "directory", "link", "other"]},
-    size={"type": ["integer", "null"]},
+    size=SIZE,
     modified=MOMENT,
     sha256={"type": ["string", "null"]},
 )

@@ -74,6 +74,7 @@ def _serve(start: ChildStart) -> None:
     identity.rename(parts, start.kernel_id, start.key)
     parts.publisher.open(sockets["iopub"])
     _attach_kernel(kernel, sockets, attendant, loop)
+    kernel.work_dir, kernel.temporary_dir = start.work_dir, start.env.get("TMPDIR", "")
     attendant.loop.add_reader(sockets["iopub"].getsockopt(zmq.FD), parts.publisher.greet)
     kernel.interrupts.install()
     kernel.start()

@@ -24,6 +24,7 @@ from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
+from tests.gateway.web.fake_files import FakeFiles
 
 TOKEN = "a-token-that-is-right"
 
@@ -143,6 +144,7 @@ class Gateway:
     metrics: FakeMetrics
     server: Server
     sessions: FakeSessions
+    files: FakeFiles
     clients: list[WebSocketClientConnection] = field(default_factory=list)
 
     async def connect(
@@ -203,12 +205,12 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
-    sessions = FakeSessions()
-    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions)
+    sessions, files = FakeSessions(), FakeFiles()
+    services = Services(settings, FakeKeys(), runner, FakeInstaller(), history, health, gallery, metrics, sessions, files)
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
-    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions)
+    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions, files)
     try:
         yield gateway
     finally:
