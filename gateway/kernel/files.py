@@ -81,7 +81,7 @@ class FolderClient:
 
         Stops asking for pieces as soon as the helper says that it is no use.
         """
-        answer = asyncio.create_task(self._expect(wire.ENTRY, patience_s=None))
+        answer = asyncio.create_task(self._expect(wire.ENTRY, is_late=True))
         try:
             await self._send(wire.WRITE, wire.pack_write(path, most_bytes))
             async for piece in pieces:
@@ -117,16 +117,16 @@ class FolderClient:
             raise _broken()
         return payload
 
-    async def _expect(self, wanted: bytes, *, patience_s: float | None = STEP_S) -> bytes:
-        letter, payload = await self._receive(patience_s)
+    async def _expect(self, wanted: bytes, *, is_late: bool = False) -> bytes:
+        letter, payload = await self._receive(is_late=is_late)
         if letter != wanted:
             raise _broken()
         return payload
 
-    async def _receive(self, patience_s: float | None = STEP_S) -> tuple[bytes, bytes]:
-        """The next frame; raises the error a FAILED one stands for."""
+    async def _receive(self, *, is_late: bool = False) -> tuple[bytes, bytes]:
+        """The next frame; raises the error a FAILED one stands for. One that *is_late* has no time of its own."""
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(None if is_late else STEP_S):
                 header = await self._reader.readexactly(wire.HEADER.size)
                 letter, length = wire.parse_header(header)
                 payload = await self._reader.readexactly(length)

@@ -79,9 +79,9 @@ class _Budget:
         """Whether one more entry fits."""
         self.entries -= 1
         self.listed_bytes -= len(path)
-        if self.entries < 0 or self.listed_bytes < 0:
-            self.is_cut = True
-        return not self.is_cut
+        fits = self.entries >= 0 and self.listed_bytes >= 0
+        self.is_cut |= not fits
+        return fits
 
     def may_hash(self, size: int) -> bool:
         """Whether so many bytes may be read for a digest."""
@@ -115,8 +115,10 @@ class Listing:
             except OSError:
                 continue  # gone meanwhile
             path = before + name
-            if not _can_name(path) or not budget.take(path):
-                budget.is_cut = True
+            if not _can_name(path):
+                budget.is_cut = True  # too deep for a path
+                continue
+            if not budget.take(path):
                 return
             digest = self._digest(directory, name, found, budget)
             yield entry_of(path, found, digest)
