@@ -62,6 +62,8 @@ class KernelPool(Generic[K]):
         try:
             yield kernel
         finally:
+            for shelf in self._shelves.values():
+                shelf.note_held(kernel.kernel_id, self._now())
             self.discard(kernel)
 
     async def take(self, language: Language, policy: Policy | None = None, env: Mapping[str, str] | None = None) -> K:
@@ -83,7 +85,7 @@ class KernelPool(Generic[K]):
     def discard(self, kernel: Kernel) -> None:
         """End a kernel that was taken; its death is awaited here, not by the caller."""
         for shelf in self._shelves.values():
-            shelf.return_(kernel.kernel_id, self._now())
+            shelf.return_(kernel.kernel_id)
         self._own(self._end(kernel))
 
     def snapshot(self) -> tuple[PoolSnapshot, ...]:

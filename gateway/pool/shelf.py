@@ -137,12 +137,17 @@ class Shelf(Generic[K]):
         self._lent_at[kernel.kernel_id] = self._last_lent_at = now
         return kernel
 
-    def return_(self, kernel_id: str, now: float) -> None:
+    def note_held(self, kernel_id: str, now: float) -> None:
+        """A lease is over; kernels that are kept for longer than one say nothing of how long others will wait."""
+        if kernel_id in self.lent:
+            self.held_s += 0.1 * (now - self._lent_at[kernel_id] - self.held_s)
+
+    def return_(self, kernel_id: str) -> None:
         """A lent kernel is on its way out."""
         kernel = self.lent.pop(kernel_id, None)
         if kernel is not None:
             self.ending[kernel_id] = kernel
-            self.held_s += 0.1 * (now - self._lent_at.pop(kernel_id) - self.held_s)
+            del self._lent_at[kernel_id]
 
     def take_idle(self, kernel_ids: tuple[str, ...]) -> list[K]:
         """These unused kernels, now on their way out."""

@@ -140,18 +140,18 @@ class Session:
     async def _run_somewhere(self, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
         kernel = await self._kernel(restarts)
         if _is_gone(kernel):
-            return await self._run_anew(kernel, spec, on_event, restarts)
+            return await self._run_anew(spec, on_event, restarts)
         try:
             return await self._run_on(kernel, spec, on_event, restarts)
         except Unavailable:
             if not _is_gone(kernel):
                 raise
-            return await self._run_anew(kernel, spec, on_event, restarts)
+            return await self._run_anew(spec, on_event, restarts)
 
-    async def _run_anew(self, lost: Kernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
+    async def _run_anew(self, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
         """The kernel died since the last run: this run has another, without the state."""
         self._check(restarts)
-        self._replace(lost)
+        self._replace()
         result = await self._run_on(await self._kernel(restarts), spec, on_event, restarts)
         return replace(result, kernel_replaced=True)
 
@@ -166,7 +166,7 @@ class Session:
         if result.kernel_replaced and restarts != self._restarts:
             return _cut_short(result, "SessionRestarted", "The session was restarted while this ran; its state is gone.")
         if result.kernel_replaced:
-            self._replace(kernel)
+            self._replace()
         return result
 
     async def _kernel(self, restarts: int) -> Kernel:
@@ -175,10 +175,10 @@ class Session:
         self._check(restarts)
         return kernel
 
-    def _replace(self, lost: Kernel) -> None:
-        if self._supply.present is lost:
-            self.replacements += 1
-            self._supply.renew()
+    def _replace(self) -> None:
+        """The kernel is lost. Nobody else replaces it meanwhile: it is this run's turn, and there was no restart."""
+        self.replacements += 1
+        self._supply.renew()
 
     def _check(self, restarts: int) -> None:
         """Raise why a run that came before *restarts* must not go on."""

@@ -88,7 +88,7 @@ class SessionVariables(RunEndpoint):
 
 
 def _describe_variable(name: str, row: Json) -> Json:
-    return {"name": name, **row} if isinstance(row, Mapping) else {"name": name}
+    return {**(row if isinstance(row, Mapping) else {}), "name": name}
 
 
 def describe_session(view: SessionView) -> dict[str, Json]:

@@ -73,6 +73,7 @@ class Run:
         self._request = request
         self._code = code
         self._bound: set[str] = set()
+        self._listed: dict[str, Any] = {}
 
     async def run(self, store_history: bool) -> Outcome:
         """Do the task, publish what it shows, and answer with how it ended."""
@@ -97,7 +98,7 @@ class Run:
             case "setup":
                 setup.apply(self._shell, self._request.inputs)
             case "variables":
-                pass
+                self._list()
             case _:
                 return await self._execute(store_history)
         return None
@@ -110,25 +111,21 @@ class Run:
         elif error is not None:
             failure = tracebacks.describe(error)
         if self._request.task == "variables":
-            return self._list_variables(failure)
+            return Outcome(failure, self._listed)
         if not self._request.wants_variables or self._request.task not in ("python", "chart"):
             return Outcome(failure, exit_code=code)
         return Outcome(failure, variables.changed(before, self._names(), self._bound), code)
 
     def _names(self) -> dict[str, Any]:
-        """What the caller's code has put into the namespace."""
-        hidden = self._shell.user_ns_hidden
-        return {name: value for name, value in self._shell.user_ns.items() if hidden.get(name, self) is not value}
+        """What the caller's code has put into the namespace; keys of other types could have code of the caller's."""
+        hidden, present = self._shell.user_ns_hidden, list(self._shell.user_ns.items())
+        return {name: value for name, value in present if type(name) is str and hidden.get(name, self) is not value}
 
-    def _list_variables(self, failure: Failure | None) -> Outcome:
-        """Every name there is; an interrupt ends the listing, not the kernel."""
-        try:
-            with self._kernel.interrupts.allowed():
-                rows, is_whole = variables.listing(self._names())
-        except BaseException as error:  # noqa: BLE001  # libraries are the caller's to change
-            return Outcome(failure or tracebacks.describe(error))
+    def _list(self) -> None:
+        """Look at every name there is. Libraries are the caller's to change, so an interrupt must be able to end this."""
+        with self._kernel.interrupts.allowed():
+            self._listed, is_whole = variables.listing(self._names())
         cuts.happened = cuts.happened or not is_whole
-        return Outcome(failure, rows)
 
     # -- python and chart ---------------------------------------------------------------------------------------------
 

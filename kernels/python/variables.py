@@ -78,8 +78,16 @@ def listing(namespace: Mapping[str, object]) -> tuple[dict[str, Row], bool]:
             continue
         if len(rows) >= MAX_LISTED or time.monotonic() > ends_at:
             return rows, False
-        rows[clean(name)] = {**describe(value), "size": size_bytes(value)}
+        rows[clean(name)] = _measure(value)
     return rows, True
+
+
+def _measure(value: object) -> Row:
+    """The row of *value*; one that a library, changed by the caller, fails to describe does not spoil the others."""
+    try:
+        return {**describe(value), "size": size_bytes(value)}
+    except Exception as error:  # noqa: BLE001  # a patched library may raise anything
+        return {"type": type_name(type(value)), "preview": f"<could not be shown: {type_name(type(error))}>", "size": None}
 
 
 def size_bytes(value: object) -> int | None:

@@ -50,6 +50,10 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_ENDPOINT}::test_a_foreign_origin_is_refused_everywhere",
         f"{_ENDPOINT}::test_a_foreign_host_is_refused_everywhere",
     ),
+    "H07": (
+        "tests/api/test_sessions.py::test_another_key_sees_nothing",
+        "tests/gateway/service/test_sessions.py::test_another_keys_session_is_not_there",
+    ),
     "H20": ("tests/gateway/test_settings.py::test_another_address_needs_a_token_of_the_operators_own",),
     "H22": (f"{_ENDPOINT}::test_every_answer_has_the_security_headers",),
     "H29": (
@@ -79,7 +83,6 @@ _JAVASCRIPT = "JavaScript kernels are not part of this version"
 _FILES = "there is no way yet to take files out of a kernel or put them in"
 _STREAM = "there is no WebSocket yet"
 _PAGE = "there is no page yet: every answer is JSON or plain text, with a policy that lets a browser run nothing"
-_SESSIONS = "there are no sessions yet: every run has a kernel of its own"
 
 ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -88,7 +91,6 @@ ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("FS28", "FS30", "FS31", "FS34", "FS39", "FS40", "FS41", "FS44", "FS45", "H23"), _FILES),
     **dict.fromkeys(("H02", "H15"), _STREAM),
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),
-    **dict.fromkeys(("H07", "R40"), _SESSIONS),
     "J05": "a run under bubblewrap beside ours needs bubblewrap, which is no requirement of the tests",
     "J08": "an audit of the dependencies needs a database of faults from the network: that is for the CI",
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ LIMITS = KeyLimits(
     cpu_cores=0.5,
     max_timeout_s=2.5,
     output_bytes=4096,
+    sessions=3,
 )
 
 
@@ -148,7 +150,25 @@ def test_a_database_of_the_first_version_gets_the_tables(path: Path) -> None:
     assert len(store.valid()[1]) == 1
     store.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version FROM omega_schema").fetchall() == [(2,)]
+        assert connection.execute("SELECT version FROM omega_schema").fetchall() == [(3,)]
+    connection.close()
+
+
+def test_a_database_of_the_second_version_gets_the_new_limit(path: Path) -> None:
+    """Its keys stay as they are, without a limit of their own on sessions; new ones can have one."""
+    store = KeyStore(f"sqlite:///{path}")
+    store.add("old", hash_token("a"), None, replace(LIMITS, sessions=None))
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript("ALTER TABLE omega_keys DROP COLUMN sessions; UPDATE omega_schema SET version = 2")
+    connection.close()
+    store = KeyStore(f"sqlite:///{path}")
+    store.add("new", hash_token("b"), None, LIMITS)
+    limits = {key.name: key.limits for key in store.valid()[1]}
+    assert limits == {"old": replace(LIMITS, sessions=None), "new": LIMITS}
+    store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version FROM omega_schema").fetchall() == [(3,)]
     connection.close()
 
 

@@ -116,6 +116,27 @@ async def test_a_run_that_got_no_kernel_is_counted_and_not_written_down(error: E
     assert world.counted[-1][2] == error.code  # type: ignore[attr-defined]  # both have one
 
 
+async def test_a_run_in_a_session_gets_the_sessions_kernel() -> None:
+    """In its language; the kernel is told that it is in a session, and a look at variables is no run of the history."""
+    world, leases = World(), []
+
+    @asynccontextmanager
+    async def lease(session_id: str, caller: Caller, **asked: object) -> AsyncIterator[World]:
+        leases.append((session_id, caller.key_id, asked))
+        yield world
+
+    world.lease = lease  # type: ignore[assignment]  # of sessions here
+    runner = Runner(World(), world, world, world)  # type: ignore[arg-type]  # pool, history, meter, sessions
+    await runner.run(RunRequest("math", "x", 0.0, session="s1"), CALLER, "r1", ALLOWANCE)
+    await runner.run(RunRequest("variables", "", 5.0, session="s1"), CALLER, "r2", ALLOWANCE)
+    assert leases == [("s1", "k1", {"language": "python"}), ("s1", "k1", {"patience_s": 5.0})]
+    assert world.specs == [
+        RunSpec("math", "x", 0.0, 1000, 2000, {"session": True}, False),
+        RunSpec("variables", "", 5.0, 1000, 2000, {"session": True}, False),
+    ]
+    assert [record.task for record in world.records] == ["math"]
+
+
 async def test_a_fault_is_counted_and_the_kernel_comes_back() -> None:
     """Whatever goes wrong, nothing is leaked."""
 

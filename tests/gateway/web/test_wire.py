@@ -66,7 +66,7 @@ SENTENCES = [
     (wire.parse_python, {"code": ""}, "code must be source text that is not empty, not ''."),
     (wire.parse_python, {"code": " \n"}, "code is empty."),
     (wire.parse_python, {"code": "a\0b"}, "code has a NUL character at position 1."),
-    (wire.parse_python, {"code": "1", "timeuot": 5}, "Unknown field 'timeuot'; allowed are: code, timeout."),
+    (wire.parse_python, {"code": "1", "timeuot": 5}, "Unknown field 'timeuot'; allowed are: code, timeout, session."),
     (wire.parse_chart, {"code": "1", "format": "pdf"}, "format must be 'png' or 'svg', not 'pdf'."),
     (wire.parse_chart, {"code": "1", "dpi": 301}, "dpi must be a whole number from 30 to 300, not 301."),
     (wire.parse_chart, {"code": "1", "dpi": 72.5}, "dpi must be a whole number from 30 to 300, not 72.5."),
