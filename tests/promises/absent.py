@@ -80,7 +80,6 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 """Each with the tests that keep its promise; those of the list that are attempts here too are kept twice."""
 
 _JAVASCRIPT = "JavaScript kernels are not part of this version"
-_FILES = "there is no way yet to take files out of a kernel or put them in"
 _STREAM = "there is no WebSocket yet"
 _PAGE = "there is no page yet: every answer is JSON or plain text, with a policy that lets a browser run nothing"
 
@@ -88,7 +87,6 @@ ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("FS02", "FS48", "N17", "R08", "R09", "R21", "R31", "JS01", "JS02", "JS05", "JS06", "JS07", "JS08"), _JAVASCRIPT
     ),
-    **dict.fromkeys(("FS28", "FS30", "FS31", "FS34", "FS39", "FS40", "FS41", "FS44", "FS45", "H23"), _FILES),
     **dict.fromkeys(("H02", "H15"), _STREAM),
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),
     "J05": "a run under bubblewrap beside ours needs bubblewrap, which is no requirement of the tests",
