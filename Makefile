@@ -2,6 +2,7 @@
 #
 # .venv          what the gateway needs and, for the checks, what development needs
 # .venv-kernels  what runs inside kernels; nothing of the gateway is installed there
+# .venv-clients  other people's clients, for the tests
 # .venv-bench    the peers of `make bench`
 #
 # Each holds exactly the versions of its files in requirements/, checked by hash; see requirements/install.
@@ -17,7 +18,7 @@ SLOW := kernel or sandbox or process
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-bench test check format bench lock clean
+.PHONY: help serve install install-dev install-clients install-bench test check format bench notebooks lock clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -34,10 +35,13 @@ install-dev: ## the environments that development needs
 	@sh requirements/install .venv gateway project dev
 	@sh requirements/install .venv-kernels kernels
 
+install-clients: ## the environment of other people's clients that the tests try
+	@sh requirements/install .venv-clients clients project
+
 install-bench: install-dev ## the environments that the benchmark needs
 	@sh requirements/install .venv-bench bench
 
-test: install-dev ## the whole test suite, on real kernels
+test: install-dev install-clients ## the whole test suite, on real kernels
 	@exec .venv/bin/python -m pytest $(ARGS)
 
 check: install-dev ## format, lint, types, import rules and the fast tests
@@ -54,6 +58,9 @@ format: install-dev ## put the code into its form
 bench: install-bench ## measure against the peers; writes tests/bench/results.md
 	@exec .venv/bin/python -m tests.bench $(ARGS)
 
+notebooks: install-dev ## execute the tutorials again and write their outputs into them
+	@exec .venv/bin/python -m tests.notebooks.tutorials
+
 # The newest versions that the ranges in pyproject.toml allow, for every Python from 3.11 on; read the difference before committing it.
 UV := .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
@@ -64,8 +71,9 @@ lock: ## resolve the dependencies anew into requirements/
 	@$(UV) --group kernels --output-file requirements/kernels.txt
 	@$(UV) --group dev --constraint requirements/gateway.txt --output-file requirements/dev.txt
 	@$(UV) --group bench --constraint requirements/gateway.txt --output-file requirements/bench.txt
+	@$(UV) pyproject.toml --group build --group clients --output-file requirements/clients.txt
 
 clean: ## remove the environments and every cache
-	@rm -rf .venv .venv-kernels .venv-bench .venv-lock *.egg-info build dist
+	@rm -rf .venv .venv-kernels .venv-clients .venv-bench .venv-lock *.egg-info build dist
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
+from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
 from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
@@ -31,11 +32,17 @@ from gateway.service.health import Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
+from gateway.service.jupyter_allowed import AllowedSpecs
+from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
+from gateway.service.jupyter_pool import PoolSource
+from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.live_runs import LiveRuns, LiveSettings
+from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
 from gateway.service.runner import Allowance, Runner
@@ -103,25 +110,37 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
     pool = _make_pool(settings, launcher, metrics, stack)
-    sessions = _make_sessions(settings, pool, gate, metrics)
+    seats = _make_seats(settings)
+    sessions = _make_sessions(settings, pool, seats, gate, metrics)
+    allowed = _allow_kernelspecs(settings, stack)
+    jupyter = _make_jupyter(settings, pool, seats, gate, allowed)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
+    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    web = _web_settings(settings)
+    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
-        settings=_web_settings(settings),
+        settings=web,
         keys=Admission(keys, settings.requests_per_minute),
-        runner=LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs),
+        runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
-        health=Health(source),
+        health=Health(source, [spec.name for spec in allowed.specs()]),
         gallery=Gallery({"python"}),
         metrics=metrics,
         sessions=sessions,
         files=_make_files(settings, launcher, sessions),
+        notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
+        jupyter=jupyter,
+        jupyter_sessions=JupyterSessions(jupyter),
+        live=live,
     )
-    server = make_server(make_application(services), services.settings)
+    server = make_server(make_application(services), web)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
+    stack.push_async_callback(jupyter.close)
+    stack.push_async_callback(live.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
@@ -185,12 +204,38 @@ def _make_pool(
     return pool
 
 
-def _make_sessions(settings: Settings, pool: KernelPool[KernelClient], gate: Gate, metrics: Metrics) -> Sessions:
-    """The table of sessions, on kernels of *pool*; at least one kernel is always left to runs without a session."""
+def _make_seats(settings: Settings) -> Seats:
+    """How many kernels may be kept; at least one is always left to runs without a session."""
     pooled = _pool_settings(settings)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
+    return Seats(settings.sessions_per_key, room)
+
+
+def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpecs:
+    """Where kernels come from that are not ours."""
+    try:
+        allowed = AllowedSpecs.find(settings.allowed_kernelspecs, state.instance_name(settings.state_dir))
+    except NoSpec as error:
+        raise StartError(f"allowed_kernelspecs: {error}") from None
+    stack.push_async_callback(allowed.close)
+    return allowed
+
+
+def _make_jupyter(
+    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, allowed: AllowedSpecs
+) -> JupyterKernels:
+    """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
+    source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
+    kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
+    return JupyterKernels([source, allowed], seats, gate, kept)
+
+
+def _make_sessions(
+    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, metrics: Metrics
+) -> Sessions:
+    """The table of sessions, on kernels of *pool*."""
+    pooled = _pool_settings(settings)
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
-    seats = Seats(settings.sessions_per_key, room)
     sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
     metrics.watch_sessions(sessions.states)
     return sessions

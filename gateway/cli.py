@@ -1,4 +1,4 @@
-"""What ``omega serve``, ``spawner``, ``doctor``, ``token`` and ``version`` do, and how each of them can fail.
+"""What ``omega serve``, ``spawner``, ``doctor``, ``token``, ``kernelspec`` and ``version`` do, and how each can fail.
 
 Exit codes: 0 done, 1 could not be done, 2 wrong options or settings, 130 interrupted.
 """
@@ -12,10 +12,11 @@ import pwd
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway import state, tokens
+from gateway import kernelspecs, state, tokens
 from gateway.app import StartError, serve
 from gateway.banner import Banner
 from gateway.configuration import describe_allowed, describe_default, read_settings
+from gateway.kernel.kernelspecs import KernelspecError
 from gateway.kernel.spawner import APP_DIR
 from gateway.service.database import DatabaseError
 from gateway.service.keys_store import KeyRefused
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
         return command(lambda: read_settings(flags, os.environ), options)
     except SettingsError as error:
         return _complain(error, WRONG)
-    except (state.StateError, DatabaseError, KeyRefused, StartError) as error:
+    except (state.StateError, DatabaseError, KeyRefused, KernelspecError, StartError) as error:
         return _complain(error, FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -69,6 +70,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add(commands, "doctor", _diagnose, "try each isolation facility and tell the level reached", kernels)
     token = _add(commands, "token", _manage_token, "manage the stored token, and named keys beside it", ("state_dir",))
     tokens.add_actions(token, lambda parser: _add_settings(parser, ("state_dir",)))
+    kernelspec = _add(commands, "kernelspec", _manage_kernelspecs, "add sandboxed kernels to any Jupyter", ())
+    kernelspecs.add_actions(kernelspec, _add_settings)
     _add(commands, "version", _tell_version, "print the version", ())
     return parser
 
@@ -150,6 +153,11 @@ def _diagnose(read: Callable[[], Settings], _values: Values) -> int:
 
 def _manage_token(read: Callable[[], Settings], values: Values) -> int:
     tokens.carry_out(values["action"], values, read())
+    return DONE
+
+
+def _manage_kernelspecs(read: Callable[[], Settings], values: Values) -> int:
+    kernelspecs.carry_out(values, read)
     return DONE
 
 

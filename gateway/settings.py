@@ -83,6 +83,8 @@ IsolationLevel = Annotated[Level, BeforeValidator(_parse_level)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
 Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
 
+SpecName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9:._-]{1,255}|\*)$"), AfterValidator(str.lower)]
 Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9:.\[\]_-]{1,255}$")]
 
@@ -155,15 +157,35 @@ class Settings(BaseModel):
     session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session is ended")
     session_max_idle_s: Number = _number(86_400, 1, 2_592_000, "longest such time a session may ask for")
     session_lifetime_s: Number = _number(0, 0, 31_536_000, "longest life of a session, busy or not; 0: no limit")
+    jupyter_buffer_bytes: Whole = _number(
+        8 * MIB, 65_536, 1024 * MIB, "output of a Jupyter kernel kept while its client is away"
+    )
+    jupyter_env_names: Annotated[tuple[EnvName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="variables Jupyter clients may set for their kernels, beside those named KERNEL_...",
+        json_schema_extra={"allowed": "names with commas between them", "shown": "none"},
+    )
+    allowed_kernelspecs: Annotated[tuple[SpecName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="kernelspecs of this machine that Jupyter clients may start; their kernels are NOT sandboxed",
+        json_schema_extra={"allowed": "names as `jupyter kernelspec list` shows them, with commas", "shown": "none"},
+    )
     transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results remembered of each session")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
 
     python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
     javascript_timeout_s: Number = _number(10, 0.1, 86_400, "time a JavaScript run has unless it asks for another")
     max_timeout_s: Number = _number(300, 0.1, 86_400, "longest time a request may ask for")
+    notebook_timeout_s: Number = _number(600, 1, 86_400, "time a whole notebook has that is executed in one request")
     interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
     rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
+    stream_grace_s: Number = _number(
+        30, 0, 3600, "time the client of a stream has to come back to its run, and after its end"
+    )
+    stream_bytes: Whole = _number(
+        64 * MIB, 1024, 1024 * MIB, "events of one key's finished runs kept for clients to come back"
+    )
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
     file_bytes: Whole = _number(128 * MIB, 1024, 1024 * 1024 * MIB, "largest file put into a session or fetched from it")
 

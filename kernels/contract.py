@@ -19,6 +19,8 @@ MIB = 1024 * 1024
 PACKET_BYTES = 160 * 1024
 """Largest control packet; a socket pair of the default size still carries it."""
 MAX_FDS = 16
+MOST = 2**60
+"""No limit of a policy is as large; file systems and control groups still take it."""
 
 Language = Literal["python", "javascript"]
 CHANNELS = ("shell", "iopub", "stdin", "control")
@@ -27,8 +29,8 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 
 PACKAGE_MISSING = 78
 """What a zygote, and then its spawner, exits with when the kernels' environment lacks a package: trying again is no use."""
-IN_GROUP, GO = b"in", b"go"
-"""What the spawner writes through a kernel's gate: it is in its control group; it has been looked at and may run."""
+IN_GROUP = b"in"
+"""What the spawner writes through a kernel's gate when it is in its control group; Go follows when it may run."""
 
 NOTHING_REACHED = 3
 """The exit code of a spawner that can't reach even the lowest isolation level: it starts no kernel."""
@@ -193,14 +195,24 @@ class Fork:
 
     kernel_id: str
     language: Language
-    key: str
     level: str
     uid: int
     gid: int
     work_dir: str
     policy: Policy = field(default_factory=Policy)
-    env: dict[str, str] = field(default_factory=dict)
     is_grouped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Spawner to kernel, through its gate: it has been looked at from outside and may run, signing with *key*.
+
+    What is this kernel's alone (its key, its environment) comes only now: the zygote never has it, so that no kernel forked
+    later finds it in its memory.
+    """
+
+    key: str
+    env: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +265,10 @@ class SpawnerOptions:
     extra_dirs: tuple[str, ...] = ()
     extra_uid: int = -1
     """Whose directories may be shown as added packages; -1: anybody's, where the gateway started the spawner itself."""
+    lock_fd: int = -1
+    """A lock on *instance*, kept until the spawner has ended: nobody may take the name before. -1: none."""
+    remove: str = ""
+    """A directory to remove at the end, for a gateway that may be killed and not come back. "": none."""
 
     def to_text(self) -> str:
         """The options as one command-line argument."""
@@ -272,13 +288,13 @@ class SpawnerOptions:
 
 Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown
 Report = Ready | Renewed | Started | Refused | Exited
-Packet = Request | Report | Fork | Reap | Warm | Forked | Reaped
+Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown),
         *(Ready, Renewed, Started, Refused, Exited),
-        *(Fork, Reap, Warm, Forked, Reaped),
+        *(Fork, Go, Reap, Warm, Forked, Reaped),
     )
 }
 T = TypeVar("T")
@@ -298,15 +314,23 @@ def decode(data: bytes) -> Packet:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"not JSON: {error}") from None
-    if not isinstance(body, dict) or body.get("kind") not in _KINDS:
+    if not isinstance(body, dict) or not isinstance(body.get("kind"), str) or body["kind"] not in _KINDS:
         raise ContractError("not a packet of a known kind")
     kind = _KINDS[body.pop("kind")]
     if isinstance(body.get("policy"), dict):
-        body["policy"] = build(Policy, body["policy"])
+        body["policy"] = _bounded(build(Policy, body["policy"]))
     packet = build(kind, body)
     if isinstance(packet, Spawn | Fork) and packet.language not in ("python", "javascript"):
         raise ContractError(f"unknown language {packet.language!r}")
     return packet  # type: ignore[no-any-return]  # build() answers with the class it was given
+
+
+def _bounded(policy: Policy) -> Policy:
+    """*policy*, when every limit in it is one; raises ContractError for nothing, less, or what no machine has."""
+    for limit in fields(Policy):
+        if not 0 < getattr(policy, limit.name) < MOST:  # NaN is neither
+            raise ContractError(f"Policy.{limit.name} is not between 0 and 2**60")
+    return policy
 
 
 _CHECKS: dict[str, tuple[type, ...]] = {

@@ -14,7 +14,20 @@ import sys
 from typing import NoReturn
 
 from kernels import contract
-from kernels.contract import CHANNELS, GO, IN_GROUP, PACKAGE_MISSING, ContractError, Fork, Forked, Level, Reap, Reaped, Warm
+from kernels.contract import (
+    CHANNELS,
+    IN_GROUP,
+    PACKAGE_MISSING,
+    PACKET_BYTES,
+    ContractError,
+    Fork,
+    Forked,
+    Go,
+    Level,
+    Reap,
+    Reaped,
+    Warm,
+)
 from kernels.sandbox import attest, descriptors, seccomp, steps, sysc
 
 
@@ -102,9 +115,10 @@ def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tu
         if os.read(gate, len(IN_GROUP)) != IN_GROUP:
             os._exit(code)
         _confine(fork, (*channels.values(), gate), readable)
-        if os.read(gate, len(GO)) == GO:
+        told = os.read(gate, PACKET_BYTES)  # nothing, when the spawner did not like what it saw
+        if told and isinstance(go := contract.decode(told), Go):
             os.close(gate)
-            _run_kernel(fork, channels)
+            _run_kernel(fork, go, channels)
             code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
@@ -137,11 +151,11 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -
     os.write(gate, json.dumps({"steps_ms": took_ms}).encode())
 
 
-def _run_kernel(fork: Fork, channels: dict[str, int]) -> None:
+def _run_kernel(fork: Fork, go: Go, channels: dict[str, int]) -> None:
     """Run the kernel of the language asked for until it is told to end."""
     child = importlib.import_module(f"kernels.{'python' if fork.language == 'python' else 'node'}.child")
     child.main(
-        child.ChildStart(kernel_id=fork.kernel_id, key=fork.key, fds=channels, env=dict(fork.env), work_dir=fork.work_dir)
+        child.ChildStart(kernel_id=fork.kernel_id, key=go.key, fds=channels, env=dict(go.env), work_dir=fork.work_dir)
     )
 
 

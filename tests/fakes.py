@@ -119,6 +119,11 @@ class FakeKernel:
                 await asyncio.shield(self._running)
 
     async def _run(self, request: Request) -> None:
+        if request.message["header"]["msg_type"] == "kernel_info_request":
+            request.state("busy")
+            self.answer("shell", "kernel_info_reply", {"status": "ok"}, request.message, request.identities)
+            request.state("idle")
+            return
         if request.message["content"]["silent"]:
             await say_ok(request)
             return

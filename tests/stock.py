@@ -106,3 +106,11 @@ class StockLauncher:
 def _accepts(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
+
+
+def write_spec(data_dir: Path, name: str, argv: list[str], **fields: object) -> None:
+    """A kernelspec *name* in a Jupyter data directory."""
+    folder = data_dir / "kernels" / name
+    folder.mkdir(parents=True)
+    spec = {"argv": argv, "display_name": name.title(), "language": "python", **fields}
+    (folder / "kernel.json").write_text(json.dumps(spec))

@@ -15,7 +15,7 @@ from gateway.core.files import FileChange, is_path
 from gateway.core.model import Display, Json, Raised, Report
 from gateway.core.strict import Budget, TooMuch, clean, clean_text, size_bytes
 
-Channel = Literal["shell", "iopub", "control"]
+Channel = Literal["shell", "iopub", "stdin", "control"]
 
 MAX_ID_CHARS = 256
 MAX_MIME_ENTRIES = 32

@@ -14,7 +14,7 @@ from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
-from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, socket_path
+from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
 from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
@@ -26,6 +26,8 @@ class ClientSettings:
     """How long a kernel may take for what is not user code, and how much it may send."""
 
     connect_timeout_s: float = 10.0
+    nudge_s: float = 1.0
+    """How long a kernel may take to welcome us before it is asked for something it has to answer."""
     grace_s: float = 1.0
     """From the interrupt at the deadline to the kill; half of it for the message, half for the signal."""
     drain_s: float = 0.25
@@ -35,6 +37,15 @@ class ClientSettings:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_noise_bytes: int = 64 * 1024 * 1024
     """What may arrive that belongs to no current run, between the start of one run and the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The connections to one kernel and how to speak on them."""
+
+    sockets: KernelSockets
+    codec: Codec
+    process: KernelProcess
 
 
 class KernelClient:
@@ -58,6 +69,7 @@ class KernelClient:
         self._interrupt_id = ""
         self._interrupted = asyncio.Event()
         self._welcome = asyncio.Event()
+        self._receiver: Receive | None = None
         self._is_broken = False
         self._iopub_ended = asyncio.Event()
         self._noise_bytes = 0
@@ -90,6 +102,7 @@ class KernelClient:
     async def connect(self) -> None:
         """Wait until nothing the kernel sends can be lost any more; raises Unavailable if that never comes."""
         welcome = asyncio.create_task(self._welcome.wait())
+        nudging = asyncio.create_task(self._nudge())
         try:
             await asyncio.wait(
                 {welcome, self._death},
@@ -98,8 +111,16 @@ class KernelClient:
             )
         finally:
             welcome.cancel()
+            nudging.cancel()
         if not self._welcome.is_set():
             raise Unavailable("the kernel did not answer" if self.is_alive else "the kernel died while starting")
+
+    async def _nudge(self) -> None:
+        """Make a kernel that does not welcome subscribers (older than protocol 5.5) say something that shows it has us."""
+        while True:
+            await asyncio.sleep(self._settings.nudge_s)
+            _msg_id, frames = self._codec.encode("kernel_info_request", {}, {})
+            self._sockets.send("shell", frames)
 
     async def warm_up(self, language: Language, timeout_s: float = 10.0) -> None:
         """Run nothing once, so that the first caller does not pay for first times; raises Unavailable if it fails."""
@@ -139,12 +160,29 @@ class KernelClient:
             await self._wind_down
         return death
 
+    async def hand_over(self, receive: Receive) -> Line:
+        """The connections themselves, for good: what the kernel sends goes to *receive* from here on, and no run can be had.
+
+        Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
+        """
+        if not self.is_alive or self.is_busy or self._receiver is not None:
+            raise Unavailable("the kernel is gone")
+        self._receiver = receive
+        self._sockets.open(["stdin"])
+        try:
+            # A kernel that asks for input before it knows our connection asks nobody.
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await self._sockets.ready("stdin")
+        except TimeoutError:
+            raise Unavailable("the kernel did not answer") from None
+        return Line(self._sockets, self._codec, self._process)
+
     # ---- one run ----------------------------------------------------------------------------------------------------
 
     async def _take_turn(self, spec: RunSpec, on_event: OnEvent | None, *, is_silent: bool) -> Result:
         await self._turn.acquire()
         try:
-            if not self.is_alive:
+            if not self.is_alive or self._receiver is not None:
                 raise Unavailable("the kernel is gone")
             run = self._begin(spec, on_event, is_silent=is_silent)
             ending = await self._await_end(run, spec.timeout_s)
@@ -251,6 +289,9 @@ class KernelClient:
     # ---- what the sockets and the process say -----------------------------------------------------------------------
 
     def _receive(self, channel: Channel, messages: Iterable[list[bytes]]) -> None:
+        if self._receiver is not None:
+            self._receiver(channel, list(messages))
+            return
         run = self._run
         wanted = self._interrupt_id if channel == "control" else run.msg_id if run else ""
         fed: list[Message] = []
@@ -264,6 +305,8 @@ class KernelClient:
                     fed.append(Message(parent_id, body))
                 case Message(_, Welcome()) if not self._welcome.is_set():
                     self._welcome.set()
+                case Head() if channel == "iopub" and not self._welcome.is_set():
+                    self._welcome.set()  # it answers the nudge, so the subscription holds
                 case Head() | Message() | None:
                     self._count_noise(frames)
         if run is not None and fed:
@@ -285,12 +328,18 @@ class KernelClient:
         if self._run is not None:
             self._run.note(cause)
         elif self._killing is None:
-            self._killing = asyncio.create_task(self._kill())
+            self._killing = asyncio.create_task(self._kill_if_alive())
+
+    async def _kill_if_alive(self) -> Death:
+        """A connection that breaks is mostly the first sign of a death, whose cause is not to be covered by a kill."""
+        await asyncio.wait({self._death}, timeout=self._settings.loss_s)
+        return await self._kill()
 
     async def _await_death(self) -> Death:
         """Wait for the end of the process, take in what it said last, and close."""
         death = await self._process.wait()
         self._is_broken = True
+        self._sockets.resume()
         try:
             async with asyncio.timeout(self._settings.drain_s):
                 await self._iopub_ended.wait()

@@ -13,11 +13,14 @@ from math import inf
 
 from jupyter_client.session import DELIM, Session
 
+from gateway.core import jupyter
+from gateway.core.jupyter import Relayed
 from gateway.core.validate import Channel, Head, Message, parse_head, parse_message
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_FRAMES = 64
 """Identities, six parts and buffers; messages of more frames are dropped unread."""
+MAX_RELAYED_FRAMES = jupyter.MAX_BUFFERS + 16
 USERNAME = "omega"
 _LONGEST_INT = 20
 
@@ -61,13 +64,28 @@ class Codec:
             return head
         return parse_message(channel, head, _load(parts[3]), _load(parts[4]))
 
+    def seal(self, message: Relayed) -> list[bytes]:
+        """The frames of a client's message, signed with this kernel's key."""
+        parts = [message.header, message.parent, message.metadata, message.content]
+        return [DELIM, self._session.sign(parts), *parts, *message.buffers]
+
+    def open(self, channel: Channel, frames: Sequence[bytes]) -> Relayed | None:
+        """The message in *frames* to hand on to clients; None if it is malformed or not signed by the kernel."""
+        parts = _strip_identities(frames, MAX_RELAYED_FRAMES)
+        if parts is None or not self._is_signed(parts):
+            return None
+        try:
+            return jupyter.read(channel, parts[1:5], parts[5:])
+        except jupyter.Malformed:
+            return None
+
     def _is_signed(self, parts: Sequence[bytes]) -> bool:
         return compare_digest(self._session.sign(list(parts[1:5])), parts[0])
 
 
-def _strip_identities(frames: Sequence[bytes]) -> Sequence[bytes] | None:
+def _strip_identities(frames: Sequence[bytes], most: int = MAX_FRAMES) -> Sequence[bytes] | None:
     """Signature, header, parent, metadata, content (and buffers), or None when that is not what came."""
-    if len(frames) > MAX_FRAMES or DELIM not in frames:
+    if len(frames) > most or DELIM not in frames:
         return None
     parts = frames[frames.index(DELIM) + 1 :]
     return parts if len(parts) >= 5 else None

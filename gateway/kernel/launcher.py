@@ -17,14 +17,20 @@ class LaunchRequest:
     language: Language
     policy: Policy
     env: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    """What messages are signed with (ASCII); "" for one of the launcher's choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*."""
+    """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*.
+
+    *addresses* has the channels that are elsewhere: a socket's path, or ``tcp://HOST:PORT``.
+    """
 
     directory: str
     key: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 class KernelProcess(Protocol):

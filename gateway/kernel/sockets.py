@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.core.validate import Channel
 from gateway.kernel.launcher import Endpoint
 from gateway.kernel.zmtp import GREETING, SUBSCRIBE_ALL, Reader, Violation, encode_message, encode_ready
 
-SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER"}
+SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER", "stdin": "DEALER"}
+RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
 """No stdin: runs never ask for input."""
 
+TCP: Final = "tcp://"
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 
 Address = Callable[[Endpoint, Channel], str]
@@ -21,8 +24,8 @@ Lose = Callable[[Channel], None]
 
 
 def socket_path(endpoint: Endpoint, channel: Channel) -> str:
-    """Where our own kernels listen."""
-    return f"{endpoint.directory}/{channel}"
+    """Where a kernel listens."""
+    return endpoint.addresses.get(channel) or f"{endpoint.directory}/{channel}"
 
 
 class KernelSockets:
@@ -37,28 +40,66 @@ class KernelSockets:
         address: Address = socket_path,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        self._connections = {channel: _Connection(channel, receive, lose, max_message_bytes) for channel in SOCKET_TYPES}
-        paths = {channel: address(endpoint, channel) for channel in SOCKET_TYPES}
-        self._opening = asyncio.create_task(self._open(paths, lose))
+        self._endpoint, self._address = endpoint, address
+        self._receive, self._lose = receive, lose
+        self._max_message_bytes = max_message_bytes
+        # Who asks on stdin is found by the identity that asked on shell: they must be the same.
+        self._identity = b"omega-" + secrets.token_bytes(8)
+        self._connections: dict[Channel, _Connection] = {}
+        self._opening: list[asyncio.Task[None]] = []
+        self.open(RUN_CHANNELS)
         self._connections["iopub"].send(SUBSCRIBE_ALL)
 
-    async def _open(self, paths: dict[Channel, str], lose: Lose) -> None:
+    def open(self, channels: Iterable[Channel]) -> None:
+        """Connect *channels*; what is sent on them meanwhile waits."""
+        made: dict[Channel, _Connection] = {}
+        for channel in channels:
+            made[channel] = _Connection(channel, self._receive, self._lose, self._max_message_bytes, self._identity)
+        self._connections |= made
+        self._opening.append(asyncio.create_task(self._connect(made)))
+
+    async def _connect(self, connections: dict[Channel, _Connection]) -> None:
         loop = asyncio.get_running_loop()
-        for channel, path in paths.items():
-            connection = self._connections[channel]
+        for channel, connection in connections.items():
+            address = self._address(self._endpoint, channel)
             try:
-                await loop.create_unix_connection(lambda connection=connection: connection, path)  # type: ignore[misc]  # bound now
+                if address.startswith(TCP):
+                    host, _, port = address.removeprefix(TCP).rpartition(":")
+                    await loop.create_connection(lambda connection=connection: connection, host, int(port))  # type: ignore[misc]  # bound now
+                else:
+                    await loop.create_unix_connection(lambda connection=connection: connection, address)  # type: ignore[misc]  # bound now
             except OSError:
-                lose(channel)
+                self._lose(channel)
+
+    def pause(self) -> None:
+        """Read no more until resume(): the kernel has to wait once its own buffers are full."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Read on."""
+        self._set_paused(False)
+
+    def _set_paused(self, is_paused: bool) -> None:
+        for connection in self._connections.values():
+            connection.set_paused(is_paused)
 
     def send(self, channel: Channel, frames: list[bytes]) -> None:
         """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
         self._connections[channel].send(frames)
 
+    async def ready(self, channel: Channel) -> None:
+        """Return once the kernel has accepted the connection of *channel*, or it is gone."""
+        await self._connections[channel].ready.wait()
+
+    async def writable(self, channel: Channel) -> None:
+        """Return once the kernel takes in what is sent on *channel*, or the connection is gone."""
+        await self._connections[channel].can_write.wait()
+
     async def close(self) -> None:
         """Let go of all connections; nothing is received any more. Safe to call again."""
-        self._opening.cancel()
-        await asyncio.wait([self._opening])
+        for opening in self._opening:
+            opening.cancel()
+        await asyncio.wait(self._opening)
         for connection in self._connections.values():
             connection.close()
 
@@ -66,8 +107,9 @@ class KernelSockets:
 class _Connection(asyncio.Protocol):
     """One channel. asyncio reads a bounded piece at a time, so a flood on one leaves the others their turn."""
 
-    def __init__(self, channel: Channel, receive: Receive, lose: Lose, max_message_bytes: int) -> None:
+    def __init__(self, channel: Channel, receive: Receive, lose: Lose, max_message_bytes: int, identity: bytes) -> None:
         self._channel = channel
+        self._identity = b"" if channel == "iopub" else identity
         self._receive = receive
         self._lose = lose
         self._reader = Reader(max_message_bytes)
@@ -75,6 +117,17 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
         self._has_introduced = False
+        self.ready = asyncio.Event()
+        self.can_write = asyncio.Event()
+        self.can_write.set()
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than is good."""
+        self.can_write.clear()
+
+    def resume_writing(self) -> None:
+        """The kernel has read most of it."""
+        self.can_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet; the rest of the handshake follows the peer's answers."""
@@ -92,7 +145,9 @@ class _Connection(asyncio.Protocol):
             self._abort()
         if not self._has_introduced and self._reader.is_greeted:
             self._has_introduced = True
-            self._write(encode_ready(SOCKET_TYPES[self._channel]))
+            self._write(encode_ready(SOCKET_TYPES[self._channel], self._identity))
+        if self._reader.is_ready:
+            self.ready.set()
         if self._unsent and self._reader.is_ready:
             unsent, self._unsent = self._unsent, []
             self._write(b"".join(unsent))
@@ -102,16 +157,29 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Said once, after all that was received."""
         self._transport = None
+        self.ready.set()
+        self.can_write.set()
         if not self._is_closed:
             self._lose(self._channel)
 
     def send(self, frames: list[bytes]) -> None:
         """Send now, or as soon as the peer is ready."""
         data = encode_message(frames)
+        if self._is_closed:
+            return
         if self._reader.is_ready:
             self._write(data)
         else:
             self._unsent.append(data)
+
+    def set_paused(self, is_paused: bool) -> None:
+        """Stop or go on reading; a connection that is not made yet goes on."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if is_paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -124,5 +192,7 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         """Be silent from now on."""
         self._is_closed = True
+        self.ready.set()
+        self.can_write.set()
         self._unsent.clear()
         self._abort()

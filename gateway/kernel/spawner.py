@@ -81,11 +81,12 @@ async def execute(options: SpawnerOptions) -> SpawnerProcess:
     """A spawner in a process of its own."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     told = (options.app_dir, str(theirs.fileno()), options.to_text())
+    lock = (options.lock_fd,) if options.lock_fd >= 0 else ()
     with theirs:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told),
             stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *lock),
             env=spawner_environment(),
             # A Ctrl-C in the terminal is for the gateway alone: it drains first.
             start_new_session=True,

@@ -32,10 +32,10 @@ def encode_message(frames: Sequence[bytes]) -> bytes:
     return b"".join(_encode_frame(frame, _MORE if at < last else 0) for at, frame in enumerate(frames))
 
 
-def encode_ready(socket_type: str) -> bytes:
-    """The READY command of the NULL mechanism, with an identity for the other side to choose."""
+def encode_ready(socket_type: str, identity: bytes = b"") -> bytes:
+    """The READY command of the NULL mechanism; without an *identity* the other side chooses one."""
     kind = socket_type.encode()
-    body = b"\x05READY" + _property(b"Socket-Type", kind) + _property(b"Identity", b"")
+    body = b"\x05READY" + _property(b"Socket-Type", kind) + _property(b"Identity", identity)
     return _encode_frame(body, _COMMAND)
 
 

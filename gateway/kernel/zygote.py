@@ -58,6 +58,10 @@ class ZygoteOptions:
     extra_dirs: tuple[str, ...] = ()
     spawner_socket: str = ""
     """Where a spawner listens that was started apart; "" to execute one. Its interpreter and highest level are its own."""
+    lock_fd: int = -1
+    """The lock on *instance* where that is not the state directory's; an executed spawner keeps it until it has ended."""
+    is_swept: bool = False
+    """Whether an executed spawner removes the sockets as well: for a process that may be killed and not come back."""
 
 
 @dataclass(eq=False, slots=True)
@@ -132,7 +136,8 @@ class ZygoteLauncher:
         kernel_id = str(uuid.uuid4())
         directory = self._runtime / kernel_id[:13]
         loop = asyncio.get_running_loop()
-        kernel = ZygoteKernel(kernel_id, Endpoint(str(directory), secrets.token_hex(32)), self._send, loop.create_future())
+        endpoint = Endpoint(str(directory), request.key or secrets.token_hex(32))
+        kernel = ZygoteKernel(kernel_id, endpoint, self._send, loop.create_future())
         self._kernels[kernel_id] = kernel
         started = self._starting[kernel_id] = loop.create_future()
         try:
@@ -227,6 +232,8 @@ class ZygoteLauncher:
                 at_most=asked.at_most,
                 forks_per_zygote=asked.forks_per_zygote,
                 extra_dirs=self._extra_dirs,
+                lock_fd=asked.lock_fd,
+                remove=str(self._runtime) if asked.is_swept else "",
             )
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
@@ -16,6 +17,8 @@ class HealthReport:
     available: bool
     python_version: str
     isolation: str
+    not_sandboxed: Sequence[str] = ()
+    """Kernelspecs that the operator allows in the Jupyter API, to which *isolation* does not apply."""
 
 
 class Source(Protocol):
@@ -29,15 +32,17 @@ class Source(Protocol):
 class Health:
     """Answers from what the spawner said; it starts nothing, so it can be asked often."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, not_sandboxed: Sequence[str] = ()) -> None:
         self._source = source
-        self._last = HealthReport(False, "unknown", "unknown")
+        self._last = HealthReport(False, "unknown", "unknown", tuple(not_sandboxed))
 
     def report(self) -> HealthReport:
         """How things stand now; while no kernel can start, the version and level are the last ones known."""
         try:
             ready = self._source.ready
         except Unavailable:
-            return HealthReport(False, self._last.python_version, self._last.isolation)
-        self._last = HealthReport(True, f"Python {ready.python_version}", ready.level)
+            return replace(self._last, available=False)
+        self._last = replace(
+            self._last, available=True, python_version=f"Python {ready.python_version}", isolation=ready.level
+        )
         return self._last

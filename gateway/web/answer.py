@@ -15,7 +15,7 @@ import orjson
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.strict import clean_text
-from gateway.service.runner import chart_type, is_chart
+from gateway.service.runner import RunRequest, chart_type, is_chart
 from gateway.web.file_names import text_of, url_path
 
 SAFE_INT = 2**53 - 1
@@ -63,7 +63,7 @@ def _digits(value: int) -> str:
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
     """A run's answer: the seed guide's fields, and beside them what it left out."""
-    charts: list[Json] = [_chart(display) for display in result.displays if is_chart(display)]
+    charts: list[Json] = [describe_chart(display) for display in result.displays if is_chart(display)]
     answer: dict[str, Json] = {
         "success": result.success,
         "output": result.output,
@@ -101,6 +101,14 @@ def _file(change: FileChange) -> Json:
     }
 
 
+def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
+    """The answer to *request*: a run's, and in a session also which one and the number of the run in it."""
+    answer = describe_run(request.task, result)
+    if request.session:
+        answer |= {"sessionId": request.session, "executionCount": result.execution_count}
+    return answer
+
+
 def describe_raised(raised: Raised) -> dict[str, Json]:
     """What user code raised, as the guide shows it."""
     return {"type": raised.type, "message": raised.message, "traceback": raised.traceback or None}
@@ -114,7 +122,7 @@ def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
     }
 
 
-def _chart(display: Display) -> dict[str, Json]:
+def describe_chart(display: Display) -> dict[str, Json]:
     """The best picture of *display* as base64, ready for a data URI; SVG also as text."""
     kind = chart_type(display)
     text = str(display.data[kind]) if kind else ""

@@ -49,6 +49,8 @@ class Endpoint(RequestHandler):
 
     public = False
     """Whether it answers without a token."""
+    takes_query_token = False
+    """Whether the token may stand in the query string (``?token=``), as Jupyter's clients send it."""
     takes_body = True
     """Whether a POST has one. Clients differ in what they declare of an empty one, so then no Content-Type is asked for."""
 
@@ -113,15 +115,19 @@ class Endpoint(RequestHandler):
         guard.check_host(hosts, settings.allowed_hosts)
         self._foreign_origin = guard.check_origin(request.headers.get_list("Origin"), hosts[0], settings.allowed_origins)
         self.set_default_headers()
-        guard.check_query(request.query_arguments)
+        if not self.takes_query_token:
+            guard.check_query(request.query_arguments)
         if self._is_preflight():
             return
         if not self.public:
-            token = guard.bearer(request.headers.get_list("Authorization"))
-            self.caller = self.services.keys.admit(token, request.remote_ip or "")
+            self.caller = self.services.keys.admit(self._find_token(), request.remote_ip or "")
             self.settings["connections"].work(self._stream)
         self._action()
         self._check_body_headers()
+
+    def _find_token(self) -> str:
+        """The token; raises Unauthorized."""
+        return guard.bearer(self.request.headers.get_list("Authorization"))
 
     def _is_preflight(self) -> bool:
         """Whether a browser asks, for a page of an allowed origin, what it may send."""
@@ -142,7 +148,7 @@ class Endpoint(RequestHandler):
     @classmethod
     def allowed_methods(cls) -> list[str]:
         """The methods this endpoint has."""
-        return [name for name in ("GET", "POST", "PUT", "DELETE") if hasattr(cls, f"on_{name.lower()}")]
+        return [name for name in ("GET", "POST", "PUT", "PATCH", "DELETE") if hasattr(cls, f"on_{name.lower()}")]
 
     def _check_body_headers(self) -> None:
         headers = self.request.headers
@@ -150,11 +156,11 @@ class Endpoint(RequestHandler):
             raise self._too_large()
         if self.request.method in BODY_METHODS and self.takes_body:
             guard.check_encoding(headers.get("Content-Encoding"))
-            self._check_content(headers.get("Content-Type"))
+            self._check_content()
 
-    def _check_content(self, content_type: str | None) -> None:
-        """Raise UnsupportedMediaType for a body of another kind than this endpoint takes."""
-        guard.check_json(content_type)
+    def _check_content(self) -> None:
+        """Raise unless the body is declared as one this endpoint takes."""
+        guard.check_json(self.request.headers.get("Content-Type"))
 
     def _body_limit(self) -> int:
         """The largest body this endpoint takes, in bytes."""
@@ -242,7 +248,18 @@ class Endpoint(RequestHandler):
         """Answer; a client that does not read does not keep the answer in memory for ever."""
         try:
             async with asyncio.timeout(SEND_S + len(body) / SEND_BYTES_PER_S):
-                await self.finish(body)
+                await self.finish(body or None)
+        except TimeoutError:
+            self._stream.close()
+        except StreamClosedError:
+            self._is_gone = True
+
+    async def write_piece(self, piece: bytes) -> None:
+        """Send a part of an answer that comes bit by bit, and wait until the client has room for more."""
+        self.write(piece)
+        try:
+            async with asyncio.timeout(SEND_S + len(piece) / SEND_BYTES_PER_S):
+                await self.flush()
         except TimeoutError:
             self._stream.close()
         except StreamClosedError:
@@ -296,7 +313,11 @@ class Endpoint(RequestHandler):
             self.set_header(name, value)
         if self._ends_connection:
             self.set_header("Connection", "close")
-        self.finish(failure.body_of(error))
+        self.finish(self._failure_body(error))
+
+    def _failure_body(self, error: GatewayError) -> bytes:
+        """What is answered when the request is not carried out."""
+        return failure.body_of(error)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Expected failures are in the access log already; the others are logged with their stack and the run id."""
@@ -334,7 +355,7 @@ def log_request(handler: Answering) -> None:
     structlog.get_logger("omega.web").info(
         "request",
         method=request.method,
-        path=request.path[:200],
+        path=guard.shown_path(request.path),
         status=handler.get_status(),
         ms=round(request.request_time() * 1000, 1),
         run_id=handler.run_id,

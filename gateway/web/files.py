@@ -27,8 +27,8 @@ class FileTable(Endpoint):
         written = await self.services.files.write_all(self.parts["session_id"], self.caller, files)
         return {"success": True, "files": [describe_entry(entry) for entry in written]}
 
-    def _check_content(self, content_type: str | None) -> None:
-        multipart.boundary_of(content_type)
+    def _check_content(self) -> None:
+        multipart.boundary_of(self.request.headers.get("Content-Type"))
 
     def _directory(self) -> Path:
         asked = self.request.query_arguments.get("path", [b""])[-1]
@@ -65,7 +65,7 @@ class OneFile(StreamedEndpoint):
     def _path(self) -> Path:
         return parse_path(self.parts["path"].encode("utf-8", "surrogateescape"))
 
-    def _check_content(self, content_type: str | None) -> None:
+    def _check_content(self) -> None:
         """Whatever it is, it is kept as bytes."""
 
     def _body_limit(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Sequence
 from urllib.parse import urlsplit
 
@@ -19,7 +20,10 @@ ANY_HOST = "*"
 TOKEN_CHARS = 512
 MAX_HEADERS = 100
 TOKEN_NAMES = ("token", "access_token", "api_key")
+PATH_TOKEN = "path_token"
+"""The part of the address a token may stand in, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
 _JSON = "application/json"
+_TOKEN_PATH = re.compile(r"^/+t/+[^/]*")
 
 
 def host_name(host: str) -> str | None:
@@ -120,6 +124,11 @@ def check_json(content_type: str | None) -> None:
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
+
+
+def shown_path(path: str) -> str:
+    """*path* as it may be logged: bounded, and without a token."""
+    return _TOKEN_PATH.sub("/t/***", path)[:200]
 
 
 def declared_bytes(lengths: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Protocol, cast
 
@@ -11,6 +12,9 @@ from gateway.core.model import Json
 from gateway.web.endpoint import Endpoint
 from gateway.web.services import Answer
 from gateway.web.wire import Body
+
+_PART = re.compile(r"\{(\w+)(?::path)?\}")
+"""A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
 
 
 class RouteEntry(Protocol):
@@ -50,7 +54,7 @@ def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
             "200 with success false.",
         },
         "security": [{"token": []}],
-        "paths": {route.path: _describe_path(route) for route in listed},
+        "paths": {_PART.sub(r"{\1}", route.path): _describe_path(route) for route in listed},
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -59,7 +63,11 @@ def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
 
 
 def _describe_path(route: RouteEntry) -> Json:
-    return {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+    methods = {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+    parts: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": TEXT} for name in _PART.findall(route.path)
+    ]
+    return {**methods, **({"parameters": parts} if parts else {})}
 
 
 def _describe_method(route: RouteEntry, method: str) -> Json:
@@ -74,7 +82,7 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
     }
     if route.endpoint.public:
         described["security"] = []
-    if route.body is not None:
+    if route.body is not None and method in ("POST", "PUT"):
         described["requestBody"] = {"required": True, **_json(route.body.__name__)}
     if route.answer == "History":
         described["parameters"] = [LIMIT]
@@ -158,6 +166,13 @@ FILE = _object(
     modified=MOMENT,
     sha256={"type": ["string", "null"]},
 )
+NOTEBOOK = _object(
+    "nbformat nbformat_minor metadata cells",
+    nbformat={"const": 4},
+    nbformat_minor=WHOLE,
+    metadata=ANY,
+    cells=_list(_object("id cell_type metadata source", id=TEXT, cell_type=TEXT, metadata=ANY, source=TEXT)),
+)
 ANSWERS: dict[str, Json] = {
     "Error": ERROR,
     "Chart": CHART,
@@ -182,7 +197,9 @@ ANSWERS: dict[str, Json] = {
             )
         ),
     ),
-    "Health": _object("status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT),
+    "Health": _object(
+        "status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT, notSandboxed=_list(TEXT)
+    ),
     "Session": SESSION,
     "SessionRun": _object(
         " ".join([*RUN_FIELDS, "sessionId", "executionCount"]), **RUN_FIELDS, sessionId=TEXT, executionCount=WHOLE
@@ -198,5 +215,18 @@ ANSWERS: dict[str, Json] = {
     ),
     "FileList": _object("files", success=FLAG, files=_list(FILE), truncated=FLAG),
     "OneFile": _object("success", success=FLAG, file=FILE, deleted=WHOLE),
+    "Notebook": NOTEBOOK,
+    "NotebookRun": _object(
+        "success error notebook cellsRun cellsFailed stoppedAt executionTime truncated limits",
+        success=FLAG,
+        error={"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
+        notebook={"$ref": "#/components/schemas/Notebook"},
+        cellsRun=WHOLE,
+        cellsFailed=WHOLE,
+        stoppedAt={"type": ["integer", "null"], "description": "the index of the cell it stopped at"},
+        executionTime=RUN_FIELDS["executionTime"],
+        truncated=FLAG,
+        limits=RUN_FIELDS["limits"],
+    ),
     "Object": ANY,
 }

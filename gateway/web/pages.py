@@ -42,6 +42,8 @@ class HealthCheck(Endpoint):
             },
             "isolation": report.isolation,
         }
+        if report.not_sandboxed:
+            body["notSandboxed"] = list(report.not_sandboxed)
         return Reply(answer.dump(body), status=200 if report.available else 503)
 
 

@@ -9,10 +9,15 @@ from typing import Protocol
 
 from gateway.core.files import Entry, Listing, Path
 from gateway.core.model import Json, OnEvent, Result
+from gateway.core.notebook import Notebook
 from gateway.kernel.files import FileContents
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
+from gateway.service.jupyter_kernels import JupyterKernels
+from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.live_runs import LiveRuns
+from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.guard import LOCAL_HOSTS
@@ -127,6 +132,18 @@ class Files(Protocol):
         """Remove what *path* names."""
 
 
+class Notebooks(Protocol):
+    """Makes and runs notebooks; see service.notebooks.Notebooks."""
+
+    def export(self, session_id: str, caller: Caller) -> Notebook:
+        """What was run in a session so far."""
+
+    async def execute(
+        self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
+    ) -> Executed:
+        """The notebook with new outputs."""
+
+
 class Metrics(Protocol):
     """Numbers for Prometheus."""
 
@@ -150,6 +167,10 @@ class Services:
     gallery: Gallery
     metrics: Metrics
     sessions: Sessions
+    jupyter: JupyterKernels
+    jupyter_sessions: JupyterSessions
+    live: LiveRuns
+    notebooks: Notebooks
     files: Files
 
 

@@ -184,6 +184,7 @@ class Socket(WebSocketHandler):
     async def open(self, *_args: str, **_parts: str) -> None:
         """Called by Tornado after the upgrade."""
         self._is_open = True
+        self.set_nodelay(True)  # Tornado takes it back when the HTTP request that opened the connection ends
         self._connections.upgrade(self._stream)
         self._sockets.enter(self)
         await self.on_start()
@@ -259,7 +260,11 @@ class Socket(WebSocketHandler):
             self.set_header(name, value)
         if self._ends_connection:
             self.set_header("Connection", "close")
-        self.finish(failure.body_of(error))
+        self.finish(self._failure_body(error))
+
+    def _failure_body(self, error: GatewayError) -> bytes:
+        """What is answered when the connection is not upgraded."""
+        return failure.body_of(error)
 
     def on_finish(self) -> None:
         if self.get_status() != 101:

@@ -23,7 +23,8 @@ from kernels.python.publisher import Attendant
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 LINGER_MS = 1000
-FLUSH_S = 0.1
+FLUSH_S = 0.02
+"""How long text waits for more to go with it; readers of a running program see it this much later."""
 AGAIN_S = 0.01
 _TYPES = {"shell": zmq.ROUTER, "stdin": zmq.ROUTER, "control": zmq.ROUTER, "iopub": zmq.XPUB}
 

@@ -18,6 +18,7 @@ from kernels import workfiles
 from kernels.python import figures, refusals, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
 from kernels.python.interrupts import Interrupts
+from kernels.python.past import Past
 from kernels.python.publisher import Publisher
 from kernels.python.shell import Compiler, Shell
 from kernels.python.streams import Record, Stream
@@ -199,6 +200,31 @@ class Kernel(IPythonKernel):
         if self._omega is not None:
             metadata["omega"] = self._omega
         return metadata
+
+    def do_history(
+        self,
+        hist_access_type: str,
+        output: bool,
+        raw: bool,
+        session: int = 0,
+        start: int = 0,
+        stop: int | None = None,
+        n: int | None = None,
+        pattern: str | None = None,
+        unique: bool = False,
+    ) -> dict[str, Any]:
+        """What was run before: base looks into a database, and there is none."""
+        past = Past(self.shell.history_manager, raw=raw, output=output)
+        match hist_access_type:
+            case "tail":
+                entries = past.tail(n)
+            case "range":
+                entries = past.range(session, start, stop)
+            case "search":
+                entries = past.search(pattern or "*", n, unique=unique)
+            case _:
+                entries = []
+        return {"status": "ok", "history": entries}
 
     def publish(self, message: str, content: dict[str, Any]) -> None:
         """Send one rich message after all text written before it."""

@@ -7,7 +7,7 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from kernels.contract import Exited, Fork, Level, Refused, Spawn
+from kernels.contract import Exited, Fork, Go, Level, Refused, Spawn
 from kernels.sandbox.cgroup import KernelCgroup
 from kernels.spawner.workplace import TEMPORARY
 
@@ -46,15 +46,18 @@ class Member:
         return Fork(
             kernel_id=self.spawn.kernel_id,
             language=self.spawn.language,
-            key=self.spawn.key,
             level=level.label,
             uid=self.uid,
             gid=self.gid,
             work_dir=self.work_dir,
             policy=self.spawn.policy,
-            env=self.spawn.env if level > Level.L1 else {"TMPDIR": f"{self.work_dir}/{TEMPORARY}", **self.spawn.env},
             is_grouped=self.cgroup.group is not None,
         )
+
+    def go(self, level: Level) -> Go:
+        """What the kernel is told, and nobody else, once it may run."""
+        env = self.spawn.env if level > Level.L1 else {"TMPDIR": f"{self.work_dir}/{TEMPORARY}", **self.spawn.env}
+        return Go(key=self.spawn.key, env=env)
 
     def read_gate(self) -> bool:
         """Take the child's report on its confinement; True when it is complete and says all steps were taken.
@@ -72,6 +75,8 @@ class Member:
         try:
             report = json.loads(data or b"{}")
         except ValueError:
+            report = {}
+        if not isinstance(report, dict):
             report = {}
         if isinstance(report.get("steps_ms"), dict):
             self.confined = True

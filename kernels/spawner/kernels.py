@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernels.contract import GO, IN_GROUP, Forked, Level, Packet, Reaped, Refused, Spawn, SpawnerOptions, Started
+from kernels import contract
+from kernels.contract import IN_GROUP, Forked, Level, Packet, Reaped, Refused, Spawn, SpawnerOptions, Started
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.cgroup import Cgroups
 from kernels.sandbox.root import WORK
@@ -101,7 +102,7 @@ class Kernels:
         self._loop.watch(member.init_pidfd, lambda: self._init_died(member))
 
     def _ask_fork(self, member: Member, zygote: Zygote) -> None:
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         namespaces = (member.pid_namespace,) if member.pid_namespace >= 0 else ()
         try:
             try:
@@ -166,7 +167,7 @@ class Kernels:
         uid = member.uid if self._has_own_uids else None
         try:
             attest(member.pid, Expectation(self._level, uid, uid, member.foreign))
-            member.gate.send(GO)
+            contract.send(member.gate, member.go(self._level))
         except (AttestationFailed, OSError) as error:
             member.refuse("attestation", str(error))
             self._end(member)

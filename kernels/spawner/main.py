@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -48,6 +49,8 @@ def main(arguments: list[str]) -> int:
         if Level.parse(found.level) in (Level.L2, Level.L2_PLUS):
             _enter_user_namespace(control, found)
     control.set_inheritable(False)
+    if options.lock_fd >= 0:
+        os.set_inheritable(options.lock_fd, False)
     return _serve(control, options, found)
 
 
@@ -103,6 +106,8 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
     spawner.end_zygotes()
     if workplaces:
         workplaces.close()
+    if options.remove:
+        shutil.rmtree(options.remove, ignore_errors=True)
     return spawner.exit_code
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import sys
 
 from kernels import contract
 from kernels.contract import (
@@ -32,6 +33,7 @@ KERNEL_ID = re.compile(r"[0-9a-f-]{8,64}")
 RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0)
 GIVE_UP_AFTER = 5
 CLOSE_S = 10.0
+MOST_COMPLAINTS = 100
 NO_ZYGOTE = "no zygote can be started"
 
 
@@ -46,6 +48,7 @@ class Spawner:
         self._queue: list[tuple[Spawn, Fds]] = []
         self._zygote: Zygote | None = None
         self._failures = 0
+        self._complaints = 0
         self._said_ready = False
         self._closing = False
         self.exit_code = 0
@@ -65,10 +68,16 @@ class Spawner:
             return
         except ConnectionError:
             received = None
+        except contract.ContractError as error:
+            self._complain(str(error))
+            return
         if received is None:
             self.close()
             return
         packet, fds = received
+        if fds and not isinstance(packet, Spawn):
+            for fd in fds:
+                os.close(fd)
         match packet:
             case Spawn():
                 self._spawn(packet, tuple(fds))
@@ -86,7 +95,13 @@ class Spawner:
             case Shutdown():
                 self.close()
             case _:
-                raise contract.ContractError(f"a spawner does not take {type(packet).__name__}")
+                self._complain(f"a spawner does not take {type(packet).__name__}")
+
+    def _complain(self, reason: str) -> None:
+        """Say that a packet was dropped: no kernel is to die of a gateway's fault. Only so often: a log has an end."""
+        self._complaints += 1
+        if self._complaints <= MOST_COMPLAINTS:
+            sys.stderr.write(f"spawner: a packet was dropped: {reason[:200]}\n")
 
     def _spawn(self, spawn: Spawn, fds: Fds) -> None:
         problem = self._problem(spawn, fds)

@@ -164,8 +164,8 @@ def _is_showable(path: str, uid: int) -> bool:
     try:
         found = os.stat(path, follow_symlinks=False)
         os.listdir(path)
-    except OSError as error:
-        sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path}: {error.strerror}\n")
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path!r}: {error}\n")
         return False
     # No link on the way: what it leads to would be shown with the spawner's eyes, not the gateway's.
     is_itself = os.path.realpath(path) == path and stat.S_ISDIR(found.st_mode)

@@ -72,6 +72,8 @@ def test_every_address_refuses_who_may_not_ask(gateway: Gateway, route: Route, m
     assert sent(gateway, route, method, "Origin: https://evil.example").status == 403
     assert sent(gateway, route, method, "Origin: null").status == 403
     assert sent(gateway, route, method, host="evil.example").status == 421
+    if route.endpoint.takes_query_token:
+        return  # Jupyter's clients put it there
     told = sent(gateway, route, method, query=f"?token={gateway.token}")
     assert told.status == 400
     assert b"Authorization: Bearer <token>" in told.body

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import measure, plain
+from tests.bench import measure, plain, sessions, unconfined
 from tests.bench.numbers import Row, Samples
 from tests.bench.profile import profile
 from tests.bench.report import Report
@@ -17,6 +17,7 @@ from tests.live import serving
 
 IDLE = 8
 """Unused kernels while memory is measured: what they share counts for each by its part."""
+WARM_PEER = "warm round trip to a plain ipykernel, `jupyter_client`"
 HERE = Path(__file__).resolve().parent
 _begun = time.monotonic()
 
@@ -44,16 +45,27 @@ def run(*, with_profile: bool) -> Report:
         fresh, bare = measure.fresh_run(gateway, python)
         say("charts against a warm process")
         charts, drawn = measure.chart(gateway)
+        say("fresh JavaScript runs against node")
+        javascript, node = measure.fresh_javascript(gateway, plain.find_node())
+        say("a warm session over HTTP and over a WebSocket")
+        session, stream = sessions.warm_http(gateway), sessions.warm_socket(gateway)
+        say("kernels of the Jupyter API")
+        kernels = measure.create_kernel(gateway)
         say("fresh runs on all cores")
         load = measure.sustained(gateway)
         isolation = str(gateway.ask("GET", "/code-interpreter/health").body.get("isolation", "unknown"))
+    with serving(*sessions.GROWTH_OPTIONS) as gateway:
+        say(f"{sessions.GROWTH[-1]} idle sessions")
+        growth = sessions.growth(gateway)
     say("isolation steps")
     steps = asyncio.run(measure.isolation_steps())
+    say("warm runs with and without the isolation steps")
+    warm = asyncio.run(unconfined.warm_runs())
     with tempfile.TemporaryDirectory(prefix="omega-bench-") as folder:
         say("a plain ipykernel through jupyter_client")
         peer = asyncio.run(measure.plain_kernel(Path(folder)))
         say("jupyter_kernel_gateway, a kernel created and deleted for each run")
-        jkg = asyncio.run(measure.jkg_sustained(Path(folder)))
+        jkg = asyncio.run(measure.jkg_alone(Path(folder)))
     lines = []
     if with_profile:
         say("profile")
@@ -74,12 +86,12 @@ def run(*, with_profile: bool) -> Report:
                 "the same, sustained on all cores, refill included",
                 "jupyter_kernel_gateway, kernel created and deleted per run, same imports",
                 load.per_s,
-                jkg,
+                jkg.per_s,
                 "≥ 100",
             ),
             Row(
                 "fresh, isolated Python run over HTTP",
-                "warm round trip to a plain ipykernel, `jupyter_client`",
+                WARM_PEER,
                 fresh,
                 peer.warm,
                 "-",
@@ -87,12 +99,33 @@ def run(*, with_profile: bool) -> Report:
             Row(
                 "fresh, isolated Python run over HTTP", "plain ipykernel started for it, same imports", fresh, peer.cold, "-"
             ),
+            Row("run in a warm session over HTTP", WARM_PEER, session, peer.warm, "≤ 1"),
+            Row("run in a warm session over its WebSocket", WARM_PEER, stream, peer.warm, "≤ 1"),
+            Row(
+                f"run in a warm session, {growth[-1].sessions - 1} idle ones beside it",
+                "the same with none beside it",
+                growth[-1].run,
+                growth[0].run,
+                "≤ 1.25",
+            ),
+            Row("fresh, isolated JavaScript run over HTTP", '`node -e "console.log(1)"`', javascript, node, "≤ 1"),
+            Row(
+                "kernel created by the Jupyter API, data stack imported",
+                "jupyter_kernel_gateway's `POST /api/kernels`, nothing imported",
+                kernels,
+                jkg.create,
+                "-",
+            ),
             Row(
                 "chart (PNG) over HTTP",
                 "same figure drawn and saved in a warm plain Python process",
                 charts,
                 drawn,
                 "≤ 1.25",
+            ),
+            *(
+                Row(f"warm run in a confined kernel: {name}", "same in a kernel that took no isolation step", *pair, "≤ 1.1")
+                for name, pair in warm.items()
             ),
             Row(
                 f"memory of an idle kernel (PSS, {IDLE} of them)",
@@ -105,6 +138,7 @@ def run(*, with_profile: bool) -> Report:
         load.cpu_ms,
         _memory_rows(memory, peer.pss),
         steps,
+        sessions.growth_table(growth),
         lines,
     )
 

@@ -22,11 +22,18 @@ class Connection:
 
     def post(self, path: str, body: object) -> Any:
         """The answer's JSON; anything but 200 and success is a RuntimeError, because it would not be worth timing."""
-        self._http.request("POST", f"/code-interpreter/{path}", json.dumps(body), self._headers)
+        return self._ask("POST", path, json.dumps(body))
+
+    def delete(self, path: str) -> None:
+        """Delete what is at *path*."""
+        self._ask("DELETE", path, None)
+
+    def _ask(self, method: str, path: str, body: str | None) -> Any:
+        self._http.request(method, f"/code-interpreter/{path}", body, self._headers)
         answer = self._http.getresponse()
         decoded = json.loads(answer.read())
         if answer.status != 200 or not decoded.get("success"):
-            raise RuntimeError(f"POST {path} answered {answer.status}: {str(decoded)[:2000]}")
+            raise RuntimeError(f"{method} {path} answered {answer.status}: {str(decoded)[:2000]}")
         return decoded
 
     def time_post(self, path: str, body: object) -> float:

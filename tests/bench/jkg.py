@@ -41,6 +41,14 @@ class Jkg:
         finally:
             await self._ask("DELETE", f"/api/kernels/{kernel_id}", None)
 
+    async def time_create(self) -> float:
+        """How long creating a kernel takes, in ms, until the answer is there; it is deleted untimed."""
+        begun = time.perf_counter()
+        answer = await self._ask("POST", "/api/kernels", json.dumps({"name": "bench"}))
+        took_ms = (time.perf_counter() - begun) * 1000
+        await self._ask("DELETE", f"/api/kernels/{json.loads(answer)['id']}", None)
+        return took_ms
+
     async def _ask(self, method: str, path: str, body: str | None) -> bytes:
         url = f"http://127.0.0.1:{self.port}{path}"
         request = HTTPRequest(url, method, self._headers(), body, request_timeout=RUN_S)

@@ -26,6 +26,11 @@ CHARTS = 40
 CHART_DPI = 100
 THINK_S = 0.1
 """A pause before each timed request, long enough for the pool to be full again."""
+NODE_RUNS = 40
+NODE_THINK_S = 0.4
+"""Longer: a JavaScript kernel takes more time to start."""
+KERNELS = 40
+JKG_KERNELS = 10
 SUSTAINED_S = 15.0
 SUSTAINED_CODE = f"{plain.IMPORTS}\nprint(1)"
 JKG_S = 40.0
@@ -48,6 +53,36 @@ def fresh_run(gateway: Gateway, python: str) -> tuple[Samples, Samples]:
             theirs.append(bare)
     connection.close()
     return Samples(tuple(ours)), Samples(tuple(theirs))
+
+
+def fresh_javascript(gateway: Gateway, node: str) -> tuple[Samples, Samples]:
+    """A fresh JavaScript run over HTTP with a kernel ready, and a bare Node process, in turns."""
+    connection = Connection(gateway)
+    ours, theirs = [], []
+    for turn in range(NODE_RUNS + 3):
+        time.sleep(NODE_THINK_S)
+        took = connection.time_post("javascript", {"code": "console.log(1)"})
+        time.sleep(THINK_S)
+        bare = plain.time_node(node)
+        if turn >= 3:
+            ours.append(took)
+            theirs.append(bare)
+    connection.close()
+    return Samples(tuple(ours)), Samples(tuple(theirs))
+
+
+def create_kernel(gateway: Gateway) -> Samples:
+    """POST /api/kernels until its answer, a kernel being ready in the pool; each is deleted untimed."""
+    took = []
+    for _ in range(KERNELS):
+        time.sleep(THINK_S)
+        begun = time.perf_counter()
+        reply = gateway.ask("POST", "/api/kernels", {"name": "python3"})
+        took.append((time.perf_counter() - begun) * 1000)
+        if reply.status != 201:
+            raise RuntimeError(f"POST /api/kernels answered {reply.status}: {reply.body}")
+        gateway.ask("DELETE", f"/api/kernels/{reply.body['id']}")
+    return Samples(tuple(took))
 
 
 def chart(gateway: Gateway) -> tuple[Samples, Samples]:
@@ -119,10 +154,19 @@ def _machine_busy_s() -> float:
     return (user + nice + system + irq + softirq) / processes.TICKS_PER_S
 
 
-async def jkg_sustained(folder: Path) -> Samples:
-    """The same with jupyter_kernel_gateway, one client a core: more only makes it slower."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What jupyter_kernel_gateway does in the same time: creating a kernel, and fresh runs back to back."""
+
+    create: Samples
+    per_s: Samples
+
+
+async def jkg_alone(folder: Path) -> Peer:
+    """Kernels created one by one, then fresh runs with one client a core: more only makes it slower."""
     async with jkg.kernel_gateway(folder) as server:
         await server.run_fresh()
+        create = [await server.time_create() for _ in range(JKG_KERNELS)]
         begun = time.monotonic()
 
         async def loop() -> int:
@@ -133,7 +177,7 @@ async def jkg_sustained(folder: Path) -> Samples:
             return runs
 
         runs = sum(await asyncio.gather(*(loop() for _ in range(os.cpu_count() or 1))))
-        return Samples((runs / (time.monotonic() - begun),), "runs/s")
+        return Peer(Samples(tuple(create)), Samples((runs / (time.monotonic() - begun),), "runs/s"))
 
 
 @dataclass(frozen=True, slots=True)

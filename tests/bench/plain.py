@@ -60,16 +60,33 @@ def bare_python() -> str:
 
 def time_process(python: str) -> float:
     """How long `python3 -c "print(1)"` takes from start to end with its output read, in ms."""
+    return _time_program([python, "-c", "print(1)"])
+
+
+def time_node(node: str) -> float:
+    """How long `node -e "console.log(1)"` takes from start to end with its output read, in ms."""
+    return _time_program([node, "-e", "console.log(1)"])
+
+
+def find_node() -> str:
+    """The Node.js of the kernels' environment; RuntimeError when there is none."""
+    found = sorted((ROOT / ".venv-kernels").glob("lib/python3*/site-packages/nodejs*/bin/node"))
+    if not found:
+        raise RuntimeError("the kernels' environment has no Node.js")
+    return str(found[0])
+
+
+def _time_program(command: list[str]) -> float:
     begun = time.perf_counter()
     reader, writer = os.pipe()
-    pid = os.posix_spawn(python, [python, "-c", "print(1)"], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)])
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)])
     os.close(writer)
     with os.fdopen(reader, "rb") as output:
         text = output.read()
     _, status = os.waitpid(pid, 0)
     took_ms = (time.perf_counter() - begun) * 1000
     if status or text != b"1\n":
-        raise RuntimeError(f"{python} ended with {status} and said {text!r}")
+        raise RuntimeError(f"{command[0]} ended with {status} and said {text!r}")
     return took_ms
 
 

@@ -23,6 +23,8 @@ class Report:
     cpu_ms: dict[str, float] = field(default_factory=dict)
     memory_mib: dict[str, float] = field(default_factory=dict)
     steps_ms: dict[str, float] = field(default_factory=dict)
+    growth: list[Sequence[str]] = field(default_factory=list)
+    """What idle sessions cost: a head, and rows."""
     profile: list[str] = field(default_factory=list)
 
     def main_table(self) -> str:
@@ -46,6 +48,8 @@ class Report:
         if self.memory_mib:
             rows = [(name, f"{value:.1f}") for name, value in self.memory_mib.items()]
             parts += ["Memory:", _table(("what", "MiB"), rows)]
+        if self.growth:
+            parts += ["With more and more idle sessions (medians):", _table(self.growth[0], self.growth[1:])]
         if self.profile:
             parts += ["Where the gateway's own time goes (cProfile, by package):", "\n".join(self.profile)]
         return "\n\n".join(parts) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.bench.numbers import Row, Samples
 from tests.bench.report import Report
+from tests.bench.sessions import Step, growth_table
 
 
 def test_the_p95_is_the_nearest_rank() -> None:
@@ -24,3 +25,15 @@ def test_the_table_has_a_line_for_each_row_and_names_the_machine() -> None:
     text = Report({"cores": "2", "Python": "3.11.2"}, "L3", [row]).to_markdown()
     assert "| a run | 10 ms | a peer | 20 ms | 0.50 | ≤ 1 |" in text
     assert "level L3, on: 2 cores, Python 3.11.2." in text
+
+
+def test_what_a_further_session_costs_is_told_row_by_row() -> None:
+    """Memory grows with a line when these are the same."""
+    run = Samples((3.0, 3.0))
+    steps = [
+        Step(1, run, run, 140.0, 14.0, 60.0),
+        Step(50, run, run, 875.0, 14.0, 61.0),
+        Step(200, run, run, 3125.0, 14.0, 63.0),
+    ]
+    head, *rows = growth_table(steps)
+    assert [dict(zip(head, row, strict=True))["each further session"] for row in rows] == ["-", "15.0 MiB", "15.0 MiB"]

@@ -57,6 +57,8 @@ def test_descriptors_travel_beside_a_packet_and_are_not_inherited() -> None:
         (b"[" * 100_000, "not JSON"),
         (b"[]", "known kind"),
         (b'{"kind": "Nothing"}', "known kind"),
+        (b'{"kind": ["Kill"]}', "known kind"),
+        (b'{"kind": {"a": 1}}', "known kind"),
         (b'{"kind": "Kill"}', "kernel_id"),
         (b'{"kind": "Kill", "kernel_id": 7}', "Kill.kernel_id is not a str"),
         (b'{"kind": "Kill", "kernel_id": "x", "more": 1}', "no field 'more'"),
@@ -66,6 +68,17 @@ def test_descriptors_travel_beside_a_packet_and_are_not_inherited() -> None:
         (
             b'{"kind": "Spawn", "kernel_id": "x", "language": "python", "key": "", "policy": {"pids": "9"}}',
             "no field 'pids'",
+        ),
+        *(
+            (
+                b'{"kind": "Spawn", "kernel_id": "x", "language": "python", "key": "", "policy": {"cpu_cores": %s}}' % value,
+                "Policy.cpu_cores is not between",
+            )
+            for value in (b"0", b"-1", b"NaN", b"Infinity", b"1e300", b"1" * 400)
+        ),
+        (
+            b'{"kind": "Spawn", "kernel_id": "x", "language": "python", "key": "", "policy": {"memory_bytes": -1}}',
+            "Policy.memory_bytes is not between",
         ),
     ],
 )

@@ -37,9 +37,11 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "Z08": ("tests/promises/test_zygote.py::test_the_zygote_holds_nothing_a_fork_could_inherit",),
     "Z09": (
         f"{_LIFE}::test_a_zygote_is_recycled_without_a_failed_request",
-        "tests/promises/test_zygote.py::test_the_zygote_does_not_grow_with_its_forks",
+        "tests/promises/test_zygote.py::test_the_zygote_does_not_grow_with_its_kernels",
+        "tests/kernels/spawner/test_zygotes.py::test_a_zygote_does_not_grow_with_its_forks",
     ),
     "Z10": (
+        "tests/kernels/spawner/test_server.py::test_no_packet_brings_a_spawner_down",
         "tests/kernels/test_contract.py::test_a_malformed_packet_is_refused_with_its_reason",
         "tests/kernels/test_contract.py::test_no_json_at_all_brings_the_decoder_down",
     ),
@@ -51,8 +53,12 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_ENDPOINT}::test_a_foreign_host_is_refused_everywhere",
     ),
     "H07": (
+        "tests/promises/test_corpus.py::test_a_session_of_another_key_is_not_there",
         "tests/api/test_sessions.py::test_another_key_sees_nothing",
-        "tests/gateway/service/test_sessions.py::test_another_keys_session_is_not_there",
+    ),
+    "R40": (
+        "tests/promises/test_corpus.py::test_one_key_cannot_take_all_kernels",
+        "tests/api/test_sessions.py::test_an_idle_session_is_culled_and_says_so",
     ),
     "H20": ("tests/gateway/test_settings.py::test_another_address_needs_a_token_of_the_operators_own",),
     "H22": (f"{_ENDPOINT}::test_every_answer_has_the_security_headers",),
@@ -72,6 +78,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_SANDBOX}/test_probe.py::test_a_masked_proc_costs_the_plus",
         f"{_SANDBOX}/test_probe.py::test_a_containers_filter_leaves_level_1",
     ),
+    "J05": ("tests/promises/test_bwrap.py::test_bubblewrap_denies_nothing_that_we_allow",),
     "J06": (f"{_SANDBOX}/test_root.py::test_nothing_is_denied_that_is_not_known_to_be_harmless",),
     "J07": ("tests/promises/test_static.py::test_the_gateway_evaluates_nothing",),
     "J09": ("tests/promises/test_soak.py::test_everything_at_once_and_nothing_is_left",),
@@ -89,7 +96,6 @@ ABSENT: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("H02", "H15"), _STREAM),
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),
-    "J05": "a run under bubblewrap beside ours needs bubblewrap, which is no requirement of the tests",
     "J08": "an audit of the dependencies needs a database of faults from the network: that is for the CI",
 }
 """Each with the reason; they come in as their features land."""

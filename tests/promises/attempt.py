@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from tests.live import Gateway
+from tests.promises.sessions import Neighbour
 
 Answer = Mapping[str, Any]
 Environment = Literal["root", "user"]
@@ -102,6 +103,7 @@ class Place:
 
     told: Mapping[str, Any]
     gateway: Gateway
+    neighbour: Neighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Attempt:
     """One line of the corpus, or one case of it.
 
     A program that only reports is *batched*: run with others of its kind in one kernel. *used* programs run a second time in
-    a kernel that has done ordinary work before. *then* runs as the next request, whose answer *after* judges. *during* runs
+    a session that has done ordinary work before. *then* runs as the next request, whose answer *after* judges. *during* runs
     on the host beside the program, with the time in seconds it may take.
     """
 

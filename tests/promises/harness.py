@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.promises import prelude
 from tests.promises.attempt import Answer, Attempt, Environment, Place
 from tests.promises.corpus import CORPUS
 from tests.promises.invariants import NEIGHBOUR_SAYS, Watch
+from tests.promises.sessions import create
 from tests.promises.world import attacked, canaries, tell
+
+Run = Callable[..., Answer]
+"""Takes a program and, as *timeout*, its milliseconds."""
 
 
 @dataclass(slots=True)
@@ -30,24 +34,41 @@ class Attack:
             if key not in self._batches:
                 self._batches[key] = self._send_batch(*key)
             return self._batches[key][attempt.name]
-        program = prelude.complete(attempt.program, self.place.told, is_used=is_used)
-        with self._neighbour():
-            answer = self._run(attempt, program)
+        program = prelude.complete(attempt.program, self.place.told)
+        with self._neighbour(), self._kernel(is_used, attempt) as run:
+            answer = self._run(run, attempt, program)
         self._follow(attempt)
         self.watch.check()
         return answer
 
-    def _run(self, attempt: Attempt, program: str) -> Answer:
+    def _run(self, run: Run, attempt: Attempt, program: str) -> Answer:
         if attempt.during is None:
-            return self._ask(program, attempt.timeout_ms)
+            return run(program, timeout=attempt.timeout_ms)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            running = pool.submit(self._ask, program, attempt.timeout_ms)
+            running = pool.submit(run, program, timeout=attempt.timeout_ms)
             attempt.during(self.place)
             return running.result()
 
-    def _ask(self, program: str, timeout_ms: int) -> Answer:
-        answer: Answer = self.place.gateway.run(program, timeout=timeout_ms)
-        return answer
+    @contextlib.contextmanager
+    def _kernel(self, is_used: bool, attempt: Attempt | None = None) -> Iterator[Run]:
+        """What runs programs: a fresh kernel for each, or a session that has worked before.
+
+        Such a session has its state afterwards, if it was not ended; and when *attempt* is one to spoil it, nothing of that
+        outlives a restart.
+        """
+        if not is_used:
+            yield self.place.gateway.run
+            return
+        with contextlib.closing(create(self.place.gateway)) as session:
+            answer = session.run(prelude.USE)
+            assert answer["success"], answer
+            yield session.run
+            if attempt is not None and attempt.after is not None:
+                session.restart()
+                assert not (wrong := attempt.after.judge(session.run(attempt.then))), f"after a restart: {wrong}"
+            elif session.has_its_first_kernel():
+                answer = session.run(prelude.STILL_THERE)
+                assert answer["output"] == prelude.STILL_SAYS, answer
 
     def _follow(self, attempt: Attempt) -> None:
         """The next request sees nothing of this one."""
@@ -57,9 +78,9 @@ class Attack:
 
     def _send_batch(self, batch: str, is_used: bool) -> dict[str, Answer]:
         programs = {attempt.name: attempt.program for attempt in CORPUS if attempt.batch == batch}
-        program = prelude.complete_batch(programs, self.place.told, is_used=is_used)
-        with self._neighbour():
-            answer = self.place.gateway.run(program, timeout=60_000)
+        program = prelude.complete_batch(programs, self.place.told)
+        with self._neighbour(), self._kernel(is_used) as run:
+            answer = run(program, timeout=60_000)
         assert answer["success"], answer
         self.watch.check()
         parts = prelude.split_batch(answer["stdout"])
@@ -77,5 +98,7 @@ class Attack:
 @contextlib.contextmanager
 def attack(environment: Environment) -> Iterator[Attack]:
     """A gateway at rest, with canaries around it."""
-    with canaries() as made, attacked(environment, made) as gateway:
-        yield Attack(environment, tell(gateway, made), Watch(gateway, made))
+    with canaries() as made, attacked(environment, made) as gateway, contextlib.ExitStack() as stack:
+        place = tell(environment, gateway, made)
+        watch = stack.enter_context(contextlib.closing(Watch(place, made)))
+        yield Attack(environment, place, watch)

@@ -283,21 +283,6 @@ def _says_nothing_of_the_host(gateway: Gateway) -> None:
             assert word.encode() not in answer, (path, word)
 
 
-def _keeps_few_sessions(gateway: Gateway) -> None:
-    """A hundred sessions that nobody uses: most are refused, single runs go on, and the idle ones end by themselves."""
-    path, answers = "/code-interpreter/sessions", []
-    for _ in range(100):
-        answers.append(gateway.ask("POST", path, {"idleTimeout": 2000}, timeout_s=30).status)
-        if answers[-1] != 200 and len(answers) % 20 == 0:
-            assert _post(gateway, {"code": "1"}) == 200
-    assert set(answers) <= {200, 429, 503}
-    assert 1 <= answers.count(200) < 50
-    deadline = time.monotonic() + 10
-    while gateway.ask("GET", path).body["sessions"]:
-        assert time.monotonic() < deadline, "idle sessions are still there"
-        time.sleep(0.05)  # another process ends them: there is nothing to wait on
-
-
 KNOCKS = (
     Knock("H04", _refuses_forms),
     Knock("H05", _refuses_guesses),
@@ -312,5 +297,4 @@ KNOCKS = (
     Knock("H19", _fetches_nothing),
     Knock("H24", _redirects_nowhere),
     Knock("H30", _says_nothing_of_the_host),
-    Knock("R40", _keeps_few_sessions),
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.state import instance_name
 from tests import traces
 from tests.live import Gateway
+from tests.promises.attempt import Place
 from tests.promises.world import USER, Canaries
 
 SETTLE_S = 15.0
@@ -22,6 +23,11 @@ HEALTH_S, ANSWER_S = 0.2, 1.0
 RSS_GROWTH_BYTES = 96 * 2**20
 LOG_GROWTH_BYTES, LOG_LINE_BYTES = 256 * 1024, 1024
 FIRST_KERNEL_UID = 1_879_048_192
+KERNEL_FAULT = re.compile(
+    r"BUG:|WARNING:|Oops|Kernel panic|general protection fault.*\[#\d|KASAN|UBSAN|lockup|refcount_t"
+    r"|list_(add|del) corruption|scheduling while atomic|blocked for more than|unable to handle"
+)
+"""Not: a program's segmentation fault, or the end of memory in a control group."""
 WATCHED = ("env", "id", "python3")
 
 NEIGHBOUR = """
@@ -148,22 +154,57 @@ def digests(zygote: int) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
 
 
+class KernelLog:
+    """What Linux itself says is wrong with it, from now on; where its log cannot be read, nothing."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+        with contextlib.suppress(OSError):
+            self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self._fd, 0, os.SEEK_END)
+
+    def alarms(self) -> list[str]:
+        """The new lines that tell of a fault of the kernel's, not of a program's."""
+        lines = []
+        while self._fd >= 0:
+            try:
+                lines.append(os.read(self._fd, 8192).decode("utf-8", "replace"))
+            except BrokenPipeError:
+                continue  # some were overwritten before they were read
+            except OSError:
+                break
+        return [f"Linux: {line}" for line in lines if KERNEL_FAULT.search(line)]
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
 class Watch:
     """Remembers how things were at the start, and says after each line what is not as it should be."""
 
-    def __init__(self, gateway: Gateway, canaries: Canaries) -> None:
-        self._gateway, self._canaries = gateway, canaries
+    def __init__(self, place: Place, canaries: Canaries) -> None:
+        gateway = place.gateway
+        self._gateway, self._canaries, self._beside = gateway, canaries, place.neighbour
         self._before = _settled(gateway)
         self._digests = digests(helpers(gateway.pid)[1])
         self._log_bytes = 0
+        self._kernel_log = KernelLog()
         self._rss_bytes = memory_bytes(gateway.pid)
 
     def check(self, requests: int = 1) -> None:
         """AssertionError with everything that does not hold after so many *requests*."""
         wrong = [*self._slow(), *self._left(), *self._canaries.alarms(), *self._grown(requests)]
+        wrong += self._kernel_log.alarms()
         if digests(helpers(self._gateway.pid)[1]) != self._digests:
             wrong.append("I6: a file of /usr has changed")
         assert not wrong, "\n".join(wrong)
+
+    def close(self) -> None:
+        """Nothing more is looked at."""
+        self._kernel_log.close()
 
     def _slow(self) -> list[str]:
         """I1 and I2; a machine that does other things too gets a second and a third chance."""
@@ -171,7 +212,9 @@ class Watch:
         if not any(_seconds(self._healthy) < HEALTH_S for _ in range(3)):
             wrong.append(f"I1: the gateway does not answer /health within {HEALTH_S} s")
         if not any(_seconds(self._computes) < ANSWER_S for _ in range(3)):
-            wrong.append(f"I2: no neighbour computes 1+1 within {ANSWER_S} s")
+            wrong.append(f"I2: no fresh kernel computes 1+1 within {ANSWER_S} s")
+        if not any(_seconds(self._is_there) < ANSWER_S for _ in range(3)):
+            wrong.append(f"I2: the neighbour's session does not answer within {ANSWER_S} s")
         return wrong
 
     def _healthy(self) -> None:
@@ -180,6 +223,9 @@ class Watch:
     def _computes(self) -> None:
         answer = self._gateway.run("print(1 + 1)")
         assert answer["output"] == "2\n", answer
+
+    def _is_there(self) -> None:
+        assert self._beside.is_intact(), "I2: the neighbour's session has lost something"
 
     def _left(self) -> list[str]:
         """I3: what is more, or less, than at the start, once everything has had time to end."""

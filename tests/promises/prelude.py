@@ -83,26 +83,31 @@ def attempt(label, action):
 def opens(*paths, flags=os.O_RDONLY):
     """Report each path: opened and, for reading, read."""
     def one(path):
-        descriptor = os.open(path, flags)
-        if flags == os.O_RDONLY:
-            os.read(descriptor, 64)
-        os.close(descriptor)
+        descriptor = os.open(path, flags | os.O_NONBLOCK)
+        try:
+            if flags == os.O_RDONLY:
+                os.read(descriptor, 64)
+        finally:
+            os.close(descriptor)
     for path in paths:
         attempt(path, lambda: one(path))
 '''
 
 USE = """
-import subprocess, threading, multiprocessing
+import os, subprocess, threading, multiprocessing
 import numpy as np, pandas as pd, matplotlib.pyplot as plt
 frame = pd.DataFrame({"a": np.arange(1000), "b": np.random.rand(1000)})
-frame.to_csv("/work/used.csv"); frame = pd.read_csv("/work/used.csv")
+frame.to_csv("/work/used.csv", index=False); frame = pd.read_csv("/work/used.csv")
 figure = plt.figure(); plt.plot(frame.a, frame.b); plt.savefig("/tmp/used.png"); plt.close(figure)
 subprocess.run(["true"], check=True)
 thread = threading.Thread(target=sum, args=([1, 2],)); thread.start(); thread.join()
 with multiprocessing.Pool(2) as pool: pool.map(abs, [-1, -2])
-del frame, figure, thread, pool
+os.remove("/work/used.csv"); os.remove("/tmp/used.png")
+kept = frame
 """
-"""Ordinary work, so that what follows meets a kernel that is not fresh."""
+"""Ordinary work in a session, so that what follows meets a kernel that is not fresh."""
+STILL_THERE = "print(kept.a.sum(), list(kept), plt.get_fignums())"
+STILL_SAYS = "499500 ['a', 'b'] []\n"
 
 _BATCH = """
 for _name, _program in PROGRAMS:
@@ -121,14 +126,14 @@ def numbers() -> Mapping[str, int]:
     return {**known, **_OTHERS[machine], **_EVERYWHERE}
 
 
-def complete(program: str, told: Mapping[str, Any], *, is_used: bool = False) -> str:
+def complete(program: str, told: Mapping[str, Any]) -> str:
     """*program* as it is sent."""
-    return f"{USE if is_used else ''}\nSYS = {dict(numbers())!r}\nHOST = {dict(told)!r}\n{_SOURCE}\n{program}"
+    return f"SYS = {dict(numbers())!r}\nHOST = {dict(told)!r}\n{_SOURCE}\n{program}"
 
 
-def complete_batch(programs: Mapping[str, str], told: Mapping[str, Any], *, is_used: bool = False) -> str:
+def complete_batch(programs: Mapping[str, str], told: Mapping[str, Any]) -> str:
     """All of *programs* in one, each on its own."""
-    return complete(f"PROGRAMS = {list(programs.items())!r}\n{_BATCH}", told, is_used=is_used)
+    return complete(f"PROGRAMS = {list(programs.items())!r}\n{_BATCH}", told)
 
 
 def split_batch(output: str) -> dict[str, str]:

@@ -6,7 +6,10 @@ parts, *wires* are the kernel's ends of its connections. A run may spoil its own
 
 from __future__ import annotations
 
-from tests.promises.attempt import Attempt, Either, Prints, Verdict
+import time
+from dataclasses import replace
+
+from tests.promises.attempt import Attempt, Either, Place, Prints, Verdict
 
 FORGE = """
 import json, socket, time
@@ -42,6 +45,15 @@ def wires():
             continue
     return found
 """
+
+
+def _works_undisturbed(place: Place) -> None:
+    """The neighbour, whose request the forger names, gets its own output and no other."""
+    time.sleep(0.3)  # the forger has begun by then
+    for _ in range(4):
+        answer = place.neighbour.session.run("import time\nprint('mine')\ntime.sleep(0.2)\nprint('to the end')")
+        assert answer["success"] and answer["output"] == "mine\nto the end\n", answer
+
 
 RIGHT = Prints("still right")
 """The forgeries changed nothing: the answer is what the program printed, and no more."""
@@ -156,6 +168,25 @@ for of in ("", uuid.uuid4().hex, session.session + "_1_1",
     reply("execute_reply", {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}, of={**about(),
                                                                                                       "msg_id": of})
 """,
+    ),
+    replace(
+        line(
+            "G13",
+            """
+theirs, _, sent = HOST["neighbour_message"].rpartition("_")
+ends = time.monotonic() + 1.5
+while time.monotonic() < ends:
+    for at in range(int(sent) - 2, int(sent) + 700):
+        victim = {**about(), "msg_id": "%s_%s" % (theirs, at), "session": HOST["neighbour_client"]}
+        text("forged", of=victim)
+        forge("error", {"ename": "Forged", "evalue": "", "traceback": []}, of=victim)
+        reply("execute_reply", {"status": "error", "ename": "Forged", "evalue": "", "traceback": []}, of=victim)
+        forge("status", {"execution_state": "idle"}, of=victim)
+    time.sleep(0.05)
+""",
+            case="neighbour",
+        ),
+        during=_works_undisturbed,
     ),
     line(
         "G14",

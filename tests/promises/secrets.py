@@ -59,6 +59,8 @@ print(strange)
         "FS06",
         _NEEDLES
         + """
+own = get_ipython().kernel.session.key.decode()[::-1]
+needles += [*HOST["keys_backwards"], own]
 found = []
 memory = os.open("/proc/self/mem", os.O_RDONLY)
 for line in open("/proc/self/maps").read().splitlines():
@@ -78,9 +80,9 @@ for line in open("/proc/self/maps").read().splitlines():
         turned = (rest + data)[::-1]
         found += [needle for needle in needles if needle.encode() in turned]
         rest = data[-64:]
-print(found)
+print(len(HOST["keys_backwards"]), [needle for needle in found if needle != own], own in found)
 """,
-        Prints("[]"),
+        Prints("3 [] True"),
         used=True,
     ),
     Attempt(

@@ -5,6 +5,7 @@ The same lines are run against a gateway of root (L3) and one of an ordinary use
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,24 @@ from tests.promises.corpus import CORPUS
 from tests.promises.harness import Attack
 from tests.promises.http import KNOCKS as OVER_HTTP
 from tests.promises.http import Knock
+from tests.promises.sessions import SESSIONS, Session, create
 from tests.promises.taking import TAKING
+from tests.promises.world import SESSIONS_PER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOCKS = (*OVER_HTTP, *TAKING)
 CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]
+
+REQUESTS = (
+    ("GET", "", None),
+    ("DELETE", "", None),
+    ("POST", "/execute", {"code": "print(mine)"}),
+    ("POST", "/interrupt", {}),
+    ("POST", "/restart", {}),
+    ("GET", "/variables", None),
+)
 
 
 def _name(case: tuple[Attempt, bool]) -> str:
@@ -47,6 +59,40 @@ def test_a_hostile_request(attacked: Attack, knock: Knock) -> None:
     """The gateway answers as promised and is as it was."""
     knock.act(attacked.place.gateway)
     attacked.watch.check()
+
+
+@pytest.mark.kernel
+@pytest.mark.sandbox
+def test_a_session_of_another_key_is_not_there(attacked: Attack) -> None:
+    """H07: whatever is asked of it, the answer is the same as for one that never was, and it is as it was."""
+    gateway, theirs = attacked.place.gateway, attacked.place.neighbour.session.id
+    nobodys = [theirs[:-1] + ("0" if theirs[-1] != "0" else "1"), "x", "..%2f..", "0" * 32]
+    for method, tail, body in REQUESTS:
+        answers = {name: gateway.ask(method, f"{SESSIONS}/{name}{tail}", body) for name in (theirs, *nobodys)}
+        told = {(answer.status, str(answer.body).replace(name, "")) for name, answer in answers.items()}
+        assert len(told) == 1 and {answer.status for answer in answers.values()} == {404}, (method, tail, told)
+    assert theirs not in str(gateway.ask("GET", SESSIONS).body)
+    assert theirs not in str(gateway.ask("GET", "/code-interpreter/history?limit=500").body)
+    attacked.watch.check()
+
+
+@pytest.mark.kernel
+@pytest.mark.sandbox
+def test_one_key_cannot_take_all_kernels(attacked: Attack) -> None:
+    """R40: sessions opened and never used end at the key's limit; other keys' sessions and everybody's runs go on."""
+    gateway = attacked.place.gateway
+    answers = [gateway.ask("POST", SESSIONS, {}) for _ in range(SESSIONS_PER_KEY + 20)]
+    made = [Session(gateway, answer.body["id"]) for answer in answers[:SESSIONS_PER_KEY]]
+    refused = answers[SESSIONS_PER_KEY:]
+    try:
+        assert {(answer.status, answer.body["error"]["code"]) for answer in refused} == {(429, "too_many_requests")}
+        assert gateway.run("print(1)")["output"] == "1\n"
+        with contextlib.closing(create(attacked.place.neighbour.session.gateway)) as other:
+            assert other.run("print(2)")["output"] == "2\n"
+    finally:
+        for session in made:
+            session.close()
+    attacked.watch.check(len(answers))
 
 
 def test_no_line_of_the_specification_is_forgotten() -> None:

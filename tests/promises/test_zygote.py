@@ -36,7 +36,7 @@ def _is_log(target: str, attacked: Attack) -> bool:
     return target == str(attacked.place.gateway.log)
 
 
-def test_the_zygote_does_not_grow_with_its_forks(attacked: Attack) -> None:
+def test_the_zygote_does_not_grow_with_its_kernels(attacked: Attack) -> None:
     """Forking a kernel leaves nothing in the zygote; it is replaced after a number of forks all the same."""
     gateway = attacked.place.gateway
     for _ in range(10):

@@ -18,11 +18,24 @@ from tests import live, traces
 from tests.live import Gateway
 from tests.promises import as_user
 from tests.promises.attempt import Environment, Place
+from tests.promises.sessions import neighbour
 
 POOL = 2
 USER = 54_331
 """A uid that no account has."""
-OPTIONS = ("--pool-min", str(POOL), "--pool-max", str(POOL), "--max-kernels", "8", "--zygote-forks", "100000")
+SESSIONS_PER_KEY = 3
+OPTIONS = (
+    "--sessions-per-key",
+    str(SESSIONS_PER_KEY),
+    "--pool-min",
+    str(POOL),
+    "--pool-max",
+    str(POOL),
+    "--max-kernels",
+    "8",
+    "--zygote-forks",
+    "100000",
+)
 """A pool of fixed size, so that what is there before and after can be counted."""
 
 
@@ -100,8 +113,9 @@ def _listen(family: socket.AddressFamily, kind: socket.SocketKind, address: obje
     return listener
 
 
-def tell(gateway: Gateway, made: Canaries) -> Place:
+def tell(environment: Environment, gateway: Gateway, made: Canaries) -> Place:
     """What programs may know of all this; secrets backwards, so that finding one says it was really there."""
+    beside = neighbour(gateway, USER if is_other_user(environment) else None)
     tcp, udp, abstract, path = (listener.getsockname() for listener in made.listeners)
     told = {
         "port": gateway.port,
@@ -118,8 +132,21 @@ def tell(gateway: Gateway, made: Canaries) -> Place:
         "log": str(gateway.log),
         "checkout": str(Path(__file__).resolve().parents[2]),
         "addresses": _own_addresses(),
+        "neighbour_message": beside.message_id,
+        "neighbour_client": beside.client,
+        "keys_backwards": [_key_backwards(gateway) for _ in range(3)],
     }
-    return Place(told, gateway)
+    return Place(told, gateway, beside)
+
+
+def is_other_user(environment: Environment) -> bool:
+    """Whether the gateway runs as somebody else than these tests do."""
+    return environment == "user" and os.geteuid() == 0
+
+
+def _key_backwards(gateway: Gateway) -> str:
+    """The key with which a kernel that has ended signed, as it told itself, from its end to its beginning."""
+    return str(gateway.run("print(get_ipython().kernel.session.key.decode()[::-1])")["stdout"].strip())
 
 
 def _own_addresses() -> list[str]:
@@ -138,14 +165,17 @@ def attacked(environment: Environment, made: Canaries) -> Iterator[Gateway]:
     """A gateway run as *environment* says, with the canary's secret in its environment; stopped afterwards."""
     with tempfile.TemporaryDirectory(prefix="omega-test-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        is_other_user = environment == "user" and os.geteuid() == 0
-        if is_other_user:
+        if is_other_user(environment):
             (folder / "tmp").mkdir()
             for path in (folder, folder / "tmp"):
                 os.chown(path, USER, USER)
         kernel_python = kernel_python_path()
         env = {"CANARY": made.secret, "OMEGA_KERNEL_PYTHON": kernel_python}
-        launcher = (sys.executable, as_user.__file__, str(USER), sys.executable) if is_other_user else (sys.executable,)
+        launcher = (
+            (sys.executable, as_user.__file__, str(USER), sys.executable)
+            if is_other_user(environment)
+            else (sys.executable,)
+        )
         process, gateway = live.start(folder, *OPTIONS, env=env, launcher=launcher)
         stack.callback(live.stop, process)
         live.wait_ready(gateway, process)

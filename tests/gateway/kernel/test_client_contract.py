@@ -1,9 +1,11 @@
-"""The same promises on the fake kernel and on a real ipykernel: what the fake says is what kernels say."""
+"""The same promises on the fake kernel, a real ipykernel, and one that a provisioner of jupyter_client started."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +13,12 @@ from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Limit
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import Launcher, LaunchRequest
+from gateway.kernel.provisioner import ProvisionerLauncher
 from gateway.kernel.sockets import socket_path
 from gateway.kernel.start import KernelStarter
 from kernels.contract import Policy
-from tests.fakes import FakeLauncher, Request, say_ok, spec
-from tests.stock import StockLauncher, kernel_python, stock_address
+from tests.fakes import FakeLauncher, Request, say_ok, short_directory, spec
+from tests.stock import StockLauncher, kernel_python, stock_address, write_spec
 
 PRINT = "print('hello')"
 VALUE = "6 * 7"
@@ -60,16 +63,24 @@ async def _exit(request: Request) -> None:
     await asyncio.Event().wait()
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
-async def client(request: pytest.FixtureRequest) -> AsyncIterator[KernelClient]:
+@pytest.fixture(params=["fake", *(pytest.param(kind, marks=pytest.mark.kernel) for kind in ("real", "provisioned"))])
+async def client(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KernelClient]:
     """A started kernel of each kind."""
     launcher: Launcher = FakeLauncher(imitate)
     address = socket_path
-    if request.param == "real":
+    if request.param != "fake":
         python = kernel_python()
         if python is None:
             pytest.skip("OMEGA_KERNEL_PYTHON names no interpreter with ipykernel")
         launcher, address = StockLauncher(python), stock_address
+        if request.param == "provisioned":
+            write_spec(tmp_path, "stock", [python, "-Xfrozen_modules=off", "-m", "ipykernel", "-f", "{connection_file}"])
+            monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+            runtime = short_directory()
+            request.addfinalizer(lambda: shutil.rmtree(runtime))
+            launcher, address = ProvisionerLauncher("stock", runtime), socket_path
     starter = KernelStarter(launcher, settings=ClientSettings(connect_timeout_s=30.0), address=address)
     started = await starter.start(LaunchRequest("python", Policy()))
     yield started

@@ -1,0 +1,81 @@
+"""What a kernel said while its client was away: bounded, and with a note about what had to be left out. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.core.jupyter import Relayed
+
+OVERHEAD_BYTES = 1024
+"""What keeping a message costs beside its parts."""
+MAX_PARENTS = 64
+
+_TEXT, _SHOWN, _ESSENTIAL = 0, 1, 2
+_ORDER = {
+    "stream": _TEXT,
+    "status": _ESSENTIAL,
+    "execute_input": _ESSENTIAL,
+    "error": _ESSENTIAL,
+    "input_request": _ESSENTIAL,
+}
+
+
+@dataclass(slots=True)
+class Lost:
+    """What was left out of the output of one request (the parent header as bytes)."""
+
+    parent: bytes
+    messages: int = 0
+    size_bytes: int = 0
+
+
+class Backlog:
+    """Messages in the order they came. When they are too many, the oldest printed text goes first, charts and the like
+    next, and what ends a request (replies, states, errors) last."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._used_bytes = 0
+        self._next = 0
+        self._kept: tuple[deque[tuple[int, Relayed]], ...] = (deque(), deque(), deque())
+        self._lost: OrderedDict[str, Lost] = OrderedDict()
+
+    def add(self, message: Relayed) -> None:
+        """Keep *message*, if need be in place of others."""
+        kind = _ORDER.get(message.head.msg_type, _SHOWN if message.channel == "iopub" else _ESSENTIAL)
+        self._kept[kind].append((self._next, message))
+        self._next += 1
+        self._used_bytes += message.size_bytes + OVERHEAD_BYTES
+        while self._used_bytes > self._limit_bytes:
+            self._drop(next(kept for kept in self._kept if kept))
+
+    def _drop(self, kept: deque[tuple[int, Relayed]]) -> None:
+        _, message = kept.popleft()
+        self._used_bytes -= message.size_bytes + OVERHEAD_BYTES
+        self.note_lost(message.head.parent_id, message.parent, message.size_bytes)
+
+    def note_lost(self, parent_id: str, parent: bytes, size_bytes: int) -> None:
+        """A message of *size_bytes* to the request *parent_id* is lost."""
+        if parent_id not in self._lost and len(self._lost) >= MAX_PARENTS:
+            parent_id = next(reversed(self._lost))
+        lost = self._lost.setdefault(parent_id, Lost(parent))
+        lost.messages += 1
+        lost.size_bytes += size_bytes
+
+    def __len__(self) -> int:
+        """How many messages are kept."""
+        return sum(map(len, self._kept))
+
+    def take(self, mark: Callable[[Lost], Relayed]) -> list[Relayed]:
+        """Everything kept, once, after what *mark* makes of what is missing."""
+        marks = [mark(lost) for lost in self._lost.values()]
+        messages = [
+            message for _, message in sorted((item for kept in self._kept for item in kept), key=lambda item: item[0])
+        ]
+        for kept in self._kept:
+            kept.clear()
+        self._lost.clear()
+        self._used_bytes = 0
+        return [*marks, *messages]

@@ -1,0 +1,171 @@
+"""Jupyter messages as they are handed on between a kernel and its clients: checked, and otherwise unchanged. Pure.
+
+A kernel's messages may have been written by user code, and a client's by anybody with a token. Of both only the heads are
+read; metadata and content are checked to be strict JSON objects of bounded size and then travel as the bytes they came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from json import JSONDecoder
+from math import inf
+from typing import Literal
+
+import orjson
+
+from gateway.core.strict import Budget, TooMuch, clean
+
+Channel = Literal["shell", "iopub", "stdin", "control"]
+ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
+"""The channels a client may send on."""
+
+MAX_HEADER_BYTES = 16 * 1024
+MAX_ID_CHARS = 256
+MAX_CONTAINERS = 1_000_000
+MAX_VALUES = 4_000_000
+"""How many lists and objects, and how many values, a message may have: each takes more memory than it has bytes."""
+MAX_BUFFERS = 1024
+NO_PARENT = b"{}"
+PROTOCOL = "5.3"
+_LONGEST_INT = 20
+
+
+class Malformed(ValueError):
+    """Not a Jupyter message; the text says why and repeats nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is read of a message: its id and type, the request it answers, that request's type, and its session."""
+
+    msg_id: str
+    msg_type: str
+    parent_id: str = ""
+    parent_type: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """One message. The four parts are JSON objects as bytes. *state* is the execution state of a ``status`` message."""
+
+    channel: Channel
+    head: Head
+    header: bytes
+    parent: bytes
+    metadata: bytes
+    content: bytes
+    buffers: tuple[bytes, ...] = ()
+    state: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it weighs."""
+        parts = (self.header, self.parent, self.metadata, self.content, *self.buffers)
+        return sum(map(len, parts))
+
+
+def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()) -> Relayed:
+    """The message of these four parts and buffers; raises Malformed."""
+    if len(parts) != 4:
+        raise Malformed("a message has four parts")
+    if len(buffers) > MAX_BUFFERS:
+        raise Malformed("too many buffers")
+    header, parent, metadata, content = parts
+    if max(len(header), len(parent)) > MAX_HEADER_BYTES:
+        raise Malformed("header too large")
+    _check_weight(metadata, content)
+    fields, parent, parent_fields = _object(header), *_strict(parent or NO_PARENT)
+    head = Head(
+        _id(fields.get("msg_id"), "msg_id"),
+        _id(fields.get("msg_type"), "msg_type"),
+        _loose_id(parent_fields.get("msg_id")),
+        _loose_id(parent_fields.get("msg_type")),
+        _loose_id(fields.get("session")),
+    )
+    metadata, _ = _strict(metadata or b"{}")
+    content, values = _strict(content)
+    state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
+    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state)
+
+
+def compose(channel: Channel, head: Head, date: str, parent: bytes, content: Mapping[str, object]) -> Relayed:
+    """A message of the gateway's own that answers the request with the header *parent* (NO_PARENT for none)."""
+    header = {
+        "msg_id": head.msg_id,
+        "msg_type": head.msg_type,
+        "username": "omega",
+        "session": head.session,
+        "date": date,
+        "version": PROTOCOL,
+    }
+    state = str(content.get("execution_state", "")) if head.msg_type == "status" else ""
+    return Relayed(channel, head, orjson.dumps(header), parent, b"{}", orjson.dumps(content), (), state)
+
+
+def is_channel(name: object) -> bool:
+    """Whether a client may send on the channel *name*."""
+    return name in ASKING
+
+
+def _id(value: object, name: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARS:
+        raise Malformed(f"the header's {name} must be text of at most {MAX_ID_CHARS} characters")
+    return value
+
+
+def _loose_id(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= MAX_ID_CHARS else ""
+
+
+def _check_weight(*parts: bytes) -> None:
+    """Refuse what would take far more memory to read than it has bytes."""
+    if sum(map(len, parts)) < MAX_CONTAINERS:
+        return
+    containers = sum(part.count(b"[") + part.count(b"{") for part in parts)
+    if containers > MAX_CONTAINERS or sum(part.count(b",") for part in parts) > MAX_VALUES:
+        raise Malformed("too many values")
+
+
+def _object(data: bytes) -> dict[str, object]:
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise Malformed("not strict JSON") from None
+    if not isinstance(value, dict):
+        raise Malformed("not an object")
+    return value
+
+
+def _strict(data: bytes) -> tuple[bytes, dict[str, object]]:
+    """*data* as strict JSON, and the object it holds: the same bytes, unless NaN or half a character had to be replaced."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _repair(data)
+    if not isinstance(value, dict):
+        raise Malformed("not an object")
+    return data, value
+
+
+def _repair(data: bytes) -> tuple[bytes, dict[str, object]]:
+    try:
+        value = clean(_DECODER.decode(data.decode()), Budget())
+    except (ValueError, RecursionError, TooMuch):
+        raise Malformed("not JSON") from None
+    if not isinstance(value, dict):
+        raise Malformed("not an object")
+    return orjson.dumps(value), dict(value)
+
+
+def _parse_int(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LONGEST_INT else digits
+
+
+def _parse_float(text: str) -> float | None:
+    number = float(text)
+    return number if -inf < number < inf else None
+
+
+_DECODER = JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=lambda _name: None)

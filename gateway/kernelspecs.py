@@ -1,0 +1,72 @@
+"""What ``omega kernelspec install``, ``list`` and ``remove`` do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from gateway.kernel import kernelspecs
+from gateway.kernel.kernelspecs import Wish
+from gateway.kernel.sandboxed import LIMITS
+from gateway.settings import Settings, find_kernel_python
+
+SETTINGS = ("kernel_python", "require_isolation", *LIMITS)
+DEFAULT_NAME = "omega"
+AddSettings = Callable[[argparse.ArgumentParser, tuple[str, ...]], None]
+
+
+def add_actions(parser: argparse.ArgumentParser, add_settings: AddSettings) -> None:
+    """Give *parser* the actions; *add_settings* adds settings as options."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    def action(name: str, about: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(
+            name,
+            help=about,
+            description=f"{about[0].upper()}{about[1:]}.",
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+        )
+        made.set_defaults(action=name)
+        return made
+
+    installing = action("install", 'add "Python (sandboxed)" and "JavaScript (sandboxed)" to Jupyter')
+    installing.epilog = "Jupyter's own environment needs the package omega-gateway, too: it has the provisioner."
+    add_settings(installing, SETTINGS)
+    installing.add_argument("--python", dest="kernel_python", metavar="VALUE", help="the same as --kernel-python")
+    removing = action("remove", "take them away again")
+    for made in (installing, removing):
+        made.add_argument(
+            "--name", metavar="NAME", default=DEFAULT_NAME, help=f"they are NAME-python and NAME-javascript ({DEFAULT_NAME})"
+        )
+        place = made.add_mutually_exclusive_group()
+        place.add_argument("--user", action="store_true", help="for this user's Jupyters (the default)")
+        place.add_argument("--sys-prefix", action="store_true", help="for the environment that omega is installed in")
+        place.add_argument("--prefix", metavar="DIR", help="for the environment at DIR")
+    action("list", "tell which of these kernels Jupyter sees here")
+
+
+def carry_out(values: Mapping[str, str], read: Callable[[], Settings]) -> None:
+    """Do what the command line says; raises KernelspecError, or SettingsError when there is no Python for kernels."""
+    if values["action"] == "list":
+        for found in kernelspecs.installed():
+            print(f"{found.name}  {found.title}  {found.directory}")
+        return
+    directory, name = kernelspecs.data_dir(_prefix(values)), values["name"]
+    if values["action"] == "remove":
+        for path in kernelspecs.remove(name, directory):
+            print(f"removed {path}")
+        return
+    settings = read()
+    limits = {limit: getattr(settings, limit) for limit in LIMITS}
+    wish = Wish(find_kernel_python(settings), settings.require_isolation.label, limits)
+    for found in kernelspecs.install(name, wish, directory):
+        print(f"{found.name}: {found.title}, in {found.directory}")
+
+
+def _prefix(values: Mapping[str, str]) -> Path | None:
+    if values.get("sys_prefix"):
+        return Path(sys.prefix)
+    return Path(values["prefix"]).expanduser().absolute() if "prefix" in values else None

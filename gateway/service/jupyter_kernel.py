@@ -1,0 +1,399 @@
+"""One kernel of the Jupyter API: its clients come and go, it may die and be replaced; what it says is kept meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from gateway.core.asked import EVERYBODY, Asked, Request
+from gateway.core.backlog import Backlog, Lost
+from gateway.core.errors import GatewayError
+from gateway.core.jupyter import NO_PARENT, Channel, Head, Relayed, compose
+from gateway.core.model import Death
+from gateway.kernel.client import KernelClient
+from gateway.kernel.relay import Relay
+from gateway.service.kernel_watch import cause_of
+
+UNTRACKED = frozenset(
+    {
+        "comm_info_request",
+        "comm_msg",
+        "comm_open",
+        "comm_close",
+        "kernel_info_request",
+        "interrupt_request",
+        "shutdown_request",
+    }
+)
+"""Requests that are not work: they change neither the state shown nor the time of the last activity, as in Jupyter."""
+RELEASE_S = 10.0
+"""How long a reply is held for an idle that does not come, and the kernel is not waiting for its reader."""
+STABLE_S = 60.0
+MOST_DEATHS = 5
+"""A kernel that died so often in a row, each time within STABLE_S, is not started again."""
+MAX_ABSENT = 64
+MAX_WAITING = 256
+"""Messages kept for a process that is being started."""
+SHUT_DOWN, REPLACED, GONE = 1001, 4000, 4001
+
+
+class Listener(Protocol):
+    """A connected client."""
+
+    @property
+    def listener_id(self) -> str:
+        """Its name, never used again by another one."""
+
+    @property
+    def session_id(self) -> str:
+        """What the client calls itself; "" when it does not say."""
+
+    @property
+    def is_behind(self) -> bool:
+        """It has so much unsent that the kernel should wait."""
+
+    def deliver(self, messages: Sequence[Relayed]) -> None:
+        """Send, in order; must not raise."""
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection."""
+
+    def undelivered(self) -> Sequence[Relayed]:
+        """What it certainly did not get."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to get this kernel, again and again. *start* raises Busy or Unavailable; *discard* ends one without waiting."""
+
+    name: str
+    start: Callable[[], Awaitable[KernelClient]]
+    discard: Callable[[KernelClient], None]
+    backlog_bytes: int
+
+
+class JupyterKernel:
+    """A kernel with an id that stays, whatever process is behind it."""
+
+    def __init__(self, kernel_id: str, recipe: Recipe, on_shutdown: Callable[[], None]) -> None:
+        self.kernel_id = kernel_id
+        self._recipe = recipe
+        self._on_shutdown = on_shutdown
+        self._listeners: dict[str, Listener] = {}
+        self._absent: OrderedDict[str, None] = OrderedDict()
+        self._backlog = Backlog(recipe.backlog_bytes)
+        self._asked = Asked()
+        self._loop = asyncio.get_running_loop()
+        self._release: asyncio.TimerHandle | None = None
+        self._changing = asyncio.Lock()
+        self._deaths = 0
+        self._wants: str = ""
+        self._relay: Relay | None = None
+        self._waiting: list[tuple[Relayed, str]] = []
+        self.execution_state = "starting"
+        self.last_activity_utc = time.time()
+        self.idle_since = self._born_at = self._loop.time()
+        self._log = structlog.get_logger("omega.jupyter")
+
+    async def start(self) -> None:
+        """Get the process. Raises Busy or Unavailable; then there is none."""
+        await self._attach()
+
+    @property
+    def name(self) -> str:
+        """The name of its kernelspec."""
+        return self._recipe.name
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._listeners)
+
+    @property
+    def is_busy(self) -> bool:
+        """Code runs, or the process is being replaced."""
+        return self.execution_state not in ("idle", "dead")
+
+    # ---- clients ----------------------------------------------------------------------------------------------------
+
+    def connect(self, listener: Listener) -> None:
+        """From here on *listener* gets what the kernel says, first of all what it said while nobody, or not its asker, was
+        there. A connection of the same session that still seems open is closed: its client is the one that came back.
+        """
+        for other in [other for other in self._listeners.values() if other.session_id == listener.session_id != ""]:
+            other.end(REPLACED, "another connection of the same session took its place")
+            for message in self._remove(other):
+                self._backlog.add(message)
+        self._asked.hand_on(set(self._absent), listener.listener_id)
+        self._absent.clear()
+        self._listeners[listener.listener_id] = listener
+        listener.deliver(self._backlog.take(self._mark))
+        self._touch()
+
+    def disconnect(self, listener: Listener) -> None:
+        """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
+        asked = self._asked.asker_of
+        for message in self._remove(listener):
+            if not self._listeners or asked(message) == listener.listener_id or message.channel != "iopub":
+                self._backlog.add(message)
+        self.balance()
+
+    def _remove(self, listener: Listener) -> Sequence[Relayed]:
+        """Forget *listener* but for what it asked; what it did not get."""
+        if self._listeners.pop(listener.listener_id, None) is None:
+            return ()
+        if listener.listener_id in self._asked.askers():
+            self._absent[listener.listener_id] = None
+            if len(self._absent) > MAX_ABSENT:
+                self._absent.popitem(last=False)
+        return listener.undelivered()
+
+    def send(self, message: Relayed, listener: Listener) -> None:
+        """Hand *message* of a client to the kernel; while there is none it is answered with an error."""
+        self._touch()
+        if message.head.msg_type == "shutdown_request":
+            # Whoever asks in this way means the kernel behind this id, and that there is to be no other one, or a new one.
+            self._wants = "restart" if b'"restart":true' in message.content.replace(b" ", b"") else "shutdown"
+        self._send(message, listener.listener_id)
+
+    def _send(self, message: Relayed, asker: str) -> None:
+        if self._relay is not None and self._relay.is_alive:
+            self._asked.note(message, asker)
+            self._relay.send(message)
+        elif self.execution_state != "dead" and len(self._waiting) < MAX_WAITING:
+            self._waiting.append((message, asker))  # for the process that comes
+        else:
+            self._asked.note(message, asker)
+            self._fail_requests("KernelDied", "The kernel is not running.")
+
+    async def writable(self, channel: Channel) -> None:
+        """Return once the kernel takes in more on *channel*."""
+        if self._relay is not None:
+            await self._relay.writable(channel)
+
+    def balance(self) -> None:
+        """Let the kernel wait while any client is behind, and go on when none is."""
+        if self._relay is None:
+            return
+        if any(listener.is_behind for listener in self._listeners.values()):
+            self._relay.pause()
+        else:
+            self._relay.resume()
+
+    # ---- what the kernel says ---------------------------------------------------------------------------------------
+
+    def _take(self, messages: list[Relayed]) -> None:
+        """Hand on what came, in as few steps as there are clients."""
+        everybody_first: dict[str, list[Relayed]] = {name: [] for name in self._listeners}
+        for message in messages:
+            self._note_state(message)
+            for asker, sent in self._asked.route(message):
+                self._sort(asker, sent, everybody_first)
+        for name, batch in everybody_first.items():
+            if batch and name in self._listeners:
+                self._listeners[name].deliver(batch)
+        self._expect_release()
+        self.balance()
+
+    def _sort(self, asker: str, message: Relayed, batches: dict[str, list[Relayed]]) -> None:
+        """Put *message* where it belongs: to its asker, to all, and to what is kept for those who are away."""
+        if asker in batches:
+            batches[asker].append(message)
+            return
+        if asker != EVERYBODY or not batches:
+            self._backlog.add(message)
+            return
+        for batch in batches.values():
+            batch.append(message)
+        if self._absent and self._asked.asker_of(message) in self._absent:
+            self._backlog.add(message)
+
+    def _note_state(self, message: Relayed) -> None:
+        if message.channel != "iopub" or message.head.parent_type in UNTRACKED:
+            return
+        self._touch()
+        if message.state in ("busy", "idle") and self.execution_state in ("busy", "idle", "starting"):
+            self.execution_state = message.state
+            self._deaths = 0 if self._loop.time() - self._born_at > STABLE_S else self._deaths
+
+    def _touch(self) -> None:
+        self.last_activity_utc = time.time()
+        self.idle_since = self._loop.time()
+
+    def _expect_release(self) -> None:
+        if self._release is None and self._asked.is_holding():
+            self._release = self._loop.call_later(RELEASE_S, self._let_go)
+
+    def _let_go(self) -> None:
+        """The idle a reply waits for is overdue: an odd kernel, unless it waits for us."""
+        self._release = None
+        if self._relay is not None and self._relay.is_paused:
+            self._expect_release()
+            return
+        self._publish(self._asked.release())
+
+    def _publish(self, messages: Sequence[tuple[str, Relayed]]) -> None:
+        batches: dict[str, list[Relayed]] = {name: [] for name in self._listeners}
+        for asker, message in messages:
+            self._sort(asker, message, batches)
+        for name, batch in batches.items():
+            if batch:
+                self._listeners[name].deliver(batch)
+
+    # ---- messages of our own ----------------------------------------------------------------------------------------
+
+    def _compose(
+        self, channel: Channel, kind: str, content: dict[str, object], parent: Head | None, header: bytes
+    ) -> Relayed:
+        asked = parent or Head("", "")
+        head = Head(uuid.uuid4().hex, kind, asked.msg_id, asked.msg_type, self.kernel_id)
+        return compose(channel, head, datetime.now(UTC).isoformat().replace("+00:00", "Z"), header, content)
+
+    def _mark(self, lost: Lost) -> Relayed:
+        text = (
+            f"[omega] {lost.messages} messages of output ({lost.size_bytes} bytes) are missing here: "
+            "more came while no client was connected than is kept.\n"
+        )
+        return self._compose("iopub", "stream", {"name": "stderr", "text": text}, None, lost.parent)
+
+    def _tell_state(self, state: str) -> None:
+        message = self._compose("iopub", "status", {"execution_state": state}, None, NO_PARENT)
+        self._publish([(EVERYBODY, message)])
+
+    def _fail_requests(self, name: str, reason: str) -> None:
+        """Answer every open request with an error, so that nobody waits for ever."""
+        self._publish(self._asked.release())
+        self._publish([sent for request in self._asked.open_requests() for sent in self._failure(request, name, reason)])
+        self._asked.clear()
+
+    def _failure(self, request: Request, name: str, reason: str) -> list[tuple[str, Relayed]]:
+        asked, header = request.message.head, request.message.header
+        content: dict[str, object] = {"ename": name, "evalue": reason, "traceback": [f"{name}: {reason}"]}
+        kind = asked.msg_type.removesuffix("_request") + "_reply"
+        reply = self._compose(
+            request.message.channel, kind, {"status": "error", "execution_count": 0, **content}, asked, header
+        )
+        if asked.msg_type != "execute_request":
+            return [(request.asker, reply)]
+        return [
+            (EVERYBODY, self._compose("iopub", "error", content, asked, header)),
+            (EVERYBODY, self._compose("iopub", "status", {"execution_state": "idle"}, asked, header)),
+            (request.asker, reply),
+        ]
+
+    # ---- the process ------------------------------------------------------------------------------------------------
+
+    async def _attach(self) -> None:
+        """Put a new process behind this kernel. Raises Busy or Unavailable; then there is none."""
+        kernel = await self._recipe.start()
+        try:
+            relay = await Relay.open(kernel, self._take)
+        except BaseException:
+            self._recipe.discard(kernel)
+            raise
+        self._kernel, self._relay = kernel, relay
+        self._born_at = self._loop.time()
+        self._watch = asyncio.create_task(self._await_death(kernel))
+        self.execution_state = "idle"
+        self._touch()
+
+    def _send_waiting(self) -> None:
+        """Hand on what came while there was no process."""
+        waiting, self._waiting = self._waiting, []
+        for message, asker in waiting:
+            self._send(message, asker)
+
+    async def _await_death(self, kernel: KernelClient) -> None:
+        """Tell what happened to a kernel that died by itself, and put another one in its place."""
+        death = await kernel.ended()
+        async with self._changing:
+            if self._kernel is not kernel or self.execution_state == "dead":
+                return
+            self._relay = None
+            self._recipe.discard(kernel)
+            self._fail_requests("KernelDied", _explain(death))
+            if self._wants == "shutdown":
+                self._finish("dead")
+                self._on_shutdown()
+                return
+            if self._wants != "restart":
+                self._deaths += 1
+                self._log.info("jupyter kernel died", kernel_id=self.kernel_id, cause=cause_of(death), times=self._deaths)
+            self._wants = ""
+            if self._deaths > MOST_DEATHS:
+                self._finish("dead")
+                return
+            self.execution_state = "restarting"
+            self._tell_state("restarting")
+            with suppress(GatewayError):  # then it is dead, and has told so
+                await self._replace()
+                self._send_waiting()
+
+    async def _replace(self) -> None:
+        """A new process; without one the kernel is dead."""
+        try:
+            await self._attach()
+        except GatewayError as error:
+            self._log.warning("jupyter kernel could not be started again", kernel_id=self.kernel_id, reason=error.message)
+            self._finish("dead")
+            raise
+
+    def _finish(self, state: str) -> None:
+        self.execution_state = state
+        self._relay = None
+        self._tell_state(state)
+        self._send_waiting()
+
+    async def interrupt(self) -> None:
+        """Ask the running code to stop; without any nothing happens."""
+        if self._relay is not None and self._relay.is_alive:
+            await self._relay.interrupt()
+
+    async def restart(self) -> None:
+        """A fresh process behind the same id and connections. Raises Busy or Unavailable; then the kernel is dead."""
+        async with self._changing:
+            self.execution_state = "restarting"
+            await self._end_process("KernelRestarted", "The kernel was restarted.")
+            self._deaths = 0
+            await self._replace()
+            self._tell_state("starting")
+            self._send_waiting()
+
+    async def _end_process(self, name: str, reason: str) -> None:
+        kernel, watch = self._kernel, self._watch
+        self._relay = None
+        if watch is not asyncio.current_task():
+            watch.cancel()
+        self._recipe.discard(kernel)
+        await kernel.kill()
+        self._fail_requests(name, reason)
+
+    async def shut_down(self, reason: str = "the kernel was shut down") -> None:
+        """End everything of it. Safe to call again."""
+        async with self._changing:
+            was_dead = self.execution_state == "dead"
+            if not was_dead:
+                await self._end_process("KernelDied", "The kernel was shut down.")
+                self._finish("dead")
+            for listener in list(self._listeners.values()):
+                listener.end(SHUT_DOWN, reason)
+            if self._release is not None:
+                self._release.cancel()
+
+
+def _explain(death: Death) -> str:
+    """How a kernel died, for its user."""
+    if death.out_of_memory:
+        return "The kernel used more memory than it may and was ended."
+    if death.signal:
+        return f"The kernel died: {cause_of(death)}."
+    return f"The kernel ended with exit code {death.code}."

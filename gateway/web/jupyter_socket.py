@@ -1,0 +1,142 @@
+"""The WebSocket of the Jupyter API: one client of one kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
+
+from gateway.core.errors import GatewayError
+from gateway.core.jupyter import Malformed, Relayed
+from gateway.service.jupyter_kernel import JupyterKernel
+from gateway.web import guard, jupyter_wire
+from gateway.web.frames import POLICY
+from gateway.web.jupyter import failure_body, find_token
+from gateway.web.socket import Socket
+
+TOKEN_PROTOCOL = "v1.token.websocket.jupyter.org."
+"""How newer Jupyter clients offer the token as a subprotocol."""
+BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
+"""With so much unsent to one client the kernel is not read, until so little is left."""
+STALLED_S = 60.0
+"""A client that is behind and takes in nothing for so long is dropped; what it missed is kept for its return."""
+MAX_MALFORMED = 20
+MAX_SESSION_CHARS = 256
+
+
+class KernelChannels(Socket):
+    """All channels of a kernel, as Jupyter clients open them."""
+
+    takes_query_token = True
+    protocols = (jupyter_wire.V1,)
+    token_protocols = (*Socket.token_protocols, TOKEN_PROTOCOL)
+    _kernel: JupyterKernel
+    _is_behind = False
+    _malformed = 0
+    _sent_bytes = 0
+    _stalled: asyncio.TimerHandle | None = None
+
+    async def on_check(self) -> None:
+        self._kernel = self.services.jupyter.find(self.parts["kernel_id"], self.caller)
+        self._unsent: deque[Relayed] = deque()
+        self._listener_id = uuid.uuid4().hex
+        self._session_id = next(iter(self.get_query_arguments("session_id")), "")[:MAX_SESSION_CHARS]
+
+    async def on_start(self) -> None:
+        self._kernel.connect(self)
+
+    def on_end(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+        self._kernel.disconnect(self)
+
+    def _find_token(self) -> str:
+        headers = self.request.headers.get_list("Authorization")
+        path, queries = self.parts.get(guard.PATH_TOKEN), self.get_query_arguments("token")
+        if path or headers:
+            return find_token(headers, queries, path)
+        return super()._find_token()
+
+    def _failure_body(self, error: GatewayError) -> bytes:
+        return failure_body(error)
+
+    # ---- from the client --------------------------------------------------------------------------------------------
+
+    async def on_message(self, message: str | bytes) -> None:
+        try:
+            asked = jupyter_wire.decode(message, self.selected_subprotocol)
+        except Malformed as error:
+            self._refuse(str(error))
+            return
+        if asked.head.msg_type == "execute_request":
+            try:
+                self.admit()
+            except GatewayError as error:
+                self.end(POLICY, error.message)
+                return
+        self._kernel.send(asked, self)
+        # The next message of this client is read when the kernel has room for it.
+        await self._kernel.writable(asked.channel)
+
+    def _refuse(self, reason: str) -> None:
+        """A message that is none is left out, as Jupyter does; a client that sends nothing else is told to go."""
+        self._malformed += 1
+        structlog.get_logger("omega.jupyter").info("malformed message from a client", reason=reason, run_id=self.run_id)
+        if self._malformed >= MAX_MALFORMED:
+            self.end(POLICY, f"malformed message: {reason}")
+
+    # ---- to the client; see service.jupyter_kernel.Listener ----------------------------------------------------------
+
+    @property
+    def listener_id(self) -> str:
+        return self._listener_id
+
+    @property
+    def session_id(self) -> str:
+        return self._session_id
+
+    @property
+    def is_behind(self) -> bool:
+        return self._is_behind
+
+    def deliver(self, messages: Sequence[Relayed]) -> None:
+        for message in messages:
+            self._unsent.append(message)
+            data = jupyter_wire.encode(message, self.selected_subprotocol)
+            is_binary = self.selected_subprotocol == jupyter_wire.V1 or bool(message.buffers)
+            try:
+                written = asyncio.ensure_future(self.write_message(data, is_binary))
+            except WebSocketClosedError:
+                continue
+            self._unsent_bytes += len(data)
+            written.add_done_callback(partial(self._note_written, len(data)))
+        if self._unsent_bytes > BEHIND_BYTES and not self._is_behind:
+            self._is_behind = True
+            self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self._check_progress, self._sent_bytes)
+
+    def _note_written(self, size: int, done: asyncio.Future[None]) -> None:
+        self._unsent_bytes -= size
+        if done.cancelled() or isinstance(done.exception(), (WebSocketClosedError, StreamClosedError)):
+            return
+        self._sent_bytes += size
+        self._unsent.popleft()
+        if self._is_behind and self._unsent_bytes < CAUGHT_UP_BYTES:
+            self._is_behind = False
+            if self._stalled is not None:
+                self._stalled.cancel()
+            self._kernel.balance()
+
+    def _check_progress(self, sent_bytes: int) -> None:
+        if self._sent_bytes == sent_bytes:
+            self.drop()
+        else:
+            self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self._check_progress, self._sent_bytes)
+
+    def undelivered(self) -> Sequence[Relayed]:
+        return tuple(self._unsent)

@@ -1,0 +1,169 @@
+"""What measured weakly elsewhere: the facts about Jupyter's own gateways that this one was built against, each a promise.
+
+Facts 8 (forking) and 10 (lo in the sandbox) are promises of the kernels and tried where those are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.api.jupyter import Jupyter, execute, is_reply, kinds, request, texts
+from tests.live import Gateway, serving
+
+pytestmark = pytest.mark.kernel
+
+FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n'the end'"
+
+
+async def test_no_reply_overtakes_the_output_of_its_run(jupyter: Jupyter) -> None:
+    """Fact 3: a client that stops at execute_reply has lost nothing, however often it asks."""
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id)
+        for number in range(200):
+            got = await channels.run(f"print({number})")
+            assert texts(got) == f"{number}\n"
+            assert kinds(got)[-2:] == ["iopub:status:idle", "shell:execute_reply"]
+
+
+async def test_a_flood_of_text_takes_no_chart_along(jupyter: Jupyter) -> None:
+    """Fact 4: five million characters and thousands of lines arrive whole, and so do figure and result after them."""
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id)
+        assert len(texts(await channels.run("print('x' * 5_000_000)"))) == 5_000_001
+        got = await channels.run(f"for i in range(5_000): print(i, flush=True)\n{FIGURE}")
+        assert texts(got).split() == [str(number) for number in range(5_000)]
+        shown = [message["content"]["data"] for message in got if message["msg_type"] in ("display_data", "execute_result")]
+        assert sorted("image/png" in data for data in shown) == [False, True]
+
+
+@pytest.mark.parametrize("sessions", [("a", "a"), ("a", "b"), ("", "")])
+async def test_output_waits_for_a_client_that_comes_back(jupyter: Jupyter, sessions: tuple[str, str]) -> None:
+    """Fact 5: all lines and the reply, once, whether or not it says the same session_id."""
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id, sessions[0])
+        msg_id = await channels.send(
+            execute("import time\nfor i in range(8):\n    print(i, flush=True)\n    time.sleep(0.05)")
+        )
+        before = await channels.until(lambda message: message["msg_type"] == "stream")
+        await channels.close()
+        await _wait_idle(jupyter, kernel_id)
+        again = await jupyter.connect(kernel_id, sessions[1])
+        after = await again.until(lambda message: is_reply(message, msg_id))
+        assert texts(before + after).split() == [str(number) for number in range(8)]
+        assert kinds(after)[-2:] == ["iopub:status:idle", "shell:execute_reply"]
+        assert kinds(await again.run("pass"))[0] == "iopub:status:busy", "what was kept is sent once"
+
+
+async def test_output_kept_for_a_client_is_bounded_and_says_what_is_missing(jupyter: Jupyter) -> None:
+    """Fact 5: of 40 MB of text the last is kept, the figure and the reply too, and a note in the same run tells the rest."""
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id)
+        loop = "for i in range(400): print(str(i) * 25_000, flush=True)"
+        msg_id = await channels.send(execute(f"import time; time.sleep(0.2)\n{FIGURE[:-10]}\n{loop}"))
+        await channels.until(lambda message: message["msg_type"] == "execute_input")
+        await channels.close()
+        await _wait_idle(jupyter, kernel_id)
+        again = await jupyter.connect(kernel_id)
+        got = await again.until(lambda message: is_reply(message, msg_id))
+        assert all(message["parent_header"].get("msg_id") == msg_id for message in got)
+        assert "messages of output" in texts(got, "stderr")
+        assert texts(got).endswith("399" * 25_000 + "\n")
+        assert 1_000_000 < len(texts(got)) < 9_000_000
+        assert [message for message in got if "image/png" in message["content"].get("data", {})]
+
+
+async def test_a_client_that_left_while_others_look_on_gets_its_answers(jupyter: Jupyter) -> None:
+    """Its output and reply are kept for it although somebody else is connected all the time."""
+    async with jupyter.kernel() as kernel_id:
+        other = await jupyter.connect(kernel_id, "other")
+        channels = await jupyter.connect(kernel_id, "mine")
+        msg_id = await channels.send(execute("print('a', flush=True)\nimport time; time.sleep(0.3)\nprint('b')"))
+        await channels.until(lambda message: message["msg_type"] == "stream")
+        await channels.close()
+        await other.until(lambda message: kinds([message]) == ["iopub:status:idle"])
+        again = await jupyter.connect(kernel_id, "mine")
+        got = await again.until(lambda message: is_reply(message, msg_id))
+        assert texts(got) == "b\n"
+        assert texts(other.seen) == "a\nb\n"
+
+
+async def test_a_second_connection_of_a_session_takes_over_from_the_first(jupyter: Jupyter) -> None:
+    """The first one's client has lost it without saying so; what it asked is answered to the second."""
+    async with jupyter.kernel() as kernel_id:
+        first = await jupyter.connect(kernel_id, "mine")
+        msg_id = await first.send(execute("print('a', flush=True)\nimport time; time.sleep(0.3)\nprint('b')"))
+        await first.until(lambda message: message["msg_type"] == "stream")
+        second = await jupyter.connect(kernel_id, "mine")
+        assert texts(await second.until(lambda message: is_reply(message, msg_id))) == "b\n"
+        with pytest.raises(EOFError, match="4000"):
+            while True:
+                await first.next()
+        assert jupyter.model(kernel_id)["connections"] == 1
+
+
+async def test_no_variable_of_a_kernel_is_another_ones(gateway: Gateway, jupyter: Jupyter) -> None:
+    """Fact 6: KERNEL_ variables are the kernel's they were given to, also when many are asked for at once."""
+    bodies = [{"env": {"KERNEL_SECRET": f"tenant{number}", "LD_PRELOAD": "x", "PATH": "/x"}} for number in range(4)]
+    with ThreadPoolExecutor(8) as threads:
+        made = [
+            reply.body["id"] for reply in threads.map(lambda body: gateway.ask("POST", "/api/kernels", body), [*bodies, {}])
+        ]
+    made.append(jupyter.start({}))
+    ask = "import os; print(os.environ.get('KERNEL_SECRET'), 'LD_PRELOAD' in os.environ, os.environ['PATH'] == '/x')"
+    said = []
+    for kernel_id in made:
+        channels = await jupyter.connect(kernel_id)
+        said.append(texts(await channels.run(ask)).strip())
+        gateway.ask("DELETE", f"/api/kernels/{kernel_id}")
+    assert said == [*(f"tenant{number} False False" for number in range(4)), *["None False False"] * 2]
+
+
+async def test_limits_hold_whoever_races() -> None:
+    """Fact 7: of six kernels asked for at once a key that may have two gets two; sessions count with them; 429 says so.
+
+    Fact 2: and what is started comes from the pool, whose kernels were started before. Idle kernels are ended.
+    """
+    with serving("--sessions-per-key", "2", "--session-idle-s", "1") as gateway:
+        jupyter = Jupyter(gateway)
+        with ThreadPoolExecutor(6) as threads:
+            replies = list(threads.map(lambda _: gateway.ask("POST", "/api/kernels", {}), range(6)))
+        assert sorted(reply.status for reply in replies) == [201, 201, 429, 429, 429, 429]
+        assert len(gateway.ask("GET", "/api/kernels").body) == 2
+        assert gateway.ask("POST", "/code-interpreter/sessions", {"language": "python"}).status == 429
+        (first, second) = [reply.body["id"] for reply in replies if reply.status == 201]
+        channels = await jupyter.connect(first)
+        idle = await jupyter.connect(second)
+        await channels.send(execute("import time; time.sleep(3); print('still here')"))
+        with pytest.raises(EOFError, match="1001 the kernel was idle"):
+            while True:
+                await idle.next()
+        assert gateway.ask("GET", f"/api/kernels/{second}").status == 404
+        await channels.until(lambda message: message["msg_type"] == "stream")
+        with pytest.raises(EOFError, match="1001 the kernel was idle"):
+            while True:
+                await channels.next()
+        assert gateway.ask("GET", "/api/kernels").body == []
+        assert jupyter.start({})
+        await jupyter.close()
+
+
+async def test_no_first_request_is_lost(jupyter: Jupyter) -> None:
+    """Fact 9: a fresh connection of a fresh kernel is answered at once."""
+    for _ in range(10):
+        async with jupyter.kernel() as kernel_id:
+            channels = await jupyter.connect(kernel_id)
+            msg_id = await channels.send(request("kernel_info_request", {}))
+            (*_, reply) = await channels.until(lambda message, msg_id=msg_id: is_reply(message, msg_id))  # type: ignore[misc]  # bound now
+            assert reply["content"]["language_info"]["name"] == "python"
+
+
+async def _wait_idle(jupyter: Jupyter, kernel_id: str) -> None:
+    """Return once what runs in the kernel has ended."""
+    for _ in range(400):
+        if jupyter.model(kernel_id)["execution_state"] == "idle":
+            return
+        await asyncio.sleep(0.05)  # another process: there is nothing to wait on
+    raise AssertionError("the kernel stays busy")

@@ -1,0 +1,39 @@
+"""Clients that nobody here wrote, run against the gateway of the whole session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.contract import clients_env
+from tests.live import Gateway
+
+RunClient = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def clients() -> None:
+    """The environment of the clients is there."""
+    if not clients_env.PYTHON.exists():
+        pytest.skip("no .venv-clients: 'make install-clients' makes it")
+
+
+@pytest.fixture
+def run_client(clients: None, gateway: Gateway) -> RunClient:
+    """A function: `run_client("nbclient_run", *arguments)` answers with what `clients/nbclient_run.py` said as JSON.
+
+    The script finds the gateway in GATEWAY_URL (without a slash at the end), GATEWAY_TOKEN, GATEWAY_HOST and GATEWAY_PORT.
+    """
+    where = {
+        "GATEWAY_URL": gateway.url,
+        "GATEWAY_TOKEN": gateway.token,
+        "GATEWAY_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(gateway.port),
+    }
+
+    def run(name: str, *arguments: str, timeout_s: float = clients_env.TIMEOUT_S) -> Any:
+        return clients_env.run_script(name, *arguments, env=where, timeout_s=timeout_s)
+
+    return run

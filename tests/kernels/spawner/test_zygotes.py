@@ -1,0 +1,96 @@
+"""A real zygote, spoken to as its spawner would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.kernel.spawner import APP_DIR
+from kernels import contract
+from kernels.contract import CHANNELS, Fork, Forked, Level, Reap, Reaped, Warm
+from kernels.sandbox import root
+from kernels.spawner.zygotes import zygote_environment
+from tests.kernels.python.harness import PYTHON
+
+pytestmark = pytest.mark.process
+PATIENCE_S = 60.0
+FORKS = 10_000 if os.environ.get("OMEGA_SOAK_ROUNDS") else 600
+"""Ten thousand in the long soak: five lives of a zygote."""
+GROWTH_BYTES = 5 * 2**20
+
+
+@pytest.fixture
+def zygote() -> Iterator[tuple[int, socket.socket]]:
+    """The pid of a warm zygote, and the channel to it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(PATIENCE_S)
+    spec = root.RootSpec(str(PYTHON), APP_DIR, home=root.describe_python(str(PYTHON)))
+    told = json.dumps({"extra": [], "readable": root.plain_paths(spec)})
+    with ours, theirs:
+        command = root.plain_command(spec, str(theirs.fileno()), told)
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), env=zygote_environment(Level.L1))
+        theirs.close()
+        try:
+            received = contract.receive(ours)
+            assert received is not None and isinstance(received[0], Warm)
+            for fd in received[1]:
+                os.close(fd)
+            yield process.pid, ours
+            ours.close()
+            assert process.wait(PATIENCE_S) == 0, "a zygote ends with its spawner"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def fork(channel: socket.socket, sockets: list[socket.socket]) -> int:
+    """The wait status of a kernel that was forked and never let in."""
+    gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    request = Fork("0123456789ab", "python", "L1", os.getuid(), os.getgid(), "/tmp")
+    with gate, theirs:
+        contract.send(channel, request, (*(one.fileno() for one in sockets), theirs.fileno()))
+    forked = hear(channel)
+    assert isinstance(forked, Forked) and forked.pid > 0, forked
+    contract.send(channel, Reap(forked.pid))
+    reaped = hear(channel)
+    assert isinstance(reaped, Reaped) and reaped.pid == forked.pid
+    return reaped.status
+
+
+def hear(channel: socket.socket) -> contract.Packet:
+    """The zygote's next packet."""
+    received = contract.receive(channel)
+    assert received is not None, "the zygote has ended"
+    return received[0]
+
+
+def test_a_zygote_does_not_grow_with_its_forks(zygote: tuple[int, socket.socket]) -> None:
+    """No memory, descriptor, thread or dead child stays behind, whatever the number of forks."""
+    pid, channel = zygote
+    sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in CHANNELS]
+    for _ in range(20):
+        assert os.waitstatus_to_exitcode(fork(channel, sockets)) == 70
+    before = look(pid)
+    for _ in range(FORKS):
+        fork(channel, sockets)
+    after = look(pid)
+    for one in sockets:
+        one.close()
+    assert after[1:] == before[1:]
+    assert after[0] - before[0] < GROWTH_BYTES * FORKS / 10_000 + 2**17
+
+
+def look(pid: int) -> tuple[int, int, int, str]:
+    """Memory in bytes, descriptors, threads and children of *pid*."""
+    place = Path(f"/proc/{pid}")
+    found = re.search(r"RssAnon:\s+(\d+)", (place / "status").read_text())
+    assert found
+    children = (place / f"task/{pid}/children").read_text()
+    return int(found[1]) * 1024, len(os.listdir(place / "fd")), len(os.listdir(place / "task")), children
