@@ -28,7 +28,7 @@ from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
 from gateway.service.files import Files
 from gateway.service.gate import Gate, GatedInstalls, GatedRuns
-from gateway.service.health import Health
+from gateway.service.health import NODE, Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
 from gateway.service.install import Installer
@@ -58,7 +58,7 @@ from gateway.web.routes import make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from gateway.web.wire import Timeouts
-from kernels.contract import MIB, Level
+from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
@@ -67,6 +67,7 @@ SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
+Languages = tuple[Language, ...]
 _log = structlog.get_logger("omega")
 
 
@@ -109,11 +110,12 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
     keys = await _open_keys(settings, stack)
-    pool = _make_pool(settings, launcher, metrics, stack)
-    seats = _make_seats(settings)
-    sessions = _make_sessions(settings, pool, seats, gate, metrics)
+    languages = _languages(ready)
+    pool = _make_pool(settings, languages, launcher, metrics, stack)
+    seats = _make_seats(settings, languages)
+    sessions = _make_sessions(settings, languages, pool, seats, gate, metrics)
     allowed = _allow_kernelspecs(settings, stack)
-    jupyter = _make_jupyter(settings, pool, seats, gate, allowed)
+    jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
@@ -126,7 +128,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
         health=Health(source, [spec.name for spec in allowed.specs()]),
-        gallery=Gallery({"python"}),
+        gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,
         files=_make_files(settings, launcher, sessions),
@@ -145,7 +147,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
     port = int(sockets[0].getsockname()[1])
-    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token))
+    banner.show(Serving(settings.host, port, ready.level, ready.python_version, token, ready.packages.get(NODE)))
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
     return await _drain(server, gate, settings.drain_s)
@@ -193,20 +195,20 @@ def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -
 
 
 def _make_pool(
-    settings: Settings, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings, languages: Languages, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
 ) -> KernelPool[KernelClient]:
     """The pool, not filled yet; who opens it closes it, before the messaging context goes."""
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
-    pool = KernelPool(starter, _pool_settings(settings), KernelWatch(metrics))
+    pool = KernelPool(starter, _pool_settings(settings, languages), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
 
 
-def _make_seats(settings: Settings) -> Seats:
+def _make_seats(settings: Settings, languages: Languages) -> Seats:
     """How many kernels may be kept; at least one is always left to runs without a session."""
-    pooled = _pool_settings(settings)
+    pooled = _pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
     return Seats(settings.sessions_per_key, room)
 
@@ -222,21 +224,30 @@ def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpec
 
 
 def _make_jupyter(
-    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, allowed: AllowedSpecs
+    settings: Settings,
+    languages: Languages,
+    pool: KernelPool[KernelClient],
+    seats: Seats,
+    gate: Gate,
+    allowed: AllowedSpecs,
 ) -> JupyterKernels:
     """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
-    source = PoolSource(pool, tuple(_pool_settings(settings).minimum))
+    source = PoolSource(pool, languages)
     kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
     return JupyterKernels([source, allowed], seats, gate, kept)
 
 
 def _make_sessions(
-    settings: Settings, pool: KernelPool[KernelClient], seats: Seats, gate: Gate, metrics: Metrics
+    settings: Settings,
+    languages: Languages,
+    pool: KernelPool[KernelClient],
+    seats: Seats,
+    gate: Gate,
+    metrics: Metrics,
 ) -> Sessions:
     """The table of sessions, on kernels of *pool*."""
-    pooled = _pool_settings(settings)
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
-    sessions = Sessions(pool, seats, gate, metrics, times, languages=tuple(pooled.minimum))
+    sessions = Sessions(pool, seats, gate, metrics, times, languages=languages)
     metrics.watch_sessions(sessions.states)
     return sessions
 
@@ -291,10 +302,16 @@ def _shed_privileges() -> None:
     sysc.capset(0, permitted, inheritable)
 
 
-def _pool_settings(settings: Settings) -> PoolSettings:
+def _languages(ready: Ready) -> Languages:
+    """Those that kernels can be had for, as the spawner told of their environment."""
+    return ("python", "javascript") if NODE in ready.packages else ("python",)
+
+
+def _pool_settings(settings: Settings, languages: Languages) -> PoolSettings:
+    minimum: dict[Language, int] = {"python": settings.pool_min, "javascript": settings.pool_min_javascript}
     limits = Limits(kernels=settings.max_kernels, memory_bytes=settings.pool_memory_mb * MIB)
     return PoolSettings(
-        minimum={"python": settings.pool_min},
+        minimum={language: minimum[language] for language in languages},
         maximum_idle=settings.pool_max,
         policy=settings.policy(),
         limits=limits,

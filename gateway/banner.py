@@ -20,6 +20,7 @@ class Serving:
     level: str
     python_version: str
     token: StoredToken | None
+    node_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _lines(serving: Serving) -> list[str]:
     url = url_of(serving.host, serving.port)
     return [
         f"Omega Gateway is ready at {url}",
-        f"  kernels    Python {serving.python_version}, isolation level {serving.level} (see `omega doctor`)",
+        f"  kernels    {_kernels_line(serving)}, isolation level {serving.level} (see `omega doctor`)",
         f"  token      {_token_line(serving.token)}",
         "",
         f"  curl {url}/code-interpreter/python -H 'Content-Type: application/json' \\",
@@ -61,6 +62,11 @@ def _lines(serving: Serving) -> list[str]:
         f"    -d {shlex.quote(EXAMPLE)}",
         "",
     ]
+
+
+def _kernels_line(serving: Serving) -> str:
+    python, node = f"Python {serving.python_version}", serving.node_version
+    return f"{python} and Node.js {node}" if node else f"{python} (no Node.js, so no JavaScript)"
 
 
 def _token_line(token: StoredToken | None) -> str:

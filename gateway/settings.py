@@ -138,7 +138,8 @@ class Settings(BaseModel):
     )
 
     pool_min: Whole = _number(2, 0, 256, "unused Python kernels kept ready at least")
-    pool_max: Whole = _number(8, 0, 256, "unused Python kernels kept ready at most, when demand is high")
+    pool_max: Whole = _number(8, 0, 256, "unused kernels of a language kept ready at most, when demand is high")
+    pool_min_javascript: Whole = _number(1, 0, 256, "unused JavaScript kernels kept ready at least")
     max_kernels: Whole = _number(32, 1, 10_000, "kernels alive at most, busy and unused ones together")
     pool_memory_mb: Whole = Field(
         default_factory=_half_of_memory_mb,
@@ -237,6 +238,7 @@ class Settings(BaseModel):
                 "memory_mb",
             ),
             _at_most(self, "pool_min", "pool_max"),
+            _at_most(self, "pool_min_javascript", "pool_max"),
             _at_most(self, "pool_max", "max_kernels"),
             _at_most(self, "memory_mb", "pool_memory_mb"),
             _at_most(self, "max_sessions", "max_kernels"),

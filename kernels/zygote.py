@@ -23,6 +23,7 @@ from kernels.contract import (
     Fork,
     Forked,
     Go,
+    Language,
     Level,
     Reap,
     Reaped,
@@ -70,7 +71,7 @@ def _preload() -> dict[str, str]:
     """Import everything and answer with the versions; ends the process, saying what is missing, when a package is."""
     try:
         preload = importlib.import_module("kernels.python.preload")
-        packages: dict[str, str] = preload.preload()
+        packages: dict[str, str] = preload.preload(_prepare_javascript)
     except ModuleNotFoundError as error:
         sys.stderr.write(
             f"the kernels' environment has no {error.name}: install what requirements/kernels.txt lists there\n"
@@ -78,6 +79,13 @@ def _preload() -> dict[str, str]:
         sys.stderr.flush()
         os._exit(PACKAGE_MISSING)
     return packages
+
+
+def _prepare_javascript() -> dict[str, str]:
+    """Have a JavaScript kernel at rest as well, and everything imported that it needs, where there is a Node."""
+    importlib.import_module("kernels.node.child")
+    versions: dict[str, str] = importlib.import_module("kernels.node.parts").prepare()
+    return versions
 
 
 def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: tuple[str, ...]) -> None:
@@ -138,7 +146,7 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -
         gid=fork.gid,
         keep_fds=keep_fds,
         work_dir=fork.work_dir,
-        data_baseline_bytes=_data_bytes(),
+        data_baseline_bytes=_data_bytes(fork.language),
         own_uid=fork.uid != os.geteuid(),
         readable=readable or ("/",),
         is_grouped=fork.is_grouped,
@@ -155,7 +163,14 @@ def _run_kernel(fork: Fork, go: Go, channels: dict[str, int]) -> None:
     """Run the kernel of the language asked for until it is told to end."""
     child = importlib.import_module(f"kernels.{'python' if fork.language == 'python' else 'node'}.child")
     child.main(
-        child.ChildStart(kernel_id=fork.kernel_id, key=go.key, fds=channels, env=dict(go.env), work_dir=fork.work_dir)
+        child.ChildStart(
+            kernel_id=fork.kernel_id,
+            key=go.key,
+            fds=channels,
+            env=dict(go.env),
+            work_dir=fork.work_dir,
+            memory_bytes=fork.policy.memory_bytes,
+        )
     )
 
 
@@ -172,10 +187,11 @@ def _reap(pid: int) -> int:
         return -1
 
 
-def _data_bytes() -> int:
-    """What the zygote's own data already counts against RLIMIT_DATA."""
+def _data_bytes(language: Language) -> int:
+    """What already counts against RLIMIT_DATA before any code runs: the zygote's own data, or what Node sets aside."""
     with open("/proc/self/statm", "rb", buffering=0) as statm:
-        return int(statm.read().split()[5]) * resource.getpagesize()
+        own = int(statm.read().split()[5]) * resource.getpagesize()
+    return own if language == "python" else max(own, importlib.import_module("kernels.node.parts").data_bytes())
 
 
 def _assert_single_threaded() -> None:

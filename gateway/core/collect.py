@@ -45,6 +45,11 @@ class Collector:
         """Reply and idle have come: nothing of this run can follow."""
         return self._reply is not None and self._has_idle
 
+    @property
+    def ends_kernel(self) -> bool:
+        """The kernel has said that this run was its last."""
+        return self._reply is not None and self._reply.report.is_last
+
     def feed(self, message: Message) -> list[Event]:
         """What *message* adds to the run; nothing when it is another's, or the run is over."""
         if message.parent_id != self.msg_id or self.is_over:

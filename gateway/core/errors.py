@@ -114,7 +114,7 @@ class TooManyRequests(GatewayError):
 
 
 class NotImplementedYet(GatewayError):
-    """Promised, but not part of this version."""
+    """Part of the API, but not of this installation: something it needs is missing."""
 
     code = "not_implemented"
     status = 501

@@ -23,6 +23,7 @@ from gateway.core.model import (
 
 MIB = 1024 * 1024
 EXIT_FAILED = 1
+TOO_MUCH_OUTPUT = "Output size limit exceeded"
 EXIT_TIMED_OUT = 124
 EXIT_SIGNAL = 128
 """As shells do: 128 and the number of the signal."""
@@ -135,6 +136,7 @@ class Fold:
             execution_count=self._report.execution_count,
             files=self._report.files,
             are_files_cut=self._report.are_files_cut,
+            return_value=self._report.return_value if verdict.error is None else None,
         )
 
     def _judge(self, ending: Ending) -> _Verdict:
@@ -147,7 +149,7 @@ class Fold:
                 error = Raised("TimeoutError", "Execution timeout exceeded", where)
                 return _Verdict(error, EXIT_TIMED_OUT, Limit.TIMEOUT)
             case Overflowed():
-                error = Raised("ExecutionError", "Output size limit exceeded", "")
+                error = Raised("ExecutionError", TOO_MUCH_OUTPUT, "")
                 return _Verdict(error, EXIT_FAILED, Limit.OUTPUT)
             case Died(death, memory_bytes):
                 return _judge_death(death, memory_bytes)
@@ -184,7 +186,14 @@ def _judge_status(status: str | None, raised: Raised | None, exit_code: int | No
     if raised.type == "SystemExit":
         code = exit_code_of(raised.message) if exit_code is None else exit_code
         return _Verdict(raised if code else None, code)
-    return _Verdict(raised, EXIT_FAILED, Limit.MEMORY if raised.type == "MemoryError" else None)
+    return _Verdict(raised, EXIT_FAILED, _limit_of(raised))
+
+
+def _limit_of(raised: Raised) -> Limit | None:
+    """The limit that a kernel itself found exceeded."""
+    if raised.type == "MemoryError":
+        return Limit.MEMORY
+    return Limit.OUTPUT if (raised.type, raised.message) == ("ExecutionError", TOO_MUCH_OUTPUT) else None
 
 
 def exit_code_of(message: str) -> int:

@@ -79,7 +79,10 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked."""
+    """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked.
+
+    *return_value* is the value of a JavaScript run. *is_last* says that the kernel is at its end and takes no other run.
+    """
 
     variables: Mapping[str, Json] = field(default_factory=dict)
     cpu_s: float = 0.0
@@ -88,6 +91,8 @@ class Report:
     exit_code: int | None = None
     files: tuple[FileChange, ...] = ()
     are_files_cut: bool = False
+    return_value: Json = None
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +151,4 @@ class Result:
     files: tuple[FileChange, ...] = ()
     are_files_cut: bool = False
     """Whether there may be more changed files than *files*."""
+    return_value: Json = None

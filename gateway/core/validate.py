@@ -26,6 +26,7 @@ MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
 MAX_FILES = 200
 MAX_HEX_CHARS = 8000
+MAX_VALUE_BYTES = 64 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 MAX_EXIT_CODE = 255
 
@@ -270,6 +271,7 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Repo
     usage = said.get("usage")
     used = usage if isinstance(usage, dict) else {}
     variables, is_cut = _clean_variables(said.get("variables"))
+    value, is_value_cut = _clean_value(said.get("return_value"))
     report = Report(
         variables,
         _count(used.get("cpu_s")),
@@ -277,8 +279,18 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Repo
         int(_count(content.get("execution_count"))),
         _exit_code(said.get("exit_code")),
         *_clean_files(said.get("files")),
+        value,
+        said.get("is_last") is True,
     )
-    return report, is_cut or said.get("truncated") is True
+    return report, is_cut or is_value_cut or said.get("truncated") is True
+
+
+def _clean_value(value: object) -> tuple[Json, bool]:
+    """*value* as strict JSON can carry it; and whether it had to be left out."""
+    try:
+        return clean(value, Budget(MAX_VALUE_BYTES)), False
+    except TooMuch:
+        return None, True
 
 
 def _clean_files(value: object) -> tuple[tuple[FileChange, ...], bool]:

@@ -227,6 +227,8 @@ class KernelClient:
             deadline.cancel()
         match cause:
             case Cause.OVER:
+                if run.ends_kernel:
+                    return Completed(await self.kill(), self._memory_bytes)
                 return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._stop(run) else await self.kill())

@@ -47,6 +47,11 @@ class Run:
         """The kernel has said all there is."""
         return self._collector.is_over
 
+    @property
+    def ends_kernel(self) -> bool:
+        """The kernel has said that it takes no other run."""
+        return self._collector.ends_kernel
+
     def note(self, cause: Cause) -> None:
         """Add a reason why the run may be at an end."""
         self._causes.put_nowait(cause)

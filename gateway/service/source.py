@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
-from kernels.contract import Ready
+from kernels.contract import Language, Ready
 
 FAILURES = 3
 """After so many failed starts in a row, with no kernel left, there are none to be had."""
@@ -27,6 +27,8 @@ class Snapshot(Protocol):
     """The gauges of one pool; see pool.shelf.PoolSnapshot."""
 
     @property
+    def language(self) -> str: ...
+    @property
     def idle(self) -> int: ...
     @property
     def failures(self) -> int: ...
@@ -42,10 +44,15 @@ class KernelSource:
 
     @property
     def ready(self) -> Ready:
-        """What the spawner said of itself. Raises Unavailable when kernels can't be had, whatever it said."""
-        if any(pool.failures >= FAILURES and not pool.idle for pool in self._snapshot()):
+        """What the spawner said of itself. Raises Unavailable when Python's kernels can't be had, whatever it said."""
+        if not self.starts("python"):
             raise Unavailable("kernels do not start")
         return self._launcher.ready
+
+    def starts(self, language: Language) -> bool:
+        """Whether kernels of *language* start, as far as the pool has met."""
+        pools = (pool for pool in self._snapshot() if pool.language == language)
+        return not any(pool.failures >= FAILURES and not pool.idle for pool in pools)
 
     def versions(self) -> Mapping[str, str]:
         """The distributions kernels have and their versions. Raises Unavailable."""

@@ -86,6 +86,8 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
         "files": [_file(change) for change in result.files],
         "filesTruncated": result.are_files_cut,
     }
+    if task == "javascript":
+        answer["returnValue"] = result.return_value
     if task == "chart":
         answer["chart"] = charts[0] if charts else None
     return answer

@@ -178,6 +178,9 @@ ANSWERS: dict[str, Json] = {
     "Chart": CHART,
     "Failure": _object("success error", success={"const": False}, error={"$ref": "#/components/schemas/Error"}),
     "Run": _object(" ".join(RUN_FIELDS), **RUN_FIELDS),
+    "JavascriptRun": _object(
+        " ".join([*RUN_FIELDS, "returnValue"]), **RUN_FIELDS, returnValue={"description": "what the code returned, as JSON"}
+    ),
     "ChartRun": _object(
         " ".join([*RUN_FIELDS, "chart"]),
         **RUN_FIELDS,
@@ -198,7 +201,13 @@ ANSWERS: dict[str, Json] = {
         ),
     ),
     "Health": _object(
-        "status python config isolation", status=TEXT, python=ANY, config=ANY, isolation=TEXT, notSandboxed=_list(TEXT)
+        "status python javascript config isolation",
+        status=TEXT,
+        python=ANY,
+        javascript=ANY,
+        config=ANY,
+        isolation=TEXT,
+        notSandboxed=_list(TEXT),
     ),
     "Session": SESSION,
     "SessionRun": _object(

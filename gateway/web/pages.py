@@ -35,6 +35,7 @@ class HealthCheck(Endpoint):
         body: Answer = {
             "status": "healthy" if report.available else "unhealthy",
             "python": {"available": report.available, "version": report.python_version},
+            "javascript": {"available": report.has_javascript, "version": report.javascript_version},
             "config": {
                 "pythonTimeout": round(settings.python.default_s * 1000),
                 "javascriptTimeout": round(settings.javascript.default_s * 1000),

@@ -48,7 +48,7 @@ class Route:
 
 ROUTES = (
     Route(f"{BASE}/python", runs.PythonRuns, "Run", wire.PythonBody),
-    Route(f"{BASE}/javascript", runs.JavascriptRuns, "Run", wire.JavascriptBody),
+    Route(f"{BASE}/javascript", runs.JavascriptRuns, "JavascriptRun", wire.JavascriptBody),
     Route(f"{BASE}/chart", runs.ChartRuns, "ChartRun", wire.ChartBody),
     Route(f"{BASE}/analyze", runs.Analyses, "Run", wire.AnalyzeBody),
     Route(f"{BASE}/math", runs.MathRuns, "Run", wire.MathBody),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import NotImplementedYet
 from gateway.service.live_runs import Plan
 from gateway.service.runner import Allowance, RunRequest
 from gateway.web import sse, wire
@@ -84,11 +83,10 @@ class MathRuns(RunEndpoint):
 
 
 class JavascriptRuns(RunEndpoint):
-    """Runs JavaScript; not part of this version."""
+    """Runs JavaScript in a fresh kernel: the body of an async function, whose result is ``returnValue``."""
 
     async def on_post(self) -> Answer:
-        wire.parse_javascript(self.body, self.services.settings.javascript)
-        raise NotImplementedYet("JavaScript is not available in this version; Python is.")
+        return await self._run(wire.parse_javascript(self.body, self._javascript))
 
 
 class Installs(Endpoint):

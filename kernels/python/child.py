@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,8 +19,9 @@ from zmq.eventloop.zmqstream import ZMQStream
 
 from kernels.contract import CHANNELS
 from kernels.python import identity
-from kernels.python.parts import Parts, take
-from kernels.python.publisher import Attendant
+from kernels.python.parts import take
+from kernels.python.publisher import Attendant, Publisher
+from kernels.python.streams import Record
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 LINGER_MS = 1000
@@ -38,14 +40,30 @@ class ChildStart:
     fds: dict[str, int]
     env: dict[str, str]
     work_dir: str
+    memory_bytes: int = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What connects a kernel with the world: its sockets, the loop of the main thread, and the thread beside it."""
+
+    context: Any
+    sockets: dict[str, Any]
+    loop: IOLoop
+    attendant: Attendant
 
 
 def main(start: ChildStart) -> NoReturn:
-    """Be the kernel that *start* describes; ends the process."""
+    """Be the Python kernel that *start* describes; ends the process."""
+    become(start, _serve)
+
+
+def become(start: ChildStart, serve: Callable[[ChildStart], None]) -> NoReturn:
+    """Set up this process for the kernel *start*, and *serve* until that is over; ends the process."""
     status = 70
     try:
         _set_up_process(start)
-        _serve(start)
+        serve(start)
         status = 0
     except Exception:  # noqa: BLE001  # the entry point of the process: say why and end it
         traceback.print_exc(file=sys.__stderr__)
@@ -68,22 +86,46 @@ def _set_up_process(start: ChildStart) -> None:
 def _serve(start: ChildStart) -> None:
     parts = take()
     kernel: Any = parts.kernel
+    wires = open_wires(start)
+    identity.rename(parts, start.kernel_id, start.key)
+    connect(kernel, parts.publisher, wires)
+    kernel.work_dir, kernel.temporary_dir = start.work_dir, start.env.get("TMPDIR", "")
+    shell = kernel.shell
+    sys.modules["__main__"] = shell.user_module
+    shell.history_manager.dir_hist = [os.getcwd()]
+    shell.user_ns["_dh"][:] = [os.getcwd()]
+    kernel.interrupts.install()
+    kernel.start()
+    capture_output(parts.record, kernel, wires.attendant)  # last: until here, what goes wrong is told on the real stderr
+    run(parts.publisher, wires)
+    stop(parts.record, wires.context)
+
+
+def open_wires(start: ChildStart) -> Wires:
+    """The sockets on the descriptors of *start*, and what serves them; nothing runs yet."""
     context = zmq.Context(io_threads=1)
     loop = IOLoop(make_current=True)
     sockets = {channel: _socket(context, channel, start.fds[channel]) for channel in CHANNELS}
-    attendant = Attendant()
-    identity.rename(parts, start.kernel_id, start.key)
-    parts.publisher.open(sockets["iopub"])
-    _attach_kernel(kernel, sockets, attendant, loop)
-    kernel.work_dir, kernel.temporary_dir = start.work_dir, start.env.get("TMPDIR", "")
-    attendant.loop.add_reader(sockets["iopub"].getsockopt(zmq.FD), parts.publisher.greet)
-    kernel.interrupts.install()
-    kernel.start()
-    _attach_output(parts, attendant)  # last: until here, what goes wrong is told on the real stderr
-    attendant.start()
-    parts.publisher.greet()
-    loop.start()
-    _stop(parts, context)
+    return Wires(context, sockets, loop, Attendant())
+
+
+def connect(kernel: Any, publisher: Publisher, wires: Wires) -> None:
+    """Let *kernel* use *wires*."""
+    iopub = wires.sockets["iopub"]
+    publisher.open(iopub)
+    kernel.stdin_socket = wires.sockets["stdin"]
+    kernel.control_thread = wires.attendant
+    kernel.shell_channel_thread.parent_thread = threading.main_thread()
+    kernel.shell_stream = ZMQStream(wires.sockets["shell"], wires.loop)
+    kernel.control_stream = ZMQStream(wires.sockets["control"], wires.attendant.io_loop)
+    wires.attendant.loop.add_reader(iopub.getsockopt(zmq.FD), publisher.greet)
+
+
+def run(publisher: Publisher, wires: Wires) -> None:
+    """Serve until the kernel is told to end."""
+    wires.attendant.start()
+    publisher.greet()
+    wires.loop.start()
 
 
 def _socket(context: Any, channel: str, descriptor: int) -> Any:
@@ -100,8 +142,9 @@ def _socket(context: Any, channel: str, descriptor: int) -> Any:
     return socket
 
 
-def _attach_output(parts: Parts, attendant: Attendant) -> None:
-    record, loop = parts.record, attendant.loop
+def capture_output(record: Record, kernel: Any, attendant: Attendant) -> None:
+    """From now on descriptors 1 and 2 and the two streams of *kernel* end in *record*."""
+    loop = attendant.loop
 
     def again() -> None:
         if not record.flush_if_possible():
@@ -115,22 +158,11 @@ def _attach_output(parts: Parts, attendant: Attendant) -> None:
 
     for reader in record.capture(wake):
         loop.add_reader(reader, record.drain)
-    sys.stdout, sys.stderr = parts.kernel.streams
+    sys.stdout, sys.stderr = kernel.streams
 
 
-def _attach_kernel(kernel: Any, sockets: dict[str, Any], attendant: Attendant, loop: IOLoop) -> None:
-    shell = kernel.shell
-    kernel.stdin_socket = sockets["stdin"]
-    kernel.control_thread = attendant
-    kernel.shell_channel_thread.parent_thread = threading.main_thread()
-    kernel.shell_stream = ZMQStream(sockets["shell"], loop)
-    kernel.control_stream = ZMQStream(sockets["control"], attendant.io_loop)
-    sys.modules["__main__"] = shell.user_module
-    shell.history_manager.dir_hist = [os.getcwd()]
-    shell.user_ns["_dh"][:] = [os.getcwd()]
-
-
-def _stop(parts: Parts, context: Any) -> None:
+def stop(record: Record, context: Any) -> None:
+    """Hand on what is left and close the sockets."""
     atexit._run_exitfuncs()
-    parts.record.finish()
+    record.finish()
     context.destroy(linger=LINGER_MS)

@@ -53,8 +53,12 @@ def reseed() -> None:
 
 def rename(parts: Parts, kernel_id: str, key: str) -> None:
     """Make the kernel at rest the one called *kernel_id*, whose messages are signed with *key*."""
-    session, kernel = parts.session, parts.kernel
+    sign(parts.session, parts.kernel, kernel_id, key)
+    parts.kernel.shell.displayhook.topic = parts.kernel._topic("execute_result")
+
+
+def sign(session: Any, kernel: Any, kernel_id: str, key: str) -> None:
+    """Give *kernel* its name, and *session* an identity and a *key* of its own."""
     session.pid, session.session, session.key = os.getpid(), uuid.uuid4().hex, key.encode("ascii")
     session.message_count = 0
     kernel.ident = kernel_id
-    kernel.shell.displayhook.topic = kernel._topic("execute_result")

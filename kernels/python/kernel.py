@@ -20,27 +20,18 @@ from kernels.python.drawing import MIME, Picture
 from kernels.python.interrupts import Interrupts
 from kernels.python.past import Past
 from kernels.python.publisher import Publisher
+from kernels.python.served import NoShellThread, Served
 from kernels.python.shell import Compiler, Shell
 from kernels.python.streams import Record, Stream
 from kernels.python.texts import cuts
 
 
-class NoShellThread:
-    """Stands where ipykernel keeps its shell channel thread: there are no subshells, so no such thread."""
-
-    parent_thread: Any = None
-
-    def __bool__(self) -> bool:
-        return False
-
-
-class Kernel(IPythonKernel):
+class Kernel(Served, IPythonKernel):
     """One kernel. Made in the zygote without sockets or threads; the child attaches both."""
 
     shell_class = Type(Shell)
     compiler_class = Type(Compiler)
     _execute_sleep = 0
-    _supports_kernel_subshells = False
     work_dir, temporary_dir = "", ""
     """Set once in the child: what files of a session are looked for in, and what is left out there."""
 
@@ -49,25 +40,9 @@ class Kernel(IPythonKernel):
         self.record = record
         self.interrupts = interrupts
         self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
-        self._omega: dict[str, Any] | None = None
+        self._omega = None
         figures.gallery.publish = self._publish_picture
         refusals.install(self.shell)
-
-    def _publish_status(self, status: str, *args: Any, **kwargs: Any) -> None:
-        # "starting" would come before or after iopub_welcome as chance has it; so the welcome is always the first.
-        if status != "starting":
-            super()._publish_status(status, *args, **kwargs)
-
-    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Attribute what follows to the request *parent*."""
-        super().set_parent(ident, parent, channel)
-        if channel == "shell":
-            self.record.parent = parent
-
-    async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Run one request, ours or a plain client's."""
-        self._omega = None
-        await super().execute_request(stream, ident, parent)
 
     def pre_handler_hook(self) -> None:
         """A request has come; base would make every moment of its handling interruptible."""
@@ -112,7 +87,7 @@ class Kernel(IPythonKernel):
                 reply = await super().do_execute(*args, **kwargs)
         except KeyboardInterrupt as error:  # between the lines of the shell's own code: still a reply
             failure = tracebacks.describe(error)
-            reply = {"status": "error", **_content(failure), "execution_count": self.shell.execution_count - 1}
+            reply = {"status": "error", **failure.content(), "execution_count": self.shell.execution_count - 1}
         self._finish_plain()
         return reply
 
@@ -186,20 +161,13 @@ class Kernel(IPythonKernel):
         reply: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
         failure = outcome.failure
         if failure is not None:
-            content = _content(failure)
+            content = failure.content()
             reply = {**reply, **content, "status": "error"}
             self.record.finish()
             self.send_response(self.iopub_socket, "error", content, ident=self._topic("error"))
         self.record.finish()
         reply["execution_count"] = self.shell.execution_count - 1
         return reply
-
-    def finish_metadata(self, parent: Any, metadata: Any, reply_content: Any) -> Any:
-        """Metadata of the reply."""
-        metadata = super().finish_metadata(parent, metadata, reply_content)
-        if self._omega is not None:
-            metadata["omega"] = self._omega
-        return metadata
 
     def do_history(
         self,
@@ -226,17 +194,8 @@ class Kernel(IPythonKernel):
                 entries = []
         return {"status": "ok", "history": entries}
 
-    def publish(self, message: str, content: dict[str, Any]) -> None:
-        """Send one rich message after all text written before it."""
-        self.record.flush()
-        self.send_response(self.iopub_socket, message, content, ident=self._topic(message))
-
     def _publish_picture(self, picture: Picture) -> None:
         is_text = picture.mime == MIME["svg"]
         body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
         data = {picture.mime: body, "text/plain": picture.text}
         self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})
-
-
-def _content(failure: tracebacks.Failure) -> dict[str, Any]:
-    return {"ename": failure.ename, "evalue": failure.evalue, "traceback": [failure.traceback]}

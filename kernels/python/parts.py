@@ -36,11 +36,8 @@ _made: list[Parts] = []
 
 def build() -> Parts:
     """The kernel at rest. Called once, in the zygote."""
-    session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
     interrupts = Interrupts()
-    publisher = Publisher(interrupts)
-    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
-    publisher.welcome = lambda topic: _welcome(session, topic)
+    session, publisher, record = output_parts(interrupts)
     main_module = sys.modules["__main__"]
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # makes ipykernel see that there is no debugger
     try:
@@ -52,6 +49,15 @@ def build() -> Parts:
     parts = Parts(session, publisher, record, kernel)
     _made.append(parts)
     return parts
+
+
+def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, Record]:
+    """What signs, what sends and what collects a kernel's messages, not connected to anything."""
+    session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
+    publisher = Publisher(interrupts)
+    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
+    publisher.welcome = lambda topic: _welcome(session, topic)
+    return session, publisher, record
 
 
 def take() -> Parts:

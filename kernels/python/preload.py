@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from kernels.python import memory, warm
@@ -33,8 +34,11 @@ class PreloadError(RuntimeError):
     """The zygote may not fork: something it must not have is there."""
 
 
-def preload() -> dict[str, str]:
-    """Import, warm and freeze everything; answers with the packages' versions. Call once, before any fork."""
+def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
+    """Import, warm and freeze everything; answers with the packages' versions. Call once, before any fork.
+
+    *prepare* does the same for kernels of another language, after the imports, and answers with more versions.
+    """
     for name in THREADS:
         os.environ[name] = "1"  # read when the libraries load: no thread of theirs may exist when the zygote forks
     os.environ["MPLBACKEND"] = "agg"  # until our own backend is installed
@@ -46,11 +50,12 @@ def preload() -> dict[str, str]:
         _prepare_figures()
         warm.exercise()
         _build()
+        others = prepare()
     # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.
     warnings.filterwarnings("ignore", message=r"This process .* is multi-threaded", category=DeprecationWarning)
     _check()
     memory.settle()
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {**{name: importlib.metadata.version(name) for name in PACKAGES}, **others}
 
 
 def _prepare_figures() -> None:

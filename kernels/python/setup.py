@@ -25,7 +25,17 @@ def apply(shell: Any, inputs: dict[str, Any]) -> None:
         os.environ.update({str(name): str(value) for name, value in env.items()})
         time.tzset()
     if isinstance(cwd, str) and cwd:
-        _enter(shell, _inside(os.getcwd(), cwd))
+        _enter(shell, make(cwd))
+
+
+def make(cwd: str) -> str:
+    """The path of the directory *cwd* below the present one, made when it is missing; raises SetupError."""
+    path = _inside(os.getcwd(), cwd)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"cwd can't be used: {error.strerror}") from None
+    return path
 
 
 def _inside(root: str, cwd: str) -> str:
@@ -37,7 +47,6 @@ def _inside(root: str, cwd: str) -> str:
 
 def _enter(shell: Any, path: str) -> None:
     try:
-        os.makedirs(path, exist_ok=True)
         os.chdir(path)
     except OSError as error:
         raise SetupError(f"cwd can't be used: {error.strerror}") from None

@@ -30,6 +30,10 @@ class Failure:
     evalue: str
     traceback: str
 
+    def content(self) -> dict[str, Any]:
+        """The content of an ``error`` message."""
+        return {"ename": self.ename, "evalue": self.evalue, "traceback": [self.traceback]}
+
 
 def describe(error: BaseException) -> Failure:
     """*error* as a Failure; nothing the exception's own methods do can make this raise."""

@@ -379,6 +379,8 @@ def test_health_says_what_the_guide_shows_and_little_more(caller: Caller) -> Non
     assert told.body["status"] == "healthy"
     assert told.body["python"]["available"] is True
     assert told.body["python"]["version"].startswith("Python 3.")
+    assert told.body["javascript"]["available"] is True
+    assert told.body["javascript"]["version"].startswith("Node.js ")
     assert told.body["config"] == {"pythonTimeout": 30000, "javascriptTimeout": 10000, "maxOutputSize": 1048576}
     assert told.body["isolation"] in ("L1", "L2", "L2+", "L3")
     assert set(told.body) <= {"status", "python", "javascript", "config", "isolation", "version"}
@@ -393,13 +395,6 @@ def test_every_example_of_the_gallery_gives_the_output_it_shows(caller: Caller) 
         assert answer["success"] is True, (example["title"], answer)
         if example.get("output") is not None:
             assert answer["output"] == example["output"], example["title"]
-
-
-def test_javascript_says_that_it_is_not_there_yet(caller: Caller) -> None:
-    """501 with a clear error, not a missing route."""
-    told = caller.post("javascript", {"code": "return 42;"})
-    assert told.status == 501
-    assert "JavaScript" in told.body["error"]["message"]
 
 
 def test_the_png_opens_as_a_picture(caller: Caller) -> None:

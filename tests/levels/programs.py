@@ -128,3 +128,16 @@ table = np.arange(60.0).reshape(20, 3)
 assert RandomForestClassifier(3, n_jobs=2, random_state=0).fit(table, table[:, 0] > 30).score(table, table[:, 0] > 30) == 1
 print(total, squares, shell, rows, np.linalg.norm([3, 4]))
 """
+JAVASCRIPT_BOMBS = (
+    "const held = []; for (;;) held.push({ a: [1, 2, 3] });",
+    "const held = []; for (;;) held.push(new Uint8Array(16 << 20).fill(1));",
+)
+JAVASCRIPT_ESCAPE = """
+let node;
+const show = { [Symbol.for('nodejs.util.inspect.custom')]: (depth, options, inspect) => {
+  node = inspect.constructor('return process')();
+  return '';
+} };
+console.log(show);
+try { return node.mainModule.require('fs').readFileSync(path, 'utf8'); } catch (error) { return error.code; }
+"""

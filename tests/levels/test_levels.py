@@ -97,6 +97,25 @@ def test_processes_are_bounded(place: Place) -> None:
     assert output(place[1], "print('next')") == "next\n"
 
 
+def test_javascript_runs_within_the_same_bounds(place: Place) -> None:
+    """Values and output; a busy loop ends; memory ends as such, on V8's heap or beside it; the file system is no other."""
+    _name, gateway = place
+
+    def javascript(code: str, timeout_ms: int = 20_000) -> Any:
+        return gateway.ask("POST", "/code-interpreter/javascript", {"code": code, "timeout": timeout_ms}).body
+
+    answer = javascript("console.log([1, 2]); return [typeof process, await 3];")
+    assert (answer.get("output"), answer.get("returnValue")) == ("[ 1, 2 ]\n", ["undefined", 3]), answer
+    assert javascript("for (;;);", 300)["limits"] == ["timeout"]
+    for code in programs.JAVASCRIPT_BOMBS:
+        assert (answer := javascript(code))["limits"] == ["memory"], (code, answer)
+    secret = gateway.state_dir.parent / "canary"
+    secret.write_text("canary")
+    secret.chmod(0o644)
+    code = f"const path = {json.dumps(str(secret))};\n{programs.JAVASCRIPT_ESCAPE}"
+    assert javascript(code)["returnValue"] in ("ENOENT", "EACCES"), javascript(code)
+
+
 def test_nothing_a_run_started_outlives_it(place: Place) -> None:
     """Not even what left its session, its parent and its parent's care."""
     _name, gateway = place

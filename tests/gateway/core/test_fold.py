@@ -94,6 +94,21 @@ def test_python_running_out_of_memory_names_the_limit_and_keeps_the_kernel() -> 
     assert result.error.message == "Unable to allocate 8 TiB"
 
 
+def test_a_run_has_the_value_its_kernel_told_unless_it_failed() -> None:
+    """The value of a run that did not end well is nobody's."""
+    told = Report(return_value=[1, {"a": None}])
+    assert fold([told, Finished("ok")], Completed()).return_value == [1, {"a": None}]
+    assert fold([Raised("E", "", ""), told, Finished("error")], Completed()).return_value is None
+    assert fold([told], TimedOut()).return_value is None
+
+
+def test_a_value_that_is_too_large_is_too_much_output() -> None:
+    """A kernel finds that itself, and names it as the gateway would."""
+    result = fold(raised("ExecutionError", "Output size limit exceeded"), Completed())
+    assert (result.limit, result.success) == (Limit.OUTPUT, False)
+    assert fold(raised("ExecutionError", "something else"), Completed()).limit is None
+
+
 def test_a_traceback_shown_by_a_run_that_went_on_is_output() -> None:
     """The reply decides about success."""
     result = fold([Raised("ValueError", "no", "tb"), Report(), Finished("ok")], Completed())

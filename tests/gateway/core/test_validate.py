@@ -287,6 +287,23 @@ def test_an_exit_code_is_one_byte_or_not_there(said: object, code: int | None) -
     assert reply.report.exit_code == code
 
 
+def test_a_returned_value_is_strict_json_or_left_out() -> None:
+    """What only Python's JSON has is replaced; what is nested without end is left out, and that is said."""
+    reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"return_value": {"a": [1, float("nan"), None]}}})
+    assert (reply.report.return_value, reply.is_cut) == ({"a": [1, None, None]}, False)
+    deep: object = 1
+    for _ in range(100):
+        deep = [deep]
+    reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"return_value": deep}})
+    assert (reply.report.return_value, reply.is_cut) == (None, True)
+
+
+@pytest.mark.parametrize(("said", "is_last"), [(True, True), (False, False), (1, False), (None, False)])
+def test_a_kernel_may_say_that_a_run_was_its_last(said: object, is_last: bool) -> None:
+    """Only in so many words."""
+    assert parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"is_last": said}}).report.is_last is is_last
+
+
 @pytest.mark.parametrize(("said", "is_cut"), [(True, True), (False, False), (1, False), ("yes", False), (None, False)])
 def test_the_kernel_may_say_that_it_cut_something(said: object, is_cut: bool) -> None:
     """A text that ends early is not taken for a whole one."""

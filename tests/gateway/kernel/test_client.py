@@ -341,6 +341,20 @@ async def test_a_run_that_was_over_before_the_kernel_died_stands(connect: Connec
         await client.run(spec())
 
 
+async def test_a_kernel_that_says_it_is_at_its_end_is_ended(connect: Connect) -> None:
+    """Its run stands, the answer says that the state is gone, and nothing else is run there."""
+
+    async def script(request: Request) -> None:
+        request.state("busy")
+        request.reply({"status": "error", "ename": "MemoryError", "evalue": ""}, {"omega": {"is_last": True}})
+        request.state("idle")
+
+    client, _ = await connect(script)
+    result = await client.run(spec("x"))
+    assert (result.limit, result.kernel_replaced) == (Limit.MEMORY, True)
+    assert not client.is_alive
+
+
 async def test_a_kernel_that_dies_idle_is_noticed(connect: Connect) -> None:
     """ended() says how; a run is refused."""
     client, kernel = await connect()

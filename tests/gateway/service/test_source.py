@@ -33,3 +33,11 @@ def test_a_gateway_whose_kernels_do_not_start_is_not_healthy(idle: int, failures
     if not available:
         with pytest.raises(Unavailable):
             _ = source.ready
+
+
+def test_a_language_that_does_not_start_leaves_the_other_alone() -> None:
+    """No Node, or a broken one, is no reason to send callers of Python elsewhere."""
+    pools = [PoolSnapshot("python", True, 2, 0, 0, 0, 0, 2, 0), PoolSnapshot("javascript", True, 0, 0, 0, 0, 0, 1, 3)]
+    source = KernelSource(Launcher(Ready("L3", "3.11.7")), lambda: pools, lambda: None)
+    assert source.ready.level == "L3"
+    assert (source.starts("python"), source.starts("javascript")) == (True, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -48,9 +49,15 @@ async def test_install_answers_as_in_the_guide(gateway: Gateway) -> None:
     }
 
 
-async def test_javascript_is_not_there_yet(gateway: Gateway) -> None:
-    """501; a body that would not be accepted is told first."""
-    assert (await gateway.ask(f"{API}/javascript", {"code": "return 42;"})).code == 501
+async def test_javascript_answers_with_what_the_code_returned(gateway: Gateway) -> None:
+    """``returnValue`` beside the fields of every run, null where there is none; a body not as documented is 400."""
+    usual = gateway.runner.answer
+    gateway.runner.answer = lambda request: replace(usual(request), return_value={"sum": 15})
+    answer = json_of(await gateway.ask(f"{API}/javascript", {"code": "return {sum: 15};"}))
+    assert answer["returnValue"] == {"sum": 15}
+    gateway.runner.answer = usual
+    assert json_of(await gateway.ask(f"{API}/javascript", {"code": "1"}))["returnValue"] is None
+    assert "returnValue" not in json_of(await gateway.ask(f"{API}/python", {"code": "1"}))
     assert (await gateway.ask(f"{API}/javascript", {"code": 42})).code == 400
 
 
@@ -84,6 +91,7 @@ async def test_health_is_for_everyone_and_says_little(gateway: Gateway) -> None:
     assert json_of(response) == {
         "status": "healthy",
         "python": {"available": True, "version": "Python 3.11.0"},
+        "javascript": {"available": True, "version": "Node.js 24.0.0"},
         "config": {"pythonTimeout": 30000, "javascriptTimeout": 10000, "maxOutputSize": 1048576},
         "isolation": "L3",
     }

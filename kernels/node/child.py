@@ -1,0 +1,37 @@
+"""What a forked, confined child does to become one JavaScript kernel."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import NoReturn
+
+from kernels.node.parts import take
+from kernels.node.process import NodeProcess
+from kernels.python import child, identity
+from kernels.python.child import ChildStart
+
+__all__ = ["ChildStart", "main"]
+
+
+def main(start: ChildStart) -> NoReturn:
+    """Be the JavaScript kernel that *start* describes; ends the process."""
+    child.become(start, _serve)
+
+
+def _serve(start: ChildStart) -> None:
+    parts = take()
+    kernel = parts.kernel
+    wires = child.open_wires(start)
+    identity.sign(parts.session, kernel, start.kernel_id, start.key)
+    child.connect(kernel, parts.publisher, wires)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    kernel.start()
+    child.capture_output(parts.record, kernel, wires.attendant)
+    # Options from the caller's environment could keep Node from starting as it must.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NODE_")}
+    process = NodeProcess.start(kernel.node.path, start.memory_bytes, environment)
+    kernel.attach(process, wires.loop.asyncio_loop)  # type: ignore[attr-defined]  # tornado's loops all have it
+    child.run(parts.publisher, wires)
+    process.kill()
+    child.stop(parts.record, wires.context)

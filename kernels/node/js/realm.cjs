@@ -1,0 +1,131 @@
+'use strict';
+// The realm the caller's code lives in: the language, console and display; no module, no timer, nothing of Node.
+// The realm is no wall (the sandbox around this process is): it keeps what the code does to Object, Array, JSON or Promise
+// away from what is ours.
+const inspector = require('node:inspector');
+const vm = require('node:vm');
+const { Console } = require('node:console');
+const { types } = require('node:util');
+const { write, writeText } = require('./frames.cjs');
+const { asText, show, toJson } = require('./values.cjs');
+
+const METHODS = ['log', 'info', 'debug', 'error', 'warn', 'trace', 'dir', 'dirxml', 'table', 'assert', 'group', 'groupCollapsed', 'groupEnd', 'count', 'countReset', 'time', 'timeEnd', 'timeLog'];
+const FORMS = { html: 'text/html', svg: 'image/svg+xml', png: 'image/png', jpeg: 'image/jpeg', json: 'application/json', markdown: 'text/markdown', text: 'text/plain' };
+const MIME = /^[a-z0-9][a-z0-9.+-]*\/[a-z0-9][a-z0-9.+-]*$/;
+
+const SETUP = `(function (host) {
+  'use strict';
+  const errors = { __proto__: null, Error, RangeError, TypeError };
+  const call = (name, values) => {
+    try {
+      host.call(name, values);
+    } catch (error) {
+      let foreign;
+      try {
+        foreign = host.foreign(error);
+      } catch {
+        throw new errors.RangeError('Maximum call stack size exceeded');
+      }
+      throw foreign ? new (errors[foreign.name] || errors.Error)(foreign.message) : error;
+    }
+  };
+  const make = (name, key) => ({ [key](...values) { call(name, values); } })[key];
+  const put = (target, key, value) => Object.defineProperty(target, key, { __proto__: null, value, writable: true, configurable: true });
+  const console = {};
+  for (let at = 0; at < host.methods.length; at++) console[host.methods[at]] = make('console.' + host.methods[at], host.methods[at]);
+  put(console, Symbol.toStringTag, 'console');
+  put(globalThis, 'console', console);
+  const display = make('display', 'display');
+  for (let at = 0; at < host.forms.length; at++) put(display, host.forms[at], make('display.' + host.forms[at], host.forms[at]));
+  put(globalThis, 'display', display);
+  return globalThis;
+})`;
+
+function makeConsole() {
+  const stream = (type) => ({ write: (text) => writeText(type, text), on() {}, once() {}, removeListener() {}, listenerCount: () => 0 });
+  return new Console({ stdout: stream('o'), stderr: stream('e'), colorMode: false });
+}
+
+// What display(value) shows: a MIME bundle as it is, anything else as text and, where it fits, JSON.
+function bundleOf(value) {
+  const keys = typeof value === 'object' && value !== null && !types.isProxy(value) ? Object.keys(value) : [];
+  if (keys.length && keys.every((key) => MIME.test(key))) return Object.fromEntries(keys.map((key) => [key, bodyOf(key, value[key])]));
+  return { 'text/plain': show(value) };
+}
+
+function bodyOf(mime, value) {
+  if (/[/+]json$/.test(mime)) return JSON.parse(toJson(value));
+  if (types.isAnyArrayBuffer(value) || types.isUint8Array(value)) return Buffer.from(value).toString('base64');
+  const text = asText(value);
+  return mime === 'image/png' || mime === 'image/jpeg' ? text.replace(/^data:[^,]*,/, '') : text;
+}
+
+class Realm {
+  constructor() {
+    this.console = makeConsole();
+    this.kept = new Set();
+    const target = vm.constants?.DONT_CONTEXTIFY ?? Object.create(null);
+    this.context = vm.createContext(target, { name: 'code', microtaskMode: 'afterEvaluate' });
+    this.nothing = new vm.Script('', { filename: 'omega:drain' });
+    this.global = new vm.Script(SETUP, { filename: 'omega:setup' }).runInContext(this.context)({
+      __proto__: null,
+      methods: METHODS,
+      forms: Object.keys(FORMS),
+      call: (name, values) => this.call(name, values),
+      foreign: (error) => this.foreign(error),
+    });
+    this.ownNames = new Set(Reflect.ownKeys(this.global));
+    this.connect();
+  }
+
+  call(name, values) {
+    const [object, method] = name.split('.');
+    if (object === 'console') this.console[method](...Array.from({ length: values.length }, (_, at) => values[at]));
+    else if (method) write('d', { [FORMS[method]]: bodyOf(FORMS[method], values[0]) });
+    else write('d', bundleOf(values[0]));
+  }
+
+  // {name, message} of an error of our realm, which the caller's code is not to get as it is.
+  foreign(error) {
+    return error instanceof Error ? { name: String(error.name), message: String(error.message) } : null;
+  }
+
+  connect() {
+    this.session = new inspector.Session();
+    this.session.connect();
+    this.session.on('Runtime.executionContextCreated', ({ params }) => {
+      if (params.context.name === 'code') this.contextId = params.context.id;
+    });
+    this.session.post('Runtime.enable');
+    this.session.post('Runtime.disable');
+    // Values of the inspector's world are had through an object of the realm that only we know.
+    this.sink = new vm.Script('({ __proto__: null, value: undefined })').runInContext(this.context);
+    Object.defineProperty(this.global, '__omega', { value: this.sink, configurable: true });
+    this.post('Runtime.evaluate', { expression: '__omega', contextId: this.contextId }, (_, made) => {
+      this.sinkId = made.result.objectId;
+    });
+    delete this.global.__omega;
+  }
+
+  post(method, params, done = () => {}) {
+    this.session.post(method, params, done);
+  }
+
+  // The value that *remote* (a RemoteObject of the inspector) stands for.
+  fetch(remote) {
+    if (remote.objectId === undefined && remote.unserializableValue === undefined) return remote.value;
+    const { objectId, unserializableValue } = remote;
+    const reference = objectId === undefined ? { unserializableValue } : { objectId };
+    this.post('Runtime.callFunctionOn', { objectId: this.sinkId, functionDeclaration: 'function (value) { this.value = value }', arguments: [reference] });
+    const { value } = this.sink;
+    this.sink.value = undefined;
+    return value;
+  }
+
+  // Let everything that waits in the realm's queue of microtasks happen.
+  drain() {
+    this.nothing.runInContext(this.context);
+  }
+}
+
+module.exports = { Realm };

@@ -1,0 +1,184 @@
+'use strict';
+// One run of the caller's code: as the body of an async function, or as a cell of a session, whose declarations stay and whose
+// last value is the result.
+const { promiseHooks } = require('node:v8');
+const vm = require('node:vm');
+const { guard, look } = require('./guard.cjs');
+const errors = require('./errors.cjs');
+const { TooLarge, show, toJson } = require('./values.cjs');
+
+const AsyncFunction = (async () => {}).constructor;
+const JSON_CHARS = 64 * 1024;
+// After so many turns of an event loop without work a promise is waited for in vain. More than one, because compiling
+// WebAssembly takes one for each step.
+const TURNS = 1000;
+
+class Run {
+  constructor(realm, request) {
+    this.realm = realm;
+    this.request = request;
+    this.filename = errors.nameOfCode(request.count);
+    this.isCell = request.mode === 'cell';
+    this.turns = 0;
+    this.promise = null;
+    this.failure = null;
+    this.value = undefined;
+    this.isOver = false;
+  }
+
+  // Run the code up to where it waits for something, or to its end.
+  begin() {
+    this.guarded(() => {
+      if (this.isCell) this.beginCell(this.request.code);
+      else this.beginBody(this.request.code);
+      this.realm.drain();
+      this.check();
+    });
+  }
+
+  // Another turn of the event loop is over.
+  advance() {
+    this.turns += 1;
+    this.guarded(() => {
+      this.realm.drain();
+      this.check();
+    });
+    if (!this.isOver && this.turns >= TURNS) this.fail(errors.NEVER);
+  }
+
+  // A promise was rejected and nobody looked.
+  rejected(reason, promise) {
+    if (promise !== this.promise && !this.failure) this.unhandled ??= { reason };
+  }
+
+  guarded(work) {
+    const ended = guard(() => {
+      try {
+        work();
+      } catch (error) {
+        this.fail(errors.describe(error));
+      }
+    });
+    if (ended === 'interrupted') this.fail(errors.INTERRUPTED);
+  }
+
+  fail(failure) {
+    this.isOver = true;
+    this.failure ??= failure;
+  }
+
+  succeed(value) {
+    this.isOver = true;
+    this.value = value;
+  }
+
+  // -- the body of an async function --
+
+  beginBody(code) {
+    const script = this.compileBody(code);
+    if (script) this.promise = script.runInContext(this.realm.context)();
+  }
+
+  compileBody(code) {
+    try {
+      const script = new vm.Script(`(async function () {\n${code}\n})`, { filename: this.filename, lineOffset: -1 });
+      new AsyncFunction(code); // refuses what only closes our function and opens another
+      return script;
+    } catch (error) {
+      this.fail(this.describeSyntax(error, code));
+      return null;
+    }
+  }
+
+  describeSyntax(error, code) {
+    const place = /^[^\n]*:(\d+)\n[^\n]*\n( *)\^/.exec(String(error.stack));
+    if (!place) return errors.describeSyntax(error.message, code, this.filename, 1, 1);
+    return this.placed(error.message, code, Number(place[1]), place[2].length + 1);
+  }
+
+  // A syntax error at *line* and *column*; one past the code is found in the line we add: there the code ends too early.
+  placed(message, code, line, column) {
+    const lines = code.split('\n');
+    if (line <= lines.length) return errors.describeSyntax(message, code, this.filename, line, column);
+    return errors.describeSyntax('Unexpected end of input', code, this.filename, lines.length, lines.at(-1).length + 1);
+  }
+
+  // -- a cell --
+
+  // V8 runs a cell as an async function of its own kind. Its promise is the first one made, before any code of the cell runs.
+  // We keep what never settles: the inspector must not see it collected.
+  beginCell(code) {
+    const isObject = /^\s*\{/.test(code) && !/;\s*$/.test(code) && isExpression(code);
+    const expression = `${isObject ? `(${code}\n)` : code}\n//# sourceURL=${this.filename}`;
+    let made = null;
+    let problem = null;
+    const forget = promiseHooks.onInit((promise) => {
+      made ??= promise;
+      forget();
+    });
+    this.realm.kept.add(this);
+    const parameters = { expression, contextId: this.realm.contextId, replMode: true, silent: true, objectGroup: 'run' };
+    this.realm.post('Runtime.evaluate', parameters, (error, answer) => {
+      if (!made && answer?.exceptionDetails) problem = answer.exceptionDetails;
+    });
+    forget();
+    this.promise = made;
+    if (problem) this.cannotCompile(problem, code);
+  }
+
+  cannotCompile(details, code) {
+    const thrown = this.realm.fetch(details.exception);
+    const message = String(Reflect.getOwnPropertyDescriptor(thrown, 'message')?.value);
+    if (/^Illegal return/.test(message)) {
+      this.isCell = false;
+      this.beginBody(code);
+    }
+    else this.fail(this.placed(message, code, details.lineNumber + 1, details.columnNumber + 1));
+  }
+
+  // -- the end --
+
+  check() {
+    if (this.isOver) return;
+    if (!this.promise) return;
+    const { state, value } = look(this.promise);
+    if (state === 'pending') return;
+    this.realm.kept.delete(this);
+    if (state === 'rejected') this.fail(errors.describe(value));
+    else this.succeed(this.isCell ? Reflect.getOwnPropertyDescriptor(value, '.repl_result')?.value : value);
+  }
+
+  // What the Python half is told.
+  report() {
+    if (this.unhandled && !this.failure) this.guarded(() => this.fail(errors.describe(this.unhandled.reason)));
+    const answer = {};
+    if (!this.failure) this.guarded(() => this.describeValue(answer));
+    return this.failure ? { failure: this.failure } : answer;
+  }
+
+  describeValue(answer) {
+    let json;
+    try {
+      json = toJson(this.value);
+    } catch (error) {
+      if (!(error instanceof TooLarge)) throw error;
+      this.failure = errors.TOO_LARGE;
+      return;
+    }
+    answer.return_value = JSON.parse(json);
+    if (this.request.mode !== 'cell' || this.value === undefined) return;
+    answer.result = { 'text/plain': show(this.value) };
+    if (this.request.json && json.length <= JSON_CHARS) answer.result['application/json'] = answer.return_value;
+  }
+}
+
+function isExpression(code) {
+  try {
+    new vm.Script(`(async () => (${code}\n))`);
+    return true;
+  } catch (error) {
+    return false;
+  }
+}
+
+module.exports = { Run };

@@ -1,0 +1,297 @@
+"""A Jupyter kernel for JavaScript: ipykernel's base class, with a Node process that runs the code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ipykernel.kernelbase import Kernel as BaseKernel
+
+from kernels.node.binary import Node
+from kernels.node.process import Broken, Frame, NodeProcess
+from kernels.python import setup
+from kernels.python.publisher import Publisher
+from kernels.python.served import NoShellThread, Served
+from kernels.python.streams import Record, Stream
+from kernels.python.tracebacks import Failure
+
+TASKS = ("javascript", "setup", "variables")
+INTERRUPT_AGAIN_S = 0.05
+LAST_WORDS_S = 0.5
+STREAMS = {"o": "stdout", "e": "stderr"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The omega metadata of one request, checked. *is_cell*: declarations stay, and the last value is the result."""
+
+    task: str
+    inputs: dict[str, Any]
+    is_cell: bool
+    wants_variables: bool
+
+
+def parse(omega: Any) -> Request | None:
+    """The Request in a message's metadata, or None for a plain client's message."""
+    if not isinstance(omega, dict) or omega.get("task") not in TASKS:
+        return None
+    given = omega.get("inputs")
+    inputs = given if isinstance(given, dict) else {}
+    return Request(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
+
+
+class Kernel(Served, BaseKernel):
+    """One kernel. Made in the zygote without sockets or a Node process; the child attaches both."""
+
+    implementation = "omega-node"
+    banner = "JavaScript (sandboxed)"
+
+    def __init__(self, node: Node, publisher: Publisher, record: Record, **traits: Any) -> None:
+        super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
+        self.node = node
+        self.record = record
+        self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
+        self.implementation_version = node.version
+        self.language_info = {
+            "name": "javascript",
+            "version": node.version,
+            "mimetype": "text/javascript",
+            "file_extension": ".js",
+            "codemirror_mode": "javascript",
+            "pygments_lexer": "javascript",
+            "nbconvert_exporter": "script",
+        }
+        self._process: NodeProcess | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._is_interrupted = False
+        self._requests = self._runs = 0
+
+    # -- the Node process ---------------------------------------------------------------------------------------------
+
+    def attach(self, process: NodeProcess, loop: asyncio.AbstractEventLoop) -> None:
+        """Run code in *process* from now on; *loop* is the main thread's."""
+        self._process, self._loop = process, loop
+        loop.add_reader(process.fileno(), self._take)
+        loop.add_reader(process.errors.fileno(), self._take_errors)
+        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(self._look))
+        signal.signal(signal.SIGINT, lambda *_: self.interrupt())
+
+    def interrupt(self) -> None:
+        """Stop the running code, from any thread; without any nothing happens."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._answer is not None and self._process is not None and self._loop is not None:
+            self._process.interrupt()
+            # Again until it has worked: the code may not have begun, or wait in a place that cannot be interrupted.
+            self._loop.call_later(INTERRUPT_AGAIN_S, self._interrupt_again, self._answer)
+
+    def _interrupt_again(self, answer: asyncio.Future[dict[str, Any]]) -> None:
+        if self._answer is answer:
+            self._interrupt()
+
+    def _take(self) -> None:
+        assert self._process is not None
+        try:
+            for frame in self._process.frames():
+                self._take_frame(frame)
+        except Broken:
+            self._process.kill()
+            self._end(self._process.ended(wait=True) or 0)
+
+    def _take_frame(self, frame: Frame) -> None:
+        match frame.kind:
+            case "o" | "e":
+                self.record.write(STREAMS[frame.kind], frame.body)  # type: ignore[arg-type]  # the two names
+            case "d":
+                self.publish("display_data", {"data": frame.body, "metadata": {}, "transient": {}})
+            case _:
+                if self._answer is not None and frame.body.get("id") == self._requests and not self._answer.done():
+                    self._answer.set_result(frame.body)
+
+    def _take_errors(self) -> None:
+        assert self._process is not None
+        text = self._process.errors.read()
+        if text:
+            self.record.write("stderr", text)
+
+    def _look(self) -> None:
+        """A child process ended; when it is Node this kernel is at its end."""
+        if self._process is None or self._process.ended() is None:
+            return
+        try:
+            for frame in self._process.frames():  # what it said last
+                self._take_frame(frame)
+        except Broken:
+            pass
+        self._end(self._process.ended() or 0)
+
+    def _end(self, code: int) -> None:
+        """Node ended with *code*: say that memory ran out, or end in the same way, so that it is seen from outside."""
+        process, loop = self._process, self._loop
+        if process is None or loop is None:
+            return
+        loop.remove_reader(process.fileno())
+        self._take_errors()
+        loop.remove_reader(process.errors.fileno())
+        self._process = None
+        if process.is_out_of_heap() and self._answer is not None and not self._answer.done():
+            self._answer.set_result({"failure": {"ename": "MemoryError", "evalue": "", "traceback": ""}, "is_last": True})
+            loop.call_later(LAST_WORDS_S, self._end_like, code)
+        else:
+            self._end_like(code)
+
+    def _end_like(self, code: int) -> NoReturn:
+        self.record.finish()
+        self.record.settle()
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+            os.kill(os.getpid(), -code)
+        os._exit(code & 0xFF)
+
+    async def _ask(self, kind: str, **request: Any) -> dict[str, Any]:
+        """Node's answer to one request. The kernel ends with Node, so there is always one."""
+        self._requests += 1
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            if self._process is None:
+                await self._answer
+            else:
+                self._process.send({"id": self._requests, "kind": kind, **request})
+            return await self._answer
+        except Broken:
+            return await self._answer
+        finally:
+            self._answer = None
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: Any = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: Any = None,
+        cell_id: Any = None,
+    ) -> dict[str, Any]:
+        """Run *code* and answer with the content of the reply."""
+        request = parse((cell_meta or {}).get("omega"))
+        match request:
+            case Request(task="setup"):
+                answer = await self._set_up(request.inputs)
+            case Request(task="variables"):
+                answer = await self._ask("variables")
+            case _:
+                self._runs += not silent
+                answer = await self._run(code, request)
+        self._take_errors_if_alive()
+        if request is not None:
+            self._omega = _metadata(answer)
+        return self._reply(answer, silent)
+
+    async def _run(self, code: str, request: Request | None) -> dict[str, Any]:
+        return await self._ask(
+            "run",
+            code=code,
+            mode="cell" if request is None or request.is_cell else "body",
+            variables=request is not None and request.wants_variables,
+            json=request is not None,
+            count=max(1, self._runs),
+        )
+
+    async def _set_up(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Environment and directory of a session; code has no use for either but for the time zone."""
+        env, cwd = inputs.get("env"), inputs.get("cwd")
+        kept = (
+            {name: str(value) for name, value in env.items() if not name.startswith("NODE_")}
+            if isinstance(env, dict)
+            else {}
+        )
+        try:
+            place = setup.make(cwd) if isinstance(cwd, str) and cwd else None
+        except setup.SetupError as error:
+            return {"failure": {"ename": "SetupError", "evalue": str(error), "traceback": ""}}
+        return await self._ask("setup", env=kept, cwd=place)
+
+    def _take_errors_if_alive(self) -> None:
+        if self._process is not None:
+            self._take_errors()
+
+    def _reply(self, answer: Mapping[str, Any], silent: bool) -> dict[str, Any]:
+        reply: dict[str, Any] = {
+            "status": "ok",
+            "execution_count": self.execution_count,
+            "user_expressions": {},
+            "payload": [],
+        }
+        failure = _failure(answer.get("failure"))
+        if failure is not None:
+            reply = {**reply, **failure.content(), "status": "error"}
+            self.record.finish()
+            self.send_response(self.iopub_socket, "error", failure.content(), ident=self._topic("error"))
+        elif isinstance(answer.get("result"), dict) and not silent:
+            content = {"data": answer["result"], "metadata": {}, "execution_count": self.execution_count}
+            self.publish("execute_result", content)
+        self.record.finish()
+        return reply
+
+    async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+        """Names that could stand at the cursor."""
+        found = (await self._ask("complete", code=code, cursor=_in_units(code, cursor_pos))).get("content") or {}
+        start, end = (_in_characters(code, found.get(name)) for name in ("start", "end"))
+        matches = [name for name in found.get("matches") or () if isinstance(name, str)]
+        return {"status": "ok", "matches": matches, "cursor_start": start, "cursor_end": end, "metadata": {}}
+
+    async def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
+        """What is known of the name at the cursor."""
+        found = (await self._ask("inspect", code=code, cursor=_in_units(code, cursor_pos))).get("content") or {}
+        text = found.get("text")
+        data = {"text/plain": text} if isinstance(text, str) else {}
+        return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Whether *code* can be run as it is."""
+        found = (await self._ask("isComplete", code=code)).get("content") or {}
+        status = found.get("status")
+        if status == "incomplete":
+            return {"status": status, "indent": str(found.get("indent", ""))}
+        return {"status": status if status in ("complete", "invalid") else "unknown"}
+
+    def pre_handler_hook(self) -> None:
+        """Keep the handler of SIGINT: the base would let it end us."""
+
+    def post_handler_hook(self) -> None:
+        """Keep it still."""
+
+    def _send_interrupt_children(self) -> None:
+        self.interrupt()
+
+
+def _failure(said: Any) -> Failure | None:
+    if not isinstance(said, dict):
+        return None
+    return Failure(*(str(said.get(name, "")) for name in ("ename", "evalue", "traceback")))
+
+
+def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: answer[name] for name in ("variables", "usage", "is_last", "return_value") if name in answer}
+
+
+def _in_units(code: str, characters: int) -> int:
+    """A position counted in characters, as Jupyter does, in UTF-16 units, as JavaScript does."""
+    return len(code[: max(0, characters)].encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _in_characters(code: str, units: Any) -> int:
+    data = code.encode("utf-16-le", "surrogatepass")
+    count = units if isinstance(units, int) else len(data) // 2
+    return len(data[: 2 * max(0, count)].decode("utf-16-le", "replace"))

@@ -1,0 +1,54 @@
+"""A JavaScript kernel at rest: everything it is made of except sockets, threads, identity and the Node process."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from jupyter_client.session import Session
+
+from kernels.node.binary import find
+from kernels.node.kernel import Kernel
+from kernels.python.interrupts import Interrupts
+from kernels.python.parts import output_parts
+from kernels.python.publisher import Publisher
+from kernels.python.streams import Record
+
+VERSION_NAME = "Node.js"
+"""What the version of Node is told under, among those of the packages."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What child.py brings to life."""
+
+    session: Session
+    publisher: Publisher
+    record: Record
+    kernel: Kernel
+
+
+_made: list[Parts] = []
+
+
+def data_bytes() -> int:
+    """What a resource limit counts as data of a Node that has not run anything; 0 without Node."""
+    return _made[0].kernel.node.data_bytes if _made else 0
+
+
+def prepare() -> dict[str, str]:
+    """Build the kernel at rest; once, in the zygote. Answers with Node's version, or with nothing when there is none."""
+    node = find()
+    if node is None:
+        return {}
+    session, publisher, record = output_parts(Interrupts())
+    log = logging.getLogger("kernel")
+    log.setLevel(logging.CRITICAL)
+    kernel = Kernel(node=node, publisher=publisher, record=record, session=session, log=log)
+    _made.append(Parts(session, publisher, record, kernel))
+    return {VERSION_NAME: node.version}
+
+
+def take() -> Parts:
+    """The kernel at rest, for the one child that brings it to life."""
+    return _made[0]

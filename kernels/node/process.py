@@ -1,0 +1,187 @@
+"""The Node process of a kernel and what is said to it: requests and answers over a socket of their own.
+
+What comes from it may have been made up by the code it runs, so it is bounded and checked; it concerns that code's run only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAIN = Path(__file__).parent / "js" / "main.cjs"
+CHANNEL_FD = 3
+READ_BYTES = 256 * 1024
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+MIB = 1024 * 1024
+# What V8 does not count among the old objects of its heap: young ones, compiled code, the program itself, our Python half.
+BESIDE_HEAP_BYTES = 128 * MIB
+LEAST_HEAP_BYTES = 32 * MIB
+_REPORT = re.compile(r"\n?(<--- Last few GCs --->|FATAL ERROR: |#\n# Fatal |----- Native stack trace -----)")
+OUT_OF_HEAP = "heap out of memory"
+_ABORTED = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
+
+
+class Broken(Exception):
+    """The process is gone, or speaks otherwise than agreed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message: *kind* is ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle) or ``r`` (the answer)."""
+
+    kind: str
+    body: Any
+
+
+class NodeProcess:
+    """One Node process."""
+
+    def __init__(self, pid: int, channel: socket.socket, errors: int) -> None:
+        self.pid = pid
+        self.errors = Errors(errors)
+        self._channel = channel
+        self._buffer = bytearray()
+        self._status: int | None = None
+
+    @classmethod
+    def start(cls, node: str, memory_bytes: int, environment: Mapping[str, str]) -> NodeProcess:
+        """A process that gets ready in the background; its standard output is this process's."""
+        ours, theirs = socket.socketpair()
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        heap_mb = max(LEAST_HEAP_BYTES, memory_bytes - BESIDE_HEAP_BYTES) // MIB
+        # --expose-internals: see js/guard.cjs. Without warnings: they would stand in the caller's stderr.
+        command = [node, "--expose-internals", "--no-warnings", f"--max-old-space-size={heap_mb}", str(MAIN)]
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, writer, 2),  # first, as its own number may be that of the channel
+            (os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL_FD),
+        ]
+        # A process group of its own: interrupts are sent by us, when code runs, and by nobody else.
+        pid = os.posix_spawn(node, command, dict(environment), file_actions=actions, setpgroup=0, setsigdef=[signal.SIGINT])
+        theirs.close()
+        os.close(writer)
+        return cls(pid, ours, reader)
+
+    def fileno(self) -> int:
+        """The descriptor to watch for frames."""
+        return self._channel.fileno()
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Send one request; raises Broken. To be called while no other is being answered."""
+        data = json.dumps(request).encode("utf-8", "surrogatepass")
+        try:
+            self._channel.sendall(len(data).to_bytes(4, "big") + data)
+        except OSError:
+            raise Broken("Node does not take requests") from None
+
+    def frames(self) -> Iterator[Frame]:
+        """What has come, once the descriptor is readable; raises Broken at the end of the stream and for nonsense."""
+        try:
+            data = self._channel.recv(READ_BYTES, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            raise Broken("the connection to Node is lost") from None
+        if not data:
+            raise Broken("the connection to Node is closed")
+        self._buffer += data
+        while len(self._buffer) >= 4:
+            size = int.from_bytes(self._buffer[:4], "big")
+            if not 0 < size <= MAX_FRAME_BYTES:
+                raise Broken("a frame of Node is too large")
+            if len(self._buffer) < 4 + size:
+                return
+            frame = _parse(bytes(self._buffer[4 : 4 + size]))
+            del self._buffer[: 4 + size]
+            yield frame
+
+    def interrupt(self) -> None:
+        """Ask the running code to stop; when none runs nothing happens."""
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self._status is None:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return
+
+    def ended(self, *, wait: bool = False) -> int | None:
+        """Its exit code, negative for a signal; None while it lives."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    def is_out_of_heap(self) -> bool:
+        """Whether it ended because the code's objects took more memory than allowed."""
+        status = self.ended()
+        return status is not None and -status in _ABORTED and OUT_OF_HEAP in self.errors.report
+
+
+class Errors:
+    """What Node itself writes to standard error: text of the code's, until V8 reports why it gives up."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.report = ""
+        """What V8 said last: addresses and paths of this machine, which is nobody's business."""
+
+    def fileno(self) -> int:
+        """The descriptor to watch."""
+        return self._descriptor
+
+    def read(self) -> str:
+        """What has come and is the code's."""
+        text = self._read()
+        if self.report:
+            self.report = (self.report + text)[-READ_BYTES:]
+            return ""
+        found = _REPORT.search(text)
+        if found is None:
+            return text
+        self.report = text[found.start() :]
+        return text[: found.start()]
+
+    def _read(self) -> str:
+        parts = []
+        while True:
+            try:
+                data = os.read(self._descriptor, READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                break
+            if not data:
+                break
+            parts.append(data)
+            if len(data) < READ_BYTES:
+                break
+        return b"".join(parts).decode("utf-8", "replace")
+
+
+def _parse(data: bytes) -> Frame:
+    kind, text = chr(data[0]), data[1:].decode("utf-8", "replace")
+    if kind in ("o", "e"):
+        return Frame(kind, text)
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Broken("a frame of Node is not JSON") from None
+    if kind not in ("d", "r") or not isinstance(body, dict):
+        raise Broken("a frame of Node is of no known kind")
+    return Frame(kind, body)
