@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
-from tornado.httpserver import HTTPServer
 
 from gateway import listen, state
 from gateway.banner import Banner, Serving
@@ -62,7 +61,7 @@ from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
-FLUSH_S = 5.0
+FLUSH_S, GOODBYE_S = 5.0, 2.0
 SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
@@ -352,12 +351,12 @@ async def _drain(server: Server, gate: Gate, drain_s: float) -> int:
     is_clean = await gate.wait_empty(drain_s)
     if not is_clean:
         _log.warning("runs are cut short", runs=gate.inside)
-    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, FLUSH_S)
     await _flush(server)
+    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
     return ENDED if is_clean else CUT_SHORT
 
 
-async def _flush(server: HTTPServer) -> None:
+async def _flush(server: Server) -> None:
     """Wait until the last answers are on their way; Tornado has no event for that, and this happens once."""
     deadline = time.monotonic() + FLUSH_S
     await asyncio.sleep(FLUSH_STEP_S)
@@ -365,5 +364,5 @@ async def _flush(server: HTTPServer) -> None:
         await asyncio.sleep(FLUSH_STEP_S)
 
 
-def _is_writing(server: HTTPServer) -> bool:
-    return any(connection.stream.writing() for connection in server._connections)
+def _is_writing(server: Server) -> bool:
+    return server.open_sockets.is_busy or any(connection.stream.writing() for connection in server._connections)

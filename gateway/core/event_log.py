@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from gateway.core.model import Display, Event, Raised, Result, Text
 from gateway.core.strict import size_bytes, text_bytes
@@ -47,18 +49,20 @@ Item = Accepted | Started | Event | Done | Refused
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened."""
+    """One thing that happened. *stamp* tells what came first among the entries of several runs."""
 
     seq: int
     item: Item
+    stamp: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The entries *first* to *last* are no longer kept."""
+    """The entries *first* to *last* are no longer kept; *stamp* is that of the next one."""
 
     first: int
     last: int
+    stamp: int = field(default=0, compare=False)
 
     @property
     def seq(self) -> int:
@@ -67,10 +71,14 @@ class Gap:
 
 
 class EventLog:
-    """Takes entries at one end and drops the oldest at the other when they are more than *limit_bytes* together."""
+    """Takes entries at one end and drops the oldest at the other when they are more than *limit_bytes* together.
 
-    def __init__(self, limit_bytes: int) -> None:
+    *stamps* is shared by the logs whose entries are to be told in their order.
+    """
+
+    def __init__(self, limit_bytes: int, stamps: Iterator[int] | None = None) -> None:
         self._limit_bytes = limit_bytes
+        self._stamps = stamps if stamps is not None else count()
         self._entries: deque[Entry] = deque()
         self._read_seq = 0
         self.last_seq = 0
@@ -87,7 +95,7 @@ class EventLog:
         """Add what happened last. The newest entry is kept, however large it is."""
         if not self._join(item):
             self.last_seq += 1
-            self._entries.append(Entry(self.last_seq, item))
+            self._entries.append(Entry(self.last_seq, item, next(self._stamps)))
             self.used_bytes += item_bytes(item)
         self.trim(self._limit_bytes)
 
@@ -102,7 +110,7 @@ class EventLog:
             return False
         if last.item.stream != item.stream or len(last.item.text) + len(item.text) > JOINED_CHARS:
             return False
-        self._entries[-1] = Entry(last.seq, Text(item.stream, last.item.text + item.text))
+        self._entries[-1] = replace(last, item=Text(item.stream, last.item.text + item.text))
         self.used_bytes += text_bytes(item.text)
         return True
 
@@ -112,7 +120,7 @@ class EventLog:
             return None
         first = self._entries[0].seq
         if seq + 1 < first:
-            return Gap(seq + 1, first - 1)
+            return Gap(seq + 1, first - 1, self._entries[0].stamp)
         entry = self._entries[seq + 1 - first]
         self._read_seq = max(self._read_seq, entry.seq)
         return entry

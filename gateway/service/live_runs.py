@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Protocol
 
 import structlog
@@ -59,20 +60,19 @@ class Plan:
 class LiveRun:
     """One run that is followed. What it shows is bounded by its allowance, and so is what is kept of it."""
 
-    def __init__(self, plan: Plan, grace_s: float) -> None:
+    def __init__(self, plan: Plan, grace_s: float, stamps: Iterator[int]) -> None:
         self.key_id = plan.caller.key_id
         self.run_id = plan.run_id
         self.request = plan.request
         self.label = plan.label
         self._plan = plan
         allowance = plan.allowance
-        self._log = EventLog(allowance.output_bytes + allowance.rich_bytes + SLACK_BYTES)
-        self._changed = asyncio.Event()
+        self._log = EventLog(allowance.output_bytes + allowance.rich_bytes + SLACK_BYTES, stamps)
         self._control = Control(self._start)
         self._has_begun = False
         self._failure: Exception | None = None
         self._grace_s = grace_s
-        self._readers = 0
+        self._readers: list[asyncio.Event] = []
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._stderr_chars = 0
@@ -93,10 +93,11 @@ class LiveRun:
 
     # ---- for those who follow it ------------------------------------------------------------------------------------
 
-    async def begun(self) -> None:
-        """Wait until it has a kernel; raises what kept it from getting one."""
+    async def begun(self, news: asyncio.Event) -> None:
+        """Wait, reading with *news*, until it has a kernel; raises what kept it from getting one."""
         while not self._has_begun and not self.is_over:
-            await self._changed.wait()
+            news.clear()
+            await news.wait()
         if not self._has_begun and self._failure is not None:
             raise self._failure
 
@@ -105,25 +106,31 @@ class LiveRun:
         if not 0 <= after <= self._log.last_seq:
             raise BadRequest(f"after must be from 0 to {self._log.last_seq}, the number of this run's last event.")
 
-    async def next_after(self, seq: int) -> Entry | Gap | None:
-        """What comes after event *seq*, waiting for it; None when the run is over and there is nothing more."""
-        while True:
-            found = self._log.next_after(seq)
-            if found is not None or self.is_over:
-                return found
-            await self._changed.wait()
+    def next_after(self, seq: int) -> Entry | Gap | None:
+        """What comes after event *seq*; None when there is nothing, yet or for ever."""
+        return self._log.next_after(seq)
+
+    def attach(self, news: asyncio.Event) -> None:
+        """Somebody reads; *news* is set whenever there is more."""
+        self._readers.append(news)
+        self._stop_timer()
+        news.set()
+
+    def detach(self, news: asyncio.Event) -> None:
+        """The reader has left; with the last one the run's grace begins."""
+        self._readers.remove(news)
+        if not self._readers:
+            self._start_timer()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Somebody reads inside the block; when the last one has left, the run's grace begins."""
-        self._readers += 1
-        self._stop_timer()
+    def reading(self) -> Iterator[asyncio.Event]:
+        """Read inside the block, with an event that is set whenever there is more."""
+        news = asyncio.Event()
+        self.attach(news)
         try:
-            yield
+            yield news
         finally:
-            self._readers -= 1
-            if not self._readers:
-                self._start_timer()
+            self.detach(news)
 
     def _start_timer(self) -> None:
         if not self.is_over:
@@ -198,8 +205,8 @@ class LiveRun:
 
     def _add(self, item: Item) -> None:
         self._log.append(item)
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        for news in self._readers:
+            news.set()
 
 
 class LiveRuns:
@@ -208,6 +215,7 @@ class LiveRuns:
     def __init__(self, runs: Runs, settings: LiveSettings | None = None) -> None:
         self._runs = runs
         self._settings = settings or LiveSettings()
+        self._stamps = count()
         self._live: dict[str, LiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: dict[str, OrderedDict[str, int]] = {}
@@ -215,7 +223,7 @@ class LiveRuns:
 
     def start(self, plan: Plan, *, grace_s: float | None = None) -> LiveRun:
         """Begin a run. When nobody follows it for *grace_s* (the settings' when None) it is stopped."""
-        run = LiveRun(plan, self._settings.grace_s if grace_s is None else grace_s)
+        run = LiveRun(plan, self._settings.grace_s if grace_s is None else grace_s, self._stamps)
         task = run.go(self._runs)
         self._live[run.run_id] = run
         self._tasks.add(task)

@@ -235,10 +235,6 @@ class Endpoint(RequestHandler):
             # Nobody reads it; the log and the counters do.
             self.set_status(CLIENT_GONE, "Client Closed Request")
             return
-        await self._deliver(done)
-
-    async def _deliver(self, done: Answer | Reply) -> None:
-        """Answer what the action answered."""
         reply = done if isinstance(done, Reply) else Reply(answer.dump(done))
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)

@@ -10,7 +10,7 @@ from gateway.core.model import Json
 from gateway.web import file_names, multipart
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
-from gateway.web.streamed import StreamedEndpoint
+from gateway.web.streamed import OCTETS, StreamedEndpoint
 
 
 class FileTable(Endpoint):
@@ -40,7 +40,7 @@ class OneFile(StreamedEndpoint):
 
     async def on_get(self) -> Reply:
         async with self.services.files.read(self.parts["session_id"], self.caller, self._path()) as contents:
-            self.set_header("Content-Type", "application/octet-stream")
+            self.set_header("Content-Type", OCTETS)
             self.set_header("Content-Disposition", file_names.disposition(contents.entry.path))
             self.set_header("Content-Length", str(contents.entry.size))
             modified = datetime.fromtimestamp(_seconds(contents.entry), UTC)

@@ -90,8 +90,12 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
 
 
 def _content(description: str, schema: str) -> dict[str, Json]:
-    content = {"content": {"text/plain": {"schema": {"type": "string"}}}} if schema == "Text" else _json(schema)
-    return {"description": description, **cast(dict[str, Json], content)}
+    if schema == "Text":
+        return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    content: dict[str, Json] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    if schema in STREAMED:
+        content["text/event-stream"] = {"schema": {"type": "string", "description": EVENTS}}
+    return {"description": description, "content": content}
 
 
 def _json(schema: str) -> dict[str, Json]:
@@ -106,6 +110,8 @@ def _list(of: Json) -> Json:
     return {"type": "array", "items": of}
 
 
+STREAMED = ("Run", "ChartRun", "SessionRun")
+EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
 LIMIT: Json = {
     "name": "limit",
     "in": "query",

@@ -91,7 +91,7 @@ class SocketRoute:
     """One address that speaks WebSocket; *path* as in Route."""
 
     path: str
-    socket: type[Socket]
+    endpoint: type[Socket]
 
 
 SOCKETS = (
@@ -104,7 +104,7 @@ SOCKETS = (
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
     """The Tornado application that serves ROUTES and *sockets*; everything else gets the same checks and errors."""
     served: list[tuple[str, type[Endpoint] | type[Socket]]] = [(route.path, route.endpoint) for route in ROUTES]
-    served += [(route.path, route.socket) for route in sockets]
+    served += [(route.path, route.endpoint) for route in sockets]
     return Application(
         [
             (pattern, handler, {"services": services, "route": path})

@@ -45,11 +45,11 @@ class RunEndpoint(Endpoint):
         """The run as server-sent events; what keeps it from beginning is an error like any other."""
         plan = Plan(request, self.caller, self.run_id, self._allowance)
         run = self.services.live.start(plan, grace_s=0)
-        with run.reading():
-            await run.begun()
+        with run.reading() as news:
+            await run.begun(news)
             self.set_header("Content-Type", sse.EVENT_STREAM)
             self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
-            async for piece in sse.stream(run):
+            async for piece in sse.stream(run, news):
                 await self.write_piece(piece)
         return Reply(b"", sse.EVENT_STREAM)
 
@@ -85,7 +85,7 @@ class MathRuns(RunEndpoint):
 class JavascriptRuns(RunEndpoint):
     """Runs JavaScript in a fresh kernel: the body of an async function, whose result is ``returnValue``."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_javascript(self.body, self._javascript))
 
 

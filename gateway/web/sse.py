@@ -28,17 +28,19 @@ def encode(seq: int, event: dict[str, Json]) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, str(event["type"]).encode(), answer.dump(event))
 
 
-async def stream(run: LiveRun, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[bytes]:
-    """The events of *run* to its end, and a comment whenever nothing came for *keepalive_s*."""
+async def stream(run: LiveRun, news: asyncio.Event, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[bytes]:
+    """The events of *run*, read with *news*, to its end; and a comment whenever nothing came for *keepalive_s*."""
     seq = 0
     while True:
-        try:
-            async with asyncio.timeout(keepalive_s):
-                found = await run.next_after(seq)
-        except TimeoutError:
-            yield KEEPALIVE
-            continue
-        if found is None:
+        news.clear()
+        found = run.next_after(seq)
+        if found is not None:
+            seq = found.seq
+            yield encode(seq, events.describe(found, run.request))
+        elif run.is_over:
             return
-        seq = found.seq
-        yield encode(seq, events.describe(found, run.request))
+        else:
+            try:
+                await asyncio.wait_for(news.wait(), keepalive_s)
+            except TimeoutError:
+                yield KEEPALIVE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import suppress
 from typing import Final
 
 from tornado.iostream import StreamClosedError
@@ -13,8 +12,7 @@ from gateway.core.errors import GatewayError
 from gateway.web.endpoint import SEND_BYTES_PER_S, SEND_S, Endpoint, Reply
 from gateway.web.services import Answer
 
-STREAMED: Final = Reply(b"")
-"""What an action answers that has sent its answer itself."""
+OCTETS: Final = "application/octet-stream"
 PIECES_AHEAD: Final = 4
 RECEIVE_BYTES_PER_S: Final = SEND_BYTES_PER_S
 
@@ -112,15 +110,8 @@ class StreamedEndpoint(Endpoint):
                     await self._flush()
         except (GatewayError, TimeoutError, StreamClosedError):
             self._stream.close()
-        return STREAMED
+        return Reply(b"", OCTETS)
 
     async def _flush(self) -> None:
         async with asyncio.timeout(SEND_S):
             await self.flush()
-
-    async def _deliver(self, done: Answer | Reply) -> None:
-        if done is STREAMED:
-            with suppress(StreamClosedError):
-                await self.finish()
-        else:
-            await super()._deliver(done)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
+from gateway.core.event_log import Entry, Gap
 from gateway.core.model import Json
 from gateway.service.live_runs import LiveRun, Plan
 from gateway.web import answer, events, wire_stream
@@ -26,13 +28,26 @@ MAX_FOLLOWED = 64
 """Runs one connection follows at a time."""
 
 
+@dataclass(slots=True)
+class Followed:
+    """A run, and how much of it the client was told."""
+
+    run: LiveRun
+    seq: int
+
+    def next(self) -> Entry | Gap | None:
+        """What is to be told next."""
+        return self.run.next_after(self.seq)
+
+
 class Stream(Socket):
     """What both streams share. A client that says goodbye (code 1000) stops its runs; a broken connection does not."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
-        self._followed: dict[str, LiveRun] = {}
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._followed: dict[str, Followed] = {}
+        self._news = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
         self._resumes: list[Resume] = []
 
     @property
@@ -47,6 +62,8 @@ class Stream(Socket):
             self._resumes.append(resume)
 
     async def on_start(self) -> None:
+        self._pump = asyncio.create_task(self._tell_all())
+        self._pump.add_done_callback(self._note_fault)
         for resume in self._resumes:
             await self._heed(lambda resume=resume: resume)  # type: ignore[misc]  # bound now
 
@@ -99,36 +116,50 @@ class Stream(Socket):
 
     async def interrupt(self, run_id: str) -> None:
         """Stop one of the runs followed here: the named one, or else the oldest; nothing when there is none."""
-        run = self._followed.get(run_id) if run_id else next(iter(self._followed.values()), None)
-        if run_id and run is None:
-            run = self.find(run_id)
-        if run is not None:
-            await run.interrupt()
+        if run_id:
+            await self.find(run_id).interrupt()
+            return
+        for followed in self._followed.values():
+            await followed.run.interrupt()
+            return
 
     def _follow(self, run: LiveRun, after: int) -> None:
         if run.run_id in self._followed:
             raise Conflict("This connection gets the events of this run already.")
-        self._followed[run.run_id] = run
-        pump = asyncio.create_task(self._pump(run, after))
-        self._pumps.add(pump)
-        pump.add_done_callback(self._note_pumped)
+        self._followed[run.run_id] = Followed(run, after)
+        run.attach(self._news)
 
-    def _note_pumped(self, pump: asyncio.Task[None]) -> None:
-        self._pumps.discard(pump)
+    async def _tell_all(self) -> None:
+        """Tell what happens in the runs followed, in its order; one event at a time waits for the client."""
+        while True:
+            self._news.clear()
+            oldest = self._find_oldest()
+            if oldest is None:
+                self._let_go()
+                await self._news.wait()
+                continue
+            followed, found = oldest
+            followed.seq = found.seq
+            event = {**events.describe(found, followed.run.request), **self.names(followed.run)}
+            if not await self._tell(event):
+                return
+
+    def _find_oldest(self) -> tuple[Followed, Entry | Gap] | None:
+        """What is to be told next, and of which run; None when all is told."""
+        untold = [(followed, found) for followed in self._followed.values() if (found := followed.next()) is not None]
+        return min(untold, key=lambda one: one[1].stamp, default=None)
+
+    def _let_go(self) -> None:
+        """All is told: do not follow any longer what is over."""
+        for followed in [one for one in self._followed.values() if one.run.is_over]:
+            del self._followed[followed.run.run_id]
+            followed.run.detach(self._news)
+            self.on_followed(followed.run)
+
+    def _note_fault(self, pump: asyncio.Task[None]) -> None:
         error = None if pump.cancelled() else pump.exception()
         if error is not None:
             self.log_exception(type(error), error, error.__traceback__)
-
-    async def _pump(self, run: LiveRun, after: int) -> None:
-        try:
-            with run.reading():
-                while (found := await run.next_after(after)) is not None:
-                    after = found.seq
-                    if not await self._tell({**events.describe(found, run.request), **self.names(run)}):
-                        return
-        finally:
-            self._followed.pop(run.run_id, None)
-        self.on_followed(run)
 
     def names(self, run: LiveRun) -> dict[str, Json]:
         """What tells this run's events from those of others on the connection."""
@@ -141,12 +172,12 @@ class Stream(Socket):
         return await self.send(answer.dump(event))
 
     def on_end(self) -> None:
-        runs = list(self._followed.values())
-        for pump in self._pumps:
-            pump.cancel()
-        if self.close_code == NORMAL:
-            for run in runs:
-                run.stop()
+        if self._pump is not None:
+            self._pump.cancel()
+        for followed in self._followed.values():
+            followed.run.detach(self._news)
+            if self.close_code == NORMAL:
+                followed.run.stop()
 
 
 class OneRun(Stream):

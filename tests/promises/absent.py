@@ -24,6 +24,7 @@ IDS: Final = tuple(_LINES.split())
 
 _LIFE = "tests/api/test_life.py"
 _SANDBOX = "tests/kernels/sandbox"
+_SOCKET = "tests/gateway/web/test_socket.py"
 _ENDPOINT = "tests/gateway/web/test_endpoint.py"
 
 ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -60,6 +61,11 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/promises/test_corpus.py::test_one_key_cannot_take_all_kernels",
         "tests/api/test_sessions.py::test_an_idle_session_is_culled_and_says_so",
     ),
+    "H02": (f"{_SOCKET}::test_nobody_else_gets_in", f"{_ENDPOINT}::test_a_foreign_origin_is_refused_everywhere"),
+    "H15": (
+        f"{_SOCKET}::test_what_breaks_the_protocol_is_closed_with_its_code",
+        f"{_SOCKET}::test_a_storm_of_closings_leaves_nothing_open",
+    ),
     "H20": ("tests/gateway/test_settings.py::test_another_address_needs_a_token_of_the_operators_own",),
     "H22": (f"{_ENDPOINT}::test_every_answer_has_the_security_headers",),
     "H29": (
@@ -87,14 +93,12 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 """Each with the tests that keep its promise; those of the list that are attempts here too are kept twice."""
 
 _JAVASCRIPT = "JavaScript kernels are not part of this version"
-_STREAM = "there is no WebSocket yet"
 _PAGE = "there is no page yet: every answer is JSON or plain text, with a policy that lets a browser run nothing"
 
 ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("FS02", "FS48", "N17", "R08", "R09", "R21", "R31", "JS01", "JS02", "JS05", "JS06", "JS07", "JS08"), _JAVASCRIPT
     ),
-    **dict.fromkeys(("H02", "H15"), _STREAM),
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),
     "J08": "an audit of the dependencies needs a database of faults from the network: that is for the CI",
 }

@@ -59,11 +59,17 @@ def plan(run_id: str = "r1", caller: Caller = ONE) -> Plan:
 async def everything(run: LiveRun, after: int = 0) -> list[object]:
     """The items and gaps from *after* to the end."""
     got: list[object] = []
-    with run.reading():
-        while (piece := await asyncio.wait_for(run.next_after(after), 5)) is not None:
-            got.append(piece.item if isinstance(piece, Entry) else piece)
-            after = piece.seq
-    return got
+    with run.reading() as news:
+        while True:
+            news.clear()
+            piece = run.next_after(after)
+            if piece is not None:
+                got.append(piece.item if isinstance(piece, Entry) else piece)
+                after = piece.seq
+            elif run.is_over:
+                return got
+            else:
+                await asyncio.wait_for(news.wait(), 5)
 
 
 async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
@@ -74,8 +80,10 @@ async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
     events = [Text("stdout", "a"), shown, Text("stderr", "b"), raised, Report(), Finished("error")]
     script = Script(events, result)
     run = LiveRuns(script, LONG).start(plan())
+    with run.reading() as news:
+        await run.begun(news)
     for seq, expected in enumerate((Accepted("r1"), Started(), Text("stdout", "a"), shown, Text("stderr", "b"))):
-        assert await run.next_after(seq) == Entry(seq + 1, expected)
+        assert run.next_after(seq) == Entry(seq + 1, expected)
     script.go.set()
     text, error, done = await everything(run, 5)
     assert (text, error) == (Text("stderr", "c"), raised)
@@ -99,8 +107,8 @@ async def test_a_reader_who_comes_back_misses_nothing() -> None:
     script = Script([Text("stdout", "a"), Text("stderr", "b")])
     live = LiveRuns(script, LONG)
     run = live.start(plan())
-    with run.reading():
-        await run.begun()
+    with run.reading() as news:
+        await run.begun(news)
     script.go.set()
     assert live.find("r1", ONE) is run
     assert (await everything(run, 2))[:2] == [Text("stdout", "a"), Text("stderr", "b")]
@@ -153,8 +161,8 @@ async def test_a_run_is_interrupted_by_its_kernel_or_gives_up_its_place() -> Non
     """Running code may say what it has to; what waits for a kernel ends at once."""
     script = Script()
     run = LiveRuns(script, LONG).start(plan())
-    with run.reading():
-        await run.begun()
+    with run.reading() as news:
+        await run.begun(news)
         await run.interrupt()
         error, done = (await everything(run))[-2:]
     assert isinstance(error, Raised)
@@ -173,8 +181,8 @@ async def test_what_kept_a_run_from_beginning_is_told() -> None:
     """As the failure it is, and as the last event."""
     script = Script(result=Busy("Full."))
     run = LiveRuns(script, LONG).start(plan())
-    with run.reading(), pytest.raises(Busy):
-        await run.begun()
+    with run.reading() as news, pytest.raises(Busy):
+        await run.begun(news)
     assert await everything(run) == [Accepted("r1"), Refused("Busy", "Full.", "busy")]
 
 
