@@ -98,11 +98,9 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each with the tests that keep its promise; those of the list that are attempts here too are kept twice."""
 
-_FILES = "there is no way yet to take files out of a kernel or put them in"
 _PAGE = "there is no page yet: every answer is JSON or plain text, with a policy that lets a browser run nothing"
 
 ABSENT: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("FS28", "FS30", "FS31", "FS34", "FS39", "FS40", "FS41", "FS44", "FS45", "H23"), _FILES),
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),
 }
 """Each with the reason; they come in as their features land."""
