@@ -50,7 +50,7 @@ def lines() -> Iterator[Attempt]:
     """Those lines that need no kernel and no control group: one program that reports what it met."""
     for attempt in CORPUS:
         is_plain = attempt.during is None and not attempt.slow and attempt.name not in NOT_COMPARED
-        is_plain = is_plain and not NEEDS_A_KERNEL.search(attempt.program)
+        is_plain = is_plain and attempt.language == "python" and not NEEDS_A_KERNEL.search(attempt.program)
         if is_plain and isinstance(attempt.verdict, Denied | Prints):
             yield attempt
 

@@ -15,7 +15,7 @@ def strange_denials(log: str) -> list[tuple[str, str, str]]:
 
 
 def _is_known(call: str, arguments: str, error: str) -> bool:
-    """clone3 falls back to clone, OpenBLAS to memory without a policy, isatty() to no."""
+    """clone3 falls back to clone, OpenBLAS to memory without a policy, isatty() to no, Node from io_uring to epoll."""
     if call == "ioctl":
         return any(name in arguments for name in ("TCGETS", "SIOCGIFCONF"))
-    return (call, error) in {("clone3", "ENOSYS"), ("mbind", "EPERM")}
+    return (call, error) in {("clone3", "ENOSYS"), ("mbind", "EPERM"), ("io_uring_setup", "ENOSYS")}
