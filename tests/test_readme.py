@@ -30,6 +30,7 @@ LIMITS = {
         "concurrent_runs",
         "max_connections",
         "body_bytes",
+        "file_bytes",
     ),
     *("stream_grace_s", "stream_bytes"),
     *("history_max_rows", "history_max_days"),
