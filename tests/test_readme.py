@@ -31,6 +31,7 @@ LIMITS = {
         "max_connections",
         "body_bytes",
     ),
+    *("stream_grace_s", "stream_bytes"),
     *("history_max_rows", "history_max_days"),
     *("sessions_per_key", "session_idle_s", "session_max_idle_s", "transcript_bytes", "max_sessions", "session_lifetime_s"),
 }

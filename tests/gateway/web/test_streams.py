@@ -172,6 +172,21 @@ async def test_who_says_goodbye_stops_the_run(gateway: Gateway) -> None:
     await asyncio.wait_for(gateway.runner.cancelled.wait(), 5)
 
 
+async def test_a_run_ends_before_its_connection_does(gateway: Gateway) -> None:
+    """When the gateway is to end, clients without a run are sent away first."""
+    gateway.runner.waits_for = asyncio.Event()
+    busy, idle = await gateway.connect(STREAM), await gateway.connect(SESSION)
+    await say(busy, code="1")
+    await hear_all(busy, "started")
+    gateway.server.open_sockets.end_idle(1001, "the server is shutting down")
+    assert await idle.read_message() is None
+    assert gateway.server.open_sockets.is_busy
+    gateway.runner.waits_for.set()
+    assert (await hear(busy))["type"] == "done"
+    assert await busy.read_message() is None
+    assert (idle.close_code, busy.close_code) == (1001, 1000)
+
+
 async def test_every_run_counts_as_a_request(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over its rate a key is told; one that was revoked is cut off."""
     socket = await gateway.connect(SESSION)
