@@ -133,6 +133,8 @@ class JupyterKernel:
         others = [other for other in self._listeners.values() if other.session_id == session_id != ""]
         for other in others:
             self._remove(other)
+        if others and self._relay is not None:
+            self._relay.pause()  # connect() lets it go on
         return others
 
     def settle(self, replaced: Sequence[Listener]) -> None:
@@ -140,6 +142,7 @@ class JupyterKernel:
         for other in replaced:
             self._backlog.put_back(other.undelivered())
             other.end(REPLACED, "another connection of the same session took its place")
+        self.balance()
 
     def connect(self, listener: Listener) -> None:
         """From here on *listener* gets what the kernel says; first what it said while nobody or not its asker was there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import socket
 import struct
 import termios
 import uuid
@@ -28,6 +29,8 @@ TOKEN_PROTOCOL = "v1.token.websocket.jupyter.org."
 """How newer Jupyter clients offer the token as a subprotocol."""
 BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
 """With so much unsent to one client the kernel is not read, until so little is left."""
+SYSTEM_BYTES = 1024 * 1024
+"""What the system may hold for one client (Linux: twice that). With BEHIND_BYTES it fits what is kept for a return."""
 STALLED_S = 60.0
 """A client that is behind and takes in nothing for so long is dropped; what it missed is kept for its return."""
 MAX_MALFORMED = 20
@@ -57,6 +60,7 @@ class KernelChannels(Socket):
         self._session_id = next(iter(self.get_query_arguments("session_id")), "")[:MAX_SESSION_CHARS]
 
     async def on_start(self) -> None:
+        self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
         self._close_stream = self._stream.close
         self._stream.close = self._note_close  # type: ignore[method-assign]  # Tornado tells when it is too late to ask
         replaced = self._kernel.take_over(self._session_id)

@@ -35,6 +35,7 @@ class GatewayKernel(jupyter_kernel_test.KernelTests):
 
     @classmethod
     def tearDownClass(cls) -> None:
+        cls.kc.timeout = 1  # its two threads race for the end of the connection: the one that lost waits for this long
         cls.kernel.stop()
 
 
