@@ -21,5 +21,7 @@ print(
             "types": sorted(output["output_type"] for output in ran["outputs"]),
             "errors": [failed["outputs"][-1]["ename"], after["outputs"][-1]["ename"]],
         }
-    )
+    ),
+    flush=True,
 )
+os._exit(0)  # and that thread would be waited for
