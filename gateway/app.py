@@ -16,6 +16,7 @@ from gateway.banner import Banner, Serving
 from gateway.core.errors import Unavailable
 from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
+from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
 from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
@@ -24,6 +25,7 @@ from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
+from gateway.service.files import Files
 from gateway.service.gate import Gate, GatedInstalls, GatedRuns
 from gateway.service.health import NODE, Health
 from gateway.service.history import History
@@ -128,6 +130,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,
+        files=_make_files(settings, launcher, sessions),
         notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
@@ -248,6 +251,15 @@ def _make_sessions(
     return sessions
 
 
+def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions) -> Files:
+    return Files(
+        sessions,
+        lambda kernel_id: open_folder(launcher.open_files(kernel_id)),
+        file_bytes=settings.file_bytes,
+        work_bytes=settings.policy().work_bytes,
+    )
+
+
 async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
     """All keys, kept as they are in database and state directory."""
     keys = Keys(_default_key(settings), settings.policy())
@@ -316,6 +328,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         allowed_hosts=frozenset(hosts),
         allowed_origins=frozenset(settings.allowed_origins),
         body_bytes=settings.body_bytes,
+        file_bytes=settings.file_bytes,
         max_connections=listen.room_for(settings.max_connections, RESERVED_FILES + settings.max_kernels * FILES_PER_KERNEL),
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),

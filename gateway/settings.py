@@ -188,6 +188,7 @@ class Settings(BaseModel):
         64 * MIB, 1024, 1024 * MIB, "events of one key's finished runs kept for clients to come back"
     )
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
+    file_bytes: Whole = _number(128 * MIB, 1024, 1024 * 1024 * MIB, "largest file put into a session or fetched from it")
 
     memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
     work_mb: Whole = _number(128, 1, 1_048_576, "size of a kernel's work directory")

@@ -17,7 +17,7 @@ from tests.live import Gateway
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 LIMITS = {
-    "notebook_timeout_s",
+    *("notebook_timeout_s", "jupyter_buffer_bytes"),
     *("python_timeout_s", "max_timeout_s", "memory_mb", "output_bytes", "rich_bytes", "work_mb", "tmp_mb", "shm_mb"),
     *(
         "processes",

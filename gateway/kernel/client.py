@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
-from gateway.core.model import Death, OnEvent, Result, RunSpec
+from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
@@ -209,7 +209,9 @@ class KernelClient:
             # Requests are queued here, one at a time: nothing in the kernel's queue is ever to be aborted.
             "stop_on_error": False,
         }
-        omega = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
+        omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
+        if spec.wants_files:
+            omega["files"] = True
         msg_id, frames = self._codec.encode("execute_request", content, {"omega": omega})
         run = Run(msg_id, spec, on_event, self._loop.time())
         self._run = run

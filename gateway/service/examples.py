@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from gateway.core.model import Json
+from gateway.service.example import BASE, Example
+from gateway.service.examples_javascript import JAVASCRIPT
 from kernels.contract import Language
 
-BASE = "/code-interpreter"
+__all__ = ["EXAMPLES", "Example", "Gallery"]
+
 CHART_OUTPUT = "Chart saved successfully\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A request to copy, and the output it has."""
-
-    title: str
-    description: str
-    endpoint: str
-    request: Mapping[str, Json]
-    output: str
-    language: Language = "python"
-
-    @property
-    def code(self) -> str:
-        """The source shown; for an analysis, what is asked for."""
-        return next(str(self.request[name]) for name in ("code", "expression", "analysisType") if name in self.request)
 
 
 class Gallery:
@@ -348,4 +333,5 @@ plt.title('Distribution of 500 measurements')
     _analysis(
         "Statistics of CSV text", "Text as it stands in a file.", "city,temp\nOslo,4\nRome,16\nCairo,22\n", "stats", STATS
     ),
+    *JAVASCRIPT,
 )

@@ -239,4 +239,6 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         rich_bytes=allowance.rich_bytes,
         inputs={**request.inputs, "session": True} if request.session else request.inputs,
         wants_variables=request.task in ("python", "javascript"),
+        # Without a session they are gone when the answer comes; JavaScript has no way to files.
+        wants_files=bool(request.session) and request.task in ("python", "chart"),
     )

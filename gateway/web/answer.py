@@ -12,9 +12,11 @@ from collections.abc import Mapping
 
 import orjson
 
+from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.strict import clean_text
 from gateway.service.runner import RunRequest, chart_type, is_chart
+from gateway.web.file_names import text_of, url_path
 
 SAFE_INT = 2**53 - 1
 DEPTH = 100
@@ -81,12 +83,24 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
             "peakMemory": result.peak_bytes,
         },
         "kernelReplaced": result.kernel_replaced,
+        "files": [_file(change) for change in result.files],
+        "filesTruncated": result.are_files_cut,
     }
     if task == "javascript":
         answer["returnValue"] = result.return_value
     if task == "chart":
         answer["chart"] = charts[0] if charts else None
     return answer
+
+
+def _file(change: FileChange) -> Json:
+    """What a run did to a file, as the session itself says; named as in the list of files."""
+    return {
+        "path": text_of(change.path),
+        "urlPath": url_path(change.path),
+        "change": change.change,
+        "size": change.size if change.change != "deleted" else None,
+    }
 
 
 def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:

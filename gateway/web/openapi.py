@@ -122,6 +122,7 @@ TEXT: Json = {"type": "string"}
 FLAG: Json = {"type": "boolean"}
 WHOLE: Json = {"type": "integer"}
 ANY: Json = {"type": "object"}
+SIZE: Json = {"type": ["integer", "null"], "description": "bytes"}
 ERROR = _object("type message", type=TEXT, message=TEXT, code=TEXT, traceback={"type": ["string", "null"]})
 CHART = _object("base64 mimeType", base64=TEXT, mimeType=TEXT, svg=TEXT)
 RUN_FIELDS: dict[str, Json] = {
@@ -139,6 +140,12 @@ RUN_FIELDS: dict[str, Json] = {
     "limits": _list({"enum": ["timeout", "memory", "output", "kernel_died"]}),
     "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
     "kernelReplaced": FLAG,
+    "files": _list(
+        _object(
+            "path urlPath change", path=TEXT, urlPath=TEXT, change={"enum": ["created", "changed", "deleted"]}, size=SIZE
+        )
+    ),
+    "filesTruncated": FLAG,
 }
 MOMENT: Json = {"type": "string", "format": "date-time"}
 SESSION = _object(
@@ -155,6 +162,15 @@ SESSION = _object(
     kernelsReplaced={"type": "integer", "description": "how often the state was lost with the kernel"},
     cwd=TEXT,
     expiresAt={"type": ["string", "null"], "format": "date-time"},
+)
+FILE = _object(
+    "path urlPath type modified",
+    path=TEXT,
+    urlPath={"type": "string", "description": "what to put behind files/ to name exactly this one"},
+    type={"enum": ["file", "directory", "link", "other"]},
+    size=SIZE,
+    modified=MOMENT,
+    sha256={"type": ["string", "null"]},
 )
 NOTEBOOK = _object(
     "nbformat nbformat_minor metadata cells",
@@ -212,6 +228,8 @@ ANSWERS: dict[str, Json] = {
         truncated=FLAG,
         kernelReplaced=FLAG,
     ),
+    "FileList": _object("files", success=FLAG, files=_list(FILE), truncated=FLAG),
+    "OneFile": _object("success", success=FLAG, file=FILE, deleted=WHOLE),
     "Notebook": NOTEBOOK,
     "NotebookRun": _object(
         "success error notebook cellsRun cellsFailed stoppedAt executionTime truncated limits",

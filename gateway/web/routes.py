@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import guard, jupyter_rest, notebooks, pages, runs, sessions, streams, wire, wire_notebooks, wire_sessions
+from gateway.web import (
+    files,
+    guard,
+    jupyter_rest,
+    notebooks,
+    pages,
+    runs,
+    sessions,
+    streams,
+    wire,
+    wire_notebooks,
+    wire_sessions,
+)
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.jupyter_socket import KernelChannels
 from gateway.web.openapi import ApiDescription
@@ -47,6 +59,8 @@ ROUTES = (
     Route(f"{SESSION}/interrupt", sessions.SessionInterrupt, "Interrupted"),
     Route(f"{SESSION}/restart", sessions.SessionRestart, "Session"),
     Route(f"{SESSION}/variables", sessions.SessionVariables, "Variables"),
+    Route(f"{SESSION}/files", files.FileTable, "FileList"),
+    Route(f"{SESSION}/files/{{path:path}}", files.OneFile, "OneFile"),
     Route(f"{SESSION}/notebook", notebooks.SessionNotebook, "Notebook"),
     Route(f"{BASE}/notebook", notebooks.NotebookRuns, "NotebookRun", wire_notebooks.NotebookBody),
     Route(f"{BASE}/history", pages.HistoryList, "History"),

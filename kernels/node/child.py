@@ -28,9 +28,7 @@ def _serve(start: ChildStart) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     kernel.start()
     child.capture_output(parts.record, kernel, wires.attendant)
-    # Options from the caller's environment could keep Node from starting as it must.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NODE_")}
-    process = NodeProcess.start(kernel.node.path, start.memory_bytes, environment)
+    process = NodeProcess.start(kernel.node.path, start.memory_bytes, os.environ)
     kernel.attach(process, wires.loop.asyncio_loop)  # type: ignore[attr-defined]  # tornado's loops all have it
     child.run(parts.publisher, wires)
     process.kill()

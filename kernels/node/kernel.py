@@ -68,7 +68,7 @@ class Kernel(Served, BaseKernel):
         self._process: NodeProcess | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
-        self._is_interrupted = False
+        self._is_up = False  # before, an interrupt would end Node
         self._requests = self._runs = 0
 
     # -- the Node process ---------------------------------------------------------------------------------------------
@@ -88,7 +88,8 @@ class Kernel(Served, BaseKernel):
 
     def _interrupt(self) -> None:
         if self._answer is not None and self._process is not None and self._loop is not None:
-            self._process.interrupt()
+            if self._is_up:
+                self._process.interrupt()
             # Again until it has worked: the code may not have begun, or wait in a place that cannot be interrupted.
             self._loop.call_later(INTERRUPT_AGAIN_S, self._interrupt_again, self._answer)
 
@@ -111,6 +112,8 @@ class Kernel(Served, BaseKernel):
                 self.record.write(STREAMS[frame.kind], frame.body)  # type: ignore[arg-type]  # the two names
             case "d":
                 self.publish("display_data", {"data": frame.body, "metadata": {}, "transient": {}})
+            case "h":
+                self._is_up = True
             case _:
                 if self._answer is not None and frame.body.get("id") == self._requests and not self._answer.done():
                     self._answer.set_result(frame.body)

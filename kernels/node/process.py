@@ -34,7 +34,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message: *kind* is ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle) or ``r`` (the answer)."""
+    """One message. *kind*: ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle), ``r`` (the answer), ``h`` (up)."""
 
     kind: str
     body: Any
@@ -56,6 +56,10 @@ class NodeProcess:
         ours, theirs = socket.socketpair()
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
+        # Options from the caller's environment could keep Node from starting as it must, and so does a system's
+        # configuration of OpenSSL that is there and can't be read (level L1).
+        kept = {name: value for name, value in environment.items() if not name.startswith("NODE_")}
+        kept["OPENSSL_CONF"] = "/dev/null"
         heap_mb = max(LEAST_HEAP_BYTES, memory_bytes - BESIDE_HEAP_BYTES) // MIB
         # --expose-internals: see js/guard.cjs. Without warnings: they would stand in the caller's stderr.
         command = [node, "--expose-internals", "--no-warnings", f"--max-old-space-size={heap_mb}", str(MAIN)]
@@ -65,7 +69,7 @@ class NodeProcess:
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL_FD),
         ]
         # A process group of its own: interrupts are sent by us, when code runs, and by nobody else.
-        pid = os.posix_spawn(node, command, dict(environment), file_actions=actions, setpgroup=0, setsigdef=[signal.SIGINT])
+        pid = os.posix_spawn(node, command, kept, file_actions=actions, setpgroup=0, setsigdef=[signal.SIGINT])
         theirs.close()
         os.close(writer)
         return cls(pid, ours, reader)
@@ -182,6 +186,6 @@ def _parse(data: bytes) -> Frame:
         body = json.loads(text)
     except (ValueError, RecursionError):
         raise Broken("a frame of Node is not JSON") from None
-    if kind not in ("d", "r") or not isinstance(body, dict):
+    if kind not in ("d", "r", "h") or not isinstance(body, dict):
         raise Broken("a frame of Node is of no known kind")
     return Frame(kind, body)

@@ -89,6 +89,7 @@ def _serve(start: ChildStart) -> None:
     wires = open_wires(start)
     identity.rename(parts, start.kernel_id, start.key)
     connect(kernel, parts.publisher, wires)
+    kernel.work_dir, kernel.temporary_dir = start.work_dir, start.env.get("TMPDIR", "")
     shell = kernel.shell
     sys.modules["__main__"] = shell.user_module
     shell.history_manager.dir_hist = [os.getcwd()]

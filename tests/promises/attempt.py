@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from kernels.contract import Language
 from tests.live import Gateway
 from tests.promises.sessions import Neighbour
 
@@ -126,6 +127,7 @@ class Attempt:
     after: Verdict | None = None
     during: Callable[[Place], None] | None = None
     slow: bool = False
+    language: Language = "python"
     at: Mapping[Environment, Verdict] = field(default_factory=dict)
     """Where the promise of another level is another one."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from tests.promises.arguments import ARGUMENTS
 from tests.promises.attempt import Attempt
 from tests.promises.files import FILES
+from tests.promises.javascript import JAVASCRIPT
 from tests.promises.lifecycle import LIFECYCLE
 from tests.promises.network import NETWORK
 from tests.promises.protocol import PROTOCOL
@@ -23,6 +24,7 @@ CORPUS: Final[tuple[Attempt, ...]] = (
     *SYSCALLS,
     *ARGUMENTS,
     *RESOURCES,
+    *JAVASCRIPT,
     *LIFECYCLE,
     *ZYGOTE,
     *PROTOCOL,

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.promises import prelude
+from tests.promises import javascript, prelude
 from tests.promises.attempt import Answer, Attempt, Environment, Place
 from tests.promises.corpus import CORPUS
 from tests.promises.invariants import NEIGHBOUR_SAYS, Watch
@@ -34,11 +34,18 @@ class Attack:
             if key not in self._batches:
                 self._batches[key] = self._send_batch(*key)
             return self._batches[key][attempt.name]
-        program = prelude.complete(attempt.program, self.place.told)
+        is_python = attempt.language == "python"
+        program = (prelude if is_python else javascript).complete(attempt.program, self.place.told)
         with self._neighbour(), self._kernel(is_used, attempt) as run:
-            answer = self._run(run, attempt, program)
+            answer = self._run(run if is_python else self._run_javascript, attempt, program)
         self._follow(attempt)
         self.watch.check()
+        return answer
+
+    def _run_javascript(self, program: str, timeout: int) -> Answer:
+        reply = self.place.gateway.ask("POST", "/code-interpreter/javascript", {"code": program, "timeout": timeout})
+        assert reply.status == 200, reply
+        answer: Answer = reply.body
         return answer
 
     def _run(self, run: Run, attempt: Attempt, program: str) -> Answer:

@@ -54,3 +54,12 @@ def test_what_is_forbidden_is_found() -> None:
     for source in ("eval('1')", "import pickle", "from yaml import load", "import os; os.system('x')", "f(shell=True)"):
         tree = ast.parse(source)
         assert [*_imports(tree), *_calls(tree)], source
+
+
+def test_javascripts_own_walls_are_not_what_is_relied_on() -> None:
+    """JS08: neither Node's permission model nor a sandbox in the language stands in for the system's."""
+    sources = [path for path in (Path(kernels.__file__).parent / "node").rglob("*") if path.suffix in (".py", ".cjs")]
+    assert len(sources) > 10
+    for source in sources:
+        text = source.read_text()
+        assert not any(word in text for word in ("--permission", "vm2", "isolated-vm", "ShadowRealm")), source

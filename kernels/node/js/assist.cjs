@@ -14,12 +14,18 @@ const KEYWORDS = 'async await break case catch class const continue debugger def
 
 // -- variables --
 
-// The names the code made: const, let and class first, then what is on the global object.
-function names(realm) {
-  let lexical = [];
+// The names declared by const, let and class.
+function lexicalNames(realm) {
+  let found = [];
   realm.post('Runtime.globalLexicalScopeNames', { executionContextId: realm.contextId }, (_, answer) => {
-    lexical = answer?.names ?? [];
+    found = answer?.names ?? [];
   });
+  return found;
+}
+
+// The names the code made: the lexical ones first, then what is on the global object.
+function names(realm) {
+  const lexical = lexicalNames(realm);
   const own = Reflect.ownKeys(realm.global).filter((key) => typeof key === 'string' && !realm.ownNames.has(key));
   return [...new Set([...lexical, ...own])];
 }
@@ -132,4 +138,4 @@ function problemOf(code) {
   }
 }
 
-module.exports = { changed, complete, inspect, isComplete, values };
+module.exports = { changed, complete, inspect, isComplete, lexicalNames, values };

@@ -47,7 +47,7 @@ function peakBytes() {
   try {
     return Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(STATUS, 'latin1'))[1]) * KIB;
   } catch {
-    return process.memoryUsage.rss(); // no /proc here
+    return process.resourceUsage().maxRSS * KIB; // no /proc to read here
   }
 }
 
@@ -80,3 +80,4 @@ const answers = {
 process.on('unhandledRejection', (reason, promise) => run?.rejected(reason, promise));
 process.on('uncaughtException', (error) => run?.rejected(error, null));
 process.on('beforeExit', turn);
+frames.write('h', {}); // from now on an interrupt does no harm

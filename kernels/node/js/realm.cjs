@@ -122,6 +122,11 @@ class Realm {
     return value;
   }
 
+  // Whether the code made a property *name* of the global object: by var, by function, by assignment.
+  hasMade(name) {
+    return !this.ownNames.has(name) && Reflect.getOwnPropertyDescriptor(this.global, name) !== undefined;
+  }
+
   // Let everything that waits in the realm's queue of microtasks happen.
   drain() {
     this.nothing.runInContext(this.context);

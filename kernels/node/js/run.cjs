@@ -3,6 +3,8 @@
 // last value is the result.
 const { promiseHooks } = require('node:v8');
 const vm = require('node:vm');
+const assist = require('./assist.cjs');
+const { prepare } = require('./cells.cjs');
 const { guard, look } = require('./guard.cjs');
 const errors = require('./errors.cjs');
 const { TooLarge, show, toJson } = require('./values.cjs');
@@ -108,10 +110,13 @@ class Run {
   // V8 runs a cell as an async function of its own kind. Its promise is the first one made, before any code of the cell runs.
   // We keep what never settles: the inspector must not see it collected.
   beginCell(code) {
-    const isObject = /^\s*\{/.test(code) && !/;\s*$/.test(code) && isExpression(code);
-    const expression = `${isObject ? `(${code}\n)` : code}\n//# sourceURL=${this.filename}`;
+    const { realm } = this;
+    const lexical = new Set(assist.lexicalNames(realm));
+    const source = prepare(code, (name) => !lexical.has(name) && realm.hasMade(name), (name) => lexical.has(name));
+    const expression = `${source}\n//# sourceURL=${this.filename}`;
     let made = null;
     let problem = null;
+    let isRunning = false;
     const forget = promiseHooks.onInit((promise) => {
       made ??= promise;
       forget();
@@ -119,11 +124,12 @@ class Run {
     this.realm.kept.add(this);
     const parameters = { expression, contextId: this.realm.contextId, replMode: true, silent: true, objectGroup: 'run' };
     this.realm.post('Runtime.evaluate', parameters, (error, answer) => {
-      if (!made && answer?.exceptionDetails) problem = answer.exceptionDetails;
+      if (!isRunning) problem = answer?.exceptionDetails; // at once: it does not compile, or declares what it may not
     });
+    isRunning = true;
     forget();
-    this.promise = made;
     if (problem) this.cannotCompile(problem, code);
+    else this.promise = made;
   }
 
   cannotCompile(details, code) {
@@ -169,15 +175,6 @@ class Run {
     if (this.request.mode !== 'cell' || this.value === undefined) return;
     answer.result = { 'text/plain': show(this.value) };
     if (this.request.json && json.length <= JSON_CHARS) answer.result['application/json'] = answer.return_value;
-  }
-}
-
-function isExpression(code) {
-  try {
-    new vm.Script(`(async () => (${code}\n))`);
-    return true;
-  } catch (error) {
-    return false;
   }
 }
 

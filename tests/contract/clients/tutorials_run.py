@@ -19,7 +19,8 @@ GatewayClient.instance().ws_url = address.replace("http", "ws", 1)
 executed = []
 for path in sys.argv[1:]:
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=60, kernel_manager_class=GatewayKernelManager).execute()
+    client = NotebookClient(notebook, timeout=60, kernel_manager_class=GatewayKernelManager)
+    client.execute(kernel_name=notebook.metadata.kernelspec.name)  # this manager takes it nowhere else
     nbformat.validate(notebook)
     executed.append(notebook)
 print(json.dumps(executed))

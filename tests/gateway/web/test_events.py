@@ -65,6 +65,8 @@ def test_the_last_event_is_the_answer_without_what_was_shown() -> None:
         "limits": [],
         "usage": {"cpuTime": 0, "wallTime": 250, "peakMemory": 0},
         "kernelReplaced": False,
+        "files": [],
+        "filesTruncated": False,
         "sessionId": "s1",
         "executionCount": 3,
     }

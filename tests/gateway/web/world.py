@@ -31,6 +31,7 @@ from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
+from tests.gateway.web.fake_files import FakeFiles
 
 TOKEN = "a-token-that-is-right"
 
@@ -195,6 +196,7 @@ class Gateway:
     server: Server
     sessions: FakeSessions
     notebooks: FakeNotebooks
+    files: FakeFiles
     clients: list[WebSocketClientConnection] = field(default_factory=list)
 
     async def connect(
@@ -255,7 +257,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", has_javascript=True, javascript_version="Node.js 24.0.0"))
     gallery, metrics = Gallery(("python",)), FakeMetrics()
-    sessions, notebooks = FakeSessions(), FakeNotebooks()
+    sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
     jupyter = JupyterKernels([], Seats(0), Gate(), JupyterSettings())
     services = Services(
         settings,
@@ -271,11 +273,12 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         JupyterSessions(jupyter),
         LiveRuns(runner),
         notebooks,
+        files,
     )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
-    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions, notebooks)
+    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions, notebooks, files)
     try:
         yield gateway
     finally:

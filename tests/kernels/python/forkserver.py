@@ -20,10 +20,10 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     from kernels.python.preload import preload
 
-    packages = preload()
+    packages = preload(_prepare_javascript)
     tasks = os.listdir("/proc/self/task")
     ready = {"packages": packages, "threads": len(tasks), "debugpy": "debugpy" in sys.modules}
-    from kernels.python import child  # noqa: F401  # so that it counts among the modules, as in the real zygote
+    from kernels.node import child  # noqa: F401  # so that it counts among the modules, as in the real zygote
 
     control.send(json.dumps({**ready, "modules": sorted(sys.modules)}).encode())
     while True:
@@ -35,16 +35,23 @@ def main() -> None:
         control.send(json.dumps(answer).encode())
 
 
+def _prepare_javascript() -> dict:
+    from kernels.node import parts  # here: the numerics must not be imported before preload has said how
+
+    return parts.prepare()
+
+
 def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
     pid = os.fork()
     if pid == 0:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever ends the tests ends their kernels
         control.close()
-        from kernels.python.child import ChildStart
-        from kernels.python.child import main as be_kernel
+        from kernels.node import child as node
+        from kernels.python import child as python
 
-        be_kernel(
-            ChildStart(
+        child = python if request["language"] == "python" else node
+        child.main(
+            child.ChildStart(
                 kernel_id=request["kernel_id"],
                 key=request["key"],
                 fds=dict(zip(CHANNELS, fds, strict=True)),

@@ -106,8 +106,11 @@ class TestKernel:
 
     __test__ = False
 
-    def __init__(self, server: ForkServer, directory: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, server: ForkServer, directory: Path, env: dict[str, str] | None = None, language: str = "python"
+    ) -> None:
         self._server = server
+        self.language = language
         self.work = directory / "work"
         self.work.mkdir()
         self.key = uuid4().hex
@@ -119,7 +122,13 @@ class TestKernel:
         self.iopub.subscribe(b"")
         self.shell = self._connect(zmq.DEALER, directory / "shell")
         self.control = self._connect(zmq.DEALER, directory / "control")
-        request = {"kernel_id": uuid4().hex, "key": self.key, "env": env or {}, "work_dir": str(self.work)}
+        request = {
+            "kernel_id": uuid4().hex,
+            "key": self.key,
+            "env": env or {},
+            "work_dir": str(self.work),
+            "language": language,
+        }
         self.pid = server.start(request, [listener.fileno() for listener in listeners])
         for listener in listeners:
             listener.close()
@@ -169,9 +178,9 @@ class TestKernel:
                     messages.append(message)
         return Reply(reply["content"], reply["metadata"], messages)
 
-    def run(self, code: str = "", task: str = "python", inputs: dict[str, Any] | None = None, **more: Any) -> Reply:
+    def run(self, code: str = "", task: str = "", inputs: dict[str, Any] | None = None, **more: Any) -> Reply:
         """Run *code* as one of our tasks."""
-        omega = {"task": task, "inputs": inputs or {}, "variables": more.pop("variables", True)}
+        omega = {"task": task or self.language, "inputs": inputs or {}, "variables": more.pop("variables", True)}
         return self.collect(self.send(code, omega), **more)
 
     def plain(self, code: str, **content: Any) -> Reply:
