@@ -28,6 +28,7 @@ LIMITS = {
         "requests_per_minute",
         "concurrent_runs",
         "max_connections",
+        "javascript_timeout_s",
         "body_bytes",
     ),
     *("history_max_rows", "history_max_days"),
