@@ -18,7 +18,7 @@ SLOW := kernel or sandbox or process
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-clients install-bench test check format bench notebooks lock clean
+.PHONY: help serve install install-dev install-clients install-bench test check format bench notebooks lock audit clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -73,7 +73,12 @@ lock: ## resolve the dependencies anew into requirements/
 	@$(UV) --group bench --constraint requirements/gateway.txt --output-file requirements/bench.txt
 	@$(UV) pyproject.toml --group build --group clients --output-file requirements/clients.txt
 
+# Asks PyPI's advisory database about every pinned version; an environment without access to that can't run it, and CI does not.
+audit: ## look for known faults in what is pinned (asks pypi.org)
+	@[ -x .venv-audit/bin/pip-audit ] || { $(or $(PYTHON),python3) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit; }
+	@for lock in requirements/*.txt; do echo "$$lock"; .venv-audit/bin/pip-audit --require-hashes --disable-pip -r $$lock || exit $$?; done
+
 clean: ## remove the environments and every cache
-	@rm -rf .venv .venv-kernels .venv-clients .venv-bench .venv-lock *.egg-info build dist
+	@rm -rf .venv .venv-kernels .venv-clients .venv-bench .venv-lock .venv-audit *.egg-info build dist
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
-from tornado.httpserver import HTTPServer
 
 from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.core.errors import Unavailable
 from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
+from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
 from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
@@ -25,6 +25,7 @@ from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
+from gateway.service.files import Files
 from gateway.service.gate import Gate, GatedInstalls, GatedRuns
 from gateway.service.health import NODE, Health
 from gateway.service.history import History
@@ -39,6 +40,7 @@ from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import Admission, LimitedRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
+from gateway.service.live_runs import LiveRuns, LiveSettings
 from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
@@ -59,7 +61,7 @@ from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
-FLUSH_S = 5.0
+FLUSH_S, GOODBYE_S = 5.0, 2.0
 SHUTTING_DOWN = "the server is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
@@ -117,6 +119,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     web = _web_settings(settings)
+    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
         settings=web,
         keys=Admission(keys, settings.requests_per_minute),
@@ -127,15 +130,18 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,
+        files=_make_files(settings, launcher, sessions),
         notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
+        live=live,
     )
     server = make_server(make_application(services), web)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
     stack.push_async_callback(jupyter.close)
+    stack.push_async_callback(live.close)
     pool.open()
     listen.listen(sockets, settings.host)
     server.add_sockets(sockets)
@@ -245,6 +251,15 @@ def _make_sessions(
     return sessions
 
 
+def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions) -> Files:
+    return Files(
+        sessions,
+        lambda kernel_id: open_folder(launcher.open_files(kernel_id)),
+        file_bytes=settings.file_bytes,
+        work_bytes=settings.policy().work_bytes,
+    )
+
+
 async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
     """All keys, kept as they are in database and state directory."""
     keys = Keys(_default_key(settings), settings.policy())
@@ -313,6 +328,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         allowed_hosts=frozenset(hosts),
         allowed_origins=frozenset(settings.allowed_origins),
         body_bytes=settings.body_bytes,
+        file_bytes=settings.file_bytes,
         max_connections=listen.room_for(settings.max_connections, RESERVED_FILES + settings.max_kernels * FILES_PER_KERNEL),
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
@@ -335,12 +351,12 @@ async def _drain(server: Server, gate: Gate, drain_s: float) -> int:
     is_clean = await gate.wait_empty(drain_s)
     if not is_clean:
         _log.warning("runs are cut short", runs=gate.inside)
-    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, FLUSH_S)
     await _flush(server)
+    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
     return ENDED if is_clean else CUT_SHORT
 
 
-async def _flush(server: HTTPServer) -> None:
+async def _flush(server: Server) -> None:
     """Wait until the last answers are on their way; Tornado has no event for that, and this happens once."""
     deadline = time.monotonic() + FLUSH_S
     await asyncio.sleep(FLUSH_STEP_S)
@@ -348,5 +364,5 @@ async def _flush(server: HTTPServer) -> None:
         await asyncio.sleep(FLUSH_STEP_S)
 
 
-def _is_writing(server: HTTPServer) -> bool:
-    return any(connection.stream.writing() for connection in server._connections)
+def _is_writing(server: Server) -> bool:
+    return server.open_sockets.is_busy or any(connection.stream.writing() for connection in server._connections)

@@ -181,7 +181,14 @@ class Settings(BaseModel):
     interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
     rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
+    stream_grace_s: Number = _number(
+        30, 0, 3600, "time the client of a stream has to come back to its run, and after its end"
+    )
+    stream_bytes: Whole = _number(
+        64 * MIB, 1024, 1024 * MIB, "events of one key's finished runs kept for clients to come back"
+    )
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
+    file_bytes: Whole = _number(128 * MIB, 1024, 1024 * 1024 * MIB, "largest file put into a session or fetched from it")
 
     memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
     work_mb: Whole = _number(128, 1, 1_048_576, "size of a kernel's work directory")

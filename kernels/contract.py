@@ -117,6 +117,16 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFiles:
+    """Gateway to spawner: serve this kernel's work directory on the stream socket passed beside the packet.
+
+    What comes of it is said there, as kernels/filewire.py has it.
+    """
+
+    kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Gateway to spawner: end all kernels, remove every trace, exit."""
 
@@ -276,13 +286,13 @@ class SpawnerOptions:
         return options
 
 
-Request = Attach | Spawn | Kill | Interrupt | Renew | Shutdown
+Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown
 Report = Ready | Renewed | Started | Refused | Exited
 Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Attach, Spawn, Kill, Interrupt, Renew, Shutdown),
+        *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown),
         *(Ready, Renewed, Started, Refused, Exited),
         *(Fork, Go, Reap, Warm, Forked, Reaped),
     )

@@ -17,6 +17,7 @@ from tests.live import Gateway
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 LIMITS = {
+    *("notebook_timeout_s", "jupyter_buffer_bytes"),
     *("python_timeout_s", "max_timeout_s", "memory_mb", "output_bytes", "rich_bytes", "work_mb", "tmp_mb", "shm_mb"),
     *(
         "processes",
@@ -31,6 +32,7 @@ LIMITS = {
         "javascript_timeout_s",
         "body_bytes",
     ),
+    *("stream_grace_s", "stream_bytes"),
     *("history_max_rows", "history_max_days"),
     *("sessions_per_key", "session_idle_s", "session_max_idle_s", "transcript_bytes", "max_sessions", "session_lifetime_s"),
 }

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import zmq
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -57,3 +58,34 @@ def test_gateway_and_kernels_speak_the_same_protocol() -> None:
     gateway, kernels = versions("gateway"), versions("kernels")
     for package in ("jupyter-client", "pyzmq", "tornado", "traitlets"):
         assert gateway[package] == kernels[package]
+
+
+FIXED_IN = {
+    "fonttools": (4, 60, 2),  # CVE-2025-66034
+    "h11": (0, 16, 0),  # CVE-2025-43859
+    "jinja2": (3, 1, 6),  # CVE-2025-27516
+    "jupyter-core": (5, 8, 1),  # CVE-2025-30167
+    "pillow": (11, 3, 0),  # CVE-2025-48379
+    "requests": (2, 32, 4),  # CVE-2024-47081
+    "setuptools": (78, 1, 1),  # CVE-2025-47273
+    "tornado": (6, 5, 0),  # CVE-2025-47287
+    "urllib3": (2, 5, 0),  # CVE-2025-50181
+}
+"""Faults that were public when this was written. What is found later `make audit` tells, where it can ask."""
+LIBZMQ = (4, 3, 5)
+"""CVE-2021-20234 and CVE-2021-20235 reach a client through what a hostile peer sends; pyzmq brings the library along."""
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_no_lock_goes_back_behind_a_known_fault(lock: Path) -> None:
+    """An older version than the one that mended a fault is not taken, whatever the ranges allow."""
+    pinned = versions(lock.stem)
+    numbers = {
+        package: tuple(map(int, re.findall(r"\d+", pinned[package])[:3])) for package in FIXED_IN if package in pinned
+    }
+    assert not {package: pinned[package] for package, number in numbers.items() if number < FIXED_IN[package]}
+
+
+def test_the_library_below_pyzmq_is_new_enough() -> None:
+    """No package of ours names its version."""
+    assert zmq.zmq_version_info() >= LIBZMQ

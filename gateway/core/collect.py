@@ -33,6 +33,8 @@ class Collector:
         self._reply: Reply | None = None
         self._has_idle = False
         self._has_raised = False
+        self._by_id: dict[str, tuple[int, int]] = {}
+        """For each display id how many displays show it, and of what size."""
         self.has_exceeded = False
         """More was sent than the limits allow: the run is to be ended. Nothing more is taken in."""
         self.is_truncated = False
@@ -82,10 +84,20 @@ class Collector:
         return [Text(piece.stream, text)] if text else []
 
     def _take_display(self, shown: Shown) -> list[Event]:
-        if not self._spend_rich(shown.size_bytes):
+        if not self._spend_rich(self._cost(shown)):
             return []
         self.is_truncated = self.is_truncated or shown.is_cut
         return [shown.display]
+
+    def _cost(self, shown: Shown) -> int:
+        """What *shown* adds in bytes: it takes the place of all that was shown under its id, however often that was."""
+        name, size = shown.display.display_id, shown.size_bytes
+        if not name:
+            return size
+        uses, was = self._by_id.get(name, (0, 0))
+        now = uses if uses and shown.display.updates else uses + 1
+        self._by_id[name] = now, size
+        return max(size, now * size - uses * was)
 
     def _spend_rich(self, size_bytes: int) -> bool:
         """Whether so much more may be shown; if not, the run has exceeded its limits."""

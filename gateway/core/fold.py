@@ -134,6 +134,8 @@ class Fold:
             cpu_s=self._report.cpu_s or (death.cpu_s if death else 0.0),
             peak_bytes=max(self._report.peak_bytes, death.peak_bytes if death else 0),
             execution_count=self._report.execution_count,
+            files=self._report.files,
+            are_files_cut=self._report.are_files_cut,
             return_value=self._report.return_value if verdict.error is None else None,
         )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from gateway.core.files import FileChange
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value that strict JSON can carry (finite numbers only)."""
 
@@ -30,6 +32,8 @@ class RunSpec:
     rich_bytes: int
     inputs: dict[str, Json] = field(default_factory=dict)
     wants_variables: bool = True
+    wants_files: bool = False
+    """Whether the kernel is to tell which files of its work directory the run created, changed or deleted."""
 
 
 # ---- events: what one run reported, in order --------------------------------------------------------------------------
@@ -85,6 +89,8 @@ class Report:
     peak_bytes: int = 0
     execution_count: int = 0
     exit_code: int | None = None
+    files: tuple[FileChange, ...] = ()
+    are_files_cut: bool = False
     return_value: Json = None
     is_last: bool = False
 
@@ -142,4 +148,7 @@ class Result:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     execution_count: int = 0
+    files: tuple[FileChange, ...] = ()
+    are_files_cut: bool = False
+    """Whether there may be more changed files than *files*."""
     return_value: Json = None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.core.files import FileChange, is_path
 from gateway.core.model import Display, Json, Raised, Report
 from gateway.core.strict import Budget, TooMuch, clean, clean_text, size_bytes
 
@@ -23,11 +24,14 @@ MAX_ERROR_TEXT_CHARS = 64 * 1024
 MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
+MAX_FILES = 200
+MAX_HEX_CHARS = 8000
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 MAX_EXIT_CODE = 255
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
+_HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 _JSON_MIME = re.compile(r"[^;]*(/|\+)json(;.*)?")
 _ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
 _CUT = "\n... {} characters left out ...\n"
@@ -274,6 +278,7 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Repo
         int(_count(used.get("peak_bytes"))),
         int(_count(content.get("execution_count"))),
         _exit_code(said.get("exit_code")),
+        *_clean_files(said.get("files")),
         value,
         said.get("is_last") is True,
     )
@@ -286,6 +291,34 @@ def _clean_value(value: object) -> tuple[Json, bool]:
         return clean(value, Budget(MAX_VALUE_BYTES)), False
     except TooMuch:
         return None, True
+
+
+def _clean_files(value: object) -> tuple[tuple[FileChange, ...], bool]:
+    """The changes of files that are of the documented form; and whether there may be more."""
+    said = value if isinstance(value, dict) else {}
+    rows = said.get("files")
+    given = rows if isinstance(rows, list) else []
+    kept = [change for change in map(_file_change, given[:MAX_FILES]) if change is not None]
+    return tuple(kept), said.get("cut") is True or len(kept) < len(given)
+
+
+def _file_change(row: object) -> FileChange | None:
+    """One change, or None when it is not one."""
+    if not isinstance(row, dict):
+        return None
+    text, change, size = row.get("path"), row.get("change"), int(_count(row.get("size")))
+    if not isinstance(text, str) or len(text) > MAX_HEX_CHARS or not _HEX.fullmatch(text):
+        return None
+    path = bytes.fromhex(text)
+    if not is_path(path):
+        return None
+    match change:
+        case "created" | "changed":
+            return FileChange(path, change, size)
+        case "deleted":
+            return FileChange(path, "deleted", 0)
+        case _:
+            return None
 
 
 def _exit_code(value: object) -> int | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
-from gateway.core.model import Death, OnEvent, Result, RunSpec
+from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
@@ -160,7 +160,7 @@ class KernelClient:
             await self._wind_down
         return death
 
-    def hand_over(self, receive: Receive) -> Line:
+    async def hand_over(self, receive: Receive) -> Line:
         """The connections themselves, for good: what the kernel sends goes to *receive* from here on, and no run can be had.
 
         Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
@@ -169,6 +169,12 @@ class KernelClient:
             raise Unavailable("the kernel is gone")
         self._receiver = receive
         self._sockets.open(["stdin"])
+        try:
+            # A kernel that asks for input before it knows our connection asks nobody.
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await self._sockets.ready("stdin")
+        except TimeoutError:
+            raise Unavailable("the kernel did not answer") from None
         return Line(self._sockets, self._codec, self._process)
 
     # ---- one run ----------------------------------------------------------------------------------------------------
@@ -203,7 +209,9 @@ class KernelClient:
             # Requests are queued here, one at a time: nothing in the kernel's queue is ever to be aborted.
             "stop_on_error": False,
         }
-        omega = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
+        omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
+        if spec.wants_files:
+            omega["files"] = True
         msg_id, frames = self._codec.encode("execute_request", content, {"omega": omega})
         run = Run(msg_id, spec, on_event, self._loop.time())
         self._run = run

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.core.jupyter import Relayed
 from gateway.core.model import Death
 from gateway.core.validate import Channel
-from gateway.kernel.client import KernelClient
+from gateway.kernel.client import KernelClient, Line
 
 INTERRUPT_S: Final = 1.0
 """How long the kernel may take to obey an interrupt by message before it gets the signal."""
@@ -22,7 +22,7 @@ Deliver = Callable[[list[Relayed]], None]
 
 
 class Relay:
-    """One kernel, all of whose messages go to *deliver*. Takes it over for good; raises Unavailable when it is gone."""
+    """One kernel, all of whose messages go to *deliver*."""
 
     def __init__(self, kernel: KernelClient, deliver: Deliver) -> None:
         self._kernel = kernel
@@ -30,7 +30,14 @@ class Relay:
         self._own: deque[str] = deque(maxlen=OWN)
         self._interrupted = asyncio.Event()
         self._is_paused = False
-        self._line = kernel.hand_over(self._receive)
+        self._line: Line
+
+    @classmethod
+    async def open(cls, kernel: KernelClient, deliver: Deliver) -> Relay:
+        """A relay on *kernel*, which it takes over for good; raises Unavailable when that is gone."""
+        relay = cls(kernel, deliver)
+        relay._line = await kernel.hand_over(relay._receive)
+        return relay
 
     @property
     def is_alive(self) -> bool:
@@ -79,6 +86,8 @@ class Relay:
         return await self._kernel.ended()
 
     def _receive(self, channel: Channel, messages: list[list[bytes]]) -> None:
+        if not hasattr(self, "_line"):
+            return  # late words about the warm-up
         taken = [message for frames in messages if (message := self._line.codec.open(channel, frames)) is not None]
         wanted = [message for message in taken if not self._is_own(message)]
         if wanted:

@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from jupyter_client.connect import KernelConnectionInfo
@@ -28,6 +29,8 @@ LIMITS: Final = ("memory_mb", "work_mb", "tmp_mb", "shm_mb", "processes", "open_
 """The settings that a kernelspec may have in `limits`."""
 MEMORY_MB: Final = 4_194_304
 """No bound of ours on the memory of all kernels: there is no pool."""
+CPU_S: Final = 10 * 365 * 86_400
+"""Nor on their processor time: somebody looks at them, and ends them."""
 ENDS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP, signal.SIGABRT})
 NOT_PASSED: Final = ("JPY_", "PYTHON", "LD_")
 
@@ -151,7 +154,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             if name not in LIMITS:
                 raise ValueError(f"the kernelspec's limits have {name!r}: use {', '.join(LIMITS)}")
         try:
-            return Settings(**limits, pool_memory_mb=MEMORY_MB).policy()
+            return replace(Settings(**limits, pool_memory_mb=MEMORY_MB).policy(), cpu_s=CPU_S)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             where = ".".join(["limits", *map(str, problem["loc"])])

@@ -45,7 +45,7 @@ class Seat:
 
     async def _beat(self) -> None:
         while True:
-            await self._heart.send(await self._heart.recv())
+            await self._heart.send_multipart(await self._heart.recv_multipart())
 
     async def _await_death(self) -> Death:
         death = self.death = await self._process.wait()

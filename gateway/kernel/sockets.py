@@ -87,6 +87,10 @@ class KernelSockets:
         """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
         self._connections[channel].send(frames)
 
+    async def ready(self, channel: Channel) -> None:
+        """Return once the kernel has accepted the connection of *channel*, or it is gone."""
+        await self._connections[channel].ready.wait()
+
     async def writable(self, channel: Channel) -> None:
         """Return once the kernel takes in what is sent on *channel*, or the connection is gone."""
         await self._connections[channel].can_write.wait()
@@ -113,6 +117,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
         self._has_introduced = False
+        self.ready = asyncio.Event()
         self.can_write = asyncio.Event()
         self.can_write.set()
 
@@ -141,6 +146,8 @@ class _Connection(asyncio.Protocol):
         if not self._has_introduced and self._reader.is_greeted:
             self._has_introduced = True
             self._write(encode_ready(SOCKET_TYPES[self._channel], self._identity))
+        if self._reader.is_ready:
+            self.ready.set()
         if self._unsent and self._reader.is_ready:
             unsent, self._unsent = self._unsent, []
             self._write(b"".join(unsent))
@@ -150,6 +157,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Said once, after all that was received."""
         self._transport = None
+        self.ready.set()
         self.can_write.set()
         if not self._is_closed:
             self._lose(self._channel)
@@ -184,6 +192,7 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         """Be silent from now on."""
         self._is_closed = True
+        self.ready.set()
         self.can_write.set()
         self._unsent.clear()
         self._abort()

@@ -25,6 +25,7 @@ from kernels.contract import (
     Exited,
     Interrupt,
     Kill,
+    OpenFiles,
     Ready,
     Refused,
     Renew,
@@ -157,6 +158,20 @@ class ZygoteLauncher:
             raise
         kernel.pid, kernel.steps_ms = answer.pid, answer.steps_ms
         return kernel
+
+    def open_files(self, kernel_id: str) -> socket.socket:
+        """A socket to a helper that serves this kernel's work directory (see kernel.files); the caller closes it.
+
+        Whether there is such a kernel is said on the socket. Raises Unavailable.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._send(OpenFiles(kernel_id), (theirs.fileno(),))
+            except BaseException:
+                ours.close()
+                raise
+        return ours
 
     def versions(self) -> dict[str, str]:
         """The distributions of the kernels' environment and their versions. Raises Unavailable."""

@@ -22,6 +22,9 @@ class Kernel(Protocol):
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
         """The result of one run."""
 
+    async def interrupt(self) -> None:
+        """Ask the running code to stop; without a run nothing happens."""
+
     async def ended(self) -> Death:
         """How it died; waits until it has."""
 

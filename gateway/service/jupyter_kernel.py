@@ -41,6 +41,8 @@ STABLE_S = 60.0
 MOST_DEATHS = 5
 """A kernel that died so often in a row, each time within STABLE_S, is not started again."""
 MAX_ABSENT = 64
+MAX_WAITING = 256
+"""Messages kept for a process that is being started."""
 SHUT_DOWN, REPLACED, GONE = 1001, 4000, 4001
 
 
@@ -82,7 +84,7 @@ class Recipe:
 class JupyterKernel:
     """A kernel with an id that stays, whatever process is behind it."""
 
-    def __init__(self, kernel_id: str, recipe: Recipe, kernel: KernelClient, on_shutdown: Callable[[], None]) -> None:
+    def __init__(self, kernel_id: str, recipe: Recipe, on_shutdown: Callable[[], None]) -> None:
         self.kernel_id = kernel_id
         self._recipe = recipe
         self._on_shutdown = on_shutdown
@@ -95,11 +97,16 @@ class JupyterKernel:
         self._changing = asyncio.Lock()
         self._deaths = 0
         self._wants: str = ""
-        self.execution_state = "idle"
+        self._relay: Relay | None = None
+        self._waiting: list[tuple[Relayed, str]] = []
+        self.execution_state = "starting"
         self.last_activity_utc = time.time()
-        self.idle_since = self._loop.time()
+        self.idle_since = self._born_at = self._loop.time()
         self._log = structlog.get_logger("omega.jupyter")
-        self._attach(kernel)
+
+    async def start(self) -> None:
+        """Get the process. Raises Busy or Unavailable; then there is none."""
+        await self._attach()
 
     @property
     def name(self) -> str:
@@ -156,11 +163,17 @@ class JupyterKernel:
         if message.head.msg_type == "shutdown_request":
             # Whoever asks in this way means the kernel behind this id, and that there is to be no other one, or a new one.
             self._wants = "restart" if b'"restart":true' in message.content.replace(b" ", b"") else "shutdown"
-        self._asked.note(message, listener.listener_id)
-        if self._relay is None or not self._relay.is_alive:
+        self._send(message, listener.listener_id)
+
+    def _send(self, message: Relayed, asker: str) -> None:
+        if self._relay is not None and self._relay.is_alive:
+            self._asked.note(message, asker)
+            self._relay.send(message)
+        elif self.execution_state != "dead" and len(self._waiting) < MAX_WAITING:
+            self._waiting.append((message, asker))  # for the process that comes
+        else:
+            self._asked.note(message, asker)
             self._fail_requests("KernelDied", "The kernel is not running.")
-            return
-        self._relay.send(message)
 
     async def writable(self, channel: Channel) -> None:
         """Return once the kernel takes in more on *channel*."""
@@ -279,11 +292,25 @@ class JupyterKernel:
 
     # ---- the process ------------------------------------------------------------------------------------------------
 
-    def _attach(self, kernel: KernelClient) -> None:
-        self._kernel = kernel
-        self._relay: Relay | None = Relay(kernel, self._take)
+    async def _attach(self) -> None:
+        """Put a new process behind this kernel. Raises Busy or Unavailable; then there is none."""
+        kernel = await self._recipe.start()
+        try:
+            relay = await Relay.open(kernel, self._take)
+        except BaseException:
+            self._recipe.discard(kernel)
+            raise
+        self._kernel, self._relay = kernel, relay
         self._born_at = self._loop.time()
         self._watch = asyncio.create_task(self._await_death(kernel))
+        self.execution_state = "idle"
+        self._touch()
+
+    def _send_waiting(self) -> None:
+        """Hand on what came while there was no process."""
+        waiting, self._waiting = self._waiting, []
+        for message, asker in waiting:
+            self._send(message, asker)
 
     async def _await_death(self, kernel: KernelClient) -> None:
         """Tell what happened to a kernel that died by itself, and put another one in its place."""
@@ -309,22 +336,22 @@ class JupyterKernel:
             self._tell_state("restarting")
             with suppress(GatewayError):  # then it is dead, and has told so
                 await self._replace()
+                self._send_waiting()
 
     async def _replace(self) -> None:
         """A new process; without one the kernel is dead."""
         try:
-            self._attach(await self._recipe.start())
+            await self._attach()
         except GatewayError as error:
             self._log.warning("jupyter kernel could not be started again", kernel_id=self.kernel_id, reason=error.message)
             self._finish("dead")
             raise
-        self.execution_state = "idle"
-        self._touch()
 
     def _finish(self, state: str) -> None:
         self.execution_state = state
         self._relay = None
         self._tell_state(state)
+        self._send_waiting()
 
     async def interrupt(self) -> None:
         """Ask the running code to stop; without any nothing happens."""
@@ -339,6 +366,7 @@ class JupyterKernel:
             self._deaths = 0
             await self._replace()
             self._tell_state("starting")
+            self._send_waiting()
 
     async def _end_process(self, name: str, reason: str) -> None:
         kernel, watch = self._kernel, self._watch

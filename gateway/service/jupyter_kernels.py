@@ -180,12 +180,9 @@ class JupyterKernels:
             return await source.start(spec.name, caller, env)
 
         recipe = Recipe(spec.name, start, source.discard, self._settings.backlog_bytes)
-        kernel = await start()
-        try:
-            return JupyterKernel(kernel_id, recipe, kernel, lambda: self._end_soon(kernel_id))
-        except BaseException:
-            source.discard(kernel)
-            raise
+        kernel = JupyterKernel(kernel_id, recipe, lambda: self._end_soon(kernel_id))
+        await kernel.start()
+        return kernel
 
     def _free_id(self, wanted: str) -> str:
         """The id a client chose, if it is one and nobody has it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,12 +22,47 @@ CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
 NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
 
 
+class Kernel(Protocol):
+    """A kernel on loan."""
+
+    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
+        """Everything the run reported; a run that fails is a result, not an exception."""
+
+    async def interrupt(self) -> object:
+        """Ask the code that runs to stop; without any nothing happens."""
+
+
+class Control:
+    """Lets somebody else than the one who waits for a run know when it begins, and interrupt it."""
+
+    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
+        self._on_start = on_start
+        self._kernel: Kernel | None = None
+
+    @contextmanager
+    def holding(self, kernel: Kernel) -> Iterator[None]:
+        """The run has *kernel* to itself inside the block."""
+        self._kernel = kernel
+        self._on_start()
+        try:
+            yield
+        finally:
+            self._kernel = None
+
+    async def interrupt(self) -> bool:
+        """Ask the code to stop; False when the run has no kernel, because it waits for one or is over."""
+        if self._kernel is None:
+            return False
+        await self._kernel.interrupt()
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """One run as a caller asked for it. *title* stands in the history where there is no code.
 
     *session* is the id of the session to run in; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    stands for the session's own.
+    stands for the session's own. *control* is told when the run begins.
     """
 
     task: Task
@@ -36,6 +71,7 @@ class RunRequest:
     inputs: dict[str, Json] = field(default_factory=dict)
     title: str = ""
     session: str = ""
+    control: Control = field(default_factory=Control, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +90,6 @@ class Allowance:
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
-
-
-class Kernel(Protocol):
-    """A kernel on loan."""
-
-    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
-        """Everything the run reported; a run that fails is a result, not an exception."""
 
 
 class Pool(Protocol):
@@ -144,7 +173,8 @@ class Runner:
         outcome, result = "internal", None
         try:
             async with self._lease(request, caller) as kernel:
-                result = judge(request.task, await kernel.run(_spec(request, allowance), on_event))
+                with request.control.holding(kernel):
+                    result = judge(request.task, await kernel.run(_spec(request, allowance), on_event))
             outcome = outcome_of(result)
             return result
         except GatewayError as error:
@@ -209,4 +239,6 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         rich_bytes=allowance.rich_bytes,
         inputs={**request.inputs, "session": True} if request.session else request.inputs,
         wants_variables=request.task in ("python", "javascript"),
+        # Without a session they are gone when the answer comes; JavaScript has no way to files.
+        wants_files=bool(request.session) and request.task in ("python", "chart"),
     )

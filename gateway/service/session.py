@@ -203,6 +203,10 @@ class Turn:
         """
         return await self._session._run(spec, on_event, self._restarts)
 
+    async def interrupt(self) -> bool:
+        """Ask the run that is going on to stop; whether there was one."""
+        return await self._session.interrupt()
+
 
 def _is_gone(kernel: Kernel) -> bool:
     """Whether no run can be tried on it; asked again after each wait."""

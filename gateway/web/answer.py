@@ -12,9 +12,11 @@ from collections.abc import Mapping
 
 import orjson
 
+from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.strict import clean_text
-from gateway.service.runner import chart_type, is_chart
+from gateway.service.runner import RunRequest, chart_type, is_chart
+from gateway.web.file_names import text_of, url_path
 
 SAFE_INT = 2**53 - 1
 DEPTH = 100
@@ -61,7 +63,7 @@ def _digits(value: int) -> str:
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
     """A run's answer: the seed guide's fields, and beside them what it left out."""
-    charts: list[Json] = [_chart(display) for display in result.displays if is_chart(display)]
+    charts: list[Json] = [describe_chart(display) for display in result.displays if is_chart(display)]
     answer: dict[str, Json] = {
         "success": result.success,
         "output": result.output,
@@ -81,11 +83,31 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
             "peakMemory": result.peak_bytes,
         },
         "kernelReplaced": result.kernel_replaced,
+        "files": [_file(change) for change in result.files],
+        "filesTruncated": result.are_files_cut,
     }
     if task == "javascript":
         answer["returnValue"] = result.return_value
     if task == "chart":
         answer["chart"] = charts[0] if charts else None
+    return answer
+
+
+def _file(change: FileChange) -> Json:
+    """What a run did to a file, as the session itself says; named as in the list of files."""
+    return {
+        "path": text_of(change.path),
+        "urlPath": url_path(change.path),
+        "change": change.change,
+        "size": change.size if change.change != "deleted" else None,
+    }
+
+
+def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
+    """The answer to *request*: a run's, and in a session also which one and the number of the run in it."""
+    answer = describe_run(request.task, result)
+    if request.session:
+        answer |= {"sessionId": request.session, "executionCount": result.execution_count}
     return answer
 
 
@@ -102,7 +124,7 @@ def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
     }
 
 
-def _chart(display: Display) -> dict[str, Json]:
+def describe_chart(display: Display) -> dict[str, Json]:
     """The best picture of *display* as base64, ready for a data URI; SVG also as text."""
     kind = chart_type(display)
     text = str(display.data[kind]) if kind else ""

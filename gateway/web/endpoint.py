@@ -98,8 +98,7 @@ class Endpoint(RequestHandler):
         except GatewayError as error:
             self._refuse(error)
         if self.request.method in BODY_METHODS:
-            loop, late = asyncio.get_running_loop(), RequestTimeout("The body took too long to arrive.")
-            self._body_timer = loop.call_later(self.services.settings.body_timeout_s, self._fail, late)
+            self._start_timer(self.services.settings.body_timeout_s)
 
     def _check_form(self) -> None:
         """Raise if it can't be told for sure where this request ends, or its headers are too many."""
@@ -153,18 +152,22 @@ class Endpoint(RequestHandler):
 
     def _check_body_headers(self) -> None:
         headers = self.request.headers
-        if guard.declared_bytes(headers.get_list("Content-Length")) > self.services.settings.body_bytes:
+        if guard.declared_bytes(headers.get_list("Content-Length")) > self._body_limit():
             raise self._too_large()
         if self.request.method in BODY_METHODS and self.takes_body:
+            guard.check_encoding(headers.get("Content-Encoding"))
             self._check_content()
 
     def _check_content(self) -> None:
         """Raise unless the body is declared as one this endpoint takes."""
-        headers = self.request.headers
-        guard.check_content(headers.get("Content-Type"), headers.get("Content-Encoding"))
+        guard.check_json(self.request.headers.get("Content-Type"))
+
+    def _body_limit(self) -> int:
+        """The largest body this endpoint takes, in bytes."""
+        return self.services.settings.body_bytes
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is over the limit of {self.services.settings.body_bytes} bytes.")
+        return TooLarge(f"The body is over the limit of {self._body_limit()} bytes.")
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer *error*: at once when nothing is coming or too much, else after the body has been thrown away.
@@ -176,24 +179,30 @@ class Endpoint(RequestHandler):
         self._body.clear()
         headers = self.request.headers
         declared = guard.declared_bytes(headers.get_list("Content-Length"))
-        is_waiting = headers.get("Expect", "").lower() == "100-continue"
+        is_waiting = not self._received and headers.get("Expect", "").lower() == "100-continue"
         if is_waiting or not self._is_framed or declared > self._drain_bytes():
             self._ends_connection = True
             raise error
 
     def _drain_bytes(self) -> int:
-        return self.services.settings.body_bytes * DRAIN_FACTOR
+        return self._body_limit() * DRAIN_FACTOR
 
     # ---- the body, and after it --------------------------------------------------------------------------------------
 
-    def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._received += len(chunk)
         if self._received > self._drain_bytes():
             self._fail(self._too_large())
+        elif self._refusal is None and self._received > self._body_limit():
+            self._refuse(self._too_large())
         elif self._refusal is None:
-            self._body += chunk
-            if self._received > self.services.settings.body_bytes:
-                self._refuse(self._too_large())
+            return self._keep(chunk)
+        return None
+
+    def _keep(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take the next piece of the body; no more is read before what is answered here is done."""
+        self._body += chunk
+        return None
 
     def _fail(self, error: GatewayError) -> None:
         """Answer *error* in the middle of a body; Tornado closes the connection after it."""
@@ -217,7 +226,7 @@ class Endpoint(RequestHandler):
         if self._is_preflight():
             self._write_preflight()
             return
-        self._work = asyncio.ensure_future(self._act())
+        self._work = self._work or asyncio.ensure_future(self._act())
         try:
             done = await self._work
         except asyncio.CancelledError:
@@ -241,11 +250,28 @@ class Endpoint(RequestHandler):
         except StreamClosedError:
             self._is_gone = True
 
+    async def write_piece(self, piece: bytes) -> None:
+        """Send a part of an answer that comes bit by bit, and wait until the client has room for more."""
+        self.write(piece)
+        try:
+            async with asyncio.timeout(SEND_S + len(piece) / SEND_BYTES_PER_S):
+                await self.flush()
+        except TimeoutError:
+            self._stream.close()
+        except StreamClosedError:
+            self._is_gone = True
+
     async def _act(self) -> Answer | Reply:
         bind_run(self.run_id)
         return await self._action()()
 
     get = post = put = delete = head = options = patch = _respond
+
+    def _start_timer(self, delay_s: float) -> None:
+        """Give the rest of the body so long to arrive."""
+        self._stop_timer()
+        late = RequestTimeout("The body took too long to arrive.")
+        self._body_timer = asyncio.get_running_loop().call_later(delay_s, self._fail, late)
 
     def _stop_timer(self) -> None:
         if self._body_timer is not None:

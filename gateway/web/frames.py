@@ -51,6 +51,13 @@ class Frames(WebSocketProtocol13):
             return None
         return super()._handle_message(opcode, data)
 
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close. Tornado calls it with a reason alone when a ping was not answered: nobody is there to wait for then."""
+        if code is None and reason is not None:
+            self._violate(POLICY, reason)
+        else:
+            super().close(code, reason)
+
     def _violate(self, code: int, reason: str) -> None:
         self.close(code, reason)
         self._abort()

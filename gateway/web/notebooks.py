@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.core.model import Json
-from gateway.core.notebook import to_file_json, to_json
-from gateway.service.notebooks import Executed
-from gateway.web import answer, wire_notebooks
+import asyncio
+
+from gateway.core.errors import GatewayError
+from gateway.core.event_log import Entry
+from gateway.core.model import Finished, Json, Report
+from gateway.core.notebook import NotebookLanguage, to_file_json, to_json
+from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress, Progress
+from gateway.service.runner import RunRequest
+from gateway.web import answer, events, sse, wire_notebooks
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.runs import RunEndpoint
 from gateway.web.services import Answer
@@ -26,10 +31,94 @@ class SessionNotebook(Endpoint):
 class NotebookRuns(RunEndpoint):
     """Runs the cells of a notebook in a session of its own and answers with the notebook executed."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         asked = wire_notebooks.parse_notebook(self.body, self._python, self._javascript)
-        done = await self.services.notebooks.execute(asked, self.caller, self.run_id, self._allowance, lambda _: None)
-        return describe_execution(done)
+        if sse.is_asked_for(self.request.headers.get("Accept", "")):
+            return await self._stream_progress(asked)
+        return describe_execution(await self._execute_notebook(asked, lambda _: None))
+
+    async def _execute_notebook(self, asked: NotebookRequest, on_progress: OnProgress) -> Executed:
+        return await self.services.notebooks.execute(asked, self.caller, self.run_id, self._allowance, on_progress)
+
+    async def _stream_progress(self, asked: NotebookRequest) -> Reply:
+        """What happens as server-sent events, the notebook in the last.
+
+        What keeps it from beginning is an error like any other. What a slow client has not read yet waits in memory: the
+        outputs of a notebook are bounded.
+        """
+        steps: asyncio.Queue[Progress | None] = asyncio.Queue()
+        work = asyncio.create_task(self._execute_notebook(asked, steps.put_nowait))
+        work.add_done_callback(lambda _: steps.put_nowait(None))
+        try:
+            step = await steps.get()
+            if step is None:
+                work.result()
+            self.set_header("Content-Type", sse.EVENT_STREAM)
+            self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
+            story = Story(asked.language)
+            while step is not None:
+                for event in story.tell(step):
+                    await self.write_piece(event)
+                step = await self._next(steps)
+            await self.write_piece(story.end(work))
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+        return Reply(b"", sse.EVENT_STREAM)
+
+    async def _next(self, steps: asyncio.Queue[Progress | None]) -> Progress | None:
+        """The next step; while there is none, a comment now and then so that nobody takes the connection for dead."""
+        while True:
+            try:
+                async with asyncio.timeout(sse.KEEPALIVE_S):
+                    return await steps.get()
+            except TimeoutError:
+                await self.write_piece(sse.KEEPALIVE)
+
+
+class Story:
+    """The progress of one notebook as numbered server-sent events; each but the last says which cell it is of."""
+
+    def __init__(self, language: NotebookLanguage) -> None:
+        self._request = RunRequest(language, "", 0.0)
+        self._seq = 0
+        self._cell = 0
+
+    def tell(self, step: Progress) -> list[bytes]:
+        """The event for *step*, if it is one of interest."""
+        match step:
+            case CellStarted(index, cell_id):
+                self._cell = index
+                return [self._encode({"type": "cell_started", "cell": index, "cellId": cell_id})]
+            case CellDone(index, cell_id, result):
+                told: dict[str, Json] = {
+                    "type": "cell_done",
+                    "cell": index,
+                    "cellId": cell_id,
+                    "success": result.success,
+                    "error": answer.describe_raised(result.error) if result.error else None,
+                    "executionCount": result.execution_count,
+                    "executionTime": round(result.wall_s * 1000),
+                    "truncated": result.truncated,
+                    "limits": [str(result.limit)] if result.limit else [],
+                }
+                return [self._encode(told)]
+            case Report() | Finished():
+                return []
+            case _:
+                told = events.describe(Entry(self._seq + 1, step), self._request)
+                return [self._encode({**told, "cell": self._cell})]
+
+    def end(self, work: asyncio.Task[Executed]) -> bytes:
+        """The last event: the answer, or why there is none. Raises what is a fault of ours."""
+        try:
+            return self._encode({"type": "done", **describe_execution(work.result())})
+        except GatewayError as error:
+            return self._encode(events.describe_refusal(error))
+
+    def _encode(self, event: dict[str, Json]) -> bytes:
+        self._seq += 1
+        return sse.encode(self._seq, {**event, "seq": self._seq})
 
 
 def describe_execution(done: Executed) -> dict[str, Json]:

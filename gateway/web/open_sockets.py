@@ -32,6 +32,11 @@ class OpenSockets:
         """How many are open."""
         return len(self._open)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a client of any of them has still something to come."""
+        return any(socket.is_busy for socket in self._open)
+
     def enter(self, socket: OpenSocket) -> None:
         """It is open."""
         self._open.add(socket)

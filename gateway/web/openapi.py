@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Protocol, cast
 
@@ -11,6 +12,9 @@ from gateway.core.model import Json
 from gateway.web.endpoint import Endpoint
 from gateway.web.services import Answer
 from gateway.web.wire import Body
+
+_PART = re.compile(r"\{(\w+)(?::path)?\}")
+"""A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
 
 
 class RouteEntry(Protocol):
@@ -50,7 +54,7 @@ def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
             "200 with success false.",
         },
         "security": [{"token": []}],
-        "paths": {route.path: _describe_path(route) for route in listed},
+        "paths": {_PART.sub(r"{\1}", route.path): _describe_path(route) for route in listed},
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -59,7 +63,11 @@ def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
 
 
 def _describe_path(route: RouteEntry) -> Json:
-    return {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+    methods = {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
+    parts: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": TEXT} for name in _PART.findall(route.path)
+    ]
+    return {**methods, **({"parameters": parts} if parts else {})}
 
 
 def _describe_method(route: RouteEntry, method: str) -> Json:
@@ -74,7 +82,7 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
     }
     if route.endpoint.public:
         described["security"] = []
-    if route.body is not None:
+    if route.body is not None and method in ("POST", "PUT"):
         described["requestBody"] = {"required": True, **_json(route.body.__name__)}
     if route.answer == "History":
         described["parameters"] = [LIMIT]
@@ -82,8 +90,12 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
 
 
 def _content(description: str, schema: str) -> dict[str, Json]:
-    content = {"content": {"text/plain": {"schema": {"type": "string"}}}} if schema == "Text" else _json(schema)
-    return {"description": description, **cast(dict[str, Json], content)}
+    if schema == "Text":
+        return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    content: dict[str, Json] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    if schema in STREAMED:
+        content["text/event-stream"] = {"schema": {"type": "string", "description": EVENTS}}
+    return {"description": description, "content": content}
 
 
 def _json(schema: str) -> dict[str, Json]:
@@ -98,6 +110,8 @@ def _list(of: Json) -> Json:
     return {"type": "array", "items": of}
 
 
+STREAMED = ("Run", "ChartRun", "SessionRun")
+EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
 LIMIT: Json = {
     "name": "limit",
     "in": "query",
@@ -108,6 +122,7 @@ TEXT: Json = {"type": "string"}
 FLAG: Json = {"type": "boolean"}
 WHOLE: Json = {"type": "integer"}
 ANY: Json = {"type": "object"}
+SIZE: Json = {"type": ["integer", "null"], "description": "bytes"}
 ERROR = _object("type message", type=TEXT, message=TEXT, code=TEXT, traceback={"type": ["string", "null"]})
 CHART = _object("base64 mimeType", base64=TEXT, mimeType=TEXT, svg=TEXT)
 RUN_FIELDS: dict[str, Json] = {
@@ -125,6 +140,12 @@ RUN_FIELDS: dict[str, Json] = {
     "limits": _list({"enum": ["timeout", "memory", "output", "kernel_died"]}),
     "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
     "kernelReplaced": FLAG,
+    "files": _list(
+        _object(
+            "path urlPath change", path=TEXT, urlPath=TEXT, change={"enum": ["created", "changed", "deleted"]}, size=SIZE
+        )
+    ),
+    "filesTruncated": FLAG,
 }
 MOMENT: Json = {"type": "string", "format": "date-time"}
 SESSION = _object(
@@ -141,6 +162,15 @@ SESSION = _object(
     kernelsReplaced={"type": "integer", "description": "how often the state was lost with the kernel"},
     cwd=TEXT,
     expiresAt={"type": ["string", "null"], "format": "date-time"},
+)
+FILE = _object(
+    "path urlPath type modified",
+    path=TEXT,
+    urlPath={"type": "string", "description": "what to put behind files/ to name exactly this one"},
+    type={"enum": ["file", "directory", "link", "other"]},
+    size=SIZE,
+    modified=MOMENT,
+    sha256={"type": ["string", "null"]},
 )
 NOTEBOOK = _object(
     "nbformat nbformat_minor metadata cells",
@@ -198,6 +228,8 @@ ANSWERS: dict[str, Json] = {
         truncated=FLAG,
         kernelReplaced=FLAG,
     ),
+    "FileList": _object("files", success=FLAG, files=_list(FILE), truncated=FLAG),
+    "OneFile": _object("success", success=FLAG, file=FILE, deleted=WHOLE),
     "Notebook": NOTEBOOK,
     "NotebookRun": _object(
         "success error notebook cellsRun cellsFailed stoppedAt executionTime truncated limits",

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import guard, jupyter_rest, notebooks, pages, runs, sessions, wire, wire_notebooks, wire_sessions
+from gateway.web import (
+    files,
+    guard,
+    jupyter_rest,
+    notebooks,
+    pages,
+    runs,
+    sessions,
+    streams,
+    wire,
+    wire_notebooks,
+    wire_sessions,
+)
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.jupyter_socket import KernelChannels
 from gateway.web.openapi import ApiDescription
@@ -47,6 +59,8 @@ ROUTES = (
     Route(f"{SESSION}/interrupt", sessions.SessionInterrupt, "Interrupted"),
     Route(f"{SESSION}/restart", sessions.SessionRestart, "Session"),
     Route(f"{SESSION}/variables", sessions.SessionVariables, "Variables"),
+    Route(f"{SESSION}/files", files.FileTable, "FileList"),
+    Route(f"{SESSION}/files/{{path:path}}", files.OneFile, "OneFile"),
     Route(f"{SESSION}/notebook", notebooks.SessionNotebook, "Notebook"),
     Route(f"{BASE}/notebook", notebooks.NotebookRuns, "NotebookRun", wire_notebooks.NotebookBody),
     Route(f"{BASE}/history", pages.HistoryList, "History"),
@@ -77,16 +91,20 @@ class SocketRoute:
     """One address that speaks WebSocket; *path* as in Route."""
 
     path: str
-    socket: type[Socket]
+    endpoint: type[Socket]
 
 
-SOCKETS: tuple[SocketRoute, ...] = (SocketRoute(f"{KERNEL}/channels", KernelChannels),)
+SOCKETS = (
+    SocketRoute(f"{BASE}/stream", streams.OneRun),
+    SocketRoute(f"{SESSION}/stream", streams.SessionStream),
+    SocketRoute(f"{KERNEL}/channels", KernelChannels),
+)
 
 
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
     """The Tornado application that serves ROUTES and *sockets*; everything else gets the same checks and errors."""
     served: list[tuple[str, type[Endpoint] | type[Socket]]] = [(route.path, route.endpoint) for route in ROUTES]
-    served += [(route.path, route.socket) for route in sockets]
+    served += [(route.path, route.endpoint) for route in sockets]
     return Application(
         [
             (pattern, handler, {"services": services, "route": path})

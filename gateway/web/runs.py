@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from gateway.service.live_runs import Plan
 from gateway.service.runner import Allowance, RunRequest
-from gateway.web import wire
-from gateway.web.answer import describe_run
-from gateway.web.endpoint import Endpoint
+from gateway.web import sse, wire
+from gateway.web.answer import describe_answer
+from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
+from gateway.web.terms import Terms
 from gateway.web.wire import Timeouts
 
 
@@ -16,61 +16,76 @@ class RunEndpoint(Endpoint):
     """What all runs share: the answer has the seed guide's fields."""
 
     @property
+    def _terms(self) -> Terms:
+        """What this caller's runs may have."""
+        return Terms.of(self.services.settings, self.caller)
+
+    @property
     def _python(self) -> Timeouts:
         """The timeouts this caller's Python may have."""
-        return self.services.settings.python.within(self.caller.limits.max_timeout_s)
+        return self._terms.python
 
     @property
     def _javascript(self) -> Timeouts:
         """The timeouts this caller's JavaScript may have."""
-        return self.services.settings.javascript.within(self.caller.limits.max_timeout_s)
+        return self._terms.javascript
 
     @property
     def _allowance(self) -> Allowance:
         """How much this caller's runs may print."""
-        allowance, own = self.services.settings.allowance, self.caller.limits.output_bytes
-        return allowance if own is None else replace(allowance, output_bytes=own)
+        return self._terms.allowance
 
-    async def _run(self, request: RunRequest) -> Answer:
+    async def _run(self, request: RunRequest) -> Answer | Reply:
+        if sse.is_asked_for(self.request.headers.get("Accept", "")):
+            return await self._stream_run(request)
         result = await self.services.runner.run(request, self.caller, self.run_id, self._allowance)
-        answer = describe_run(request.task, result)
-        if request.session:
-            answer |= {"sessionId": request.session, "executionCount": result.execution_count}
-        return answer
+        return describe_answer(request, result)
+
+    async def _stream_run(self, request: RunRequest) -> Reply:
+        """The run as server-sent events; what keeps it from beginning is an error like any other."""
+        plan = Plan(request, self.caller, self.run_id, self._allowance)
+        run = self.services.live.start(plan, grace_s=0)
+        with run.reading() as news:
+            await run.begun(news)
+            self.set_header("Content-Type", sse.EVENT_STREAM)
+            self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
+            async for piece in sse.stream(run, news):
+                await self.write_piece(piece)
+        return Reply(b"", sse.EVENT_STREAM)
 
 
 class PythonRuns(RunEndpoint):
     """Runs Python in a fresh kernel."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_python(self.body, self._python))
 
 
 class ChartRuns(RunEndpoint):
     """Runs plotting code and answers with its pictures."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_chart(self.body, self._python))
 
 
 class Analyses(RunEndpoint):
     """Describes structured data."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_analyze(self.body, self._python))
 
 
 class MathRuns(RunEndpoint):
     """Evaluates one expression."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_math(self.body, self._python))
 
 
 class JavascriptRuns(RunEndpoint):
     """Runs JavaScript in a fresh kernel: the body of an async function, whose result is ``returnValue``."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         return await self._run(wire.parse_javascript(self.body, self._javascript))
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.core.files import Entry, Listing, Path
 from gateway.core.model import Json, OnEvent, Result
 from gateway.core.notebook import Notebook
+from gateway.kernel.files import FileContents
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.jupyter_kernels import JupyterKernels
 from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
@@ -30,6 +34,7 @@ class WebSettings:
     allowed_hosts: frozenset[str] = LOCAL_HOSTS
     allowed_origins: frozenset[str] = frozenset()
     body_bytes: int = 16 * MIB
+    file_bytes: int = 128 * MIB
     header_bytes: int = 32 * 1024
     header_timeout_s: float = 60.0
     body_timeout_s: float = 60.0
@@ -108,6 +113,25 @@ class Sessions(Protocol):
         """The same session with a new kernel."""
 
 
+class Files(Protocol):
+    """The files of sessions; see service.files.Files for what it raises."""
+
+    async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
+        """What is in the work directory, or below *under*."""
+
+    def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
+        """A file to be read."""
+
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
+        """Put a file."""
+
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
+        """Put several."""
+
+    async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
+        """Remove what *path* names."""
+
+
 class Notebooks(Protocol):
     """Makes and runs notebooks; see service.notebooks.Notebooks."""
 
@@ -145,7 +169,9 @@ class Services:
     sessions: Sessions
     jupyter: JupyterKernels
     jupyter_sessions: JupyterSessions
+    live: LiveRuns
     notebooks: Notebooks
+    files: Files
 
 
 Answer = dict[str, Json]

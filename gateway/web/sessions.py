@@ -10,7 +10,7 @@ from gateway.service.runner import RunRequest
 from gateway.service.sessions import SessionView
 from gateway.web import wire_sessions
 from gateway.web.answer import describe_raised
-from gateway.web.endpoint import Endpoint
+from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.runs import RunEndpoint
 from gateway.web.services import Answer
 
@@ -45,7 +45,7 @@ class OneSession(Endpoint):
 class SessionRuns(RunEndpoint):
     """Runs code in a session."""
 
-    async def on_post(self) -> Answer:
+    async def on_post(self) -> Answer | Reply:
         view = self.services.sessions.show(self.parts["session_id"], self.caller)
         timeouts = self._javascript if view.language == "javascript" else self._python
         return await self._run(wire_sessions.parse_execute(self.body, view.id, view.language, timeouts))

@@ -42,6 +42,8 @@ KEY_BYTES = 16
 class Socket(WebSocketHandler):
     """One address that speaks WebSocket."""
 
+    public = False
+    """Never: whether it answers without a token."""
     takes_query_token = False
     """Whether the token may stand in the query string (``?token=``), as Jupyter's clients send it."""
     protocols: tuple[str, ...] = ("omega.v1",)

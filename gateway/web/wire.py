@@ -191,7 +191,7 @@ def parse_limit(values: list[str], default: int, maximum: int) -> int:
     text = values[-1]
     # A leading digit check keeps out what int() also reads: signs, underscores, other scripts' digits.
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
-        raise BadRequest(f"limit must be a whole number from 1 to {maximum}, not {_show(text)}.")
+        raise BadRequest(f"limit must be a whole number from 1 to {maximum}, not {show(text)}.")
     return int(text)
 
 
@@ -209,7 +209,7 @@ def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:
     """*value_ms* milliseconds, sent as *name*, in seconds; raises BadRequest when that is over the maximum."""
     if not 1 <= value_ms <= timeouts.max_s * 1000:
         raise BadRequest(
-            f"{name} must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {_show(value_ms)}."
+            f"{name} must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {show(value_ms)}."
         )
     return value_ms / 1000
 
@@ -233,7 +233,7 @@ def _shape(data: list[dict[str, Any]] | dict[str, list[Any]] | str) -> tuple[str
             if len(set(lengths.values())) > 1:
                 (first, one), (second, other) = min(lengths.items(), key=_length), max(lengths.items(), key=_length)
                 raise BadRequest(
-                    f"data has columns of different lengths: {_show(first)} has {one} values, {_show(second)} has {other}."
+                    f"data has columns of different lengths: {show(first)} has {one} values, {show(second)} has {other}."
                 )
             return "columns", f"{len(data)} columns"
 
@@ -246,12 +246,12 @@ def _sentence(kind: type[Body], flaw: str, place: tuple[int | str, ...], value: 
     allowed = ", ".join(kind.model_fields)
     name = str(place[0]) if place else "body"
     if flaw == "extra_forbidden":
-        return f"Unknown field {_show(name)}; allowed are: {allowed}."
+        return f"Unknown field {show(name)}; allowed are: {allowed}."
     rule = kind.model_fields[name].description
     if flaw == "missing" and len(place) == 1:
         return f"{name} is missing; it must be {rule}."
     where = "".join(f"[{part!r}]"[:SHOWN_CHARS] for part in place[1:] if _is_inside(part))
-    return f"{name} must be {rule}, not {_show(value)}{f' at {name}{where}' if where else ''}."
+    return f"{name} must be {rule}, not {show(value)}{f' at {name}{where}' if where else ''}."
 
 
 def _is_inside(part: int | str) -> bool:
@@ -259,7 +259,7 @@ def _is_inside(part: int | str) -> bool:
     return isinstance(part, int)
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
     """*value* as the caller wrote it, short; containers by their kind."""
     if isinstance(value, (dict, list)):
         return name_of(value) if value else f"an empty {'object' if isinstance(value, dict) else 'list'}"

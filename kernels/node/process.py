@@ -34,7 +34,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. *kind*: ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle), ``r`` (the answer), ``h`` (it is up)."""
+    """One message. *kind*: ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle), ``r`` (the answer), ``h`` (up)."""
 
     kind: str
     body: Any

@@ -25,7 +25,8 @@ from kernels.python.streams import Record
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 LINGER_MS = 1000
-FLUSH_S = 0.1
+FLUSH_S = 0.02
+"""How long text waits for more to go with it; readers of a running program see it this much later."""
 AGAIN_S = 0.01
 _TYPES = {"shell": zmq.ROUTER, "stdin": zmq.ROUTER, "control": zmq.ROUTER, "iopub": zmq.XPUB}
 
@@ -88,6 +89,7 @@ def _serve(start: ChildStart) -> None:
     wires = open_wires(start)
     identity.rename(parts, start.kernel_id, start.key)
     connect(kernel, parts.publisher, wires)
+    kernel.work_dir, kernel.temporary_dir = start.work_dir, start.env.get("TMPDIR", "")
     shell = kernel.shell
     sys.modules["__main__"] = shell.user_module
     shell.history_manager.dir_hist = [os.getcwd()]

@@ -14,6 +14,7 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
+from kernels import workfiles
 from kernels.python import figures, refusals, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
 from kernels.python.interrupts import Interrupts
@@ -31,6 +32,8 @@ class Kernel(Served, IPythonKernel):
     shell_class = Type(Shell)
     compiler_class = Type(Compiler)
     _execute_sleep = 0
+    work_dir, temporary_dir = "", ""
+    """Set once in the child: what files of a session are looked for in, and what is left out there."""
 
     def __init__(self, publisher: Publisher, record: Record, interrupts: Interrupts, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
@@ -63,13 +66,19 @@ class Kernel(Served, IPythonKernel):
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
         meter = usage.Meter()
         cuts.happened = False
+        files = self._look_at_files() if request.wants_files else None
         with self._ours(silent):
             outcome = await self._run(tasks.Run(self, request, code), kwargs.get("store_history", True))
             outcome = self._with_all_output(outcome)
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
+        if files is not None:
+            self._omega["files"] = workfiles.changes(files, self._look_at_files())
         if outcome.exit_code is not None:
             self._omega["exit_code"] = outcome.exit_code
         return self._reply(outcome)
+
+    def _look_at_files(self) -> workfiles.Look:
+        return workfiles.look(self.work_dir, self.temporary_dir)
 
     async def _execute_plain(self, *args: Any, **kwargs: Any) -> Any:
         figures.gallery.begin()

@@ -52,6 +52,9 @@ class Served(Base):
         return metadata
 
     def publish(self, message: str, content: dict[str, Any]) -> None:
-        """Send one rich message after all text written before it."""
+        """Send one rich message after all text written before it, as an answer to the request that text belongs to.
+
+        The base's idea of that is a context variable, which callbacks of the event loop do not see.
+        """
         self.record.flush()
-        self.session.send(self.iopub_socket, message, content, self.record.parent, ident=self._topic(message))
+        self.session.send(self.iopub_socket, message, content, self.record.parent, self._topic(message))

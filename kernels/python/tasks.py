@@ -39,6 +39,7 @@ class Request:
     task: Task
     inputs: dict[str, Any]
     wants_variables: bool
+    wants_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def parse(omega: Any) -> Request | None:
         task=cast(Task, omega["task"]),
         inputs=inputs if isinstance(inputs, dict) else {},
         wants_variables=bool(omega.get("variables", True)),
+        wants_files=omega.get("files") is True,
     )
 
 

@@ -28,6 +28,16 @@ def close_all_but(keep: Iterable[int]) -> None:
         mode = os.fstat(fd).st_mode
         if not (stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
             raise OSError(errno.EBADF, f"descriptor {fd} is neither a socket, a pipe nor a device")
+    _close_between(kept)
+
+
+def keep_only(*kept: int) -> None:
+    """The same for a process that is to hold a directory: the standard three lead nowhere, all but *kept* is closed."""
+    detach_standard()
+    _close_between(sorted({*STANDARD, *kept}))
+
+
+def _close_between(kept: list[int]) -> None:
     for low, high in zip(kept, [*kept[1:], _LAST + 1], strict=True):
         if low + 1 < high:
             sysc.close_range(low + 1, high - 1)

@@ -54,6 +54,11 @@ PR_CAP_AMBIENT_RAISE: Final = 2
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
 SECCOMP_SET_MODE_FILTER: Final = 1
+RESOLVE_NO_XDEV: Final = 1
+RESOLVE_NO_MAGICLINKS: Final = 2
+RESOLVE_NO_SYMLINKS: Final = 4
+RESOLVE_BENEATH: Final = 8
+
 LANDLOCK_CREATE_RULESET_VERSION: Final = 1
 LANDLOCK_RULE_PATH_BENEATH: Final = 1
 
@@ -66,6 +71,7 @@ _OWN_NUMBERS: Final = {
 _NUMBERS: Final = {
     **_OWN_NUMBERS.get(ARCH, {}),
     "close_range": 436,
+    "openat2": 437,
     "mount_setattr": 442,
     "landlock_create_ruleset": 444,
     "landlock_add_rule": 445,
@@ -225,6 +231,16 @@ def close_range(first: int, last: int) -> None:
     _raw("close_range", first, last, 0)
 
 
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def openat2(folder: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
+    """A descriptor of *path* below the directory *folder*, found as *resolve* (RESOLVE_*) allows."""
+    how = _OpenHow(flags, mode, resolve)
+    return _raw("openat2", folder, path, ctypes.pointer(how), ctypes.sizeof(how))
+
+
 class _FilterProgram(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
@@ -263,10 +279,15 @@ def landlock_allow(ruleset_fd: int, path: str, rights: int) -> None:
     """Allow *rights* on what *path* names and all below it."""
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        rule = _PathBeneath(rights, fd)
-        _raw("landlock_add_rule", ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, ctypes.pointer(rule), 0)
+        landlock_allow_open(ruleset_fd, fd, rights)
     finally:
         os.close(fd)
+
+
+def landlock_allow_open(ruleset_fd: int, fd: int, rights: int) -> None:
+    """Allow *rights* on what is open as *fd* and all below it."""
+    rule = _PathBeneath(rights, fd)
+    _raw("landlock_add_rule", ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, ctypes.pointer(rule), 0)
 
 
 def landlock_restrict(ruleset_fd: int) -> None:

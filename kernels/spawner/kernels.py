@@ -19,6 +19,7 @@ from kernels.sandbox.root import WORK
 from kernels.spawner.family import Member
 from kernels.spawner.identity import Uids
 from kernels.spawner.init import InitPlace, fork_init
+from kernels.spawner.keepers import KeeperPlace, Keepers
 from kernels.spawner.loop import Loop
 from kernels.spawner.tree import kill_orphans, strangers
 from kernels.spawner.watchdog import Excess, Watchdog, Watched
@@ -52,6 +53,7 @@ class Kernels:
         self._zygotes, self._tell, self._on_empty = zygotes, tell, on_empty
         self._workplaces = around.workplaces
         self._watchdog = Watchdog(around.loop, self._end_excess, self._kill_stray)
+        self._keepers = Keepers(around.loop, self._keepers_gone)
         self._uids = Uids(self._options.uid_base, self._options.uid_count, self._options.instance)
         self._has_own_uids = around.has_own_uids
         self._members: dict[str, Member] = {}
@@ -190,6 +192,21 @@ class Kernels:
         )
         self._watchdog.watch(member.spawn.kernel_id, kernel)
 
+    # ---- its files -----------------------------------------------------------------------------------------------
+
+    def open_files(self, kernel_id: str, channel: int) -> None:
+        """Have a helper serve the kernel's work directory on *channel*, or say there that there is none."""
+        member, place = self._members.get(kernel_id), None
+        if member is not None and member.started and member.status is None and not member.asked:
+            work_path = member.work_dir if self._workplaces else f"/proc/{member.pid}/root{WORK}"
+            place = KeeperPlace(member.uid, member.gid, member.cgroup, member.spawn.policy, work_path)
+        self._keepers.start(kernel_id, place, channel)
+
+    def _keepers_gone(self, kernel_id: str) -> None:
+        member = self._members.get(kernel_id)
+        if member is not None:
+            self._finish(member)
+
     # ---- the way down --------------------------------------------------------------------------------------------
 
     def kill(self, kernel_id: str) -> None:
@@ -224,6 +241,7 @@ class Kernels:
 
     def _end(self, member: Member) -> None:
         """Kill everything the kernel is; the rest follows from its processes' ends."""
+        self._keepers.kill(member.spawn.kernel_id)
         if member.init_pidfd >= 0:
             send_signal(member.init_pidfd, signal.SIGKILL)
         if member.pidfd >= 0 and member.status is None:
@@ -278,6 +296,8 @@ class Kernels:
     def _finish(self, member: Member) -> None:
         """When the last process is gone: report, and remove the last trace."""
         if member.init_pidfd >= 0 or (member.pidfd >= 0 and member.status is None):
+            return
+        if member.spawn.kernel_id in self._keepers:
             return
         if self._members.pop(member.spawn.kernel_id, None) is None:
             return
@@ -335,7 +355,12 @@ class Kernels:
             self._kill_strangers()
 
     def _known(self) -> set[int]:
-        return {*self._zygotes, *self._by_pid, *(member.init_pid for member in self._members.values())}
+        return {
+            *self._zygotes,
+            *self._by_pid,
+            *self._keepers.pids(),
+            *(member.init_pid for member in self._members.values()),
+        }
 
 
 def send_signal(pidfd: int, number: int) -> None:

@@ -82,8 +82,9 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
         sys.stderr.write("spawner: no isolation level can be reached here, so no kernel can be started\n")
         return NOTHING_REACHED
     sysc.set_subreaper()
-    # Read now: an init loads it after the host's files are out of its reach.
-    seccomp.program("init")
+    # Read now: an init and a files helper load theirs after the host's files are out of their reach.
+    for profile in ("init", "files"):
+        seccomp.program(profile)
     cgroups = Cgroups.open(f"omega-{options.instance}")
     cgroups.sweep()
     has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)

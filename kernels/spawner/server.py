@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import sys
 
 from kernels import contract
@@ -15,6 +16,7 @@ from kernels.contract import (
     Forked,
     Interrupt,
     Kill,
+    OpenFiles,
     Packet,
     Ready,
     Reaped,
@@ -83,6 +85,8 @@ class Spawner:
                 self._kill(kernel_id)
             case Interrupt(kernel_id=kernel_id):
                 self._kernels.interrupt(kernel_id)
+            case OpenFiles(kernel_id=kernel_id):
+                self._open_files(kernel_id, tuple(fds))
             case Renew(extra_dirs=extra_dirs):
                 # Where not all can be shown, no answer follows, and the gateway takes it that they are not there.
                 if len(showable(extra_dirs, self._around.options.extra_uid)) == len(extra_dirs):
@@ -118,6 +122,13 @@ class Spawner:
         if len(fds) != len(CHANNELS):
             return f"{len(fds)} sockets were passed, not {len(CHANNELS)}"
         return ""
+
+    def _open_files(self, kernel_id: str, fds: Fds) -> None:
+        if len(fds) == 1 and stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
+            self._kernels.open_files(kernel_id, fds[0])
+            return
+        for fd in fds:
+            os.close(fd)
 
     def _kill(self, kernel_id: str) -> None:
         waiting = [item for item in self._queue if item[0].kernel_id == kernel_id]

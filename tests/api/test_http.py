@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.web.endpoint import Endpoint
-from gateway.web.routes import ROUTES, Route
+from gateway.web.routes import ROUTES, SOCKETS, Route, SocketRoute
+from gateway.web.socket import Socket
 from tests.api import raw
 from tests.live import Gateway, serving
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.kernel
 JSON = "Content-Type: application/json"
 BODY = b'{"code": "print(1)"}'
 LENGTH = f"Content-Length: {len(BODY)}"
-CASES = [(route, method) for route in ROUTES for method in route.endpoint.allowed_methods()]
+CASES = [(route, method) for route in (*ROUTES, *SOCKETS) for method in route.endpoint.allowed_methods()]
 NAMES = [f"{method} {route.path}" for route, method in CASES]
 
 
@@ -42,7 +43,7 @@ def nothing_is_unsettled(gateway: Gateway) -> Iterator[None]:
     assert gateway.token not in said
 
 
-def sent(gateway: Gateway, route: Route, method: str, *lines: str, **parts: str) -> raw.Answer:
+def sent(gateway: Gateway, route: Route | SocketRoute, method: str, *lines: str, **parts: str) -> raw.Answer:
     """The one answer to a request that a right caller could have sent but for *lines* and *parts*."""
     has_body = method == "POST"
     head = [JSON, LENGTH] if has_body else []
@@ -63,7 +64,7 @@ def sent(gateway: Gateway, route: Route, method: str, *lines: str, **parts: str)
 
 
 @pytest.mark.parametrize(("route", "method"), CASES, ids=NAMES)
-def test_every_address_refuses_who_may_not_ask(gateway: Gateway, route: Route, method: str) -> None:
+def test_every_address_refuses_who_may_not_ask(gateway: Gateway, route: Route | SocketRoute, method: str) -> None:
     """No or a wrong token 401, a foreign page 403, a foreign host 421, a token in the address 400; health needs no token."""
     wrong = secrets.token_urlsafe(32)
     if not route.endpoint.public:
@@ -81,7 +82,7 @@ def test_every_address_refuses_who_may_not_ask(gateway: Gateway, route: Route, m
 
 
 @pytest.mark.parametrize(("route", "method"), CASES, ids=NAMES)
-def test_every_address_refuses_what_is_too_much(gateway: Gateway, route: Route, method: str) -> None:
+def test_every_address_refuses_what_is_too_much(gateway: Gateway, route: Route | SocketRoute, method: str) -> None:
     """Headers by size and by number, bodies by what they declare; the headers of the answer are those of all others."""
     start = f"{method} {route.path} HTTP/1.1\r\nHost: localhost\r\n".encode()
     big = raw.parse(raw.exchange(gateway.port, start + b"X: " + b"y" * 70_000))
@@ -105,7 +106,9 @@ def test_every_address_refuses_what_is_too_much(gateway: Gateway, route: Route, 
         ["X y: z"],
     ],
 )
-def test_every_address_refuses_what_is_ambiguous(gateway: Gateway, route: Route, method: str, lines: list[str]) -> None:
+def test_every_address_refuses_what_is_ambiguous(
+    gateway: Gateway, route: Route | SocketRoute, method: str, lines: list[str]
+) -> None:
     """One 400, in the form of all errors, and the end of the connection; what follows is never taken for a request."""
     hidden = raw.compose("GET", "/code-interpreter/examples", gateway.token)
     data = raw.compose(method, route.path, gateway.token, JSON, *lines, body=b"0\r\n\r\n" + hidden)
@@ -230,11 +233,10 @@ def test_whatever_bytes_come_every_answer_is_whole(gateway: Gateway, data: bytes
 def test_the_endpoints_of_the_table_are_all_there_are() -> None:
     """A new endpoint that is in no route would be missing above."""
 
-    def leaves(kind: type[Endpoint]) -> set[type[Endpoint]]:
+    def leaves(kind: type) -> set[type]:
         below = kind.__subclasses__()
         return {leaf for child in below for leaf in leaves(child)} if below else {kind}
 
-    listed = {route.endpoint for route in ROUTES}
-    assert {kind.__name__ for kind in leaves(Endpoint) if kind.__module__.startswith("gateway.")} - {
-        kind.__name__ for kind in listed
-    } == {"Unknown"}
+    listed = {route.endpoint.__name__ for route in (*ROUTES, *SOCKETS)}
+    ours = {kind.__name__ for kind in leaves(Endpoint) | leaves(Socket) if kind.__module__.startswith("gateway.")}
+    assert ours - listed == {"Unknown"}

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import measure, plain, sessions
+from tests.bench import measure, plain, sessions, unconfined
 from tests.bench.numbers import Row, Samples
 from tests.bench.profile import profile
 from tests.bench.report import Report
@@ -59,6 +59,8 @@ def run(*, with_profile: bool) -> Report:
         growth = sessions.growth(gateway)
     say("isolation steps")
     steps = asyncio.run(measure.isolation_steps())
+    say("warm runs with and without the isolation steps")
+    warm = asyncio.run(unconfined.warm_runs())
     with tempfile.TemporaryDirectory(prefix="omega-bench-") as folder:
         say("a plain ipykernel through jupyter_client")
         peer = asyncio.run(measure.plain_kernel(Path(folder)))
@@ -120,6 +122,10 @@ def run(*, with_profile: bool) -> Report:
                 charts,
                 drawn,
                 "≤ 1.25",
+            ),
+            *(
+                Row(f"warm run in a confined kernel: {name}", "same in a kernel that took no isolation step", *pair, "≤ 1.1")
+                for name, pair in warm.items()
             ),
             Row(
                 f"memory of an idle kernel (PSS, {IDLE} of them)",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,10 +16,14 @@ import pytest
 
 from tests import traces
 from tests.contract import clients_env
+from tests.promises import as_user
 from tests.stock import kernel_python
 
 pytestmark = pytest.mark.kernel
 SETTLE_S = 15.0
+LIFE = str(clients_env.SCRIPTS / "sandboxed_life.py")
+ORDINARY = 65_500
+"""A user id that nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +31,19 @@ class Jupyter:
     """A Jupyter that has our kernelspecs, and the directories it may write to."""
 
     env: dict[str, str]
-    temp: Path
+    folder: Path
     before: traces.Traces
+
+    @property
+    def temp(self) -> Path:
+        """Its TMPDIR."""
+        return self.folder / "tmp"
+
+    def install(self, *options: str) -> None:
+        """Add our kernelspecs by `omega kernelspec`."""
+        prefix = str(self.folder / "prefix")
+        said = clients_env.run_python("-m", "gateway", "kernelspec", "install", "--prefix", prefix, *options)
+        assert said.returncode == 0, said.stderr
 
     def run(self, script: str, *arguments: str) -> Any:
         """What `clients/SCRIPT.py` says."""
@@ -45,12 +62,24 @@ def jupyter(clients: None) -> Iterator[Jupyter]:
         pytest.skip("OMEGA_KERNEL_PYTHON names no interpreter with ipykernel")
     traces.adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="omega-test-", dir="/tmp") as folder:
-        prefix, temp = Path(folder, "prefix"), Path(folder, "tmp")
-        temp.mkdir()
-        said = clients_env.run_python("-m", "gateway", "kernelspec", "install", "--prefix", str(prefix))
-        assert said.returncode == 0, said.stderr
-        env = {"JUPYTER_PATH": str(prefix / "share/jupyter"), "JUPYTER_RUNTIME_DIR": f"{folder}/run", "TMPDIR": str(temp)}
-        yield Jupyter(env, temp, traces.take())
+        Path(folder, "tmp").mkdir()
+        env = {
+            "JUPYTER_PATH": f"{folder}/prefix/share/jupyter",
+            "JUPYTER_RUNTIME_DIR": f"{folder}/run",
+            "TMPDIR": f"{folder}/tmp",
+        }
+        made = Jupyter(env, Path(folder), traces.take())
+        made.install()
+        yield made
+
+
+def as_ordinary_user(jupyter: Jupyter) -> list[str]:
+    """What to put before a command so that no privilege is left to it; *jupyter* is that user's from here on."""
+    if os.geteuid() != 0:
+        return []
+    for place in (jupyter.folder, jupyter.temp):
+        os.chown(place, ORDINARY, ORDINARY)
+    return [as_user.__file__, str(ORDINARY), str(clients_env.PYTHON)]
 
 
 def instance(seen: dict[str, Any]) -> str:
@@ -82,15 +111,24 @@ def test_a_kernel_lives_as_jupyter_wants_it_and_leaves_nothing(jupyter: Jupyter)
     assert_nothing_left(jupyter, instance(seen))
 
 
-def test_nothing_is_left_of_a_client_that_was_killed(jupyter: Jupyter) -> None:
+@pytest.mark.parametrize("is_ordinary", [False, True], ids=["as we are", "as an ordinary user"])
+def test_nothing_is_left_of_a_client_that_was_killed(jupyter: Jupyter, is_ordinary: bool) -> None:
     """No kernel, cgroup, mount, socket or directory: the spawner sees to it."""
-    said = clients_env.run_python(
-        str(clients_env.SCRIPTS / "sandboxed_life.py"), "omega-python", "--be-killed", env=jupyter.env
-    )
+    prefix = as_ordinary_user(jupyter) if is_ordinary else []
+    said = clients_env.run_python(*prefix, LIFE, "omega-python", "--be-killed", env=jupyter.env)
     assert said.returncode == -9, said.stderr
     seen = json.loads(said.stdout.splitlines()[-1])
     assert seen["kept"] == ["1", "ok"]
     assert_nothing_left(jupyter, instance(seen))
+
+
+def test_less_isolation_than_the_kernelspec_wants_is_refused(jupyter: Jupyter) -> None:
+    """An ordinary user can't reach level 3, and says so."""
+    jupyter.install("--require-isolation", "L3")
+    said = clients_env.run_python(*as_ordinary_user(jupyter), LIFE, "omega-python", env=jupyter.env)
+    assert said.returncode == 1
+    assert re.search(r"Unavailable: the isolation level here is L(1|2|2\+), and L3 is required$", said.stderr.strip())
+    assert not list(jupyter.temp.glob("omega-*-*-*"))
 
 
 def test_the_python_kernel_passes_jupyter_kernel_test(jupyter: Jupyter) -> None:

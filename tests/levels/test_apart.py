@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import live
+from tests.folders import folder as files_of
 from tests.levels import places, setting
 from tests.live import Gateway
 
@@ -95,6 +96,10 @@ def test_a_gateway_without_privileges_reaches_the_full_level(apart: Apart) -> No
         reply = gateway.ask("POST", "/code-interpreter/python", {"code": "import os; os.kill(os.getpid(), 9)"})
         assert reply.body["success"] is False
         assert gateway.run("print('next')")["output"] == "next\n"
+        with files_of(gateway) as files:
+            assert files.put(b"a/in", b"12").status == 200
+            files.run("open('out', 'w').write(open('a/in').read() * 2)")
+            assert files.get(b"out").body == b"1212"
 
 
 def test_one_gateway_after_another_is_served(apart: Apart) -> None:

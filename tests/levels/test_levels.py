@@ -13,6 +13,7 @@ import pytest
 
 from gateway.state import instance_name
 from tests import traces
+from tests.folders import folder
 from tests.levels import places, programs
 from tests.levels.conftest import LEVELS
 from tests.live import Gateway
@@ -201,3 +202,18 @@ def test_without_any_isolation_no_gateway_starts(required: str, folder: Path) ->
         "`omega doctor` tells what is missing"
     ), said
     assert places.omega("nothing", "doctor", folder=folder).returncode == 1
+
+
+def test_files_go_in_and_out_and_no_link_leads_anywhere(place: Place) -> None:
+    """As the kernel's own uid, wherever its work directory is; what the code put there may be a trap."""
+    with folder(place[1]) as files:
+        assert files.put(b"sub/in.bin", bytes(200_000)).status == 200
+        files.run(
+            "import os\nopen('out', 'wb').write(open('sub/in.bin', 'rb').read() + b'1')\nos.symlink('/etc/passwd', 'l')"
+        )
+        assert files.get(b"out").body == bytes(200_000) + b"1"
+        for got in (files.get(b"l"), files.put(b"l", b"x")):
+            assert got.status == 409
+        kinds = {entry["path"]: entry["type"] for entry in files.listed()["files"] if entry["path"] != ".tmp"}
+        assert kinds == {"sub": "directory", "sub/in.bin": "file", "out": "file", "l": "link"}
+        assert files.delete(b"sub", "?recursive=true").json["deleted"] == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,33 @@ def execute(gateway: Gateway, notebook: Mapping[str, Any]) -> Any:
     return reply.body["notebook"]
 
 
-def stable(notebook: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each code cell's source and outputs as far as they are the same on every machine: of a picture only that it is one."""
+def stable(notebook: Mapping[str, Any], *, has_tracebacks: bool = True) -> Iterator[tuple[str, Any]]:
+    """Each code cell's source and outputs as far as they are the same on every machine: of a picture only that it is one.
+
+    Without *has_tracebacks*, of an error only its name and message: each client asks for tracebacks of its own kind.
+    """
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
-            yield cell["source"], [_stable_output(output) for output in cell["outputs"]]
+            yield cell["source"], [_stable_output(output, has_tracebacks) for output in _joined(cell["outputs"])]
 
 
-def _stable_output(output: Mapping[str, Any]) -> Any:
-    if "data" not in output:
-        return dict(output)
-    data = {kind: "a picture" if kind.startswith("image/") else value for kind, value in output["data"].items()}
-    return {"type": output["output_type"], "data": data}
+def _joined(outputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """*outputs* with pieces of one stream put together; some clients keep each as it came."""
+    joined: list[Mapping[str, Any]] = []
+    for output in outputs:
+        if joined and "text" in output and joined[-1].get("name") == output["name"]:
+            joined[-1] = {**output, "text": joined[-1]["text"] + output["text"]}
+        else:
+            joined.append(output)
+    return joined
+
+
+def _stable_output(output: Mapping[str, Any], has_tracebacks: bool) -> Any:
+    if "data" in output:
+        data = {kind: "a picture" if kind.startswith("image/") else value for kind, value in output["data"].items()}
+        return {"type": output["output_type"], "data": data}
+    hidden = () if has_tracebacks else ("traceback",)
+    return {name: value for name, value in output.items() if name not in hidden}
 
 
 def main() -> int:

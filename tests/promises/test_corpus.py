@@ -14,11 +14,14 @@ from tests.promises.absent import ABSENT, ELSEWHERE, IDS
 from tests.promises.attempt import Answer, Attempt
 from tests.promises.corpus import CORPUS
 from tests.promises.harness import Attack
-from tests.promises.http import KNOCKS, Knock
+from tests.promises.http import KNOCKS as OVER_HTTP
+from tests.promises.http import Knock
 from tests.promises.sessions import SESSIONS, Session, create
+from tests.promises.taking import TAKING
 from tests.promises.world import SESSIONS_PER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
+KNOCKS = (*OVER_HTTP, *TAKING)
 CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]

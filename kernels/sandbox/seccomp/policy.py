@@ -12,9 +12,10 @@ import errno
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Profile = Literal["kernel", "confined", "init"]
-PROFILES: Final[tuple[Profile, ...]] = ("kernel", "confined", "init")
-"""kernel: own namespaces (L2 and up). confined: no namespaces, so no socket() at all (L1). init: the reaper, pid 1."""
+Profile = Literal["kernel", "confined", "init", "files"]
+PROFILES: Final[tuple[Profile, ...]] = ("kernel", "confined", "init", "files")
+"""kernel: own namespaces (L2 and up). confined: no namespaces, so no socket() at all (L1). init: the reaper, pid 1.
+files: the helper that takes files out of a kernel's work directory and puts them in."""
 
 ALLOW: Final = -1
 """The action of a rule that lets the call through; every other action is the errno answered."""
@@ -183,6 +184,15 @@ epoll_wait epoll_pwait
 """
 
 
+_FILE_KEEPER = """
+read write close openat2 fstat newfstatat statx lseek getdents64 mkdirat unlinkat renameat renameat2 fcntl poll
+exit exit_group rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack setitimer alarm futex mmap munmap mprotect madvise brk
+mremap clock_gettime gettimeofday time getpid gettid getrandom restart_syscall sched_yield
+"""
+"""openat2 is its only way to open anything: the one call that can be told to follow no link and to stay below a directory.
+No chmod and no chown, which could be led astray by a link."""
+
+
 def _opened_for_reading_without_truncation() -> list[Rule]:
     """Landlock learned to deny truncation late (version 3): without namespaces it must not work by path at all."""
     read_only_truncation, accessed_how = 0x200, 0x203
@@ -196,6 +206,8 @@ def rules(profile: Profile) -> tuple[Rule, ...]:
     """Every rule of *profile*; a call without a matching rule answers DEFAULT."""
     if profile == "init":
         return tuple(_allowed(_REAPER))
+    if profile == "files":
+        return tuple(_allowed(_FILE_KEEPER))
     by_path = "open openat openat2 truncate"
     files = " ".join(name for name in _FILES.split() if profile == "kernel" or name not in by_path.split())
     shared = _allowed(" ".join((files, _MEMORY, _PROCESSES, _SIGNALS_AND_TIME, _WAITING, _CONNECTED)))

@@ -38,6 +38,11 @@ def shown(size: int = 0, *, is_cut: bool = False) -> Shown:
     return Shown(Display("display", {"text/plain": "x"}), size, is_cut)
 
 
+def named(size: int, *, updates: bool = False) -> Shown:
+    """Something displayed under the id *x*, or an update of it."""
+    return Shown(Display("display", {"text/plain": "x"}, {}, "x", updates=updates), size, False)
+
+
 def collector(output_bytes: int = 1000, rich_bytes: int = 10 * DISPLAY_BYTES) -> Collector:
     """A collector of run ``r``."""
     return Collector("r", output_bytes, rich_bytes)
@@ -218,3 +223,27 @@ def test_joining_loses_and_moves_nothing(before: list[Event]) -> None:
 
 def _written(events: list[Event], stream: str) -> str:
     return "".join(event.text for event in events if isinstance(event, Text) and event.stream == stream)
+
+
+def test_an_update_counts_as_often_as_it_is_shown() -> None:
+    """A small thing shown fifty times and then made large would come out fifty times as large."""
+    few = collector(rich_bytes=100 * DISPLAY_BYTES)
+    feed(few, named(10), named(20 * DISPLAY_BYTES, updates=True))
+    assert not few.has_exceeded
+    many = collector(rich_bytes=100 * DISPLAY_BYTES)
+    assert feed(many, *[named(10)] * 50)
+    assert not many.has_exceeded
+    assert feed(many, named(20 * DISPLAY_BYTES, updates=True)) == []
+    assert many.has_exceeded
+
+
+def test_showing_the_same_again_costs_what_it_adds() -> None:
+    """Fifty times the same, and updates of one display, are no more than their own sum."""
+    again = collector(rich_bytes=100 * DISPLAY_BYTES)
+    feed(again, *[named(DISPLAY_BYTES)] * 50)
+    assert not again.has_exceeded
+    updated = collector(rich_bytes=100 * DISPLAY_BYTES)
+    feed(updated, named(DISPLAY_BYTES), *[named(DISPLAY_BYTES, updates=True)] * 49)
+    assert not updated.has_exceeded
+    feed(updated, named(DISPLAY_BYTES, updates=True))
+    assert updated.has_exceeded

@@ -17,7 +17,7 @@ from gateway.web.answer import DEPTH, clean, describe_run, dump
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "stdout", "stderr", "results", "charts"}
-MORE = {"truncated", "limits", "usage", "kernelReplaced"}
+MORE = {"truncated", "limits", "usage", "kernelReplaced", "files", "filesTruncated"}
 
 
 def strict(data: bytes) -> object:

@@ -12,10 +12,11 @@ from gateway.core import errors
 from gateway.core.model import Result
 from gateway.service.runner import RunRequest
 from gateway.web.endpoint import SECURITY_HEADERS
-from gateway.web.routes import ROUTES
+from gateway.web.routes import ROUTES, SOCKETS
 from tests.gateway.web.world import TOKEN, Gateway
 
-ALL = [(route.path, method) for route in ROUTES for method in route.endpoint.allowed_methods()]
+SERVED = [(route.path, route.endpoint) for route in (*ROUTES, *SOCKETS)]
+ALL = [(path, method) for path, endpoint in SERVED for method in endpoint.allowed_methods()]
 PRIVATE = [(path, method) for path, method in ALL if path != "/code-interpreter/health"]
 BODY = b'{"code": "1"}'
 
@@ -32,7 +33,7 @@ def assert_failure(body: bytes, code: str) -> dict[str, str]:
 
 def test_only_health_is_public() -> None:
     """A new address must need a token, unless this list says otherwise."""
-    assert [route.path for route in ROUTES if route.endpoint.public] == ["/code-interpreter/health"]
+    assert [path for path, endpoint in SERVED if endpoint.public] == ["/code-interpreter/health"]
 
 
 @pytest.mark.parametrize(("path", "method"), PRIVATE)

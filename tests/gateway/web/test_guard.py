@@ -127,7 +127,8 @@ def test_any_header_is_accepted_or_refused_in_words(host: str, origin: str, toke
         lambda: guard.check_host([host], ALLOWED),
         lambda: guard.check_origin([origin], host, ALLOWED),
         lambda: guard.bearer([token]),
-        lambda: guard.check_content(kind, None),
+        lambda: guard.check_json(kind),
+        lambda: guard.check_encoding(kind),
     ):
         try:
             check()

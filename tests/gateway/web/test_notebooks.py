@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.core.errors import Busy, TooManyRequests
 from gateway.core.model import Raised
 from tests.gateway.web.world import Gateway, json_of
 
@@ -111,3 +112,49 @@ async def test_a_notebook_nested_without_end_is_refused(gateway: Gateway) -> Non
     response = await gateway.ask(f"{API}/notebook", deep)
     assert response.code == 400
     assert b"nested more than 64 levels" in response.body
+
+
+def events_of(body: bytes) -> list[tuple[str, Any]]:
+    """The server-sent events in *body*: the type of each, and its JSON."""
+    told = []
+    for block in body.decode().split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
+        event = orjson.loads(fields["data"])
+        assert (int(fields["id"]), fields["event"]) == (event["seq"], event["type"])
+        told.append((fields["event"], event))
+    return told
+
+
+EVENTS = {"Accept": "text/event-stream"}
+
+
+async def test_progress_comes_as_events_and_the_notebook_with_the_last(gateway: Gateway) -> None:
+    """Numbered, each with the cell it is of, in the order in which they happened."""
+    response = await gateway.ask(f"{API}/notebook", {**NOTEBOOK, "cells": [CELL, CELL]}, headers=EVENTS)
+    assert response.headers["Content-Type"] == "text/event-stream"
+    told = events_of(response.body)
+    assert [kind for kind, _ in told] == ["cell_started", "stdout", "cell_done"] * 2 + ["done"]
+    assert [event["seq"] for _, event in told] == list(range(1, 8))
+    assert [event["cell"] for _, event in told[:-1]] == [0, 0, 0, 1, 1, 1]
+    assert told[1][1] == {"type": "stdout", "text": "x = 1\nx", "seq": 2, "cell": 0}
+    assert told[5][1]["success"] is True
+    assert told[6][1]["notebook"]["nbformat"] == 4
+    assert (told[6][1]["success"], told[6][1]["cellsRun"]) == (True, 2)
+
+
+async def test_what_keeps_it_from_beginning_is_an_error_like_any_other(gateway: Gateway) -> None:
+    """Not an event: the caller sees the status."""
+    gateway.notebooks.refusal = TooManyRequests("too many")
+    response = await gateway.ask(f"{API}/notebook", NOTEBOOK, headers=EVENTS)
+    assert response.code == 429
+    assert json_of(response)["success"] is False
+
+
+async def test_what_ends_it_in_the_middle_is_the_last_event(gateway: Gateway) -> None:
+    """The status is gone by then."""
+    gateway.notebooks.later = Busy("full")
+    response = await gateway.ask(f"{API}/notebook", NOTEBOOK, headers=EVENTS)
+    assert response.code == 200
+    (kind, event) = events_of(response.body)[-1]
+    assert kind == "error"
+    assert (event["error"]["type"], event["error"]["code"]) == ("Busy", "busy")

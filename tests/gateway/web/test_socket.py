@@ -126,6 +126,45 @@ async def test_what_breaks_the_protocol_is_closed_with_its_code(gateway: Gateway
     assert len(gateway.server.open_sockets) == 0
 
 
+async def test_a_storm_of_closings_leaves_nothing_open(gateway: Gateway) -> None:
+    """However clients go: with a code, with a wrong one, without a word, in the middle of a frame, before the answer."""
+    for ending in (
+        frame(0x88, b""),
+        frame(0x88, b"\x03\xe8"),
+        frame(0x88, b"\x00\x01\xff"),
+        frame(0x88, b"x"),
+        b"",
+        b"\x81",
+    ) * 10:
+        _reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(hello() + b"\r\n" + ending)
+        writer.close()
+        await writer.wait_closed()
+    socket = await gateway.connect(ECHO)
+    await socket.write_message("hello")
+    assert await asyncio.wait_for(socket.read_message(), 5) == "hello"
+    async with asyncio.timeout(5):
+        while len(gateway.server.open_sockets) > 1 or len(gateway.server.open_connections) > 1:  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0.01)
+
+
+async def test_compression_is_not_agreed_to(gateway: Gateway) -> None:
+    """A small message could become endless."""
+    offer = hello() + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" + frame(0x88, b"")
+    assert b"Sec-WebSocket-Extensions" not in await gateway.raw(offer)
+
+
+async def test_a_client_without_a_sign_of_life_is_dropped() -> None:
+    """It does not answer the ping within the time there is for it."""
+    async with serve(WebSettings(ping_s=0.05), [SocketRoute("/echo/{name}", Echo)]) as gateway:
+        assert await said_to(gateway, b"") == 1008
+        socket = await gateway.connect(ECHO)
+        for _ in range(4):
+            await asyncio.sleep(0.05)
+            await socket.write_message("alive")
+            assert await socket.read_message() == "alive"
+
+
 async def test_a_fault_of_ours_says_nothing_but_the_run_id(gateway: Gateway) -> None:
     """The log has the rest."""
     socket = await gateway.connect(ECHO)
@@ -166,6 +205,7 @@ async def test_the_end_of_the_gateway_is_told(gateway: Gateway) -> None:
     reading = asyncio.ensure_future(socket.read_message())
     await gateway.server.open_sockets.end(GOING_AWAY, "the server is shutting down", 5)
     assert await reading is None
+    assert not gateway.server.open_sockets.is_busy
     assert (socket.close_code, socket.close_reason) == (GOING_AWAY, "the server is shutting down")
 
 

@@ -13,8 +13,8 @@ from tornado.httputil import HTTPHeaders
 from tornado.testing import bind_unused_port
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from gateway.core.errors import NotFound, Unauthorized
-from gateway.core.model import Json, OnEvent, Raised, Result, Text
+from gateway.core.errors import GatewayError, NotFound, Unauthorized
+from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
 from gateway.service.examples import Gallery
 from gateway.service.gate import Gate
@@ -22,6 +22,7 @@ from gateway.service.health import HealthReport
 from gateway.service.install import Installed
 from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
 from gateway.service.jupyter_sessions import JupyterSessions
+from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.seats import Seats
@@ -30,6 +31,7 @@ from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
+from tests.gateway.web.fake_files import FakeFiles
 
 TOKEN = "a-token-that-is-right"
 
@@ -44,6 +46,13 @@ class FakeRunner:
     waits_for: asyncio.Event | None = None
     started: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    events: Sequence[Event] = ()
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def interrupt(self) -> None:
+        self.interrupted.set()
+        if self.waits_for is not None:
+            self.waits_for.set()
 
     async def run(
         self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
@@ -52,8 +61,12 @@ class FakeRunner:
         self.allowances.append(allowance)
         self.started.set()
         try:
-            if self.waits_for is not None:
-                await self.waits_for.wait()
+            with request.control.holding(self):  # type: ignore[arg-type]  # a kernel that only stops
+                for event in self.events:
+                    assert on_event is not None
+                    on_event(event)
+                if self.waits_for is not None:
+                    await self.waits_for.wait()
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -116,10 +129,15 @@ class FakeSessions:
 
 @dataclass
 class FakeNotebooks:
-    """Gives back what it was asked to execute as if each cell had printed itself, unless *error* stops it."""
+    """Gives back what it was asked to execute as if each cell had printed itself, stopped by *error*.
+
+    *refusal* is raised before the first cell, *later* after the last.
+    """
 
     asked: list[NotebookRequest] = field(default_factory=list)
     error: Raised | None = None
+    refusal: GatewayError | None = None
+    later: GatewayError | None = None
 
     def export(self, session_id: str, caller: Caller) -> Notebook:
         if session_id != "there":
@@ -131,10 +149,14 @@ class FakeNotebooks:
         self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
     ) -> Executed:
         self.asked.append(asked)
+        if self.refusal is not None:
+            raise self.refusal
         for index, cell in enumerate(asked.notebook.cells):
             on_progress(CellStarted(index, cell.cell_id))
             on_progress(Text("stdout", cell.source))
             on_progress(CellDone(index, cell.cell_id, ok(RunRequest("python", cell.source, 1.0))))
+        if self.later is not None:
+            raise self.later
         return Executed(asked.notebook, ran=len(asked.notebook.cells), failed=0, wall_s=0.5, error=self.error)
 
 
@@ -174,6 +196,7 @@ class Gateway:
     server: Server
     sessions: FakeSessions
     notebooks: FakeNotebooks
+    files: FakeFiles
     clients: list[WebSocketClientConnection] = field(default_factory=list)
 
     async def connect(
@@ -234,7 +257,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", has_javascript=True, javascript_version="Node.js 24.0.0"))
     gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
-    sessions, notebooks = FakeSessions(), FakeNotebooks()
+    sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
     jupyter = JupyterKernels([], Seats(0), Gate(), JupyterSettings())
     services = Services(
         settings,
@@ -248,17 +271,22 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         sessions,
         jupyter,
         JupyterSessions(jupyter),
+        LiveRuns(runner),
         notebooks,
+        files,
     )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
     server.add_sockets([socket])
-    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions, notebooks)
+    gateway = Gateway(port, services, runner, history, health, metrics, server, sessions, notebooks, files)
     try:
         yield gateway
     finally:
         for client in gateway.clients:
+            protocol = client.protocol
             client.close()
+            if protocol is not None:
+                protocol.stream.close()  # type: ignore[union-attr]  # one that was open has it
         server.stop()
         await server.close_all_connections()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import pytest
 from kernels.contract import Level
 from kernels.sandbox import root
 from kernels.sandbox.python_home import PythonUnusable, describe_python
+from tests.kernels.sandbox.denials import strange_denials
 from tests.kernels.sandbox.rooted import APP_DIR, run_as_kernel, run_as_zygote, run_without_root
+from tests.kernels.sandbox.uses import STACK, USES
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="builds a root file system as root")
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -189,85 +190,6 @@ class TestBuilt:
         assert seen == [root.ENVIRONMENT, 1000, []]
 
 
-USES = {
-    "processes": """
-import subprocess, sys, os
-assert subprocess.run(["/bin/sh", "-c", "echo $((6*7))"], capture_output=True, text=True, check=True).stdout == "42\\n"
-assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True, check=True).stdout == "1\\n"
-assert subprocess.run("ls / | sort | head -1", shell=True, capture_output=True, text=True, check=True).stdout
-""",
-    "threads and asyncio": """
-import asyncio, threading, concurrent.futures
-async def main():
-    process = await asyncio.create_subprocess_exec("/bin/echo", "hi", stdout=asyncio.subprocess.PIPE)
-    assert (await process.communicate())[0] == b"hi\\n"
-    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    assert await reader.read() == b""
-    assert await asyncio.to_thread(lambda: 7) == 7
-asyncio.run(main())
-with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    assert sum(pool.map(abs, range(-5, 5))) == 25
-""",
-    "multiprocessing": """
-import multiprocessing, concurrent.futures, math
-for method in ("fork", "forkserver", "spawn"):
-    context = multiprocessing.get_context(method)
-    with context.Pool(2) as pool:
-        assert pool.map(math.sqrt, [4, 9]) == [2, 3]
-    queue = context.Queue(); queue.put(1); assert queue.get(timeout=10) == 1
-with concurrent.futures.ProcessPoolExecutor(2) as pool:
-    assert list(pool.map(math.sqrt, [16])) == [4]
-from multiprocessing import shared_memory
-block = shared_memory.SharedMemory(create=True, size=4096); block.close(); block.unlink()
-""",
-    "files": """
-import os, shutil, tempfile, sqlite3, pathlib, zipfile, tarfile, mmap
-with tempfile.TemporaryDirectory() as folder:
-    file = pathlib.Path(folder, "a.txt"); file.write_text("x" * 10)
-    shutil.copy2(file, folder + "/b"); shutil.copytree(folder, "/work/copy"); file.chmod(0o600)
-    os.link(file, folder + "/hard"); os.symlink(file, folder + "/soft"); os.rename(folder + "/b", folder + "/c")
-    base = sqlite3.connect(folder + "/db"); base.execute("pragma journal_mode=wal"); base.execute("create table t(x)")
-    with zipfile.ZipFile(folder + "/z", "w") as archive: archive.write(file)
-    with tarfile.open(folder + "/t", "w:gz") as archive: archive.add(file)
-    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-    with tarfile.open(folder + "/t") as archive: archive.extractall("/work/out", **safely)
-    with open(file, "r+b") as opened: mmap.mmap(opened.fileno(), 0).close()
-""",
-    "the rest of the standard library": """
-import ctypes, getpass, locale, platform, pwd, random, secrets, signal, socket, time, uuid, zoneinfo, select, selectors, ssl
-assert pwd.getpwuid(1000).pw_name == "omega" and getpass.getuser() == "omega" and platform.node() == "omega"
-assert socket.gethostbyname("localhost") == "127.0.0.1"
-ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 3)
-signal.setitimer(signal.ITIMER_REAL, 0)
-time.sleep(0.001); uuid.uuid1(); uuid.uuid4(); secrets.token_hex(); platform.platform(); ssl.create_default_context()
-zoneinfo.ZoneInfo("Europe/Berlin") if __import__("os").path.exists("/usr/share/zoneinfo/Europe/Berlin") else None
-""",
-}
-STACK = {
-    "numpy, scipy, pandas": """
-import numpy as np, pandas as pd, scipy.linalg, io
-a = np.random.default_rng(1).random((300, 300)); assert np.allclose(a @ np.linalg.inv(a), np.eye(300), atol=1e-6)
-assert pd.read_csv(io.StringIO("a,b\\n1,2")).to_dict() == {"a": {0: 1}, "b": {0: 2}}
-pd.DataFrame({"x": [1]}).to_pickle("/work/p"); scipy.linalg.svd(a)
-""",
-    "matplotlib and seaborn": """
-import matplotlib.pyplot as plt, seaborn as sns, os
-figure, axes = plt.subplots(); axes.plot([1, 2]); figure.savefig("/work/f.png"); figure.savefig("/work/f.svg")
-assert os.path.getsize("/work/f.png") > 1000
-sns.heatmap([[1, 2], [3, 4]]); plt.savefig("/work/g.png")
-""",
-    "scikit-learn in parallel": """
-import numpy as np
-from sklearn.ensemble import RandomForestClassifier
-from joblib import Parallel, delayed
-x = np.random.default_rng(1).random((60, 3)); y = (x[:, 0] > .5).astype(int)
-assert RandomForestClassifier(10, n_jobs=2).fit(x, y).score(x, y) > .9
-assert Parallel(n_jobs=2, backend="loky")(delayed(abs)(-i) for i in range(4)) == [0, 1, 2, 3]
-""",
-}
-
-
 @pytest.mark.sandbox
 @needs_root
 class TestUsable:
@@ -320,16 +242,7 @@ assert all(int(facts[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", 
             run_as_kernel(KERNEL_PYTHON, STACK[use], preload="import numpy, pandas, matplotlib.pyplot", under=under)
         else:
             run_as_kernel(sys.executable, USES[use], under=under)
-        denied = re.findall(r"^\d+ +(\w+)\((.*)\) += -1 (ENOSYS|EPERM|EACCES)", log.read_text(), re.MULTILINE)
-        strange = [line for line in denied if not _is_known(*line)]
-        assert not strange
-
-
-def _is_known(call: str, arguments: str, error: str) -> bool:
-    """clone3 falls back to clone, OpenBLAS to memory without a policy, isatty() to no."""
-    if call == "ioctl":
-        return any(name in arguments for name in ("TCGETS", "SIOCGIFCONF"))
-    return (call, error) in {("clone3", "ENOSYS"), ("mbind", "EPERM")}
+        assert not strange_denials(log.read_text())
 
 
 @pytest.mark.sandbox

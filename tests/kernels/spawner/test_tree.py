@@ -18,22 +18,20 @@ sysc.set_subreaper()
 known = os.fork()
 if known == 0:
     signal.pause()
-there, here = os.pipe()
+told, tell = os.pipe()
 middle = os.fork()
 if middle == 0:
     for _ in range(3):
         if os.fork() == 0:
             os.setsid()
-            if os.fork() == 0:
-                os.write(here, b".")
-                while True:
-                    time.sleep(60)
+            os.fork()
+            os.write(tell, b"x")
             while True:
                 time.sleep(60)
     os._exit(0)
 os.waitpid(middle, 0)
-for _ in range(3):
-    os.read(there, 1)
+for _ in range(6):
+    os.read(told, 1)  # all six are there
 print(kill_orphans({{known}}), children_of(os.getpid()) == [known])
 os.kill(known, 9)
 os.waitpid(known, 0)

@@ -1,0 +1,197 @@
+"""The gateway's end of a files helper: requests out, file bytes in pieces both ways, and nothing believed that comes back.
+
+The helper runs near the kernel, so what it sends is parsed like what a kernel sends: frames are bounded, an answer that is
+not as agreed ends the conversation, and each step has its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
+from gateway.core.files import Entry, Listing, Path
+from kernels import filewire as wire
+from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Problem, WireError
+
+STEP_S: Final = 30.0
+"""How long the helper may take for its next frame, or to take one of ours."""
+
+
+class Full(TooLarge):
+    """There is no room left in the work directory, in bytes or in number of files."""
+
+
+_MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {
+    Problem.MISSING: (NotFound, "There is no such file."),
+    Problem.LINK: (Conflict, "This is a symbolic link, or leads through one: links are not followed."),
+    Problem.DIRECTORY: (Conflict, "This is a directory, not a file."),
+    Problem.NOT_A_FILE: (Conflict, "This is neither a file nor a directory."),
+    Problem.NOT_A_DIRECTORY: (Conflict, "A part of the path is not a directory; links are not followed."),
+    Problem.NOT_EMPTY: (Conflict, "The directory is not empty: add ?recursive=true to delete it with all that is in it."),
+    Problem.FULL: (Full, "The session's work directory is full, in bytes or in number of files."),
+    Problem.TOO_LARGE: (TooLarge, "The file is larger than the session may have."),
+    Problem.DENIED: (Forbidden, "The session's own code has closed this file or directory (chmod)."),
+    Problem.TOO_MANY: (Conflict, "There is too much in this directory to delete it at once: try again for the rest."),
+    Problem.NAME: (BadRequest, "The file system can't have a file of this name."),
+    Problem.CHANGED: (Conflict, "The session's code changed this file or directory meanwhile: try again."),
+    Problem.BUSY: (Busy, "Too many file requests of this session are under way: try again."),
+    Problem.GONE: (Unavailable, "The session's kernel has just ended."),
+    Problem.OTHER: (Conflict, "The file system refused this."),
+}
+
+
+class FolderClient:
+    """One conversation with a files helper: one request at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def greet(self) -> None:
+        """Wait until the helper listens; raises the error that stands for why it does not."""
+        await self._expect(wire.READY)
+
+    async def list(self, under: Path, *, wants_digests: bool) -> Listing:
+        """What is in the directory *under*, empty for the whole work directory."""
+        await self._send(wire.LIST, wire.pack_list(under, wants_digests=wants_digests))
+        entries: list[Entry] = []
+        while True:
+            letter, payload = await self._receive()
+            if letter == wire.END:
+                with _checked():
+                    return Listing(tuple(entries), wire.parse_end(payload)[1])
+            if letter != wire.ENTRY or len(entries) >= MAX_ENTRIES:
+                raise _broken()
+            with _checked():
+                entries.append(wire.parse_entry(payload))
+
+    async def read(self, path: Path) -> FileContents:
+        """The file *path*: first what it is, then its bytes."""
+        await self._send(wire.READ, path)
+        payload = await self._expect(wire.ENTRY)
+        with _checked():
+            return FileContents(wire.parse_entry(payload), self)
+
+    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> Entry:
+        """Put a file of at most *most_bytes* at *path*; it is there once all *pieces* have come, or not at all.
+
+        Stops asking for pieces as soon as the helper says that it is no use.
+        """
+        answer = asyncio.create_task(self._expect(wire.ENTRY, is_late=True))
+        try:
+            await self._send(wire.WRITE, wire.pack_write(path, most_bytes))
+            async for piece in pieces:
+                for at in range(0, len(piece), FRAME_BYTES):
+                    await self._send(wire.DATA, piece[at : at + FRAME_BYTES])
+                if answer.done():
+                    break
+            if not answer.done():
+                await self._send(wire.END)
+            async with asyncio.timeout(STEP_S):
+                payload = await answer
+            with _checked():
+                return wire.parse_entry(payload)
+        except TimeoutError:
+            raise _broken() from None
+        finally:
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
+
+    async def delete(self, path: Path, *, is_recursive: bool) -> int:
+        """Remove what *path* names; how many entries went."""
+        await self._send(wire.DELETE, wire.pack_delete(path, is_recursive=is_recursive))
+        payload = await self._expect(wire.END)
+        with _checked():
+            return wire.parse_end(payload)[0]
+
+    async def piece(self) -> bytes:
+        """The next bytes of the file being read, empty at its end."""
+        letter, payload = await self._receive()
+        if letter == wire.END:
+            return b""
+        if letter != wire.DATA or not payload:
+            raise _broken()
+        return payload
+
+    async def _expect(self, wanted: bytes, *, is_late: bool = False) -> bytes:
+        letter, payload = await self._receive(is_late=is_late)
+        if letter != wanted:
+            raise _broken()
+        return payload
+
+    async def _receive(self, *, is_late: bool = False) -> tuple[bytes, bytes]:
+        """The next frame; raises the error a FAILED one stands for. One that *is_late* has no time of its own."""
+        try:
+            async with asyncio.timeout(None if is_late else STEP_S):
+                header = await self._reader.readexactly(wire.HEADER.size)
+                letter, length = wire.parse_header(header)
+                payload = await self._reader.readexactly(length)
+        except (TimeoutError, asyncio.IncompleteReadError, OSError, WireError):
+            raise _broken() from None
+        if letter == wire.FAILED:
+            kind, message = _MESSAGES[wire.parse_problem(payload)]
+            raise kind(message, retry_after_s=1 if kind in (Busy, Unavailable) else None)
+        return letter, payload
+
+    async def _send(self, letter: bytes, payload: bytes = b"") -> None:
+        """Send one frame, and wait until there is room for the next. A broken connection shows when the answer is read."""
+        self._writer.write(wire.frame(letter, payload))
+        with suppress(OSError):
+            try:
+                async with asyncio.timeout(STEP_S):
+                    await self._writer.drain()
+            except TimeoutError:
+                raise _broken() from None
+
+
+@dataclass(frozen=True, slots=True)
+class FileContents:
+    """A file being read: *entry* says how many bytes come."""
+
+    entry: Entry
+    client: FolderClient
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Exactly ``entry.size`` bytes; raises Conflict or Unavailable when they can't be had any more."""
+        left = self.entry.size
+        while piece := await self.client.piece():
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+        if left:
+            raise _broken()
+
+
+@asynccontextmanager
+async def open_folder(channel: socket.socket) -> AsyncIterator[FolderClient]:
+    """A conversation with the helper at the other end of *channel*; when it is over, the helper ends."""
+    channel.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=channel, limit=2 * FRAME_BYTES)
+    try:
+        client = FolderClient(reader, writer)
+        await client.greet()
+        yield client
+    finally:
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+class _checked:  # noqa: N801  # reads as a statement
+    """Turns a WireError into the end of the conversation."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, WireError):
+            raise _broken() from None
+
+
+def _broken() -> Unavailable:
+    return Unavailable("The session's files can't be reached right now: its kernel may just have ended.", retry_after_s=1)

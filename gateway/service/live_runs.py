@@ -1,0 +1,270 @@
+"""Runs that are followed while they go on: what happens is kept for a while, so that a reader may fall behind or come back.
+
+A run does not wait for its readers. When the last one has gone, it has a grace in which somebody of the same key may
+follow it again from where it stopped reading; then it is interrupted. Its events are kept as long after its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Protocol
+
+import structlog
+
+from gateway.core.errors import BadRequest, GatewayError, NotFound
+from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, Entry, EventLog, Gap, Item, Refused, Started
+from gateway.core.model import Event, Finished, OnEvent, Raised, Report, Result, Text
+from gateway.service.runner import Allowance, Caller, Control, RunRequest
+
+EXIT_INTERRUPTED = 130
+SLACK_BYTES = 1024 * 1024
+"""What the log of a run may take beside what the run may print and show."""
+MAX_ENDED = 1000
+"""Finished runs of one key whose events are kept."""
+_log = structlog.get_logger("omega.live")
+
+
+class Runs(Protocol):
+    """Runs code; see runner.Runner."""
+
+    async def run(
+        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
+    ) -> Result:
+        """What the run reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """How long a run waits for a reader to come back, and how many bytes of a key's finished runs are kept for that."""
+
+    grace_s: float = 30.0
+    kept_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run to begin. *label* is the client's own name for it."""
+
+    request: RunRequest
+    caller: Caller
+    run_id: str
+    allowance: Allowance
+    label: str = ""
+
+
+class LiveRun:
+    """One run that is followed. What it shows is bounded by its allowance, and so is what is kept of it."""
+
+    def __init__(self, plan: Plan, grace_s: float, stamps: Iterator[int]) -> None:
+        self.key_id = plan.caller.key_id
+        self.run_id = plan.run_id
+        self.request = plan.request
+        self.label = plan.label
+        self._plan = plan
+        allowance = plan.allowance
+        self._log = EventLog(allowance.output_bytes + allowance.rich_bytes + SLACK_BYTES, stamps)
+        self._control = Control(self._start)
+        self._has_begun = False
+        self._failure: Exception | None = None
+        self._grace_s = grace_s
+        self._readers: list[asyncio.Event] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stderr_chars = 0
+
+    @property
+    def is_over(self) -> bool:
+        """It has ended, and so have its events."""
+        return self._log.is_closed
+
+    @property
+    def used_bytes(self) -> int:
+        """About how much memory its events take."""
+        return self._log.used_bytes + ENTRY_BYTES
+
+    def trim(self, limit_bytes: int) -> None:
+        """Forget the oldest events until the others fit."""
+        self._log.trim(limit_bytes)
+
+    # ---- for those who follow it ------------------------------------------------------------------------------------
+
+    async def begun(self, news: asyncio.Event) -> None:
+        """Wait, reading with *news*, until it has a kernel; raises what kept it from getting one."""
+        while not self._has_begun and not self.is_over:
+            news.clear()
+            await news.wait()
+        if not self._has_begun and self._failure is not None:
+            raise self._failure
+
+    def check(self, after: int) -> None:
+        """Accept *after* as the number of an event, or 0; raises BadRequest for one that this run has not reached."""
+        if not 0 <= after <= self._log.last_seq:
+            raise BadRequest(f"after must be from 0 to {self._log.last_seq}, the number of this run's last event.")
+
+    def next_after(self, seq: int) -> Entry | Gap | None:
+        """What comes after event *seq*; None when there is nothing, yet or for ever."""
+        return self._log.next_after(seq)
+
+    def attach(self, news: asyncio.Event) -> None:
+        """Somebody reads; *news* is set whenever there is more."""
+        self._readers.append(news)
+        self._stop_timer()
+        news.set()
+
+    def detach(self, news: asyncio.Event) -> None:
+        """The reader has left; with the last one the run's grace begins."""
+        self._readers.remove(news)
+        if not self._readers:
+            self._start_timer()
+
+    @contextmanager
+    def reading(self) -> Iterator[asyncio.Event]:
+        """Read inside the block, with an event that is set whenever there is more."""
+        news = asyncio.Event()
+        self.attach(news)
+        try:
+            yield news
+        finally:
+            self.detach(news)
+
+    def _start_timer(self) -> None:
+        if not self.is_over:
+            self._timer = asyncio.get_running_loop().call_later(self._grace_s, self.stop)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def interrupt(self) -> None:
+        """Stop the code that runs; a run that still waits for its turn gives up its place."""
+        if not self.is_over and not await self._control.interrupt():
+            self.stop()
+
+    def stop(self) -> None:
+        """End it, without regard for what it would still say; nothing happens when it is over."""
+        if self._task is not None and not self.is_over:
+            self._task.cancel()
+
+    # ---- the run itself ---------------------------------------------------------------------------------------------
+
+    def go(self, runs: Runs) -> asyncio.Task[None]:
+        """Begin. The task never fails; it is the caller's to await."""
+        self._add(Accepted(self.run_id))
+        self._task = asyncio.create_task(self._run(runs))
+        self._task.add_done_callback(self._close)
+        self._start_timer()
+        return self._task
+
+    async def _run(self, runs: Runs) -> None:
+        plan, request = self._plan, replace(self._plan.request, control=self._control)
+        try:
+            self._finish(await runs.run(request, plan.caller, plan.run_id, plan.allowance, self._take))
+        except GatewayError as error:
+            self._refuse(error, Refused(type(error).__name__, error.message, error.code))
+        except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
+            _log.error("run failed", run_id=self.run_id, exc_info=True)
+            self._refuse(error, Refused("InternalError", f"internal error (run {self.run_id})", "internal"))
+
+    def _refuse(self, error: Exception, refused: Refused) -> None:
+        self._failure = error
+        self._add(refused)
+
+    def _close(self, _task: asyncio.Task[None]) -> None:
+        """A task that was cancelled, perhaps before its first step, has not said how the run ended."""
+        if not self.is_over:
+            when = "" if self._has_begun else " before it began"
+            error = Raised("KeyboardInterrupt", f"The run was interrupted{when}", "")
+            self._finish(Result(False, "", "", "", error, EXIT_INTERRUPTED, 0.0))
+        self._stop_timer()
+
+    def _start(self) -> None:
+        self._has_begun = True
+        self._add(Started())
+
+    def _take(self, event: Event) -> None:
+        """Keep what is to be shown as it comes; how it went is told at the end, when it is known."""
+        if isinstance(event, Raised | Report | Finished):
+            return
+        if isinstance(event, Text) and event.stream == "stderr":
+            self._stderr_chars += len(event.text)
+        self._add(event)
+
+    def _finish(self, result: Result) -> None:
+        late = result.stderr[self._stderr_chars :]
+        if late:
+            self._add(Text("stderr", late))
+        if result.error is not None:
+            self._add(result.error)
+        self._add(Done(replace(result, output="", stdout="", stderr="", displays=())))
+
+    def _add(self, item: Item) -> None:
+        self._log.append(item)
+        for news in self._readers:
+            news.set()
+
+
+class LiveRuns:
+    """The runs that are followed, and those that have ended so lately that somebody may still read of them."""
+
+    def __init__(self, runs: Runs, settings: LiveSettings | None = None) -> None:
+        self._runs = runs
+        self._settings = settings or LiveSettings()
+        self._stamps = count()
+        self._live: dict[str, LiveRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: dict[str, OrderedDict[str, int]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def start(self, plan: Plan, *, grace_s: float | None = None) -> LiveRun:
+        """Begin a run. When nobody follows it for *grace_s* (the settings' when None) it is stopped."""
+        run = LiveRun(plan, self._settings.grace_s if grace_s is None else grace_s, self._stamps)
+        task = run.go(self._runs)
+        self._live[run.run_id] = run
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._note_end(run, done))
+        return run
+
+    def find(self, run_id: str, caller: Caller) -> LiveRun:
+        """A run of the same key that goes on or ended lately; raises NotFound."""
+        run = self._live.get(run_id)
+        if run is None or run.key_id != caller.key_id:
+            raise NotFound("There is no such run, or its events are not kept any more.")
+        return run
+
+    async def close(self) -> None:
+        """Stop all runs and forget everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the tasks' callbacks have noted their ends
+        for run_id in list(self._live):
+            self._forget(run_id)
+
+    def _note_end(self, run: LiveRun, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        run.trim(self._settings.kept_bytes)
+        ended = self._ended.setdefault(run.key_id, OrderedDict())
+        ended[run.run_id] = run.used_bytes
+        while (sum(ended.values()) > self._settings.kept_bytes or len(ended) > MAX_ENDED) and len(ended) > 1:
+            oldest = next(iter(ended))
+            self._live[oldest].trim(0)
+            self._forget(oldest)
+        loop = asyncio.get_running_loop()
+        self._timers[run.run_id] = loop.call_later(self._settings.grace_s, self._forget, run.run_id)
+
+    def _forget(self, run_id: str) -> None:
+        run = self._live.pop(run_id, None)
+        timer = self._timers.pop(run_id, None)
+        if timer is not None:
+            timer.cancel()
+        if run is not None:
+            ended = self._ended.get(run.key_id, OrderedDict())
+            ended.pop(run_id, None)
+            if not ended:
+                self._ended.pop(run.key_id, None)

@@ -1,0 +1,29 @@
+"""What one caller's runs may have: the gateway's limits, and the key's own where it has any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.service.runner import Allowance, Caller
+from gateway.web.services import WebSettings
+from gateway.web.wire import Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The timeouts of each language, and how much a run may print and show."""
+
+    python: Timeouts
+    javascript: Timeouts
+    allowance: Allowance
+
+    @classmethod
+    def of(cls, settings: WebSettings, caller: Caller) -> Terms:
+        """Those of *caller*."""
+        limits = caller.limits
+        own = limits.output_bytes
+        return cls(
+            settings.python.within(limits.max_timeout_s),
+            settings.javascript.within(limits.max_timeout_s),
+            settings.allowance if own is None else replace(settings.allowance, output_bytes=own),
+        )

@@ -1,0 +1,199 @@
+"""What the gateway and a kernel's files helper say to each other: frames on a stream socket, file bytes in pieces.
+
+A frame is one letter, the length of what follows (four bytes, big-endian) and that many bytes. The gateway asks, the helper
+answers, in turn; whatever goes wrong is one FAILED frame. Names are bytes, as Linux keeps them: nothing here decodes one.
+
+    list    LIST                  ENTRY*, END (entries; whether some were left out)
+    read    READ                  ENTRY, DATA*, END
+    write   WRITE, DATA*, END     ENTRY
+    delete  DELETE                END (entries removed)
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Literal
+
+HEADER: Final = struct.Struct("!cI")
+FRAME_BYTES: Final = 64 * 1024
+"""Most bytes after a header, and so the largest piece of a file."""
+
+READY: Final = b"h"
+"""The helper's first word: it is confined and listens."""
+LIST, READ, WRITE, DELETE = b"l", b"r", b"w", b"d"
+ENTRY, DATA, END, FAILED = b"e", b"D", b"E", b"X"
+
+MAX_PATH_BYTES: Final = 4000
+MAX_NAME_BYTES: Final = 255
+MAX_ENTRIES: Final = 10_000
+"""Most entries of one listing; one frame each."""
+
+Kind = Literal["file", "directory", "link", "other"]
+_KINDS: Final[tuple[Kind, ...]] = ("file", "directory", "link", "other")
+_ENTRY: Final = struct.Struct("!BQqB")
+_END: Final = struct.Struct("!I?")
+_LIST: Final = struct.Struct("!?")
+_WRITE: Final = struct.Struct("!Q")
+_DIGEST_BYTES: Final = 32
+
+
+class WireError(ValueError):
+    """Bytes that are not of the agreed form."""
+
+
+class PathError(ValueError):
+    """A path that names nothing below the work directory; the message is a sentence that is safe to show."""
+
+
+class Problem(IntEnum):
+    """Why a request was not carried out."""
+
+    MISSING = 1
+    LINK = 2
+    """The name, or a directory on the way, is a symbolic link."""
+    DIRECTORY = 3
+    NOT_A_FILE = 4
+    """A socket, FIFO or device."""
+    NOT_A_DIRECTORY = 5
+    NOT_EMPTY = 6
+    FULL = 7
+    TOO_LARGE = 8
+    DENIED = 9
+    """The owner has closed it: the kernel's own permissions hold here too."""
+    TOO_MANY = 10
+    NAME = 11
+    CHANGED = 12
+    """It was cut short or replaced while it was read."""
+    BUSY = 13
+    """Too many helpers of this kernel are at work."""
+    GONE = 14
+    """There is no such kernel any more."""
+    OTHER = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing in a work directory. *path* is relative to it; *digest* is SHA-256, empty where it was not computed."""
+
+    path: bytes
+    kind: Kind
+    size: int
+    modified_ns: int
+    digest: bytes = b""
+
+
+def split_path(path: bytes) -> tuple[bytes, ...]:
+    """The names that make up *path*, outermost first; raises PathError for what could name anything else."""
+    if not path:
+        raise PathError("The path is empty.")
+    if len(path) > MAX_PATH_BYTES:
+        raise PathError(f"The path is longer than {MAX_PATH_BYTES} bytes.")
+    if b"\0" in path:
+        raise PathError("The path has a NUL character.")
+    if path.startswith(b"/"):
+        raise PathError("The path must be relative to the work directory: leave out the leading slash.")
+    names = tuple(path.split(b"/"))
+    if b"" in names:
+        raise PathError("The path has an empty part: two slashes, or one at its end.")
+    if b".." in names or b"." in names:
+        raise PathError("The path has a part '.' or '..': name the file itself.")
+    if max(map(len, names)) > MAX_NAME_BYTES:
+        raise PathError(f"A part of the path is longer than {MAX_NAME_BYTES} bytes.")
+    return names
+
+
+def frame(letter: bytes, payload: bytes = b"") -> bytes:
+    """One frame."""
+    return HEADER.pack(letter, len(payload)) + payload
+
+
+def parse_header(data: bytes) -> tuple[bytes, int]:
+    """The letter and length in a header; raises WireError for a longer frame than is ever sent."""
+    letter, length = HEADER.unpack(data)
+    if length > FRAME_BYTES:
+        raise WireError(f"a frame of {length} bytes")
+    return letter, length
+
+
+def failed(problem: Problem) -> bytes:
+    """A whole FAILED frame."""
+    return frame(FAILED, bytes([problem]))
+
+
+def parse_problem(payload: bytes) -> Problem:
+    """What a FAILED frame says; OTHER for anything unknown."""
+    try:
+        return Problem(payload[0])
+    except (ValueError, IndexError):
+        return Problem.OTHER
+
+
+def pack_entry(entry: Entry) -> bytes:
+    """An ENTRY's payload."""
+    size = min(max(entry.size, 0), 2**64 - 1)
+    return _ENTRY.pack(_KINDS.index(entry.kind), size, entry.modified_ns, len(entry.digest)) + entry.digest + entry.path
+
+
+def parse_entry(payload: bytes) -> Entry:
+    """The entry in *payload*; raises WireError also for a path that is none, so nobody has to look again."""
+    try:
+        kind, size, modified_ns, digest_bytes = _ENTRY.unpack_from(payload)
+    except struct.error:
+        raise WireError("a short entry") from None
+    rest = payload[_ENTRY.size :]
+    if kind >= len(_KINDS) or digest_bytes not in (0, _DIGEST_BYTES) or len(rest) < digest_bytes:
+        raise WireError("not an entry")
+    path = rest[digest_bytes:]
+    try:
+        split_path(path)
+    except PathError as error:
+        raise WireError(str(error)) from None
+    return Entry(path, _KINDS[kind], size, modified_ns, rest[:digest_bytes])
+
+
+def pack_end(count: int = 0, *, is_cut: bool = False) -> bytes:
+    """An END's payload: a number of entries, and whether some were left out."""
+    return _END.pack(count, is_cut)
+
+
+def parse_end(payload: bytes) -> tuple[int, bool]:
+    """The number of entries, and whether some were left out; raises WireError."""
+    try:
+        count, is_cut = _END.unpack(payload)
+    except struct.error:
+        raise WireError("not an end") from None
+    return count, is_cut
+
+
+def pack_list(under: bytes, *, wants_digests: bool) -> bytes:
+    """A LIST's payload; *under* is a directory, empty for the work directory itself."""
+    return _LIST.pack(wants_digests) + under
+
+
+def parse_list(payload: bytes) -> tuple[bytes, bool]:
+    """Directory, and whether digests are wanted."""
+    (wants_digests,) = _LIST.unpack_from(payload)
+    return payload[_LIST.size :], wants_digests
+
+
+def pack_write(path: bytes, most_bytes: int) -> bytes:
+    """A WRITE's payload."""
+    return _WRITE.pack(most_bytes) + path
+
+
+def parse_write(payload: bytes) -> tuple[bytes, int]:
+    """Path, and the most bytes it may get."""
+    (most_bytes,) = _WRITE.unpack_from(payload)
+    return payload[_WRITE.size :], most_bytes
+
+
+def pack_delete(path: bytes, *, is_recursive: bool) -> bytes:
+    """A DELETE's payload."""
+    return _LIST.pack(is_recursive) + path
+
+
+def parse_delete(payload: bytes) -> tuple[bytes, bool]:
+    """Path, and whether a directory goes with all that is in it."""
+    return parse_list(payload)

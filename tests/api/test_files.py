@@ -1,0 +1,184 @@
+"""Files of sessions on a live gateway: in and out, told by runs, and gone with the session."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.folders import SESSIONS, Folder, folder
+from tests.live import Gateway
+
+pytestmark = pytest.mark.kernel
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def files(gateway: Gateway) -> Iterator[Folder]:
+    """A session's files."""
+    with folder(gateway) as made:
+        yield made
+
+
+def test_what_is_put_can_be_used_and_what_is_made_can_be_fetched(files: Folder) -> None:
+    """Both ways whole, with the digest the listing tells; the code owns what was put."""
+    body = os.urandom(3 * MIB)
+    put = files.put(b"data/in put.bin", body)
+    assert (put.status, put.json["file"]["size"]) == (200, 3 * MIB)
+    files.run(
+        "import os\nbody = open('data/in put.bin', 'rb').read()\nopen('out', 'wb').write(body[::-1])\n"
+        "os.chmod('data/in put.bin', 0o600); os.rename('data/in put.bin', 'data/moved')"
+    )
+    assert files.get(b"out").body == body[::-1]
+    digests = {entry["path"]: entry["sha256"] for entry in files.listed()["files"]}
+    assert digests == {
+        "data": None,
+        "data/moved": hashlib.sha256(body).hexdigest(),
+        "out": hashlib.sha256(body[::-1]).hexdigest(),
+    }
+    assert files.delete(b"data").status == 409
+    assert files.delete(b"data", "?recursive=true").json["deleted"] == 2
+    assert [entry["path"] for entry in files.listed()["files"]] == ["out"]
+
+
+def test_a_run_tells_what_it_did_to_files(files: Folder) -> None:
+    """Created, changed and deleted, with the address to fetch each; what was put in between is not the next run's doing."""
+    first = files.run("import os\nos.mkdir('d'); open('d/ü x', 'w').write('12'); open('b', 'w')")
+    assert first["files"] == [
+        {"path": "b", "urlPath": "b", "change": "created", "size": 0},
+        {"path": "d/ü x", "urlPath": "d/%C3%BC%20x", "change": "created", "size": 2},
+    ]
+    assert files.ask("GET", "/" + first["files"][1]["urlPath"]).body == b"12"
+    files.put(b"mine", b"1")
+    second = files.run("open('d/ü x', 'a').write('3'); os.remove('b'); open('mine').read()")
+    assert [(one["path"], one["change"], one["size"]) for one in second["files"]] == [
+        ("b", "deleted", None),
+        ("d/ü x", "changed", 3),
+    ]
+    assert files.run("1 + 1")["files"] == []
+    assert second["filesTruncated"] is False
+    assert files.gateway.run("open('x', 'w')")["files"] == [], "a run without a session takes its files along"
+
+
+def test_files_do_not_wait_for_runs(files: Folder) -> None:
+    """In and out while code runs, and the code sees what comes in."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            files.run,
+            "import os, time\nopen('started', 'w').close()\n"
+            "while not os.path.exists('go'): time.sleep(0.005)\nprint('went')",
+        )
+        deadline = time.monotonic() + 20
+        while files.get(b"started").status != 200:
+            assert time.monotonic() < deadline
+        assert not running.done()
+        assert files.put(b"go", b"").status == 200
+        assert running.result(20)["stdout"] == "went\n"
+
+
+def test_a_full_work_directory_is_413_and_the_session_lives(files: Folder) -> None:
+    """The sentence names the limit; nothing of the file stays, and what was there does."""
+    files.run("open('most', 'wb').write(bytes(120 << 20))")
+    full = files.put(b"more", bytes(16 * MIB))
+    assert full.status == 413
+    assert full.json["error"]["code"] == "too_large"
+    assert str(128 * MIB) in full.json["error"]["message"]
+    assert [entry["path"] for entry in files.listed("?hashes=false")["files"]] == ["most"]
+    over = files.ask("PUT", "/over", headers={"Content-Length": str(128 * MIB + 1), "Expect": "100-continue"})
+    assert over.status == 413
+    assert files.run("import os; os.path.getsize('most')")["success"]
+
+
+def test_files_end_as_their_session_does(gateway: Gateway) -> None:
+    """410 for its owner; 404 where there never was one. After a restart the kernel is new, and its directory empty."""
+    with folder(gateway) as files:
+        files.put(b"f", b"1")
+        assert gateway.ask("POST", f"{SESSIONS}/{files.id}/restart").status == 200
+        assert files.listed()["files"] == []
+        files.put(b"f", b"1")
+    for got in (files.get(b"f"), files.put(b"f", b"2"), files.delete(b"f"), files.ask("GET")):
+        assert got.status == 410
+        assert "deleted" in got.json["error"]["message"]
+    for got in (Folder(gateway, "f" * 32).get(b"f"), Folder(gateway, "f" * 32).put(b"f", b"2")):
+        assert got.status == 404
+
+
+def test_a_session_that_ends_during_a_download_ends_the_download(gateway: Gateway) -> None:
+    """The client sees that it did not get all; nothing is left of the helper."""
+    with folder(gateway) as files:
+        files.run("open('big', 'wb').write(bytes(100 << 20))")
+        with _downloading(files, "big") as client:
+            got = len(client.recv(1000))
+            gateway.ask("DELETE", f"{SESSIONS}/{files.id}")
+            while piece := _received(client):
+                got += len(piece)
+        assert got < 100 * MIB
+
+
+@contextlib.contextmanager
+def _downloading(files: Folder, name: str) -> Iterator[socket.socket]:
+    """A connection over which a download comes, unread."""
+    gateway = files.gateway
+    head = f"GET {SESSIONS}/{files.id}/files/{name} HTTP/1.1\r\nHost: localhost\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.settimeout(30)
+        client.sendall(f"{head}Authorization: Bearer {gateway.token}\r\n\r\n".encode())
+        yield client
+
+
+def _received(client: socket.socket) -> bytes:
+    try:
+        return client.recv(1 << 20)
+    except ConnectionResetError:
+        return b""
+
+
+def test_a_killed_helper_costs_one_request(gateway: Gateway) -> None:
+    """The download ends early; kernel and state are as they were, and the next request has another helper."""
+    with folder(gateway) as files:
+        files.run("x = 42\nopen('big', 'wb').write(bytes(100 << 20))")
+        before = _children_of_spawner(gateway)
+        with _downloading(files, "big") as client:
+            got = len(client.recv(1000))
+            (helper,) = (pid for pid in _children_of_spawner(gateway) - before if _is_helper(pid))
+            os.kill(helper, signal.SIGKILL)
+            while piece := _received(client):
+                got += len(piece)
+        assert got < 100 * MIB
+        assert files.run("x")["results"][0]["data"]["text/plain"] == "42"
+        assert len(files.get(b"big").body) == 100 * MIB
+
+
+def _children_of_spawner(gateway: Gateway) -> set[int]:
+    return {child for spawner in _children(gateway.pid) for child in _children(spawner)}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_helper(pid: int) -> bool:
+    """Neither a zygote nor an init: of all of them it alone is in the spawner's pid namespace, confined."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    namespaces = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+    return "Seccomp:\t2" in status and len(namespaces) == 2
+
+
+def test_a_form_of_files_is_taken(files: Folder) -> None:
+    """As a browser sends one."""
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="a%22\xc3\xbc.csv"\r\n'
+        b"Content-Type: text/csv\r\n\r\n1,2\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="sub/b.bin"\r\n\r\n\x00\r\n\r\n--b--\r\n'
+    )
+    got = files.ask("POST", "", body, {"Content-Type": "multipart/form-data; boundary=b"})
+    assert [(one["path"], one["size"]) for one in got.json["files"]] == [('a"ü.csv', 3), ("sub/b.bin", 3)]
+    assert files.run("open('a\"ü.csv').read()")["results"][0]["data"]["text/plain"] == "'1,2'"

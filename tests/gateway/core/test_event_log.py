@@ -1,0 +1,89 @@
+"""What is kept of a run for readers that come later, and what they are told about the rest."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.event_log import ENTRY_BYTES, JOINED_CHARS, Accepted, Done, Entry, EventLog, Gap, Refused
+from gateway.core.model import Display, Result, Text
+
+DONE = Done(Result(True, "", "", "", None, 0, 0.1))
+ROOMY = 1_000_000
+
+
+def read(log: EventLog, after: int = 0) -> list[Entry | Gap]:
+    """Everything a reader gets who has all up to *after*."""
+    found: list[Entry | Gap] = []
+    while (piece := log.next_after(after)) is not None:
+        found.append(piece)
+        after = piece.seq
+    return found
+
+
+def test_entries_are_numbered_from_1_in_order() -> None:
+    """A reader may start anywhere and gets the rest, once each."""
+    log, items = EventLog(ROOMY), [Accepted("r"), Text("stdout", "a"), Text("stderr", "b"), DONE]
+    for item in items:
+        log.append(item)
+    assert read(log) == [Entry(seq, item) for seq, item in enumerate(items, 1)]
+    assert read(log, 2) == [Entry(3, items[2]), Entry(4, items[3])]
+    assert read(log, 4) == []
+
+
+def test_only_the_last_word_closes_it() -> None:
+    """A run that ended, or could not be carried out."""
+    for last in (DONE, Refused("Busy", "Full.", "busy")):
+        log = EventLog(ROOMY)
+        log.append(Accepted("r"))
+        assert not log.is_closed
+        log.append(last)
+        assert log.is_closed
+
+
+def test_what_was_dropped_is_a_gap_with_its_numbers() -> None:
+    """The oldest goes first; the newest stays, however large it is."""
+    log = EventLog(3 * ENTRY_BYTES + 300)
+    for number in range(10):
+        log.append(Display("display", {"text/plain": f"{number}" * 60}))
+    assert read(log)[0] == Gap(1, 7)
+    assert [piece.seq for piece in read(log)[1:]] == [8, 9, 10]
+    assert read(log, 5)[0] == Gap(6, 7)
+    assert isinstance(read(log, 7)[0], Entry)
+    log.append(Display("display", {"text/plain": "x" * 10_000}))
+    assert [piece.seq for piece in read(log)] == [10, 11]
+
+
+def test_pieces_nobody_has_read_are_joined() -> None:
+    """A flood of tiny writes costs little; what a reader has seen never changes."""
+    log = EventLog(ROOMY)
+    for _ in range(JOINED_CHARS * 3):
+        log.append(Text("stdout", "x"))
+    assert log.last_seq == 3
+    seen = read(log)
+    log.append(Text("stdout", "y"))
+    assert read(log) == [*seen, Entry(4, Text("stdout", "y"))]
+    log.append(Text("stderr", "z"))
+    assert read(log, 4) == [Entry(5, Text("stderr", "z"))]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text(max_size=50)), max_size=60),
+    st.integers(300, 5000),
+    st.lists(st.booleans(), min_size=60, max_size=60),
+)
+def test_nothing_is_lost_unsaid(writes: list[tuple[str, str]], limit: int, reads: list[bool]) -> None:
+    """However much is written and whenever it is read: memory is bounded, and text is missing only where a gap says so."""
+    log, after, got, gaps = EventLog(limit), 0, "", 0
+    for (stream, text), now in zip(writes, reads, strict=False):
+        log.append(Text(stream, text))  # type: ignore[arg-type]  # one of the two
+        assert log.used_bytes <= max(limit, ENTRY_BYTES + 4 * JOINED_CHARS)
+        while now and (piece := log.next_after(after)) is not None:
+            assert (piece.first if isinstance(piece, Gap) else piece.seq) == after + 1
+            after = piece.seq
+            gaps += isinstance(piece, Gap)
+            got += piece.item.text if isinstance(piece, Entry) and isinstance(piece.item, Text) else ""
+    for piece in read(log, after):
+        gaps += isinstance(piece, Gap)
+        got += piece.item.text if isinstance(piece, Entry) and isinstance(piece.item, Text) else ""
+    assert gaps or got == "".join(text for _, text in writes)

@@ -1,0 +1,93 @@
+"""Messages of kernels and clients, checked and otherwise unchanged."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core import jupyter
+from gateway.core.jupyter import NO_PARENT, Head, Malformed, Relayed, compose, read
+
+HEADER = b'{"msg_id": "a", "msg_type": "stream", "session": "s"}'
+
+
+def test_a_good_message_is_passed_on_byte_for_byte() -> None:
+    """Whatever spaces, key order or numbers it is written with."""
+    content = b'{ "b" : 1e400, "a": [1.0, 123456789012345678901234567890, "\\u00e9"] }'.replace(b"1e400", b"1e4")
+    made = read("iopub", [HEADER, b'{"msg_id": "p", "msg_type": "execute_request"}', b"{}", content], [b"\x00\xff"])
+    assert (made.header, made.content, made.buffers) == (HEADER, content, (b"\x00\xff",))
+    assert made.head == Head("a", "stream", "p", "execute_request", "s")
+
+
+@pytest.mark.parametrize(
+    ("content", "repaired"),
+    [
+        (b'{"a": NaN, "b": Infinity, "c": -Infinity}', {"a": None, "b": None, "c": None}),
+        (b'{"a": "\\ud800x"}', {"a": "\ufffdx"}),
+    ],
+)
+def test_what_strict_json_can_not_carry_is_repaired(content: bytes, repaired: object) -> None:
+    """NaN, infinities and halves of characters would break clients in browsers."""
+    assert orjson.loads(read("iopub", [HEADER, NO_PARENT, b"{}", content]).content) == repaired
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [HEADER, b"{}", b"{}"],
+        [b"{}", b"{}", b"{}", b"{}"],
+        [b"[]", b"{}", b"{}", b"{}"],
+        [b'{"msg_id": 5, "msg_type": "x"}', b"{}", b"{}", b"{}"],
+        [b'{"msg_id": "", "msg_type": "x"}', b"{}", b"{}", b"{}"],
+        [b'{"msg_id": "' + b"x" * 300 + b'", "msg_type": "x"}', b"{}", b"{}", b"{}"],
+        [HEADER + b" " * jupyter.MAX_HEADER_BYTES, b"{}", b"{}", b"{}"],
+        [HEADER, b"[]", b"{}", b"{}"],
+        [HEADER, b"{}", b'"x"', b"{}"],
+        [HEADER, b"{}", b"{}", b"[]"],
+        [HEADER, b"{}", b"{}", b""],
+        [HEADER, b"{}", b"{}", b'{}, "channel": "shell"'],
+        [HEADER, b"{}", b"{}", b'{"a": "\xff"}'],
+        [HEADER, b"{}", b"{}", b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}"],
+        [HEADER, b"{}", b"{}", b'{"a": [' + b"{}," * 1_100_000 + b"0]}"],
+        [HEADER, b"{}", b"{}", b'{"a": [' + b"1," * 4_100_000 + b"0]}"],
+    ],
+)
+def test_what_is_no_message_is_refused(parts: list[bytes]) -> None:
+    """And nothing of it is repeated."""
+    with pytest.raises(Malformed):
+        read("iopub", parts)
+
+
+def test_too_many_buffers_are_refused() -> None:
+    """Each costs more than its bytes."""
+    with pytest.raises(Malformed):
+        read("iopub", [HEADER, b"{}", b"{}", b"{}"], [b""] * (jupyter.MAX_BUFFERS + 1))
+
+
+@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([HEADER, b"{}", b"", b'{"a":NaN}'])), max_size=5))
+def test_whatever_comes_is_a_message_or_refused(parts: list[bytes]) -> None:
+    """Nothing else is raised, and what passes is strict JSON."""
+    try:
+        made = read("shell", parts)
+    except Malformed:
+        return
+    for part in (made.header, made.parent, made.metadata, made.content):
+        assert isinstance(orjson.loads(part), dict)
+
+
+def test_own_messages_have_all_fields() -> None:
+    """As the protocol wants them."""
+    made = compose("iopub", Head("i", "status", session="s"), "2026", b'{"msg_id":"p"}', {"execution_state": "dead"})
+    assert isinstance(made, Relayed)
+    assert made.state == "dead"
+    header = orjson.loads(made.header)
+    assert header == {
+        "msg_id": "i",
+        "msg_type": "status",
+        "username": "omega",
+        "session": "s",
+        "date": "2026",
+        "version": "5.3",
+    }

@@ -1,0 +1,78 @@
+"""A session's files without a kernel: one folder in memory, and what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway.core.errors import GatewayError, NotFound
+from gateway.core.files import Entry, Listing, Path
+from gateway.service.runner import Caller
+
+
+@dataclass
+class FakeContents:
+    """A file; *fails* comes instead of its second half."""
+
+    entry: Entry
+    body: bytes
+    fails: GatewayError | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        half = len(self.body) // 2
+        yield self.body[:half]
+        if self.fails is not None:
+            raise self.fails
+        yield self.body[half:]
+
+
+@dataclass
+class FakeFiles:
+    """Files of the session *there*; *refusal* is raised at the first piece of an upload, *fails* in a download."""
+
+    held: dict[Path, bytes] = field(default_factory=dict)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    refusal: GatewayError | None = None
+    fails: GatewayError | None = None
+    is_cut: bool = False
+
+    async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
+        self._check(session_id)
+        self.asked.append(("list", under, wants_digests))
+        return Listing(tuple(self._entry(path) for path in self.held), self.is_cut)
+
+    @asynccontextmanager
+    async def read(self, session_id: str, caller: Caller, path: Path) -> AsyncIterator[FakeContents]:
+        self._check(session_id)
+        if path not in self.held:
+            raise NotFound("There is no such file.")
+        yield FakeContents(self._entry(path), self.held[path], self.fails)
+
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
+        self._check(session_id)
+        body = b""
+        async for piece in pieces:
+            if self.refusal is not None:
+                raise self.refusal
+            body += piece
+        self.held[path] = body
+        return self._entry(path)
+
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
+        self._check(session_id)
+        self.held.update(files)
+        return [self._entry(path) for path, _ in files]
+
+    async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
+        self._check(session_id)
+        self.asked.append(("delete", path, is_recursive))
+        return 1
+
+    def _entry(self, path: Path) -> Entry:
+        return Entry(path, "file", len(self.held[path]), 1_700_000_000_000_000_000, bytes(32))
+
+    @staticmethod
+    def _check(session_id: str) -> None:
+        if session_id != "there":
+            raise NotFound("There is no such session.")

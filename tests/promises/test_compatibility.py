@@ -1,0 +1,67 @@
+"""Corpus J06 through the public API: what people do works, and of all its system calls none is denied unexpectedly.
+
+strace follows the zygote from outside, so each kernel is seen from its fork to its end with everything that it starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.kernels.sandbox.denials import STRACE, strange_denials
+from tests.kernels.sandbox.uses import JAVASCRIPT, STACK, USES
+from tests.live import Gateway, serving
+from tests.promises.invariants import helpers
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.sandbox,
+    pytest.mark.skipif(os.geteuid() != 0, reason="follows the zygote, which only root may"),
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the denials"),
+]
+ATTACH_S = 10.0
+KNOWN_TO_BE_DENIED = "import ctypes\nprint(ctypes.CDLL(None).unshare(0x10000000))"
+
+
+def test_no_call_is_denied_unexpectedly(tmp_path: Path) -> None:
+    """The standard library with its processes, threads and sockets, sqlite3, the data stack, joblib, and Node."""
+    log = tmp_path / "strace"
+    with contextlib.ExitStack() as stack:
+        gateway = stack.enter_context(serving("--pool-min", "1", "--pool-max", "1"))
+        zygote = helpers(gateway.pid)[1]
+        strace = subprocess.Popen([*STRACE, "-o", str(log), "-p", str(zygote)], stdin=subprocess.DEVNULL)
+        try:
+            _wait_until_followed(zygote)
+            gateway.run("print(1)")  # in the kernel that was waiting: it was forked before
+            for code in (KNOWN_TO_BE_DENIED, *USES.values(), *STACK.values()):
+                _run(gateway, "python", code)
+            for code in JAVASCRIPT.values():
+                _run(gateway, "javascript", code)
+            stack.close()
+            strace.wait(ATTACH_S)  # with the last process that it follows it ends, and has written all that it saw
+        finally:
+            strace.kill()
+            strace.wait()
+    seen = strange_denials(log.read_text())
+    assert ("unshare", "CLONE_NEWUSER", "EPERM") in seen, "what was tried to be denied was not seen: nothing else would be"
+    assert [line for line in seen if line[0] != "unshare"] == []
+
+
+def _run(gateway: Gateway, language: str, code: str) -> None:
+    reply = gateway.ask("POST", f"/code-interpreter/{language}", {"code": code, "timeout": 60_000}, timeout_s=90)
+    if reply.status == 501:
+        return  # this gateway has no kernels of that language
+    assert reply.status == 200 and reply.body["success"], reply.body
+
+
+def _wait_until_followed(pid: int) -> None:
+    deadline = time.monotonic() + ATTACH_S
+    while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline, "strace does not follow the zygote"
+        time.sleep(0.02)  # another process: there is nothing to wait on
