@@ -29,6 +29,7 @@ LIMITS = {
         "requests_per_minute",
         "concurrent_runs",
         "max_connections",
+        "javascript_timeout_s",
         "body_bytes",
     ),
     *("stream_grace_s", "stream_bytes"),
