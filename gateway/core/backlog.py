@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.jupyter import Relayed
@@ -38,15 +38,28 @@ class Backlog:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._used_bytes = 0
-        self._next = 0
+        self._first = self._next = 0
         self._kept: tuple[deque[tuple[int, Relayed]], ...] = (deque(), deque(), deque())
         self._lost: OrderedDict[str, Lost] = OrderedDict()
 
     def add(self, message: Relayed) -> None:
         """Keep *message*, if need be in place of others."""
-        kind = _ORDER.get(message.head.msg_type, _SHOWN if message.channel == "iopub" else _ESSENTIAL)
-        self._kept[kind].append((self._next, message))
+        self._kind(message).append((self._next, message))
         self._next += 1
+        self._count(message)
+
+    def put_back(self, messages: Sequence[Relayed]) -> None:
+        """Keep *messages* too, which are older than all that is kept."""
+        for message in reversed(messages):
+            self._first -= 1
+            self._kind(message).appendleft((self._first, message))
+            self._count(message)
+
+    def _kind(self, message: Relayed) -> deque[tuple[int, Relayed]]:
+        usual = _SHOWN if message.channel == "iopub" else _ESSENTIAL
+        return self._kept[_ORDER.get(message.head.msg_type, usual)]
+
+    def _count(self, message: Relayed) -> None:
         self._used_bytes += message.size_bytes + OVERHEAD_BYTES
         while self._used_bytes > self._limit_bytes:
             self._drop(next(kept for kept in self._kept if kept))

@@ -11,10 +11,10 @@ def _javascript(title: str, description: str, code: str, output: str) -> Example
 
 JAVASCRIPT = (
     _javascript(
-        "Sum in JavaScript",
-        "Code is the body of an async function: what it returns is `returnValue`, here 30.",
-        "const x = 10; const y = 20; return x + y;",
-        "",
+        "Hello from JavaScript",
+        "Code is the body of an async function: what it returns is `returnValue`, here 42.",
+        'console.log("Hello from JS!"); return 42;',
+        "Hello from JS!\n",
     ),
     _javascript(
         "Fibonacci in JavaScript",

@@ -125,37 +125,53 @@ class JupyterKernel:
 
     # ---- clients ----------------------------------------------------------------------------------------------------
 
-    def connect(self, listener: Listener) -> None:
-        """From here on *listener* gets what the kernel says, first of all what it said while nobody, or not its asker, was
-        there. A connection of the same session that still seems open is closed: its client is the one that came back.
+    def take_over(self, session_id: str) -> list[Listener]:
+        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow.
+
+        Their client is the one that comes back now: it has lost them without saying so.
         """
-        for other in [other for other in self._listeners.values() if other.session_id == listener.session_id != ""]:
+        others = [other for other in self._listeners.values() if other.session_id == session_id != ""]
+        for other in others:
+            self._remove(other)
+        if others and self._relay is not None:
+            self._relay.pause()  # connect() lets it go on
+        return others
+
+    def settle(self, replaced: Sequence[Listener]) -> None:
+        """Close connections that were taken over, and keep what they did not get."""
+        for other in replaced:
+            self._backlog.put_back(other.undelivered())
             other.end(REPLACED, "another connection of the same session took its place")
-            for message in self._remove(other):
-                self._backlog.add(message)
+        self.balance()
+
+    def connect(self, listener: Listener) -> None:
+        """From here on *listener* gets what the kernel says; first what it said while nobody or not its asker was there."""
         self._asked.hand_on(set(self._absent), listener.listener_id)
         self._absent.clear()
         self._listeners[listener.listener_id] = listener
         listener.deliver(self._backlog.take(self._mark))
         self._touch()
+        self.balance()
 
     def disconnect(self, listener: Listener) -> None:
         """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
+        if not self._remove(listener):
+            return
         asked = self._asked.asker_of
-        for message in self._remove(listener):
+        for message in listener.undelivered():
             if not self._listeners or asked(message) == listener.listener_id or message.channel != "iopub":
                 self._backlog.add(message)
         self.balance()
 
-    def _remove(self, listener: Listener) -> Sequence[Relayed]:
-        """Forget *listener* but for what it asked; what it did not get."""
+    def _remove(self, listener: Listener) -> bool:
+        """Forget *listener* but for what it asked; whether it was there."""
         if self._listeners.pop(listener.listener_id, None) is None:
-            return ()
+            return False
         if listener.listener_id in self._asked.askers():
             self._absent[listener.listener_id] = None
             if len(self._absent) > MAX_ABSENT:
                 self._absent.popitem(last=False)
-        return listener.undelivered()
+        return True
 
     def send(self, message: Relayed, listener: Listener) -> None:
         """Hand *message* of a client to the kernel; while there is none it is answered with an error."""

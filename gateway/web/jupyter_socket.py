@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import socket
+import struct
+import termios
 import uuid
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 from tornado.iostream import StreamClosedError
@@ -24,9 +29,14 @@ TOKEN_PROTOCOL = "v1.token.websocket.jupyter.org."
 """How newer Jupyter clients offer the token as a subprotocol."""
 BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
 """With so much unsent to one client the kernel is not read, until so little is left."""
+SYSTEM_BYTES = 1024 * 1024
+"""What the system may hold for one client (Linux: twice that). With BEHIND_BYTES it fits what is kept for a return."""
 STALLED_S = 60.0
 """A client that is behind and takes in nothing for so long is dropped; what it missed is kept for its return."""
 MAX_MALFORMED = 20
+NEVER = 2**62
+ACKNOWLEDGE_S = 0.25
+"""How long a system may take to acknowledge what its client has taken in (Linux: 40 ms, others 200)."""
 MAX_SESSION_CHARS = 256
 
 
@@ -44,12 +54,21 @@ class KernelChannels(Socket):
 
     async def on_check(self) -> None:
         self._kernel = self.services.jupyter.find(self.parts["kernel_id"], self.caller)
-        self._unsent: deque[Relayed] = deque()
+        self._unacknowledged: deque[tuple[int, Relayed]] = deque()
+        self._acknowledged = 0
         self._listener_id = uuid.uuid4().hex
         self._session_id = next(iter(self.get_query_arguments("session_id")), "")[:MAX_SESSION_CHARS]
 
     async def on_start(self) -> None:
-        self._kernel.connect(self)
+        self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
+        self._close_stream = self._stream.close
+        self._stream.close = self._note_close  # type: ignore[method-assign]  # Tornado tells when it is too late to ask
+        replaced = self._kernel.take_over(self._session_id)
+        if replaced:
+            await asyncio.sleep(ACKNOWLEDGE_S)
+            self._kernel.settle(replaced)
+        if self._is_open:
+            self._kernel.connect(self)
 
     def on_end(self) -> None:
         if self._stalled is not None:
@@ -107,15 +126,17 @@ class KernelChannels(Socket):
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
         for message in messages:
-            self._unsent.append(message)
             data = jupyter_wire.encode(message, self.selected_subprotocol)
             is_binary = self.selected_subprotocol == jupyter_wire.V1 or bool(message.buffers)
             try:
                 written = asyncio.ensure_future(self.write_message(data, is_binary))
             except WebSocketClosedError:
+                self._unacknowledged.append((NEVER, message))
                 continue
+            self._unacknowledged.append((self._stream._total_write_index, message))
             self._unsent_bytes += len(data)
             written.add_done_callback(partial(self._note_written, len(data)))
+        self._note_acknowledged()
         if self._unsent_bytes > BEHIND_BYTES and not self._is_behind:
             self._is_behind = True
             self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self._check_progress, self._sent_bytes)
@@ -125,7 +146,6 @@ class KernelChannels(Socket):
         if done.cancelled() or isinstance(done.exception(), (WebSocketClosedError, StreamClosedError)):
             return
         self._sent_bytes += size
-        self._unsent.popleft()
         if self._is_behind and self._unsent_bytes < CAUGHT_UP_BYTES:
             self._is_behind = False
             if self._stalled is not None:
@@ -139,4 +159,20 @@ class KernelChannels(Socket):
             self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self._check_progress, self._sent_bytes)
 
     def undelivered(self) -> Sequence[Relayed]:
-        return tuple(self._unsent)
+        self._note_acknowledged()
+        return [message for _end, message in self._unacknowledged]
+
+    def _note_close(self, exc_info: Any = False) -> None:
+        self._note_acknowledged()
+        self._close_stream(exc_info)
+
+    def _note_acknowledged(self) -> None:
+        """Forget what the client's system has taken in: a client that vanished without a word takes in nothing.
+
+        Counted in bytes of the stream; the system tells how many of those it was given are not acknowledged.
+        """
+        if not self._stream.closed():
+            (waiting,) = struct.unpack("i", fcntl.ioctl(self._stream.fileno(), termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ
+            self._acknowledged = self._stream._total_write_done_index - waiting
+        while self._unacknowledged and self._unacknowledged[0][0] <= self._acknowledged:
+            self._unacknowledged.popleft()

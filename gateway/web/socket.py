@@ -225,9 +225,12 @@ class Socket(WebSocketHandler):
 
     async def send(self, message: str | bytes, *, binary: bool = False) -> bool:
         """Send and wait until the client has room for more; False when it is gone, or did not read for too long."""
+        patience_s = SEND_S + len(message) / SEND_BYTES_PER_S
         try:
-            async with asyncio.timeout(SEND_S + len(message) / SEND_BYTES_PER_S):
-                await self.write_message(message, binary)
+            written = self.write_message(message, binary)
+            del message  # Tornado has its own copy; large ones are not to be held twice for a client that does not read
+            async with asyncio.timeout(patience_s):
+                await written
         except TimeoutError:
             self._stream.close()
             return False

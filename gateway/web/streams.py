@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -133,16 +133,21 @@ class Stream(Socket):
         """Tell what happens in the runs followed, in its order; one event at a time waits for the client."""
         while True:
             self._news.clear()
-            oldest = self._find_oldest()
-            if oldest is None:
+            sending = self._send_oldest()
+            if sending is None:
                 self._let_go()
                 await self._news.wait()
-                continue
-            followed, found = oldest
-            followed.seq = found.seq
-            event = {**events.describe(found, followed.run.request), **self.names(followed.run)}
-            if not await self._tell(event):
+            elif not await sending:
                 return
+
+    def _send_oldest(self) -> Awaitable[bool] | None:
+        """Send what is to be told next; None when all is told. What waits for the client is held once, in its last form."""
+        oldest = self._find_oldest()
+        if oldest is None:
+            return None
+        followed, found = oldest
+        followed.seq = found.seq
+        return self.send(answer.dump({**events.describe(found, followed.run.request), **self.names(followed.run)}))
 
     def _find_oldest(self) -> tuple[Followed, Entry | Gap] | None:
         """What is to be told next, and of which run; None when all is told."""

@@ -144,7 +144,7 @@ class Kernel(Served, BaseKernel):
         self._take_errors()
         loop.remove_reader(process.errors.fileno())
         self._process = None
-        if process.is_out_of_heap() and self._answer is not None and not self._answer.done():
+        if process.is_out_of_memory() and self._answer is not None and not self._answer.done():
             self._answer.set_result({"failure": {"ename": "MemoryError", "evalue": "", "traceback": ""}, "is_last": True})
             loop.call_later(LAST_WORDS_S, self._end_like, code)
         else:

@@ -23,8 +23,8 @@ MIB = 1024 * 1024
 # What V8 does not count among the old objects of its heap: young ones, compiled code, the program itself, our Python half.
 BESIDE_HEAP_BYTES = 128 * MIB
 LEAST_HEAP_BYTES = 32 * MIB
-_REPORT = re.compile(r"\n?(<--- Last few GCs --->|FATAL ERROR: |#\n# Fatal |----- Native stack trace -----)")
-OUT_OF_HEAP = "heap out of memory"
+_REPORT = re.compile(r"\n*(<--- Last few GCs --->|FATAL ERROR: |#\n# Fatal |----- Native stack trace -----)")
+OUT_OF_MEMORY = "out of memory"
 _ABORTED = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
 
 
@@ -133,10 +133,10 @@ class NodeProcess:
                 self._status = os.waitstatus_to_exitcode(status)
         return self._status
 
-    def is_out_of_heap(self) -> bool:
-        """Whether it ended because the code's objects took more memory than allowed."""
+    def is_out_of_memory(self) -> bool:
+        """Whether V8 ended it because the code took more memory than allowed."""
         status = self.ended()
-        return status is not None and -status in _ABORTED and OUT_OF_HEAP in self.errors.report
+        return status is not None and -status in _ABORTED and OUT_OF_MEMORY in self.errors.report
 
 
 class Errors:

@@ -75,7 +75,7 @@ class Spawner:
             self.close()
             return
         packet, fds = received
-        if fds and not isinstance(packet, Spawn):
+        if fds and not isinstance(packet, Spawn | OpenFiles):
             for fd in fds:
                 os.close(fd)
         match packet:

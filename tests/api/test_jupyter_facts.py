@@ -6,7 +6,9 @@ Facts 8 (forking) and 10 (lo in the sandbox) are promises of the kernels and tri
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +106,45 @@ async def test_a_second_connection_of_a_session_takes_over_from_the_first(jupyte
         assert jupyter.model(kernel_id)["connections"] == 1
 
 
+async def test_a_client_that_does_not_read_stops_the_code_that_prints(gateway: Gateway, jupyter: Jupyter) -> None:
+    """The gateway holds some megabytes for it, not all; what it never took in goes to the connection that replaces it."""
+    async with jupyter.kernel() as kernel_id:
+        whole = "".join(str(number % 10) * 99_999 + "\n" for number in range(600))
+        first = await jupyter.connect(kernel_id, "mine")
+        before = resident_bytes(gateway.pid)
+        msg_id = await first.send(execute("for i in range(600): print(str(i % 10) * 99_999, flush=True)"))
+        await first.until(lambda message: message["msg_type"] == "stream")
+        await asyncio.sleep(1)
+        assert jupyter.model(kernel_id)["execution_state"] == "busy", "60 MB have nowhere to go"
+        assert resident_bytes(gateway.pid) - before < 40_000_000
+        second = await jupyter.connect(kernel_id, "mine")
+        await second.until(lambda message: is_reply(message, msg_id))
+        with pytest.raises(EOFError):
+            while True:
+                await first.next()
+        early, late = texts(first.seen), texts(second.seen)
+        assert whole.startswith(early)
+        assert whole.endswith(late)
+        assert len(early) + len(late) >= len(whole)
+
+
+async def test_a_client_that_breaks_off_in_the_middle_gets_the_rest(jupyter: Jupyter) -> None:
+    """No close frame, output on its way: what its system took in is gone with it, the rest comes, nothing twice."""
+    async with jupyter.kernel() as kernel_id:
+        first = await jupyter.connect(kernel_id)
+        msg_id = await first.send(execute("for i in range(60): print(str(i % 10) * 99_999, flush=True)"))
+        await first.until(lambda message: message["msg_type"] == "stream")
+        first.socket.protocol.stream.close()  # type: ignore[union-attr]  # it has one
+        with pytest.raises(EOFError):
+            while True:
+                await first.next()
+        second = await jupyter.connect(kernel_id)
+        await second.until(lambda message: is_reply(message, msg_id))
+        whole, late = "".join(str(number % 10) * 99_999 + "\n" for number in range(60)), texts(second.seen)
+        assert whole.endswith(late)
+        assert late
+
+
 async def test_no_variable_of_a_kernel_is_another_ones(gateway: Gateway, jupyter: Jupyter) -> None:
     """Fact 6: KERNEL_ variables are the kernel's they were given to, also when many are asked for at once."""
     bodies = [{"env": {"KERNEL_SECRET": f"tenant{number}", "LD_PRELOAD": "x", "PATH": "/x"}} for number in range(4)]
@@ -158,6 +199,11 @@ async def test_no_first_request_is_lost(jupyter: Jupyter) -> None:
             msg_id = await channels.send(request("kernel_info_request", {}))
             (*_, reply) = await channels.until(lambda message, msg_id=msg_id: is_reply(message, msg_id))  # type: ignore[misc]  # bound now
             assert reply["content"]["language_info"]["name"] == "python"
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def _wait_idle(jupyter: Jupyter, kernel_id: str) -> None:

@@ -35,7 +35,8 @@ const attempt = (label, action) => {
 
 def complete(program: str, told: Mapping[str, Any]) -> str:
     """*program* as it is sent."""
-    return f"const HOST = {json.dumps(dict(told))};\n{_SOURCE}\n{program}"
+    host = json.dumps(dict(told), default=lambda name: name.decode("latin-1"))  # abstract sockets have names of bytes
+    return f"const HOST = {host};\n{_SOURCE}\n{program}"
 
 
 JAVASCRIPT = (
@@ -159,7 +160,7 @@ const shared = new Int32Array(new SharedArrayBuffer(4));
 for (let count = 0; count < 4; count++) new Worker('for (;;);', { eval: true });
 Atomics.wait(shared, 0, 0);
 """,
-        Ends("timeout"),
+        Either(Ends("timeout"), Ends("memory"), Ends("kernel_died")),
         timeout_ms=1_000,
         language="javascript",
     ),

@@ -12,7 +12,7 @@ net.Socket.prototype.connect = function (...values) {
   return connect.apply(this, values);
 };
 
-const axios = require('axios');
+const axios = (globalThis.axios = require('axios')); // the guide's first example names it for all that follow
 const token = process.env.SUPABASE_KEY;
 axios.defaults.baseURL = 'http://localhost:8080';
 axios.defaults.headers.common.Authorization = `Bearer ${token}`;

@@ -27,6 +27,9 @@ def test_messages_come_back_once_and_in_order() -> None:
         backlog.add(item)
     assert len(backlog) == 5
     assert backlog.take(mark) == sent
+    backlog.add(sent[4])
+    backlog.put_back(sent[:4])
+    assert backlog.take(mark) == sent
     assert backlog.take(mark) == []
 
 

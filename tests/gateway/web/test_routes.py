@@ -119,7 +119,8 @@ async def test_the_gallery_is_listed(gateway: Gateway) -> None:
     for example in examples:
         assert isinstance(example, dict)
         assert set(example) == {"title", "language", "description", "endpoint", "request", "code", "output"}
-        assert all(example.values())
+        shown = {name for name, value in example.items() if value}
+        assert shown >= set(example) - ({"output"} if example["language"] == "javascript" else set())  # it may only return
 
 
 async def test_metrics_are_text_for_prometheus(gateway: Gateway) -> None:

@@ -256,7 +256,7 @@ class Gateway:
 async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", has_javascript=True, javascript_version="Node.js 24.0.0"))
-    gallery, metrics = Gallery(("python",)), FakeMetrics()
+    gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
     sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
     jupyter = JupyterKernels([], Seats(0), Gate(), JupyterSettings())
     services = Services(
