@@ -19,7 +19,7 @@ def adopt_orphans() -> None:
 
 def reap_adopted() -> None:
     """Wait for every ended child, as init would: until then its pid namespace can't end. Nobody else may be waiting."""
-    for pid in _children(os.getpid()):
+    for pid in children(os.getpid()):
         if _state(pid) == "Z":
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
@@ -56,7 +56,7 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        for child in _children(waiting.pop()):
+        for child in children(waiting.pop()):
             waiting.append(child)
             if _state(child) not in ("Z", "X", ""):
                 found.append(child)
@@ -69,13 +69,14 @@ def start_time(pid: int) -> str:
     return parts[19] if parts else ""
 
 
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
+def children(pid: int) -> list[int]:
+    """The processes that *pid* started itself, zombies included; none when it is gone."""
+    found: list[int] = []
     with contextlib.suppress(OSError):  # the process, or one of its threads, ended while we looked
         for thread in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError):
-                children += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
-    return children
+                found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+    return found
 
 
 def _stat(pid: int) -> list[str]:

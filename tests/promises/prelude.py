@@ -21,6 +21,8 @@ _OTHERS = {
         "tee": 276,
         "vmsplice": 278,
         "ioprio_set": 251,
+        "inotify_init": 253,
+        "inotify_init1": 294,
     },
     "aarch64": {
         "io_setup": 0,
@@ -31,6 +33,7 @@ _OTHERS = {
         "tee": 77,
         "vmsplice": 75,
         "ioprio_set": 30,
+        "inotify_init1": 26,
     },
 }
 _EVERYWHERE = {

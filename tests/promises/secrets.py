@@ -38,6 +38,25 @@ print([needle for needle in needles if needle in told])
         used=True,
     ),
     Attempt(
+        "FS04",
+        """
+import fcntl
+calls(("inotify_init",), ("inotify_init1", 0), ("inotify_init1", 0o2004000))
+for path in ("/usr/bin", "/etc", "/", os.path.dirname(os.__file__), "/work"):
+    folder = os.open(path, os.O_RDONLY)
+    attempt("notify " + path, lambda: fcntl.fcntl(folder, 1026, 0x8000003F))
+    os.close(folder)
+for path in ("/usr/bin/env", os.__file__, "/opt/omega/app/kernels/contract.py"):
+    if os.path.exists(path):
+        file = os.open(path, os.O_RDONLY)
+        attempt("lease " + path, lambda: fcntl.fcntl(file, 1024, fcntl.F_RDLCK))
+        os.close(file)
+""",
+        Denied("ENOSYS"),
+        case="what-others-open",
+        batch="files",
+    ),
+    Attempt(
         "FS05",
         """
 import stat

@@ -15,17 +15,21 @@ def kernels_have_their_own_uids(place: Place) -> None:
     time.sleep(0.3)  # both are running by then: they sleep for a second
     gateway = Path(f"/proc/{place.gateway.pid}").stat().st_uid
     spawner, zygote = helpers(place.gateway.pid)
-    kernels = [pid for pid in traces.descendants(zygote) if Path(f"/proc/{pid}/stat").exists()]
-    uids = [_uid(pid) for pid in kernels]
+    uids = [uid for pid in traces.children(zygote) if (uid := _uid_once_confined(pid)) is not None]
     assert len(uids) >= 2 and spawner, "the pool and the run: at least two kernels"
     if gateway == 0:
         assert len(set(uids)) == len(uids), f"kernels share uids: {uids}"
     assert 0 not in uids
 
 
-def _uid(pid: int) -> int:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("Uid:"))
-    return int(line.split()[1])
+def _uid_once_confined(pid: int) -> int | None:
+    """The uid of a kernel; None while it is taking its isolation steps, and when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    facts = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    return int(facts["Uid"][1]) if facts.get("Seccomp") == ["2"] else None
 
 
 ZYGOTE = (

@@ -45,10 +45,10 @@ _FILES = """
 read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 open openat openat2 creat close close_range lseek
 stat fstat lstat newfstatat statx access faccessat faccessat2 getdents getdents64 getcwd chdir fchdir rename renameat
 renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat readlink readlinkat chmod fchmod fchmodat
-fchmodat2 chown fchown lchown fchownat umask truncate ftruncate fallocate fsync fdatasync sync_file_range flock fcntl dup
+fchmodat2 chown fchown lchown fchownat umask truncate ftruncate fallocate fsync fdatasync sync_file_range flock dup
 dup2 dup3 pipe pipe2 sendfile copy_file_range fadvise64 readahead cachestat utime utimes utimensat futimesat statfs
 fstatfs getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr
-lremovexattr fremovexattr inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
+lremovexattr fremovexattr
 """
 _MEMORY = """
 mmap mprotect munmap brk mremap msync mincore madvise mlock mlock2 munlock mlockall munlockall membarrier pkey_alloc
@@ -86,8 +86,8 @@ landlock_restrict_self shmget shmat shmctl shmdt semget semop semctl semtimedop 
 mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
 """
 """Answered with EPERM. Not named and so ENOSYS: io_uring, aio, splice, tee, vmsplice (page-cache writes), pidfd_*,
-memfd_secret, remap_file_pages, clone3 (its flags sit behind a pointer), lsm_*, statmount, listmount, and all that is newer
-than this list."""
+memfd_secret, remap_file_pages, clone3 (its flags sit behind a pointer), lsm_*, statmount, listmount, inotify (it tells what
+neighbours and the host open and start of the files that all share), and all that is newer than this list."""
 
 _NEW_NAMESPACES = (
     0x00020000,  # mount
@@ -98,6 +98,9 @@ _NEW_NAMESPACES = (
     0x20000000,  # pid
     0x40000000,  # net
 )
+_FCNTLS = (*range(12), 36, 37, 38, 1025, *range(1030, 1035))
+"""DUPFD to GETSIG, locks of an open file, GETLEASE, DUPFD_CLOEXEC, pipe sizes, seals. Not NOTIFY, which is inotify under
+another name, and not SETLEASE, which keeps others from writing to a file of the same uid."""
 _TERMINAL_IOCTLS = (0x5401, 0x802C542A, 0x5413)  # TCGETS, TCGETS2, TIOCGWINSZ: what isatty() asks
 _FD_IOCTLS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 _HARMLESS_PRCTLS = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 36, 37, 38, 39, 41, 42, 0x53564D41)
@@ -151,6 +154,7 @@ def _by_argument() -> list[Rule]:
         Rule("clone", ALLOW, (Check(0, 0, every_namespace),)),
         *(Rule("clone", errno.EPERM, (Check(0, flag, flag),)) for flag in _NEW_NAMESPACES),
         *(Rule("ioctl", ALLOW, (Check(1, number),)) for number in (*_TERMINAL_IOCTLS, *_FD_IOCTLS)),
+        *(Rule("fcntl", ALLOW, (Check(1, command),)) for command in _FCNTLS),
         *(Rule("prctl", ALLOW, (Check(0, option),)) for option in _HARMLESS_PRCTLS),
         Rule("prctl", ALLOW, (Check(0, 4), Check(1, 0))),  # SET_DUMPABLE, only to off
         Rule("prctl", ALLOW, (Check(0, 47), Check(1, 1))),  # CAP_AMBIENT, only to ask

@@ -103,6 +103,7 @@ mq_open
 ABSENT = {
     "splice": 275, "tee": 276, "vmsplice": 278, "io_setup": 206, "io_uring_setup": 425, "io_uring_enter": 426,
     "io_uring_register": 427, "pidfd_open": 434, "pidfd_send_signal": 424, "pidfd_getfd": 438, "clone3": 435,
+    "inotify_init": 253, "inotify_add_watch": 254, "inotify_rm_watch": 255, "inotify_init1": 294,
     "memfd_secret": 447, "remap_file_pages": 216, "statmount": 457, "listmount": 458, "lsm_set_self_attr": 460,
 }  # fmt: skip
 
@@ -184,6 +185,16 @@ def test_datagram_pairs_and_out_of_band_data_are_refused() -> None:
         plain[place], urgent[place] = 0x40, 0x41
         assert verdict("kernel", name, *plain) == bpf.ALLOW
         assert verdict("kernel", name, *urgent) == bpf.ERRNO | errno.ENOSYS
+
+
+def test_no_file_that_others_use_can_be_watched_or_leased() -> None:
+    """Through inotify or dnotify a kernel would see what neighbours open and start; a lease would hold up who writes."""
+    set_lease, notify = 1024, 1026
+    for profile in ("kernel", "confined"):
+        for command in (set_lease, notify, HIGH | set_lease, HIGH | notify):
+            assert verdict(profile, "fcntl", 3, command) == bpf.ERRNO | errno.ENOSYS
+        for command in (0, 1, 2, 3, 4, 6, 37, 1030):  # descriptors, flags, locks
+            assert verdict(profile, "fcntl", 3, command) == bpf.ALLOW
 
 
 def test_no_limit_of_another_process_can_be_set() -> None:
