@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -43,14 +44,17 @@ def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
         os.environ[name] = "1"  # read when the libraries load: no thread of theirs may exist when the zygote forks
     os.environ["MPLBACKEND"] = "agg"  # until our own backend is installed
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="omega-zygote-") as caches:
         warnings.simplefilter("ignore")
+        # Where there is no root of its own (level 1) nothing of it may stay on the machine.
+        os.environ["MPLCONFIGDIR"] = caches
         for name in warm.MODULES:
             importlib.import_module(name)
         _prepare_figures()
         warm.exercise()
         _build()
         others = prepare()
+        del os.environ["MPLCONFIGDIR"]
     # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.
     warnings.filterwarnings("ignore", message=r"This process .* is multi-threaded", category=DeprecationWarning)
     _check()

@@ -183,7 +183,8 @@ def with_extra(spec: root.RootSpec, paths: Iterable[str]) -> root.RootSpec:
 
 def zygote_environment(level: Level) -> dict[str, str]:
     """The zygote's whole environment, built from nothing; kernels get their own on top."""
-    home = "/work" if level >= Level.L2 else "/nonexistent"
+    # At level 1 it is on the machine, where nothing may be made in its name: not even root can make a directory there.
+    home = "/work" if level >= Level.L2 else "/dev/null"
     # Its locks live in /dev/shm, which kernels do not have at level 1: joblib then computes in one process.
     alone = {} if level >= Level.L2 else {"JOBLIB_MULTIPROCESSING": "0"}
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}

@@ -76,7 +76,7 @@ def serving() -> Iterator[Double]:
         places.prepare(folder, "root")
         process, gateway = live.start(
             folder,
-            *(*places.SMALL, "--pool-min", "0", "--pool-max", "0", "--queue-wait-s", "5"),
+            *(*places.SMALL, "--pool-min", "0", "--pool-min-javascript", "0", "--pool-max", "0", "--queue-wait-s", "5"),
             env={"OMEGA_KERNEL_PYTHON": places.kernel_python()},
             launcher=(*places.launcher("root"), str(app / "run.py")),
         )

@@ -50,6 +50,19 @@ def zygote() -> Iterator[tuple[int, socket.socket]]:
             process.wait()
 
 
+def traces() -> set[str]:
+    """What the libraries make where they find no home: caches in /tmp, or a home."""
+    made = {name for name in os.listdir("/tmp") if name.startswith(("matplotlib-", "omega-zygote-", ".ipython"))}
+    return made | {name for name in os.listdir("/") if name == "nonexistent"}
+
+
+def test_a_zygote_on_the_machine_itself_leaves_nothing_there(request: pytest.FixtureRequest) -> None:
+    """At level 1 it has no root of its own; also root's zygote makes neither a home nor caches that stay."""
+    before = traces()
+    request.getfixturevalue("zygote")
+    assert traces() == before
+
+
 def fork(channel: socket.socket, sockets: list[socket.socket]) -> int:
     """The wait status of a kernel that was forked and never let in."""
     gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
