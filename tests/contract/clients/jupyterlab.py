@@ -36,6 +36,12 @@ QUIET = (
     "--disable-sync",
     "--window-size=1280,960",
 )
+OUTPUT_IMAGE = ".jp-OutputArea-output img"
+SHOW_A_CHART = f"""
+document.activeElement.blur();
+const charts = document.querySelectorAll({OUTPUT_IMAGE!r});
+(charts[1] || charts[0] || document.body).scrollIntoView({{block: "center"}});
+"""
 SETTINGS = (
     # Nothing of the machine's own and no question to the network: the page alone.
     ("@jupyterlab/apputils-extension", "notification", {"fetchNews": "false", "checkForUpdates": False}),
@@ -116,7 +122,7 @@ def read(driver: Any) -> dict[str, Any]:
     return {
         "prompts": [item.text for item in driver.find_elements(By.CSS_SELECTOR, ".jp-CodeCell .jp-InputPrompt")],
         "texts": [item.text for item in driver.find_elements(By.CSS_SELECTOR, ".jp-CodeCell .jp-OutputArea-output")],
-        "pictures": len(driver.find_elements(By.CSS_SELECTOR, ".jp-OutputArea-output img")),
+        "pictures": len(images(driver)),
         "kernel": [item.text for item in driver.find_elements(By.CSS_SELECTOR, ".jp-KernelName")],
     }
 
@@ -142,9 +148,20 @@ def main(notebook: str, picture: str) -> None:
             click(driver, ".lm-Menu-item", "Run All Cells")
             WebDriverWait(driver, WAIT_S).until(is_done, "all cells have run")
             if picture:
-                driver.execute_script("document.activeElement.blur()")
+                driver.execute_script(SHOW_A_CHART)
+                WebDriverWait(driver, WAIT_S).until(lambda _: any(is_in_view(image) for image in images(driver)))
                 driver.save_screenshot(picture)
             print(json.dumps(read(driver)))
+
+
+def images(driver: Any) -> Any:
+    """All pictures among the outputs."""
+    return driver.find_elements(By.CSS_SELECTOR, OUTPUT_IMAGE)
+
+
+def is_in_view(image: Any) -> bool:
+    """Whether all of it can be seen."""
+    return bool(image.rect["height"]) and image.rect["y"] > 90 and image.rect["y"] + image.rect["height"] < 780
 
 
 def title(driver: Any) -> str:
