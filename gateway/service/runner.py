@@ -168,7 +168,7 @@ class Runner:
         """
         started_utc, started_at = self._wall_clock(), self._clock()
         log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
-        log.info("run started", timeout_s=request.timeout_s, code_chars=len(request.code))
+        log.info("run started", timeout_s=request.timeout_s or None, code_chars=len(request.code))
         self._meter.run_started(request.task)
         outcome, result = "internal", None
         try:
