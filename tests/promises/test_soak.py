@@ -16,7 +16,6 @@ from collections.abc import Callable
 import pytest
 
 from tests.live import Gateway
-from tests.promises import prelude
 from tests.promises.attempt import Attempt
 from tests.promises.corpus import CORPUS
 from tests.promises.harness import Attack
@@ -101,9 +100,7 @@ def _order(rounds: int, seed: int) -> list[Attempt]:
 
 def _send(attacked: Attack, attempt: Attempt) -> str:
     """What is wrong with the answer; empty for nothing."""
-    program = prelude.complete(attempt.program, attacked.place.told)
-    answer = attacked.place.gateway.run(program, timeout=attempt.timeout_ms)
-    return attempt.verdict_for(attacked.environment).judge(answer)
+    return attempt.verdict_for(attacked.environment).judge(attacked.answer_to(attempt))
 
 
 def _ms(taken: list[float], percent: int) -> int:
