@@ -66,7 +66,9 @@ class OneFile(StreamedEndpoint):
         return parse_path(self.parts["path"].encode("utf-8", "surrogateescape"))
 
     def _check_content(self) -> None:
-        """Whatever it is, it is kept as bytes."""
+        """Whatever it is, it is kept as bytes; but a piece of a file must not take the place of the whole."""
+        if "Content-Range" in self.request.headers:
+            raise BadRequest("A file is put as a whole: leave out the Content-Range header and send all of it.")
 
     def _body_limit(self) -> int:
         return self.services.settings.file_bytes

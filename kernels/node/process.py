@@ -24,6 +24,8 @@ MIB = 1024 * 1024
 BESIDE_HEAP_BYTES = 128 * MIB
 LEAST_HEAP_BYTES = 32 * MIB
 _REPORT = re.compile(r"\n*(<--- Last few GCs --->|FATAL ERROR: |#\n# Fatal |----- Native stack trace -----)")
+_HALF = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 OUT_OF_MEMORY = "out of memory"
 _ABORTED = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
 
@@ -184,8 +186,15 @@ def _parse(data: bytes) -> Frame:
         return Frame(kind, text)
     try:
         body = json.loads(text)
+        if _ESCAPED_HALF.search(text):
+            body = _whole(body)
     except (ValueError, RecursionError):
         raise Broken("a frame of Node is not JSON") from None
     if kind not in ("d", "r", "h") or not isinstance(body, dict):
         raise Broken("a frame of Node is of no known kind")
     return Frame(kind, body)
+
+
+def _whole(body: Any) -> Any:
+    """*body* with U+FFFD for halves of characters, which JavaScript's text may have and a message of Jupyter can't."""
+    return json.loads(_HALF.sub("\ufffd", json.dumps(body, ensure_ascii=False)))

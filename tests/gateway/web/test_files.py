@@ -132,6 +132,15 @@ async def test_an_upload_may_have_any_type_but_no_compression(gateway: Gateway) 
     assert (await gateway.ask(f"{FILES}/g", b"1", method="PUT", headers={"Content-Encoding": "gzip"})).code == 415
 
 
+async def test_a_piece_of_a_file_does_not_replace_the_whole(gateway: Gateway) -> None:
+    """An upload that a client wants to continue (Content-Range) is refused in words, and the file stays."""
+    await gateway.ask(f"{FILES}/f", b"whole", method="PUT")
+    answer = await gateway.ask(f"{FILES}/f", b"le", method="PUT", headers={"Content-Range": "bytes 3-4/5"})
+    assert answer.code == 400
+    assert "Content-Range" in answer.body.decode()
+    assert gateway.files.held == {b"f": b"whole"}
+
+
 async def test_an_upload_over_the_limit_is_413_and_leaves_nothing() -> None:
     """Declared or not; the limit of other bodies is not its limit."""
     async with serve(WebSettings(body_bytes=1024, file_bytes=100_000)) as gateway:

@@ -281,3 +281,12 @@ def test_time_zone_and_files_are_the_kernels(start: Start) -> None:
     """TZ of the environment holds; options for Node there do not."""
     kernel = start(env={"TZ": "America/New_York", "NODE_OPTIONS": "--no-such-option"})
     assert value(kernel.run("return new Date(0).getTimezoneOffset()")) == 300
+
+
+def test_half_a_character_is_shown_as_one_that_is_missing(shared: TestKernel) -> None:
+    """JavaScript's text may have one anywhere, a message of Jupyter nowhere: U+FFFD stands for it; pairs stay whole."""
+    reply = shared.run(r"display.html('a\ud800b'); return {'\udc00': '\ud83d\ude00', b: '\\ud800'}")
+    assert [part["data"]["text/html"] for part in reply.of("display_data")] == ["a\ufffdb"]
+    assert reply.metadata["omega"]["return_value"] == {"\ufffd": "\U0001f600", "b": "\\ud800"}
+    reply = shared.run(r"const error = new Error('\ud800'); error.name = '\udfff'; throw error")
+    assert (reply.status, reply.content["ename"], reply.content["evalue"]) == ("error", "\ufffd", "\ufffd")
