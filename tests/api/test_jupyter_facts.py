@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +20,16 @@ from tests.live import Gateway, serving
 pytestmark = pytest.mark.kernel
 
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n'the end'"
+
+
+async def test_a_kernel_was_there_before_it_was_asked_for(gateway: Gateway, jupyter: Jupyter) -> None:
+    """Fact 2: its process is one of the pool's, older than the request."""
+    await _wait_for_pool(gateway)
+    asked_at_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    age = "import os; print(int(open('/proc/self/stat').read().rpartition(')')[2].split()[19]) / os.sysconf('SC_CLK_TCK'))"
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id)
+        assert float(texts(await channels.run(age))) < asked_at_s
 
 
 async def test_no_reply_overtakes_the_output_of_its_run(jupyter: Jupyter) -> None:
@@ -204,6 +216,16 @@ async def test_no_first_request_is_lost(jupyter: Jupyter) -> None:
 def resident_bytes(pid: int) -> int:
     """The memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def _wait_for_pool(gateway: Gateway) -> None:
+    """Return once an unused kernel stands ready."""
+    for _ in range(400):
+        shown = str(gateway.ask("GET", "/metrics").body)
+        if re.search(r'omega_pool_kernels\{language="python",state="idle"\} [1-9]', shown):
+            return
+        await asyncio.sleep(0.05)  # another process: there is nothing to wait on
+    raise AssertionError(shown)
 
 
 async def _wait_idle(jupyter: Jupyter, kernel_id: str) -> None:
