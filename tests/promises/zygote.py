@@ -76,7 +76,7 @@ for name in os.listdir("/proc/self/fd"):
         owners.append(fcntl.fcntl(int(name), fcntl.F_GETOWN))
     except OSError:
         pass
-print(set(owners), open("/proc/locks").read().strip() if os.path.exists("/proc/locks") else "")
+print(set(owners) - {0}, open("/proc/locks").read().strip() if os.path.exists("/proc/locks") else "")
 import signal
 for number in (0, 1, signal.SIGIO, signal.SIGKILL):
     for name in os.listdir("/proc/self/fd"):
@@ -86,7 +86,7 @@ for number in (0, 1, signal.SIGIO, signal.SIGKILL):
         try: fcntl.fcntl(int(name), fcntl.F_SETOWN, 0)
         except OSError: pass
 """,
-        Prints("{0} "),
+        Prints("set() "),
         batch="zygote",
     ),
     Attempt(
