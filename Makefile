@@ -36,7 +36,7 @@ install-dev: ## the environments that development needs
 	@sh requirements/install .venv-kernels kernels
 
 install-clients: ## the environment of other people's clients that the tests try
-	@sh requirements/install .venv-clients clients project
+	@sh requirements/install .venv-clients clients project suites
 
 install-bench: install-dev ## the environments that the benchmark needs
 	@sh requirements/install .venv-bench bench
@@ -72,6 +72,7 @@ lock: ## resolve the dependencies anew into requirements/
 	@$(UV) --group dev --constraint requirements/gateway.txt --output-file requirements/dev.txt
 	@$(UV) --group bench --constraint requirements/gateway.txt --output-file requirements/bench.txt
 	@$(UV) pyproject.toml --group build --group clients --output-file requirements/clients.txt
+	@$(UV) --no-deps --group suites --output-file requirements/suites.txt
 
 # Asks PyPI's advisory database about every pinned version; an environment without access to that can't run it, and CI does not.
 audit: ## look for known faults in what is pinned (asks pypi.org)

@@ -29,6 +29,18 @@ MAX_BUFFERS = 1024
 NO_PARENT = b"{}"
 PROTOCOL = "5.3"
 _LONGEST_INT = 20
+UNTRACKED = frozenset(
+    {
+        "comm_info_request",
+        "comm_msg",
+        "comm_open",
+        "comm_close",
+        "kernel_info_request",
+        "interrupt_request",
+        "shutdown_request",
+    }
+)
+"""Requests that are not work: they change neither the state shown nor the time of the last activity, as in Jupyter."""
 
 
 class Malformed(ValueError):

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,13 @@ class Found:
     title: str
     directory: Path
     kernel_python: str
+
+
+@cache
+def read_logos(language: str) -> Mapping[str, bytes]:
+    """The pictures beside the name of a kernel, by file name; none for a language that is not ours."""
+    files = (LOGOS / language).iterdir() if language in TITLES else ()
+    return {file.name: file.read_bytes() for file in files if file.suffix in (".svg", ".png")}
 
 
 def data_dir(prefix: Path | None) -> Path:

@@ -30,14 +30,19 @@ class Relay:
         self._own: deque[str] = deque(maxlen=OWN)
         self._interrupted = asyncio.Event()
         self._is_paused = False
-        self._line: Line
+        self._handed: Line | None = None
 
     @classmethod
     async def open(cls, kernel: KernelClient, deliver: Deliver) -> Relay:
         """A relay on *kernel*, which it takes over for good; raises Unavailable when that is gone."""
         relay = cls(kernel, deliver)
-        relay._line = await kernel.hand_over(relay._receive)
+        relay._handed = await kernel.hand_over(relay._receive)
         return relay
+
+    @property
+    def _line(self) -> Line:
+        assert self._handed is not None, "open() makes relays"
+        return self._handed
 
     @property
     def is_alive(self) -> bool:
@@ -86,7 +91,7 @@ class Relay:
         return await self._kernel.ended()
 
     def _receive(self, channel: Channel, messages: list[list[bytes]]) -> None:
-        if not hasattr(self, "_line"):
+        if self._handed is None:
             return  # late words about the warm-up
         taken = [message for frames in messages if (message := self._line.codec.open(channel, frames)) is not None]
         wanted = [message for message in taken if not self._is_own(message)]

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 
-from gateway.core.asked import EVERYBODY, Asked, Request
-from gateway.core.backlog import Backlog, Lost
+from gateway.core.asked import EVERYBODY, Asked
+from gateway.core.backlog import Backlog
 from gateway.core.errors import GatewayError
-from gateway.core.jupyter import NO_PARENT, Channel, Head, Relayed, compose
-from gateway.core.model import Death
+from gateway.core.jupyter import NO_PARENT, UNTRACKED, Channel, Relayed
 from gateway.kernel.client import KernelClient
 from gateway.kernel.relay import Relay
+from gateway.service.jupyter_listener import Listener
+from gateway.service.jupyter_words import Words, explain
 from gateway.service.kernel_watch import cause_of
 
-UNTRACKED = frozenset(
-    {
-        "comm_info_request",
-        "comm_msg",
-        "comm_open",
-        "comm_close",
-        "kernel_info_request",
-        "interrupt_request",
-        "shutdown_request",
-    }
-)
-"""Requests that are not work: they change neither the state shown nor the time of the last activity, as in Jupyter."""
 RELEASE_S = 10.0
 """How long a reply is held for an idle that does not come, and the kernel is not waiting for its reader."""
 STABLE_S = 60.0
@@ -43,32 +29,7 @@ MOST_DEATHS = 5
 MAX_ABSENT = 64
 MAX_WAITING = 256
 """Messages kept for a process that is being started."""
-SHUT_DOWN, REPLACED, GONE = 1001, 4000, 4001
-
-
-class Listener(Protocol):
-    """A connected client."""
-
-    @property
-    def listener_id(self) -> str:
-        """Its name, never used again by another one."""
-
-    @property
-    def session_id(self) -> str:
-        """What the client calls itself; "" when it does not say."""
-
-    @property
-    def is_behind(self) -> bool:
-        """It has so much unsent that the kernel should wait."""
-
-    def deliver(self, messages: Sequence[Relayed]) -> None:
-        """Send, in order; must not raise."""
-
-    def end(self, code: int, reason: str) -> None:
-        """Close the connection."""
-
-    def undelivered(self) -> Sequence[Relayed]:
-        """What it certainly did not get."""
+SHUT_DOWN, REPLACED = 1001, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +48,7 @@ class JupyterKernel:
     def __init__(self, kernel_id: str, recipe: Recipe, on_shutdown: Callable[[], None]) -> None:
         self.kernel_id = kernel_id
         self._recipe = recipe
+        self._words = Words(kernel_id)
         self._on_shutdown = on_shutdown
         self._listeners: dict[str, Listener] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
@@ -149,7 +111,7 @@ class JupyterKernel:
         self._asked.hand_on(set(self._absent), listener.listener_id)
         self._absent.clear()
         self._listeners[listener.listener_id] = listener
-        listener.deliver(self._backlog.take(self._mark))
+        listener.deliver(self._backlog.take(self._words.mark))
         self._touch()
         self.balance()
 
@@ -267,44 +229,17 @@ class JupyterKernel:
 
     # ---- messages of our own ----------------------------------------------------------------------------------------
 
-    def _compose(
-        self, channel: Channel, kind: str, content: dict[str, object], parent: Head | None, header: bytes
-    ) -> Relayed:
-        asked = parent or Head("", "")
-        head = Head(uuid.uuid4().hex, kind, asked.msg_id, asked.msg_type, self.kernel_id)
-        return compose(channel, head, datetime.now(UTC).isoformat().replace("+00:00", "Z"), header, content)
-
-    def _mark(self, lost: Lost) -> Relayed:
-        text = (
-            f"[omega] {lost.messages} messages of output ({lost.size_bytes} bytes) are missing here: "
-            "more came while no client was connected than is kept.\n"
-        )
-        return self._compose("iopub", "stream", {"name": "stderr", "text": text}, None, lost.parent)
-
     def _tell_state(self, state: str) -> None:
-        message = self._compose("iopub", "status", {"execution_state": state}, None, NO_PARENT)
+        message = self._words.compose("iopub", "status", {"execution_state": state}, None, NO_PARENT)
         self._publish([(EVERYBODY, message)])
 
     def _fail_requests(self, name: str, reason: str) -> None:
         """Answer every open request with an error, so that nobody waits for ever."""
         self._publish(self._asked.release())
-        self._publish([sent for request in self._asked.open_requests() for sent in self._failure(request, name, reason)])
-        self._asked.clear()
-
-    def _failure(self, request: Request, name: str, reason: str) -> list[tuple[str, Relayed]]:
-        asked, header = request.message.head, request.message.header
-        content: dict[str, object] = {"ename": name, "evalue": reason, "traceback": [f"{name}: {reason}"]}
-        kind = asked.msg_type.removesuffix("_request") + "_reply"
-        reply = self._compose(
-            request.message.channel, kind, {"status": "error", "execution_count": 0, **content}, asked, header
+        self._publish(
+            [sent for request in self._asked.open_requests() for sent in self._words.failure(request, name, reason)]
         )
-        if asked.msg_type != "execute_request":
-            return [(request.asker, reply)]
-        return [
-            (EVERYBODY, self._compose("iopub", "error", content, asked, header)),
-            (EVERYBODY, self._compose("iopub", "status", {"execution_state": "idle"}, asked, header)),
-            (request.asker, reply),
-        ]
+        self._asked.clear()
 
     # ---- the process ------------------------------------------------------------------------------------------------
 
@@ -336,7 +271,7 @@ class JupyterKernel:
                 return
             self._relay = None
             self._recipe.discard(kernel)
-            self._fail_requests("KernelDied", _explain(death))
+            self._fail_requests("KernelDied", explain(death))
             if self._wants == "shutdown":
                 self._finish("dead")
                 self._on_shutdown()
@@ -404,12 +339,3 @@ class JupyterKernel:
                 listener.end(SHUT_DOWN, reason)
             if self._release is not None:
                 self._release.cancel()
-
-
-def _explain(death: Death) -> str:
-    """How a kernel died, for its user."""
-    if death.out_of_memory:
-        return "The kernel used more memory than it may and was ended."
-    if death.signal:
-        return f"The kernel died: {cause_of(death)}."
-    return f"The kernel ended with exit code {death.code}."

@@ -203,6 +203,7 @@ class JupyterKernels:
             for name, value in env.items()
             if _ENV_NAME.fullmatch(name) and (name.startswith("KERNEL_") or name in self._settings.env_names)
         }
+        kept.pop("KERNEL_GATEWAY", None)  # Jupyter's gateways say with it what they are; clients pass on one they run in
         if len(kept) > MAX_ENV_NAMES or sum(len(name) + len(value) for name, value in kept.items()) > MAX_ENV_CHARS:
             raise BadRequest(f"env may have {MAX_ENV_NAMES} variables and {MAX_ENV_CHARS} characters in all.")
         if any("\0" in value for value in kept.values()):

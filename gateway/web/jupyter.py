@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from gateway.core.errors import GatewayError
 from gateway.core.model import Json
+from gateway.kernel.kernelspecs import read_logos
 from gateway.service.jupyter_kernel import JupyterKernel
 from gateway.service.jupyter_kernels import Spec
 from gateway.service.jupyter_sessions import Notebook
@@ -37,6 +38,11 @@ class JupyterEndpoint(Endpoint):
     def _is_preflight(self) -> bool:
         """Every OPTIONS request asks what may be sent here, and needs no token."""
         return self.request.method == "OPTIONS"
+
+    def _write_preflight(self) -> None:
+        """200, as Jupyter answers; its clients look for no other."""
+        super()._write_preflight()
+        self.set_status(200)
 
     def _failure_body(self, error: GatewayError) -> bytes:
         """The form of all errors, and beside it what Jupyter clients look for."""
@@ -99,7 +105,9 @@ def describe_spec(spec: Spec, base: str) -> dict[str, Json]:
             "interrupt_mode": "message",
             "metadata": {"debugger": False},
         },
-        "resources": {"logo-svg": f"{base}/kernelspecs/{spec.name}/logo-svg.svg"},
+        "resources": {
+            name.partition(".")[0]: f"{base}/kernelspecs/{spec.name}/{name}" for name in sorted(read_logos(spec.language))
+        },
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.core.errors import NotFound
 from gateway.core.model import Json
+from gateway.kernel.kernelspecs import read_logos
 from gateway.web import answer, guard
 from gateway.web.endpoint import Reply
 from gateway.web.jupyter import (
@@ -15,7 +16,6 @@ from gateway.web.jupyter import (
     show_time,
 )
 from gateway.web.jupyter_body import parse_kernel, parse_session
-from gateway.web.jupyter_logos import LOGOS
 from gateway.web.services import Answer
 
 
@@ -78,14 +78,14 @@ class OneKernelSpec(KernelSpecs):
 
 
 class KernelSpecResource(JupyterEndpoint):
-    """A file that belongs to a kernelspec: its logo."""
+    """A file that belongs to a kernelspec: one of its logos."""
 
     async def on_get(self) -> Reply:
         spec = self.services.jupyter.spec(self.parts["name"])
-        logo = LOGOS.get(spec.language) if spec and self.parts["resource"] == "logo-svg.svg" else None
+        logo = read_logos(spec.language).get(self.parts["resource"]) if spec else None
         if logo is None:
             raise NotFound("There is no such file of that kernelspec.")
-        return Reply(logo.encode(), "image/svg+xml")
+        return Reply(logo, "image/svg+xml" if self.parts["resource"].endswith(".svg") else "image/png")
 
 
 class Kernels(JupyterEndpoint):

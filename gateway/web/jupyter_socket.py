@@ -110,7 +110,7 @@ class KernelChannels(Socket):
         if self._malformed >= MAX_MALFORMED:
             self.end(POLICY, f"malformed message: {reason}")
 
-    # ---- to the client; see service.jupyter_kernel.Listener ----------------------------------------------------------
+    # ---- to the client; see service.jupyter_listener.Listener --------------------------------------------------------
 
     @property
     def listener_id(self) -> str:

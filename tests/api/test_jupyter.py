@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import re
+import struct
 import uuid
 
 import pytest
+from tornado.websocket import WebSocketClosedError
 
 from tests.api.jupyter import V1, Jupyter, execute, is_reply, kinds, request, texts
 from tests.live import Gateway
@@ -67,7 +71,7 @@ def test_every_spelling_of_the_token_is_taken(gateway: Gateway) -> None:
     for path in ("/api/kernels", "/t/wrong-token-of-enough-chars/api/kernels", "/api/kernels?token=wrong-token-as-well"):
         assert gateway.ask("GET", path, headers=empty).status in (401, 429)
     asked = gateway.ask("OPTIONS", "/api/kernels", headers=empty)
-    assert (asked.status, asked.headers["Access-Control-Allow-Methods"]) == (204, "GET, POST")
+    assert (asked.status, asked.headers["Access-Control-Allow-Methods"]) == (200, "GET, POST")
     assert gateway.token not in gateway.log.read_text()
 
 
@@ -193,6 +197,43 @@ async def test_every_client_sees_output_and_only_the_asker_its_reply(jupyter: Ju
         seen = await other.until(lambda message: kinds([message]) == ["iopub:status:idle"])
         assert texts(seen) == "5\n"
         assert "shell:execute_reply" not in kinds(seen)
+
+
+BAD_TEXT = [
+    "",
+    "garbage",
+    "[]",
+    "7",
+    "null",
+    "{}",
+    '{"header": 5}',
+    '{"channel": "nowhere", "header": {"msg_id": "a"}}',
+    "[" * 50_000,
+]
+_WHOLE = execute("x = 6")
+BAD_TEXT += [json.dumps({**_WHOLE, "channel": channel}) for channel in ("iopub", "", None, ["shell"])]
+BAD_TEXT += [json.dumps({**_WHOLE, "header": {**_WHOLE["header"], "msg_type": kind}}) for kind in (5, [], {"a": 1})]
+BAD_V1 = [b"", b"garbage", bytes(8), b"\xff" * 64, struct.pack("<3Q", 2, 24, 2**63), struct.pack("<8Q", 7, *[64] * 7)]
+BAD_V1 += [struct.pack("<8Q", 7, 64, 5, 9, 64, 64, 64, 1) + b"shell", struct.pack("<2Q", 10**6, 16)]
+
+
+@pytest.mark.parametrize(("protocol", "bad"), [(None, BAD_TEXT), (V1, BAD_V1)])
+async def test_what_is_no_message_harms_no_kernel(jupyter: Jupyter, protocol: str | None, bad: list[str | bytes]) -> None:
+    """It is left out and the connection goes on; of a client that sends nothing else it is closed with 1008."""
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id, protocol=protocol)
+        await channels.run("x = 5")
+        for data in bad:
+            await channels.socket.write_message(data, binary=isinstance(data, bytes))
+        assert texts(await channels.run("print(x)")) == "5\n"
+        for _ in range(30):
+            with contextlib.suppress(WebSocketClosedError):
+                await channels.socket.write_message(bad[1], binary=protocol == V1)
+        with pytest.raises(EOFError, match="1008 malformed"):
+            while True:
+                await channels.next()
+        again = await jupyter.connect(kernel_id, protocol=protocol)
+        assert texts(await again.run("print(x)")) == "5\n"
 
 
 async def test_interrupt_stops_code_and_keeps_the_state(gateway: Gateway, jupyter: Jupyter) -> None:

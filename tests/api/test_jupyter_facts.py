@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +20,16 @@ from tests.live import Gateway, serving
 pytestmark = pytest.mark.kernel
 
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n'the end'"
+
+
+async def test_a_kernel_was_there_before_it_was_asked_for(gateway: Gateway, jupyter: Jupyter) -> None:
+    """Fact 2: its process is one of the pool's, older than the request."""
+    await _wait_for_pool(gateway)
+    asked_at_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    age = "import os; print(int(open('/proc/self/stat').read().rpartition(')')[2].split()[19]) / os.sysconf('SC_CLK_TCK'))"
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id)
+        assert float(texts(await channels.run(age))) < asked_at_s
 
 
 async def test_no_reply_overtakes_the_output_of_its_run(jupyter: Jupyter) -> None:
@@ -46,11 +58,14 @@ async def test_output_waits_for_a_client_that_comes_back(jupyter: Jupyter, sessi
     """Fact 5: all lines and the reply, once, whether or not it says the same session_id."""
     async with jupyter.kernel() as kernel_id:
         channels = await jupyter.connect(kernel_id, sessions[0])
-        msg_id = await channels.send(
-            execute("import time\nfor i in range(8):\n    print(i, flush=True)\n    time.sleep(0.05)")
-        )
+        # Output while a connection closes may reach the client's system and yet not the client: here there is none.
+        wait = "print(0, flush=True)\ntry:\n    while True: time.sleep(0.01)\nexcept KeyboardInterrupt: pass"
+        rest = "for i in range(1, 8): print(i, flush=True)"
+        msg_id = await channels.send(execute(f"import time\n{wait}\n{rest}"))
         before = await channels.until(lambda message: message["msg_type"] == "stream")
         await channels.close()
+        await _wait_alone(jupyter, kernel_id)
+        assert jupyter.gateway.ask("POST", f"/api/kernels/{kernel_id}/interrupt", b"").status == 204
         await _wait_idle(jupyter, kernel_id)
         again = await jupyter.connect(kernel_id, sessions[1])
         after = await again.until(lambda message: is_reply(message, msg_id))
@@ -204,6 +219,25 @@ async def test_no_first_request_is_lost(jupyter: Jupyter) -> None:
 def resident_bytes(pid: int) -> int:
     """The memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def _wait_for_pool(gateway: Gateway) -> None:
+    """Return once an unused kernel stands ready."""
+    for _ in range(400):
+        shown = str(gateway.ask("GET", "/metrics").body)
+        if re.search(r'omega_pool_kernels\{language="python",state="idle"\} [1-9]', shown):
+            return
+        await asyncio.sleep(0.05)  # another process: there is nothing to wait on
+    raise AssertionError(shown)
+
+
+async def _wait_alone(jupyter: Jupyter, kernel_id: str) -> None:
+    """Return once no client is connected to the kernel."""
+    for _ in range(400):
+        if jupyter.model(kernel_id)["connections"] == 0:
+            return
+        await asyncio.sleep(0.05)  # another process: there is nothing to wait on
+    raise AssertionError("a client stays connected")
 
 
 async def _wait_idle(jupyter: Jupyter, kernel_id: str) -> None:

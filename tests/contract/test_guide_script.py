@@ -4,51 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract import npm_env
 from tests.live import Gateway
 
 pytestmark = pytest.mark.kernel
-GUIDE = Path(__file__).with_name("guide")
-INSTALL_S = 120.0
 RUN_S = 60.0
 RunExample = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A directory with the guide's files and, exactly as locked, axios; skipped where npm is missing or offline."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm and node are needed to run the guide's scripts")
-    with tempfile.TemporaryDirectory(prefix="omega-guide-") as made:
-        place = Path(made, "guide")
-        shutil.copytree(GUIDE, place)
-        env = {"PATH": os.environ["PATH"], "HOME": made, **_npm_settings()}
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        try:
-            done = subprocess.run(
-                command, cwd=place, env=env, capture_output=True, text=True, timeout=INSTALL_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm can't fetch axios here: no answer")
-        if done.returncode and any(word in done.stderr for word in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT")):
-            pytest.skip(f"npm can't fetch axios here: {done.stderr.splitlines()[-1]}")
-        assert done.returncode == 0, done.stderr
+    """A directory with the guide's files and axios."""
+    with npm_env.installed(Path(__file__).with_name("guide")) as place:
         yield place
-
-
-def _npm_settings() -> dict[str, str]:
-    """Where this machine's npm fetches from."""
-    kept = {name: value for name, value in os.environ.items() if name.lower().startswith("npm_config_")}
-    rc = Path.home() / ".npmrc"
-    return {**({"NPM_CONFIG_USERCONFIG": str(rc)} if rc.exists() else {}), **kept}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import base64
 import os
 import struct
 from collections.abc import AsyncIterator
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ class Echo(Socket):
     async def on_message(self, message: str | bytes) -> None:
         if message == "fail":
             raise KeyError("secret detail")
+        if message == "nodelay":
+            await self.send(str(self._stream.socket.getsockopt(IPPROTO_TCP, TCP_NODELAY)))
+            return
         if message == "flood":
             pushed = 0
             while self.push("x" * 65_536):
@@ -63,6 +67,16 @@ async def refusal(gateway: Gateway, path: str = ECHO, *, code: str, **asked: Any
     assert caught.value.response is not None
     assert_failure(caught.value.response.body, code)
     return caught.value.code
+
+
+async def test_small_messages_are_never_held_back(gateway: Gateway) -> None:
+    """TCP_NODELAY is on for an upgraded connection, and stays on."""
+    socket = await gateway.connect(ECHO)
+    for _ in range(3):
+        await socket.write_message("nodelay")
+        assert await socket.read_message() != "0"
+    socket.close()
+    await socket.read_message()
 
 
 async def test_a_caller_with_a_token_talks(gateway: Gateway) -> None:
