@@ -19,7 +19,7 @@ from tests.live import Gateway, serving
 pytestmark = pytest.mark.kernel
 
 SOURCES = clients_env.ROOT / ".venv-clients" / "suites"
-CONFTEST = Path(__file__).with_name("suites") / "conftest.py"
+CONFTEST = Path(__file__).with_name("suites") / "jkg_conftest.py"
 
 KEPT = {
     "TestDefaults.test_startup",
