@@ -60,6 +60,7 @@ class StreamedEndpoint(Endpoint):
     """An endpoint whose on_put() reads ``self.pipe`` while the body comes, and whose on_get() may stream."""
 
     pipe: BodyPipe | None = None
+    _has_sent_all = False
 
     def prepare(self) -> None:
         super().prepare()
@@ -102,15 +103,23 @@ class StreamedEndpoint(Endpoint):
 
     async def send_pieces(self, pieces: AsyncIterator[bytes]) -> Reply:
         """Send the headers set so far and *pieces*; what goes wrong then can only be told by closing the connection."""
+        left = int(self._headers["Content-Length"])
         try:
             await self._flush()
             if self.request.method != "HEAD":
                 async for piece in pieces:
                     self.write(piece)
+                    left -= len(piece)
+                    self._has_sent_all = left <= 0
                     await self._flush()
         except (GatewayError, TimeoutError, StreamClosedError):
             self._stream.close()
         return Reply(b"", OCTETS)
+
+    def on_connection_close(self) -> None:
+        # A client that has all of it may go while the file is being closed here: that is a download like any other.
+        if not self._has_sent_all:
+            super().on_connection_close()
 
     async def _flush(self) -> None:
         async with asyncio.timeout(SEND_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from gateway.service.runner import Caller
 
 @dataclass
 class FakeContents:
-    """A file; *fails* comes instead of its second half."""
+    """A file; *fails* comes instead of its second half, and it is not closed before *lasts*."""
 
     entry: Entry
     body: bytes
     fails: GatewayError | None = None
+    lasts: asyncio.Event | None = None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         half = len(self.body) // 2
@@ -25,6 +27,8 @@ class FakeContents:
         if self.fails is not None:
             raise self.fails
         yield self.body[half:]
+        if self.lasts is not None:
+            await self.lasts.wait()
 
 
 @dataclass
@@ -35,6 +39,7 @@ class FakeFiles:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     refusal: GatewayError | None = None
     fails: GatewayError | None = None
+    lasts: asyncio.Event | None = None
     is_cut: bool = False
 
     async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
@@ -47,7 +52,7 @@ class FakeFiles:
         self._check(session_id)
         if path not in self.held:
             raise NotFound("There is no such file.")
-        yield FakeContents(self._entry(path), self.held[path], self.fails)
+        yield FakeContents(self._entry(path), self.held[path], self.fails, self.lasts)
 
     async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
         self._check(session_id)

@@ -122,6 +122,24 @@ async def test_a_download_that_fails_half_way_does_not_look_whole(gateway: Gatew
     assert (await gateway.ask(f"{FILES}/f")).body == b"12345678"
 
 
+async def test_a_client_that_leaves_with_all_it_came_for_was_served(gateway: Gateway) -> None:
+    """It is counted as a 200, though the file was not closed yet when the connection was."""
+    gateway.files.held[b"f"] = b"12345678"
+    gateway.files.lasts = asyncio.Event()
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(f"GET {FILES}/f HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    assert await reader.readexactly(8) == b"12345678"
+    writer.close()
+    await writer.wait_closed()
+    while gateway.server._connections and not next(iter(gateway.server._connections)).stream.closed():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    gateway.files.lasts.set()
+    while not gateway.metrics.answered:  # noqa: ASYNC110  # neither has an event
+        await asyncio.sleep(0)
+    assert [status for _, _, status in gateway.metrics.answered] == [200]
+
+
 async def test_an_upload_may_have_any_type_but_no_compression(gateway: Gateway) -> None:
     """It is kept as it comes; an empty body is an empty file."""
     for kind in ("application/x-anything", "application/json", "multipart/form-data; boundary=x", ""):
