@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 export PYTHON
 ARGS ?=
-SLOW := kernel or sandbox or process
+SLOW := kernel or sandbox or process or thorough
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 

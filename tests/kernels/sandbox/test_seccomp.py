@@ -44,6 +44,7 @@ def verdict(profile: policy.Profile, name: str, *arguments: int, arch: str = "x8
     return bpf.run(seccomp.program(profile, arch), number, arguments, arch=bpf.ARCHES[arch])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("profile", "arch"), EVERY)
 def test_every_call_number_gets_the_verdict_of_the_policy(profile: policy.Profile, arch: str) -> None:
     """The compiled program and the table must agree, or one of the two lies to the reader."""
@@ -54,6 +55,7 @@ def test_every_call_number_gets_the_verdict_of_the_policy(profile: policy.Profil
             assert said == expected(profile, arch, number, arguments), (number, arguments)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("profile", "arch"), EVERY)
 def test_calls_with_checked_arguments_get_the_verdict_of_the_policy(profile: policy.Profile, arch: str) -> None:
     """Each argument a rule looks at is tried with every interesting value, alone and with its high half set."""
