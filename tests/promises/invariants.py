@@ -135,7 +135,8 @@ def _strangers(tree: set[int]) -> list[int]:
         with contextlib.suppress(OSError, IndexError):
             status = Path(f"/proc/{pid}/status").read_text()
             uid, parent = (int(re.findall(rf"^{name}:\s+(\d+)", status, re.MULTILINE)[0]) for name in ("Uid", "PPid"))
-            if (uid >= FIRST_KERNEL_UID or uid == USER) and parent in (1, os.getpid()):
+            is_over = re.search(r"^State:\s+[ZX]", status, re.MULTILINE) is not None
+            if (uid >= FIRST_KERNEL_UID or uid == USER) and parent in (1, os.getpid()) and not is_over:
                 found.append(pid)
     return found
 
