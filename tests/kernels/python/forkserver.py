@@ -49,7 +49,7 @@ def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
         from kernels.node import child as node
         from kernels.python import child as python
 
-        child = python if request["language"] == "python" else node
+        child = python if request.get("language", "python") == "python" else node
         child.main(
             child.ChildStart(
                 kernel_id=request["kernel_id"],
