@@ -80,9 +80,11 @@ def test_the_environment_is_made_from_nothing(start: Start) -> None:
 def test_the_hostile_neighbour_of_the_same_zygote_is_unseen(start: Start) -> None:
     """What one kernel does to modules and builtins stays there."""
     one = start()
-    one.run("import builtins, numpy as np, math\nbuiltins.len = lambda x: 5\nnp.pi = 3\nmath.pi = 3")
+    # Not len() or the like, which the kernel itself needs to answer: then it would be chance whether it does.
+    one.run("import builtins, numpy as np, math\nbuiltins.sum = lambda x: 5\nnp.pi = 3\nmath.pi = 3")
+    assert one.run("[sum([]), np.pi]").result["application/json"] == [5, 3]
     two = start()
-    assert two.run("import numpy as np\n[len([]), np.pi > 3.1]").result["application/json"] == [0, True]
+    assert two.run("import numpy as np\n[sum([]), np.pi > 3.1]").result["application/json"] == [0, True]
 
 
 @pytest.mark.parametrize(
