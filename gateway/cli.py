@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway import kernelspecs, state, tokens
 from gateway.app import StartError, serve
 from gateway.banner import Banner
+from gateway.commands import add_command
 from gateway.configuration import describe_allowed, describe_default, read_settings
 from gateway.kernel.kernelspecs import KernelspecError
 from gateway.kernel.spawner import APP_DIR
@@ -83,13 +84,7 @@ def _add(
     about: str,
     settings: Iterable[str],
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-    )
+    parser = add_command(commands, name, about)
     parser.set_defaults(command=command)
     _add_settings(parser, settings)
     return parser

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gateway.commands import add_command
 from gateway.kernel import kernelspecs
 from gateway.kernel.kernelspecs import Wish
 from gateway.kernel.sandboxed import LIMITS
@@ -22,13 +23,7 @@ def add_actions(parser: argparse.ArgumentParser, add_settings: AddSettings) -> N
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
     def action(name: str, about: str) -> argparse.ArgumentParser:
-        made = actions.add_parser(
-            name,
-            help=about,
-            description=f"{about[0].upper()}{about[1:]}.",
-            allow_abbrev=False,
-            argument_default=argparse.SUPPRESS,
-        )
+        made = add_command(actions, name, about)
         made.set_defaults(action=name)
         return made
 

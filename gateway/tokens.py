@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import state
+from gateway.commands import add_command
 from gateway.core.limits import KeyLimits
 from gateway.service.database import DatabaseError, explain
 from gateway.service.keys import DEFAULT_KEY_ID, hash_token, make_token
@@ -70,13 +71,7 @@ def add_actions(parser: argparse.ArgumentParser, add_common: Callable[[argparse.
     actions = parser.add_subparsers(metavar="ACTION", required=False)
 
     def action(name: str, about: str) -> argparse.ArgumentParser:
-        made = actions.add_parser(
-            name,
-            help=about,
-            description=f"{about[0].upper()}{about[1:]}.",
-            allow_abbrev=False,
-            argument_default=argparse.SUPPRESS,
-        )
+        made = add_command(actions, name, about)
         made.set_defaults(action=name)
         add_common(made)
         return made
