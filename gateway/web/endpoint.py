@@ -10,18 +10,18 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import stream_request_body
 
 from gateway.core.errors import GatewayError, NotFound, RequestTimeout, TooLarge
 from gateway.log import bind_run
 from gateway.service.runner import Caller
 from gateway.web import answer, failure, guard
+from gateway.web.failing import Failing
 from gateway.web.failure import JSON_TYPE as JSON_TYPE
 from gateway.web.failure import SECURITY_HEADERS as SECURITY_HEADERS
 from gateway.web.services import Answer, Services
@@ -44,7 +44,7 @@ class Reply:
 
 
 @stream_request_body
-class Endpoint(RequestHandler):
+class Endpoint(Failing):
     """One address of the API."""
 
     public = False
@@ -294,32 +294,6 @@ class Endpoint(RequestHandler):
         self.set_header("Access-Control-Allow-Methods", ", ".join(self.allowed_methods()))
         self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
         self.set_header("Access-Control-Max-Age", "600")
-
-    # ---- errors ------------------------------------------------------------------------------------------------------
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every failure in one form: ours by their class, Tornado's by their status, the rest as internal errors."""
-        exc_info = kwargs.get("exc_info")
-        error = exc_info[1] if exc_info else None
-        self._write_failure(failure.explain(status_code, error, self.run_id, self.allowed_methods()))
-
-    def _write_failure(self, error: GatewayError) -> None:
-        self.set_status(error.status)
-        for name, value in failure.headers_of(error, self.allowed_methods()).items():
-            self.set_header(name, value)
-        if self._ends_connection:
-            self.set_header("Connection", "close")
-        self.finish(self._failure_body(error))
-
-    def _failure_body(self, error: GatewayError) -> bytes:
-        """What is answered when the request is not carried out."""
-        return failure.body_of(error)
-
-    def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        """Expected failures are in the access log already; the others are logged with their stack and the run id."""
-        if isinstance(value, (GatewayError, HTTPError)) or typ is None or value is None:
-            return
-        structlog.get_logger("omega.web").error("request failed", run_id=self.run_id, exc_info=(typ, value, tb))
 
     def compute_etag(self) -> None:
         """None: answers are not to be cached, so hashing them is for nothing."""

@@ -15,16 +15,16 @@ import uuid
 from types import TracebackType
 from typing import Any
 
-import structlog
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.web import HTTPError, stream_request_body
+from tornado.web import stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, _WebSocketParams
 
-from gateway.core.errors import BadRequest, Forbidden, GatewayError, TooLarge, UpgradeRequired
+from gateway.core.errors import BadRequest, Forbidden, TooLarge, UpgradeRequired
 from gateway.log import bind_run
 from gateway.service.runner import Caller
 from gateway.web import failure, guard
 from gateway.web.connections import Connections
+from gateway.web.failing import Failing, is_fault
 from gateway.web.frames import OUR_FAULT, Frames
 from gateway.web.open_sockets import OpenSockets
 from gateway.web.services import Services
@@ -39,7 +39,7 @@ KEY_BYTES = 16
 
 
 @stream_request_body
-class Socket(WebSocketHandler):
+class Socket(Failing, WebSocketHandler):
     """One address that speaks WebSocket."""
 
     public = False
@@ -256,31 +256,14 @@ class Socket(WebSocketHandler):
 
     # ---- errors ------------------------------------------------------------------------------------------------------
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every failure before the upgrade in the one form of all answers."""
-        exc_info = kwargs.get("exc_info")
-        error = failure.explain(status_code, exc_info[1] if exc_info else None, self.run_id, self.allowed_methods())
-        self.set_status(error.status)
-        for name, value in failure.headers_of(error, self.allowed_methods()).items():
-            self.set_header(name, value)
-        if self._ends_connection:
-            self.set_header("Connection", "close")
-        self.finish(self._failure_body(error))
-
-    def _failure_body(self, error: GatewayError) -> bytes:
-        """What is answered when the connection is not upgraded."""
-        return failure.body_of(error)
-
     def on_finish(self) -> None:
         if self.get_status() != 101:
             self._connections.wait(self._stream)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        """Log a fault of ours with its stack and the run id; Tornado ends the connection after it."""
-        if isinstance(value, (GatewayError, HTTPError)) or typ is None or value is None:
-            return
-        structlog.get_logger("omega.web").error("request failed", run_id=self.run_id, exc_info=(typ, value, tb))
-        if self._is_open:
+        """As for requests; Tornado ends the connection after a fault of ours."""
+        super().log_exception(typ, value, tb)
+        if self._is_open and is_fault(value):
             self.end(OUR_FAULT, f"internal error (run {self.run_id})")
 
 
