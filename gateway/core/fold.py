@@ -24,6 +24,7 @@ from gateway.core.model import (
 MIB = 1024 * 1024
 EXIT_FAILED = 1
 TOO_MUCH_OUTPUT = "Output size limit exceeded"
+BROKE_OFF = "The kernel broke off its connection and was ended"
 EXIT_TIMED_OUT = 124
 EXIT_SIGNAL = 128
 """As shells do: 128 and the number of the signal."""
@@ -53,10 +54,11 @@ class Overflowed:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The kernel died by itself, or of its memory limit."""
+    """The kernel died by itself, of its memory limit, or because its connection broke while it lived (*broke_off*)."""
 
     death: Death
     memory_bytes: int
+    broke_off: bool = False
 
 
 Ending = Completed | TimedOut | Overflowed | Died
@@ -151,6 +153,8 @@ class Fold:
             case Overflowed():
                 error = Raised("ExecutionError", TOO_MUCH_OUTPUT, "")
                 return _Verdict(error, EXIT_FAILED, Limit.OUTPUT)
+            case Died(broke_off=True):
+                return _Verdict(Raised("KernelDied", BROKE_OFF, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.DIED)
             case Died(death, memory_bytes):
                 return _judge_death(death, memory_bytes)
             case _ as never:

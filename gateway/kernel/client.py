@@ -240,11 +240,13 @@ class KernelClient:
                 return self._died(run, await self._death)
 
     async def _explain_loss(self, run: Run) -> Ending:
-        """A connection breaks when the kernel dies, or when it sent a message over the limit and lives on."""
+        """A connection breaks when the kernel dies, or when code closed it or executed something else in its place."""
         done, _ = await asyncio.wait({self._death}, timeout=self._settings.loss_s)
         death = await self.kill()
         was_killed = death.signal == 9 and not death.out_of_memory and not done
-        return Overflowed(death) if was_killed else self._died(run, death)
+        if was_killed and not run.is_over:
+            return Died(death, self._memory_bytes, broke_off=True)
+        return self._died(run, death)
 
     def _died(self, run: Run, death: Death) -> Ending:
         """A kernel that died right after it had said all there is has still completed the run."""
@@ -319,11 +321,11 @@ class KernelClient:
         if self._noise_bytes > self._settings.max_noise_bytes:
             self._give_up(Cause.EXCEEDED)
 
-    def _lose(self, channel: Channel) -> None:
+    def _lose(self, channel: Channel, has_exceeded: bool) -> None:
         self._is_broken = True
         if channel == "iopub":
             self._iopub_ended.set()
-        self._give_up(Cause.LOST)
+        self._give_up(Cause.EXCEEDED if has_exceeded else Cause.LOST)
 
     def _give_up(self, cause: Cause) -> None:
         """Nothing good can come of this kernel: tell the run, or end the kernel when there is none."""

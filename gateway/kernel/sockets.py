@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.core.validate import Channel
 from gateway.kernel.launcher import Endpoint
-from gateway.kernel.zmtp import GREETING, SUBSCRIBE_ALL, Reader, Violation, encode_message, encode_ready
+from gateway.kernel.zmtp import GREETING, SUBSCRIBE_ALL, Reader, TooLarge, Violation, encode_message, encode_ready
 
 SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER", "stdin": "DEALER"}
 RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
@@ -20,7 +20,8 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 
 Address = Callable[[Endpoint, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], None]
-Lose = Callable[[Channel], None]
+Lose = Callable[[Channel, bool], None]
+"""Takes a channel that is lost, and whether that is so because of a message over the limit."""
 
 
 def socket_path(endpoint: Endpoint, channel: Channel) -> str:
@@ -69,7 +70,7 @@ class KernelSockets:
                 else:
                     await loop.create_unix_connection(lambda connection=connection: connection, address)  # type: ignore[misc]  # bound now
             except OSError:
-                self._lose(channel)
+                self._lose(channel, False)
 
     def pause(self) -> None:
         """Read no more until resume(): the kernel has to wait once its own buffers are full."""
@@ -116,6 +117,7 @@ class _Connection(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
+        self._has_exceeded = False
         self._has_introduced = False
         self.ready = asyncio.Event()
         self.can_write = asyncio.Event()
@@ -141,7 +143,8 @@ class _Connection(asyncio.Protocol):
         try:
             for message in self._reader.feed(data):
                 messages.append(message)  # what came whole before a violation counts
-        except Violation:
+        except Violation as violation:
+            self._has_exceeded = isinstance(violation, TooLarge)
             self._abort()
         if not self._has_introduced and self._reader.is_greeted:
             self._has_introduced = True
@@ -157,10 +160,11 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Said once, after all that was received."""
         self._transport = None
+        self._reader.drop()  # not only once the garbage is looked for: a kernel decides how much it is
         self.ready.set()
         self.can_write.set()
         if not self._is_closed:
-            self._lose(self._channel)
+            self._lose(self._channel, self._has_exceeded)
 
     def send(self, frames: list[bytes]) -> None:
         """Send now, or as soon as the peer is ready."""

@@ -49,6 +49,10 @@ def _encode_frame(body: bytes, flags: int) -> bytes:
     return bytes([flags, len(body)]) + body
 
 
+class TooLarge(Violation):
+    """More than one message may be."""
+
+
 class Reader:
     """Takes what the peer sends, in pieces of any size. Holds never more than one message of the allowed size."""
 
@@ -75,6 +79,10 @@ class Reader:
                     yield message
         finally:
             del self._buffer[:at]
+
+    def drop(self) -> None:
+        """Let go of what has come of an unfinished message: nothing follows."""
+        self._buffer, self._frames, self._held_bytes = bytearray(), [], 0
 
     def _take_greeting(self) -> bool:
         """Whether the greeting is complete; what is wrong is refused as soon as it can be seen."""
@@ -112,7 +120,7 @@ class Reader:
         elif not self.is_ready:
             raise Violation("message before READY")
         elif self._held_bytes + size + FRAME_BYTES > self._max_message_bytes:
-            raise Violation("message too large")
+            raise TooLarge("message too large")
 
     def _take_frame(self, flags: int, start: int, end: int) -> list[bytes] | None:
         """The message this frame completes, if it does."""

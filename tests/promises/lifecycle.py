@@ -27,6 +27,8 @@ print("alive")
     Attempt("E01", "import signal\nos.kill(os.getppid(), signal.SIGKILL)", Ends("kernel_died", "SIGKILL"), case="parent"),
     Attempt("E02", "import signal\nos.kill(os.getpid(), signal.SIGSTOP)\nprint('on')", Ends("timeout"), timeout_ms=400),
     Attempt("E03", "os._exit(0)", Ends("kernel_died")),
+    Attempt("E03", "os.execv('/bin/sleep', ['sleep', '1000'])", Ends("kernel_died", "connection"), case="exec"),
+    Attempt("E03", "os.closerange(3, 512)\nimport time\ntime.sleep(1000)", Ends("kernel_died"), case="closed"),
     Attempt("E03", "sys.exit(3)", Raises("SystemExit"), case="sys.exit"),
     Attempt(
         "E03",

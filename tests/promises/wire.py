@@ -76,7 +76,11 @@ for channel in (None, kernel.control_stream):
         reply(kind, {"status": "ok", "restart": True}, channel=channel)
 """,
     ),
-    line("G23", "for one in wires():\n    one.setblocking(False); one.send(b'garbage' * 1000)\ntime.sleep(0.5)", _LOST),
+    line(
+        "G23",
+        "for one in wires():\n    one.setblocking(False); one.send(b'garbage' * 1000)\ntime.sleep(0.5)",
+        Ends("kernel_died"),
+    ),
     line(
         "G23",
         """
@@ -84,7 +88,7 @@ for one in wires():
     one.setblocking(False); one.send(b"\\x02" + (8 << 30).to_bytes(8, "big") + b"x")
 time.sleep(0.5)
 """,
-        _LOST,
+        Ends("output"),
         case="length",
     ),
     line(
@@ -105,7 +109,22 @@ time.sleep(0.5)
         case="commands",
         timeout_ms=2000,
     ),
-    line("G23", "for one in wires():\n    one.shutdown(socket.SHUT_RDWR)\ntime.sleep(0.5)", _LOST, case="closed"),
+    line(
+        "G23", "for one in wires():\n    one.shutdown(socket.SHUT_RDWR)\ntime.sleep(0.5)", Ends("kernel_died"), case="closed"
+    ),
+    line(
+        "G23",
+        """
+import threading
+def unfinished(one):
+    while True: one.sendall(b"\\x01\\x40" + b"x" * 64)
+for one in wires():
+    one.setblocking(True); threading.Thread(target=unfinished, args=(one,), daemon=True).start()
+time.sleep(10)
+""",
+        Ends("output"),
+        case="unfinished",
+    ),
     line(
         "G24",
         """

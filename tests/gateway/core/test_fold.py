@@ -180,6 +180,13 @@ def test_a_crash_names_its_signal() -> None:
     assert (result.limit, result.exit_code) == (Limit.DIED, 139)
 
 
+def test_a_broken_connection_is_not_told_as_a_signal() -> None:
+    """The kill that followed is ours."""
+    result = fold([], Died(KILLED, MIB, broke_off=True))
+    assert result.error == Raised("KernelDied", "The kernel broke off its connection and was ended", "")
+    assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.DIED, 137, True)
+
+
 def test_an_exit_names_its_code() -> None:
     """os._exit(3) ends the kernel with code 3; with 0 it is no success either, nothing was finished."""
     result = fold([], Died(Death(3, 0, out_of_memory=False, asked=False), MIB))

@@ -313,6 +313,20 @@ async def test_the_last_words_of_a_dying_kernel_are_heard(connect: Connect) -> N
     assert not client.is_alive
 
 
+async def test_a_kernel_that_breaks_off_its_connection_is_not_said_to_print_too_much(connect: Connect) -> None:
+    """Code closed its descriptors, or executed another program in place of the kernel."""
+
+    async def script(request: Request) -> None:
+        request.kernel.sockets["shell"].close(linger=0)
+        await never(request)
+
+    client, _ = await connect(script)
+    result = await client.run(spec())
+    assert result.error is not None
+    assert (result.error.type, result.error.message) == ("KernelDied", "The kernel broke off its connection and was ended")
+    assert (result.limit, result.exit_code, result.kernel_replaced, result.truncated) == (Limit.DIED, 137, True, False)
+
+
 async def test_out_of_memory_is_told_apart(connect: Connect) -> None:
     """With the limit in MB."""
 
