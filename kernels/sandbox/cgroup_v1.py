@@ -14,6 +14,9 @@ OPTIONAL: Final = ("cpu", "cpuacct")
 _PERIOD_US: Final = 100_000
 _SHARES: Final = 512
 """Half of what other processes get: under load the gateway and the host go first."""
+_SOCKET_SHARE: Final = 8
+"""One part in so many of the memory may wait in TCP and UDP sockets. Version 1 counts that apart, and only where it has a
+limit; without one a single kernel takes all that Linux has for the sockets of the whole machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class GroupV1:
         files.write(memory, "memory.limit_in_bytes", memory_bytes)
         if (memory / "memory.memsw.limit_in_bytes").exists():
             files.write(memory, "memory.memsw.limit_in_bytes", memory_bytes)
+        if (memory / "memory.kmem.tcp.limit_in_bytes").exists():
+            files.write(memory, "memory.kmem.tcp.limit_in_bytes", memory_bytes // _SOCKET_SHARE)
         files.write(self.places["pids"], "pids.max", policy.processes)
         if cpu := self.places.get("cpu"):
             files.write(cpu, "cpu.cfs_period_us", _PERIOD_US)

@@ -2,11 +2,12 @@
 
 Every process of each kernel is looked at ten times a second. First what Linux counts anyway, which can only be too much:
 what processes share counts for each of them. Only when that is above the limit, the exact share of each is asked for,
-which takes time in proportion to its memory. A kernel found above a limit twice in a row is ended; twice, because a
-process and the child that is about to execute a program are one memory for a moment and would count double.
+which takes time in proportion to its memory. Page tables count too: they grow also where nothing but zeros is read. A
+kernel found above a limit twice in a row is ended; twice, because a process and the child that is about to execute a
+program are one memory for a moment and would count double.
 
 Between two looks a kernel can take what it can write in that time: some hundred megabytes beyond the limit. What
-Linux itself holds for a kernel (data waiting in sockets and pipes, page tables) is not seen.
+Linux itself holds for a kernel beside that (data waiting in sockets and pipes, locks of files) is not seen.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ EXACT_S: Final = 0.4
 WELL_BELOW: Final = 0.7
 FILES_S: Final = 1.0
 _MOUNTS: Final = ("work", "tmp", "dev/shm")
-_RESIDENT: Final = ("RssAnon", "RssShmem", "VmSwap")
+_TABLES: Final = ("VmPTE",)
+_RESIDENT: Final = ("RssAnon", "RssShmem", "VmSwap", *_TABLES)
 _SHARES: Final = ("Pss_Anon", "Pss_Shmem", "SwapPss")
 _KIB: Final = 1024
 
@@ -90,13 +92,13 @@ class Watched:
 
     def _uses_too_much(self, pids: Iterable[int], now: float) -> bool:
         in_files = _file_bytes(self)
-        at_most = in_files + sum(_kib_of(f"/proc/{pid}/status", _RESIDENT) for pid in pids) * _KIB
+        at_most = in_files + _sum_of_status(pids, _RESIDENT)
         if at_most <= self.limit_bytes:
             self.peak_bytes = max(self.peak_bytes, at_most)
             return False
         if now < self.next_exact:
             return False
-        exact = _exact_bytes(self.uid, pids) + in_files
+        exact = _exact_bytes(self.uid, pids) + _sum_of_status(pids, _TABLES) + in_files
         self.peak_bytes = max(self.peak_bytes, exact)
         self.next_exact = now + EXACT_S if exact < WELL_BELOW * self.limit_bytes else 0.0
         return exact > self.limit_bytes
@@ -170,6 +172,10 @@ def _exact_bytes(uid: int, pids: Iterable[int]) -> int:
         return _sum_of_shares(pids)
     except PermissionError:
         return int(answer_as(uid, lambda: str(_sum_of_shares(pids))) or 0)
+
+
+def _sum_of_status(pids: Iterable[int], names: tuple[str, ...]) -> int:
+    return sum(_kib_of(f"/proc/{pid}/status", names) for pid in pids) * _KIB
 
 
 def _sum_of_shares(pids: Iterable[int]) -> int:

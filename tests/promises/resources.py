@@ -55,6 +55,45 @@ print("alive:", min(2, sum(os.waitpid(child, os.WNOHANG)[0] == 0 for child in ch
         at={"user": _MEMORY},
     ),
     Attempt(
+        "R03",
+        """
+import socket, time
+def eat():
+    held, kept = 0, []
+    server = socket.create_server(("127.0.0.1", 0))
+    for _ in range(100):
+        one = socket.create_connection(server.getsockname()); kept += [one, server.accept()[0]]
+        one.setblocking(False)
+        try:
+            while True: held += one.send(bytes(2**20))
+        except OSError: pass
+    return held
+told, tell = os.pipe()
+for _ in range(5):
+    if os.fork() == 0:
+        os.write(tell, eat().to_bytes(8, "little"))
+        time.sleep(1000)
+print(sum(int.from_bytes(os.read(told, 8), "little") for _ in range(5)) < 512 * 2**20)
+""",
+        Either(Prints("True"), _MEMORY),
+        case="sockets",
+        slow=True,
+        at={"user": Either(Prints("True"), Prints("False"), _MEMORY)},
+    ),
+    Attempt(
+        "R03",
+        """
+import mmap
+kept = []
+while True:
+    kept.append(mmap.mmap(-1, 2**30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ))
+    for at in range(0, 2**30, 2**21): kept[-1][at]  # one page of zeros that all share, and a table for it
+""",
+        _MEMORY,
+        case="page-tables",
+        slow=True,
+    ),
+    Attempt(
         "R04",
         """
 import subprocess

@@ -337,6 +337,14 @@ def _spin(wall_s: float) -> None:
         pass
 
 
+def test_version_1_bounds_what_waits_in_sockets(tmp_path: Path) -> None:
+    """It counts that apart from memory, and without a limit not at all."""
+    for name in ("memory.limit_in_bytes", "memory.kmem.tcp.limit_in_bytes", "pids.max"):
+        (tmp_path / name).touch()
+    GroupV1({"memory": tmp_path, "pids": tmp_path}).limit(POLICY, 64 * MIB)
+    assert (tmp_path / "memory.kmem.tcp.limit_in_bytes").read_text() == str(8 * MIB)
+
+
 def test_version_1_counts_cpu_time_in_nanoseconds(tmp_path: Path) -> None:
     """cpuacct.usage, not ticks."""
     (tmp_path / "cpuacct.usage").write_text("2500000000\n")
