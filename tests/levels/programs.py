@@ -77,6 +77,9 @@ for _ in range(8):
             os.fork()
             time.sleep(300)
         os._exit(0)
+# A sibling's parent is ours.
+if ctypes.CDLL(None).syscall({"x86_64": 56, "aarch64": 220}[os.uname().machine], 0x8011, None, None, None, None) == 0:
+    time.sleep(300)
 time.sleep(0.5)
 print("left")
 """

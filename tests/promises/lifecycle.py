@@ -75,6 +75,19 @@ print("left")
         case="trap",
     ),
     Attempt(
+        "E04",
+        """
+import time
+for signals in (17, 0, 10):
+    if call("clone", 0x8000 | signals, None, None, None, 0) == "ok":
+        time.sleep(0 if signals else 1000); os._exit(0)  # the one that asked, too, or its sibling, whom no one waits for
+print(call("clone", 0x8011, None, None, None, 0))
+""",
+        Prints("EPERM"),
+        case="sibling",
+        used=True,
+    ),
+    Attempt(
         "E06",
         """
 import shutil, subprocess

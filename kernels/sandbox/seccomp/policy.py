@@ -98,6 +98,8 @@ _NEW_NAMESPACES = (
     0x20000000,  # pid
     0x40000000,  # net
 )
+_CLONE_PARENT = 0x00008000
+"""A sibling instead of a child: the zygote's, which neither counts nor reaps it, so that its pid namespace never ends."""
 _FCNTLS = (*range(12), 36, 37, 38, 1025, *range(1030, 1035))
 """DUPFD to GETSIG, locks of an open file, GETLEASE, DUPFD_CLOEXEC, pipe sizes, seals. Not NOTIFY, which is inotify under
 another name, and not SETLEASE, which keeps others from writing to a file of the same uid."""
@@ -149,10 +151,10 @@ def _connected_sockets() -> list[Rule]:
 
 def _by_argument() -> list[Rule]:
     """Calls allowed for some arguments only."""
-    every_namespace = sum(_NEW_NAMESPACES)
+    refused = (*_NEW_NAMESPACES, _CLONE_PARENT)
     return [
-        Rule("clone", ALLOW, (Check(0, 0, every_namespace),)),
-        *(Rule("clone", errno.EPERM, (Check(0, flag, flag),)) for flag in _NEW_NAMESPACES),
+        Rule("clone", ALLOW, (Check(0, 0, sum(refused)),)),
+        *(Rule("clone", errno.EPERM, (Check(0, flag, flag),)) for flag in refused),
         *(Rule("ioctl", ALLOW, (Check(1, number),)) for number in (*_TERMINAL_IOCTLS, *_FD_IOCTLS)),
         *(Rule("fcntl", ALLOW, (Check(1, command),)) for command in _FCNTLS),
         *(Rule("prctl", ALLOW, (Check(0, option),)) for option in _HARMLESS_PRCTLS),

@@ -127,14 +127,15 @@ def test_page_cache_and_asynchronous_interfaces_look_absent(profile: policy.Prof
         assert bpf.run(seccomp.program(profile), number) == bpf.ERRNO | errno.ENOSYS, name
 
 
-@pytest.mark.parametrize("flag", policy._NEW_NAMESPACES)
-def test_clone_makes_threads_and_children_but_no_namespace(flag: int) -> None:
-    """A namespace flag hidden among a thread's flags is refused like the flag alone."""
+@pytest.mark.parametrize("profile", ("kernel", "confined"))
+@pytest.mark.parametrize("flag", (*policy._NEW_NAMESPACES, policy._CLONE_PARENT))
+def test_clone_makes_threads_and_children_but_no_namespace_and_no_sibling(flag: int, profile: policy.Profile) -> None:
+    """A flag hidden among a thread's flags is refused like the flag alone."""
     thread_flags = 0x3D0F00
-    assert verdict("kernel", "clone", thread_flags) == bpf.ALLOW
-    assert verdict("kernel", "clone", 17) == bpf.ALLOW
+    assert verdict(profile, "clone", thread_flags) == bpf.ALLOW
+    assert verdict(profile, "clone", 17) == bpf.ALLOW
     for others in (0, 17, thread_flags, HIGH):
-        assert verdict("kernel", "clone", flag | others) == bpf.ERRNO | errno.EPERM
+        assert verdict(profile, "clone", flag | others) == bpf.ERRNO | errno.EPERM
 
 
 def test_no_socket_family_but_unix_and_internet_exists() -> None:
