@@ -13,6 +13,7 @@ import structlog
 
 from gateway import listen, state
 from gateway.banner import Banner, Serving
+from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
 from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
@@ -176,7 +177,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     except NoIsolation:
         raise StartError(
             "no isolation level can be reached here, and without isolation no kernel is started: "
-            "`omega doctor` tells what is missing"
+            f"`{as_typed('doctor')}` tells what is missing"
         ) from None
     except Unavailable as error:
         raise StartError(f"kernels can't be started with {python}: {error}") from None
@@ -284,7 +285,7 @@ def _check_level(reached: Level, required: Level) -> None:
     if reached < required:
         raise StartError(
             f"the isolation level here is {reached.label}, and require_isolation is {required.label}: "
-            "`omega doctor` tells what is missing"
+            f"`{as_typed('doctor')}` tells what is missing"
         )
 
 
