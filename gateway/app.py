@@ -138,6 +138,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         live=live,
     )
     server = make_server(make_application(services), web)
+    metrics.watch_connections(server.open_connections.states)
+    metrics.watch_streams(live.states)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
