@@ -109,13 +109,14 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     ready = launcher.ready
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
-    keys = await _open_keys(settings, stack)
+    keys, watch = await _open_keys(settings, stack)
     languages = _languages(ready)
     pool = _make_pool(settings, languages, launcher, metrics, stack)
     seats = _make_seats(settings, languages)
     sessions = _make_sessions(settings, languages, pool, seats, gate, metrics)
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
+    watch.listeners += [sessions.keep_only, jupyter.keep_only]
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
@@ -263,13 +264,13 @@ def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions
     )
 
 
-async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
-    """All keys, kept as they are in database and state directory."""
+async def _open_keys(settings: Settings, stack: AsyncExitStack) -> tuple[Keys, KeyWatch]:
+    """All keys, and who keeps them as they are in database and state directory."""
     keys = Keys(_default_key(settings), settings.policy())
     watch = KeyWatch(KeyStore(settings.database()), keys, lambda: _default_key(settings))
     await watch.open()
     stack.push_async_callback(watch.close)
-    return keys
+    return keys, watch
 
 
 def _default_key(settings: Settings) -> Key | None:
