@@ -13,6 +13,7 @@ import structlog
 
 from gateway import listen, state
 from gateway.banner import Banner, Serving
+from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
 from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
@@ -108,13 +109,14 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     ready = launcher.ready
     metrics, gate = Metrics(VERSION), Gate()
     history = _open_history(settings, metrics, stack)
-    keys = await _open_keys(settings, stack)
+    keys, watch = await _open_keys(settings, stack)
     languages = _languages(ready)
     pool = _make_pool(settings, languages, launcher, metrics, stack)
     seats = _make_seats(settings, languages)
     sessions = _make_sessions(settings, languages, pool, seats, gate, metrics)
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
+    watch.listeners += [sessions.keep_only, jupyter.keep_only]
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
@@ -137,6 +139,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         live=live,
     )
     server = make_server(make_application(services), web)
+    metrics.watch_connections(server.open_connections.states)
+    metrics.watch_streams(live.states)
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
@@ -176,7 +180,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     except NoIsolation:
         raise StartError(
             "no isolation level can be reached here, and without isolation no kernel is started: "
-            "`omega doctor` tells what is missing"
+            f"`{as_typed('doctor')}` tells what is missing"
         ) from None
     except Unavailable as error:
         raise StartError(f"kernels can't be started with {python}: {error}") from None
@@ -260,13 +264,13 @@ def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions
     )
 
 
-async def _open_keys(settings: Settings, stack: AsyncExitStack) -> Keys:
-    """All keys, kept as they are in database and state directory."""
+async def _open_keys(settings: Settings, stack: AsyncExitStack) -> tuple[Keys, KeyWatch]:
+    """All keys, and who keeps them as they are in database and state directory."""
     keys = Keys(_default_key(settings), settings.policy())
     watch = KeyWatch(KeyStore(settings.database()), keys, lambda: _default_key(settings))
     await watch.open()
     stack.push_async_callback(watch.close)
-    return keys
+    return keys, watch
 
 
 def _default_key(settings: Settings) -> Key | None:
@@ -284,7 +288,7 @@ def _check_level(reached: Level, required: Level) -> None:
     if reached < required:
         raise StartError(
             f"the isolation level here is {reached.label}, and require_isolation is {required.label}: "
-            "`omega doctor` tells what is missing"
+            f"`{as_typed('doctor')}` tells what is missing"
         )
 
 

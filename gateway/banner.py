@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TextIO
 
+from gateway.commands import as_typed
 from gateway.state import StoredToken
 
 EXAMPLE = '{"code": "import numpy as np; print(np.arange(5) ** 2)"}'
@@ -54,7 +55,7 @@ def _lines(serving: Serving) -> list[str]:
     url = url_of(serving.host, serving.port)
     return [
         f"Omega Gateway is ready at {url}",
-        f"  kernels    {_kernels_line(serving)}, isolation level {serving.level} (see `omega doctor`)",
+        f"  kernels    {_kernels_line(serving)}, isolation level {serving.level} (see `{as_typed('doctor')}`)",
         f"  token      {_token_line(serving.token)}",
         "",
         f"  curl {url}/code-interpreter/python -H 'Content-Type: application/json' \\",
@@ -74,7 +75,7 @@ def _token_line(token: StoredToken | None) -> str:
         return "the configured one"
     if token.is_new:
         return f"{token.value}  (shown this once; kept in {token.path})"
-    return f"kept in {token.path}; `omega token print` shows it"
+    return f"kept in {token.path}; `{as_typed('token print')}` shows it"
 
 
 def _token_source(token: StoredToken | None) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway import kernelspecs, state, tokens
 from gateway.app import StartError, serve
 from gateway.banner import Banner
-from gateway.commands import add_command
+from gateway.commands import PROGRAM, add_command
 from gateway.configuration import describe_allowed, describe_default, read_settings
 from gateway.kernel.kernelspecs import KernelspecError
 from gateway.kernel.spawner import APP_DIR
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; every setting is an option of ``serve``."""
     parser = argparse.ArgumentParser(
-        "omega", description="A self-hosted code interpreter on isolated Jupyter kernels.", allow_abbrev=False
+        PROGRAM, description="A self-hosted code interpreter on isolated Jupyter kernels.", allow_abbrev=False
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     served = _add(commands, "serve", _serve, "serve until SIGTERM or Ctrl-C", Settings.model_fields)

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PROGRAM = "omega"
 
 
 def add_command(
@@ -16,3 +23,18 @@ def add_command(
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
+
+
+def as_typed(command: str) -> str:
+    """How to call *command* of this program from where it was called: it need not be on the PATH."""
+    called = sys.argv[0]
+    if Path(called).name != PROGRAM or shutil.which(PROGRAM) == called:
+        called = PROGRAM
+    return f"{shlex.quote(called)} {command}"
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Write *rows*, which are of one length, with their columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

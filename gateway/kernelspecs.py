@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gateway.commands import add_command
+from gateway.commands import add_command, print_table
 from gateway.kernel import kernelspecs
 from gateway.kernel.kernelspecs import Wish
 from gateway.kernel.sandboxed import LIMITS
@@ -46,8 +46,7 @@ def add_actions(parser: argparse.ArgumentParser, add_settings: AddSettings) -> N
 def carry_out(values: Mapping[str, str], read: Callable[[], Settings]) -> None:
     """Do what the command line says; raises KernelspecError, or SettingsError when there is no Python for kernels."""
     if values["action"] == "list":
-        for found in kernelspecs.installed():
-            print(f"{found.name}  {found.title}  {found.directory}")
+        print_table([(found.name, found.title, str(found.directory)) for found in kernelspecs.installed()])
         return
     directory, name = kernelspecs.data_dir(_prefix(values)), values["name"]
     if values["action"] == "remove":

@@ -100,6 +100,14 @@ class Metrics:
         """Ask *states* for the number of sessions by language and state whenever they are rendered."""
         self.registry.register(_SessionCollector(states))
 
+    def watch_connections(self, states: Callable[[], Mapping[str, int]]) -> None:
+        """Ask *states* for the number of connections by state whenever they are rendered."""
+        self.registry.register(_StateCollector("omega_connections", "Open connections by state", states))
+
+    def watch_streams(self, states: Callable[[], Mapping[str, int]]) -> None:
+        """Ask *states* for the number of runs with events by state whenever they are rendered."""
+        self.registry.register(_StateCollector("omega_stream_runs", "Runs whose events can be followed", states))
+
     def render(self) -> bytes:
         """All metrics in the text format of CONTENT_TYPE."""
         return generate_latest(self.registry)
@@ -188,4 +196,20 @@ class _SessionCollector(Collector):
         for language in sorted({language for language, _ in counts}):
             for state in self.STATES:
                 gauge.add_metric([language, state], counts.get((language, state), 0))
+        yield gauge
+
+
+class _StateCollector(Collector):
+    """How many of something there are by state, as they are when asked for."""
+
+    def __init__(self, name: str, about: str, states: Callable[[], Mapping[str, int]]) -> None:
+        self._name = name
+        self._about = about
+        self._states = states
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One series for each state."""
+        gauge = GaugeMetricFamily(self._name, self._about, labels=["state"])
+        for state, count in self._states().items():
+            gauge.add_metric([state], count)
         yield gauge

@@ -197,6 +197,7 @@ class Settings(BaseModel):
     processes: Whole = _number(128, 4, 32_768, "processes and threads of one kernel")
     open_files: Whole = _number(512, 64, 1_048_576, "open files of one process in a kernel")
     cpu_cores: Number = _number(1, 0.05, 1024, "processor cores one kernel may use")
+    cpu_s: Whole = _number(86_400, 1, 315_360_000, "processor time one process of a kernel may use")
 
     history_max_rows: Whole = _number(10_000, 1, 10_000_000, "runs kept in the history")
     history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")
@@ -262,6 +263,7 @@ class Settings(BaseModel):
             processes=self.processes,
             open_files=self.open_files,
             cpu_cores=self.cpu_cores,
+            cpu_s=self.cpu_s,
         )
 
     def database(self) -> str:

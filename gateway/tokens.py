@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import state
-from gateway.commands import add_command
+from gateway.commands import add_command, print_table
 from gateway.core.limits import KeyLimits
 from gateway.service.database import DatabaseError, explain
 from gateway.service.keys import DEFAULT_KEY_ID, hash_token, make_token
@@ -149,9 +149,7 @@ def _list(settings: Settings) -> None:
     if settings.token is None and state.load_token(settings.state_dir) is None:
         rows.pop()
     rows += [_describe(record) for record in records]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]).rstrip())
+    print_table(rows)
 
 
 def _describe(record: KeyRecord) -> tuple[str, str, str, str, str]:

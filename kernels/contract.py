@@ -76,7 +76,7 @@ class Policy:
     processes: int = 128
     open_files: int = 512
     cpu_cores: float = 1.0
-    cpu_s: int = 3600
+    cpu_s: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)

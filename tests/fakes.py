@@ -27,6 +27,7 @@ from kernels.contract import CHANNELS
 
 T = TypeVar("T")
 KILLED = Death(code=0, signal=9, out_of_memory=False, asked=True)
+CRASH = Death(code=0, signal=11, out_of_memory=False, asked=False)
 
 
 # ---- a kernel that speaks -----------------------------------------------------------------------------------------------
@@ -77,6 +78,12 @@ async def say_ok(request: Request) -> None:
     request.state("busy")
     request.reply()
     request.state("idle")
+
+
+async def say_never(request: Request) -> None:
+    """A run without end."""
+    request.state("busy")
+    await asyncio.Event().wait()
 
 
 class FakeKernel:

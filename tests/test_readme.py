@@ -23,6 +23,7 @@ LIMITS = {
         "processes",
         "open_files",
         "cpu_cores",
+        "cpu_s",
         "max_kernels",
         "queue_limit",
         "queue_wait_s",

@@ -128,14 +128,19 @@ class EventLog:
 
 def item_bytes(item: Item) -> int:
     """About how much memory *item* takes."""
+    return ENTRY_BYTES + content_bytes(item)
+
+
+def content_bytes(item: Item) -> int:
+    """About how much memory what *item* holds takes, without the item itself."""
     match item:
         case Text(text=text):
-            return ENTRY_BYTES + text_bytes(text)
+            return text_bytes(text)
         case Display(data=data, metadata=metadata):
-            return ENTRY_BYTES + size_bytes(data) + size_bytes(metadata)
+            return size_bytes(data) + size_bytes(metadata)
         case Raised(kind, message, traceback):
-            return ENTRY_BYTES + text_bytes(kind) + text_bytes(message) + text_bytes(traceback)
+            return text_bytes(kind) + text_bytes(message) + text_bytes(traceback)
         case Done(result):
-            return ENTRY_BYTES + size_bytes(result.variables)
+            return size_bytes(result.variables)
         case _:
-            return ENTRY_BYTES
+            return 0

@@ -212,6 +212,9 @@ def _judge_death(death: Death, memory_bytes: int) -> _Verdict:
     if death.out_of_memory:
         text = f"{_memory_text(memory_bytes)}; the kernel was ended"
         return _Verdict(Raised("MemoryError", text, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.MEMORY)
+    if death.signal == signal.SIGXCPU:
+        error = Raised("ExecutionError", "Processor time limit exceeded; the kernel was ended", "")
+        return _Verdict(error, EXIT_SIGNAL + death.signal, Limit.CPU)
     if death.signal:
         text = f"The kernel was ended by signal {signal_name(death.signal)}"
         return _Verdict(Raised("KernelDied", text, ""), EXIT_SIGNAL + death.signal, Limit.DIED)

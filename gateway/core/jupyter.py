@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from json import JSONDecoder
-from math import inf
 from typing import Literal
 
 import orjson
 
-from gateway.core.strict import Budget, TooMuch, clean
+from gateway.core.strict import Budget, TooMuch, clean, decode
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
@@ -28,7 +26,6 @@ MAX_VALUES = 4_000_000
 MAX_BUFFERS = 1024
 NO_PARENT = b"{}"
 PROTOCOL = "5.3"
-_LONGEST_INT = 20
 UNTRACKED = frozenset(
     {
         "comm_info_request",
@@ -163,21 +160,9 @@ def _strict(data: bytes) -> tuple[bytes, dict[str, object]]:
 
 def _repair(data: bytes) -> tuple[bytes, dict[str, object]]:
     try:
-        value = clean(_DECODER.decode(data.decode()), Budget())
+        value = clean(decode(data), Budget())
     except (ValueError, RecursionError, TooMuch):
         raise Malformed("not JSON") from None
     if not isinstance(value, dict):
         raise Malformed("not an object")
     return orjson.dumps(value), dict(value)
-
-
-def _parse_int(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _LONGEST_INT else digits
-
-
-def _parse_float(text: str) -> float | None:
-    number = float(text)
-    return number if -inf < number < inf else None
-
-
-_DECODER = JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=lambda _name: None)

@@ -114,6 +114,7 @@ class Limit(StrEnum):
     TIMEOUT = "timeout"
     MEMORY = "memory"
     OUTPUT = "output"
+    CPU = "cpu"
     DIED = "kernel_died"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import JSONDecoder
 from math import isfinite
 
 from gateway.core.model import Json
@@ -13,6 +14,7 @@ NODE_BYTES = 8
 """What a value costs beside its text, so that millions of empty lists are not free."""
 
 _MAX_DIGITS = 4_000
+_LONGEST_INT = 20
 
 
 class TooMuch(ValueError):
@@ -30,6 +32,25 @@ class Budget:
         self._left_bytes -= cost_bytes
         if self._left_bytes < 0:
             raise TooMuch("too large")
+
+
+def decode(data: bytes) -> object:
+    """The value of *data*, whoever wrote it; NaN and infinities are None. Raises ValueError or RecursionError."""
+    value: object = _DECODER.decode(data.decode())
+    return value
+
+
+def _read_int(digits: str) -> int | str:
+    """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
+    return int(digits) if len(digits) <= _LONGEST_INT else digits
+
+
+def _read_float(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+_DECODER = JSONDecoder(parse_int=_read_int, parse_float=_read_float, parse_constant=lambda _name: None)
 
 
 def clean_text(text: str) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hmac import compare_digest
-from json import JSONDecoder
-from math import inf
 
 from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
 from gateway.core.jupyter import Relayed
+from gateway.core.strict import decode
 from gateway.core.validate import Channel, Head, Message, parse_head, parse_message
 
 MAX_HEADER_BYTES = 64 * 1024
@@ -22,20 +21,6 @@ MAX_FRAMES = 64
 """Identities, six parts and buffers; messages of more frames are dropped unread."""
 MAX_RELAYED_FRAMES = jupyter.MAX_BUFFERS + 16
 USERNAME = "omega"
-_LONGEST_INT = 20
-
-
-def _parse_int(digits: str) -> int | str:
-    """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
-    return int(digits) if len(digits) <= _LONGEST_INT else digits
-
-
-def _parse_float(text: str) -> float | None:
-    number = float(text)
-    return number if -inf < number < inf else None
-
-
-_DECODER = JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=lambda _name: None)
 
 
 class Codec:
@@ -94,7 +79,6 @@ def _strip_identities(frames: Sequence[bytes], most: int = MAX_FRAMES) -> Sequen
 def _load(data: bytes) -> object:
     """The JSON value in *data*, or None: a malformed part is as good as none."""
     try:
-        value: object = _DECODER.decode(data.decode())
+        return decode(data)
     except (ValueError, RecursionError):
         return None
-    return value

@@ -22,6 +22,7 @@ from gateway.service.runner import Record
 QUEUE_ROWS = 5_000
 QUEUE_CHARS = 32 * 1024 * 1024
 BATCH_ROWS = 200
+NUMBERED_ROWS = 4 * QUEUE_ROWS
 MAX_LIMIT = 500
 PRUNE_EVERY_S = 600.0
 PRUNE_EVERY_ROWS = 500
@@ -51,6 +52,9 @@ class History:
         self._pending: deque[Record] = deque()
         self._writing: Sequence[Record] = ()
         self._chars = 0
+        self._numbers: dict[tuple[str, float], int] = {}
+        """The order of the last runs, by id and start: the cells of a notebook share an id."""
+        self._count = 0
         self._changed = threading.Condition()
         self._closing = False
         self._complaint = _Complaint()
@@ -75,10 +79,17 @@ class History:
             is_full = len(self._pending) >= QUEUE_ROWS or self._chars + len(run.code) > QUEUE_CHARS
             if not is_full and not self._closing:
                 self._pending.append(run)
+                self._number(run)
                 self._chars += len(run.code)
                 self._changed.notify()
                 return
         self._give_up(1, "queue full" if is_full else "closing")
+
+    def _number(self, run: Record) -> None:
+        self._count += 1
+        self._numbers[run.run_id, run.started_utc] = self._count
+        if len(self._numbers) > NUMBERED_ROWS:
+            del self._numbers[next(iter(self._numbers))]
 
     async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
         """The last *limit* runs of this key, newest first, those still on their way to the disk included."""
@@ -92,8 +103,10 @@ class History:
         except (SQLAlchemyError, DatabaseError, RuntimeError) as error:
             _log.warning("history could not be read", reason=type(error).__name__)
             raise Unavailable("The history can't be read right now.", retry_after_s=5) from None
-        known = {run.run_id for run in stored}
-        fresh = [run for run in reversed(waiting) if run.run_id not in known]
+        with self._changed:
+            # Runs reach the disk in their order: who is older than one that is there is there as well, if beyond the limit.
+            last_stored = max((self._numbers.get((run.run_id, run.started_utc), 0) for run in stored), default=0)
+            fresh = [run for run in reversed(waiting) if self._numbers.get((run.run_id, run.started_utc), 0) > last_stored]
         return [*fresh, *stored][:limit]
 
     async def close(self, timeout_s: float = 5.0) -> None:

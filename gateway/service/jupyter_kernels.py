@@ -163,6 +163,12 @@ class JupyterKernels:
         """Ask what runs in the kernel to stop. Raises NotFound."""
         await self.find(kernel_id, caller).interrupt()
 
+    def keep_only(self, key_ids: frozenset[str]) -> None:
+        """End the kernels of all other keys."""
+        for kernel_id, seat in self._table.items():
+            if seat.kernel is not None and seat.caller.key_id not in key_ids:
+                self._end(kernel_id, "the key is not valid any more")
+
     async def close(self) -> None:
         """End all of them."""
         if self._culler is not None:

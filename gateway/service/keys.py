@@ -101,6 +101,12 @@ class Keys:
         """The ids of all keys."""
         return frozenset(opened.caller.key_id for opened in self._table.values() if opened.caller is not None)
 
+    @property
+    def valid_ids(self) -> frozenset[str]:
+        """The ids of those that have not expired either."""
+        now, known = self._wall_clock(), self._table.values()
+        return frozenset(opened.caller.key_id for opened in known if opened.caller is not None and now < opened.expires_utc)
+
     def authenticate(self, token: str) -> Caller | None:
         """Who *token* belongs to, or None. Raises Unavailable when that can't be told, the database being out of reach."""
         presented = hash_token(token)

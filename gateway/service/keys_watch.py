@@ -33,16 +33,22 @@ class Store(Protocol):
         """Close every connection."""
 
 
+Listener = Callable[[frozenset[str]], None]
+"""Gets the ids of all valid keys."""
+
+
 class KeyWatch:
     """Looks every second whether the keys have changed; what can't be read is left as it was, see Keys for how long.
 
-    *read_default* answers the default key as it is now, or raises OSError.
+    *read_default* answers the default key as it is now, or raises OSError. What belongs to no valid key any more is for
+    *listeners* to end: they are told after every look into the database that succeeded.
     """
 
     def __init__(self, store: Store, keys: Keys, read_default: Callable[[], Key | None]) -> None:
         self._store = store
         self._keys = keys
         self._read_default = read_default
+        self.listeners: list[Listener] = []
         self._seen: int | None = None
         self._silent_until = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -60,6 +66,12 @@ class KeyWatch:
         except (SQLAlchemyError, DatabaseError, OSError) as error:
             self._complain(error)
             return
+        self._take(changes)
+        valid = self._keys.valid_ids
+        for listener in self.listeners:
+            listener(valid)
+
+    def _take(self, changes: tuple[int, Sequence[Key]] | None) -> None:
         if changes is None:
             self._keys.confirm()
             return

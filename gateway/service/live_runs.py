@@ -237,6 +237,10 @@ class LiveRuns:
             raise NotFound("There is no such run, or its events are not kept any more.")
         return run
 
+    def states(self) -> dict[str, int]:
+        """How many go on, and of how many ended ones the events are kept."""
+        return {"running": len(self._tasks), "kept": len(self._live) - len(self._tasks)}
+
     async def close(self) -> None:
         """Stop all runs and forget everything."""
         for task in self._tasks:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from gateway.core.event_log import content_bytes
 from gateway.core.model import Display, Event, Json, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, NotebookLanguage, metadata_for
 from gateway.core.notebook_outputs import CellOutputs
-from gateway.core.strict import size_bytes, text_bytes
 from gateway.service.runner import Allowance, Caller, RunRequest
 from gateway.service.sessions import Cell, NewSession, SessionView
 
@@ -265,10 +265,4 @@ def _verdict(events: Sequence[Event]) -> Raised | None:
 
 
 def _cost(event: Event) -> int:
-    match event:
-        case Text(text=text):
-            return EVENT_BYTES + text_bytes(text)
-        case Display(data=data, metadata=metadata):
-            return EVENT_BYTES + size_bytes(data) + size_bytes(metadata)
-        case _:
-            return EVENT_BYTES
+    return EVENT_BYTES + (content_bytes(event) if isinstance(event, Text | Display) else 0)

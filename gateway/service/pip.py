@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,25 +103,36 @@ class Pip:
 
     async def _run(self, command: str, work: Path, *arguments: str) -> None:
         """Run pip in *work*; its whole process group is gone when this returns or is cancelled."""
-        process = await asyncio.create_subprocess_exec(
-            *(str(self._python), "-I", "-c", _BOOTSTRAP, str(self._file_bytes)),
-            *(command, *_COMMON, *arguments),
-            cwd=work,
-            env={**self._environ, "TMPDIR": str(work)},
+        command_line = (str(self._python), "-I", "-c", _BOOTSTRAP, str(self._file_bytes), command, *_COMMON, *arguments)
+        async with _process_group(*command_line, cwd=work, env={**self._environ, "TMPDIR": str(work)}) as process:
+            said = await _last_bytes(process)
+            code = await process.wait()
+        if code != 0:
+            raise _failure(said)
+
+
+@contextlib.asynccontextmanager
+async def _process_group(*command: str, cwd: Path, env: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process whose errors can be read; it and all that it started are gone in the end."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            cwd=cwd,
+            env=env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        try:
-            said = await _last_bytes(process)
-            code = await process.wait()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        if code != 0:
-            raise _failure(said)
+    )
+    try:
+        # When this is cancelled before it knows the process, asyncio would end that alone and not its group.
+        yield await asyncio.shield(starting)
+    finally:
+        process = await starting
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _pin(item: Mapping[str, Mapping[str, object]]) -> Pin:

@@ -67,7 +67,7 @@ class Meter(Protocol):
         """There is one more."""
 
     def session_ended(self, language: str, how: str) -> None:
-        """One has ended: culled, expired, deleted, or with the gateway (shutdown)."""
+        """One has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
 
 
 class Door(Protocol):
@@ -215,6 +215,14 @@ class Sessions:
             name = (kept.session.language, kept.session.state)
             counts[name] = counts.get(name, 0) + 1
         return counts
+
+    def keep_only(self, key_ids: frozenset[str]) -> None:
+        """End the sessions of all other keys and what goes on in them; what is remembered of those keys is forgotten."""
+        for kept in list(self._kept.values()):
+            if kept.session.caller.key_id not in key_ids:
+                self._end(kept, "revoked", "was ended because its key is not valid any more")
+        for key_id in self._ended.keys() - key_ids:
+            del self._ended[key_id]
 
     async def close(self) -> None:
         """End all sessions."""

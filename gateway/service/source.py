@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
+from gateway.pool.shelf import PoolSnapshot
 from kernels.contract import Language, Ready
 
 FAILURES = 3
@@ -23,21 +24,12 @@ class Launcher(Protocol):
         """Show kernels started from now on these read-only directories too."""
 
 
-class Snapshot(Protocol):
-    """The gauges of one pool; see pool.shelf.PoolSnapshot."""
-
-    @property
-    def language(self) -> str: ...
-    @property
-    def idle(self) -> int: ...
-    @property
-    def failures(self) -> int: ...
-
-
 class KernelSource:
     """A launcher together with what the pool has met when it used it."""
 
-    def __init__(self, launcher: Launcher, snapshot: Callable[[], Iterable[Snapshot]], renew: Callable[[], None]) -> None:
+    def __init__(
+        self, launcher: Launcher, snapshot: Callable[[], Iterable[PoolSnapshot]], renew: Callable[[], None]
+    ) -> None:
         self._launcher = launcher
         self._snapshot = snapshot
         self._renew = renew

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-from gateway.core.model import Display, Event, Raised, Report, Result, Task, Text
-from gateway.core.strict import size_bytes, text_bytes
+from gateway.core.event_log import content_bytes
+from gateway.core.model import Event, Raised, Report, Result, Task, Text
+from gateway.core.strict import text_bytes
 
 MAX_CELLS = 1000
 EVENT_BYTES = 64
@@ -100,12 +101,4 @@ def cell_bytes(cell: Cell) -> int:
 
 def event_bytes(event: Event) -> int:
     """About how much memory *event* takes."""
-    match event:
-        case Text(text=text):
-            return EVENT_BYTES + text_bytes(text)
-        case Display(data=data, metadata=metadata):
-            return EVENT_BYTES + size_bytes(data) + size_bytes(metadata)
-        case Raised(kind, message, traceback):
-            return EVENT_BYTES + text_bytes(kind) + text_bytes(message) + text_bytes(traceback)
-        case _:
-            return EVENT_BYTES
+    return EVENT_BYTES + content_bytes(event)

@@ -23,13 +23,18 @@ DEPTH = 100
 _TOO_DEEP = "… (nested too deep)"
 
 
-def dump(value: object) -> bytes:
+def dump(value: object, options: int = orjson.OPT_STRICT_INTEGER) -> bytes:
     """*value* as strict JSON in UTF-8, whatever it holds."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+        return orjson.dumps(value, option=options)
     except TypeError:
         # Only answers with something JSON has no form for pay for the walk.
-        return orjson.dumps(clean(value), option=orjson.OPT_STRICT_INTEGER)
+        return orjson.dumps(clean(value), option=options)
+
+
+def document(value: object) -> bytes:
+    """The same as a body of its own; its last line ends, so that a terminal's prompt is not on it."""
+    return dump(value, orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE)
 
 
 def clean(value: object, depth: int = DEPTH) -> Json:

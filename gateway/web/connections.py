@@ -29,6 +29,11 @@ class Connections:
         """How many are open."""
         return len(self._waiting) + len(self._working)
 
+    def states(self) -> dict[str, int]:
+        """How many are open: answering a request, as WebSockets, and neither."""
+        asking = len(self._working - self._upgraded)
+        return {"request": asking, "websocket": len(self._upgraded), "waiting": len(self._waiting)}
+
     def enter(self, connection: Connection) -> bool:
         """Whether there is room for *connection*, made by closing another one if need be."""
         if len(self) >= self._most:

@@ -235,7 +235,7 @@ class Endpoint(Failing):
             # Nobody reads it; the log and the counters do.
             self.set_status(CLIENT_GONE, "Client Closed Request")
             return
-        reply = done if isinstance(done, Reply) else Reply(answer.dump(done))
+        reply = done if isinstance(done, Reply) else Reply(answer.document(done))
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)
         await self._send(reply.body)

@@ -61,4 +61,4 @@ def headers_of(error: GatewayError, allowed: Sequence[str]) -> dict[str, str]:
 
 def body_of(error: GatewayError) -> bytes:
     """*error* as JSON."""
-    return answer.dump(answer.describe_failure(type(error).__name__, error.message, error.code))
+    return answer.document(answer.describe_failure(type(error).__name__, error.message, error.code))

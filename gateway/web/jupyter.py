@@ -51,7 +51,7 @@ class JupyterEndpoint(Endpoint):
     def _created(self, model: Answer) -> Reply:
         """201 with the address of what was made, whose id is in *model*."""
         self.set_header("Location", f"{self.request.path.rstrip('/')}/{model['id']}")
-        return Reply(answer.dump(model), status=201)
+        return Reply(answer.document(model), status=201)
 
 
 def find_token(headers: list[str], queries: list[str], path: str | None) -> str:
@@ -67,7 +67,7 @@ def find_token(headers: list[str], queries: list[str], path: str | None) -> str:
 def failure_body(error: GatewayError) -> bytes:
     """An error as JSON for clients of either kind."""
     described = answer.describe_failure(type(error).__name__, error.message, error.code)
-    return answer.dump({**described, "message": error.message, "reason": HTTPStatus(error.status).phrase})
+    return answer.document({**described, "message": error.message, "reason": HTTPStatus(error.status).phrase})
 
 
 def describe_kernel(kernel: JupyterKernel) -> dict[str, Json]:

@@ -20,7 +20,7 @@ from gateway.web.services import Answer
 
 
 def _list(items: list[Json]) -> Reply:
-    return Reply(answer.dump(items))
+    return Reply(answer.document(items))
 
 
 class ApiVersion(JupyterEndpoint):
@@ -182,7 +182,7 @@ class SwaggerYaml(SwaggerJson):
     """The same for readers of YAML, of which JSON is a part."""
 
     async def on_get(self) -> Reply:
-        return Reply(answer.dump(self._describe()), "text/x-yaml; charset=utf-8")
+        return Reply(answer.document(self._describe()), "text/x-yaml; charset=utf-8")
 
 
 def _describe(endpoint: type[JupyterEndpoint], method: str) -> Json:

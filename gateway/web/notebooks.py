@@ -25,7 +25,7 @@ class SessionNotebook(Endpoint):
         session_id = self.parts["session_id"]
         notebook = to_file_json(self.services.notebooks.export(session_id, self.caller))
         self.set_header("Content-Disposition", f'attachment; filename="session-{session_id}.ipynb"')
-        return Reply(answer.dump(notebook), NOTEBOOK_TYPE)
+        return Reply(answer.document(notebook), NOTEBOOK_TYPE)
 
 
 class NotebookRuns(RunEndpoint):

@@ -137,7 +137,7 @@ RUN_FIELDS: dict[str, Json] = {
     "results": _list(_object("type data", type={"enum": ["display", "result"]}, data=ANY)),
     "charts": _list({"$ref": "#/components/schemas/Chart"}),
     "truncated": FLAG,
-    "limits": _list({"enum": ["timeout", "memory", "output", "kernel_died"]}),
+    "limits": _list({"enum": ["timeout", "memory", "output", "cpu", "kernel_died"]}),
     "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
     "kernelReplaced": FLAG,
     "files": _list(

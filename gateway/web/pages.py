@@ -45,7 +45,7 @@ class HealthCheck(Endpoint):
         }
         if report.not_sandboxed:
             body["notSandboxed"] = list(report.not_sandboxed)
-        return Reply(answer.dump(body), status=200 if report.available else 503)
+        return Reply(answer.document(body), status=200 if report.available else 503)
 
 
 class Examples(Endpoint):

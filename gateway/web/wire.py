@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.core.errors import BadRequest
-from gateway.core.model import Json
+from gateway.core.model import Json, Task
 from gateway.service.runner import RunRequest
 from gateway.web.body import name_of, parse_object
 
@@ -93,6 +93,9 @@ class MathBody(Body):
     session: SessionId = None
 
 
+RunBody = PythonBody | JavascriptBody | ChartBody | AnalyzeBody | MathBody
+
+
 class InstallBody(Body):
     """A package of the whitelist."""
 
@@ -119,36 +122,19 @@ def check(kind: type[B], value: dict[str, Json]) -> B:
 def parse_python(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The Python run in *body*."""
     asked = read(PythonBody, body)
-    return RunRequest(
-        "python",
-        source("code", asked.code),
-        _seconds(asked.timeout, timeouts, asked.session),
-        session=asked.session or "",
-    )
+    return _request("python", source("code", asked.code), asked, timeouts)
 
 
 def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The JavaScript run in *body*."""
     asked = read(JavascriptBody, body)
-    return RunRequest(
-        "javascript",
-        source("code", asked.code),
-        _seconds(asked.timeout, timeouts, asked.session),
-        session=asked.session or "",
-    )
+    return _request("javascript", source("code", asked.code), asked, timeouts)
 
 
 def parse_chart(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The chart run in *body*."""
     asked = read(ChartBody, body)
-    inputs: dict[str, Json] = {"format": asked.format, "dpi": asked.dpi}
-    return RunRequest(
-        "chart",
-        source("code", asked.code),
-        _seconds(asked.timeout, timeouts, asked.session),
-        inputs,
-        session=asked.session or "",
-    )
+    return _request("chart", source("code", asked.code), asked, timeouts, {"format": asked.format, "dpi": asked.dpi})
 
 
 def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
@@ -157,26 +143,13 @@ def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
     shape, size = _shape(asked.data)
     data: Any = asked.data
     inputs: dict[str, Json] = {"analysisType": asked.analysisType, "format": shape, "data": data}
-    title = f"{asked.analysisType} of {size}"
-    return RunRequest(
-        "analyze",
-        "",
-        _seconds(asked.timeout, timeouts, asked.session),
-        inputs,
-        title,
-        session=asked.session or "",
-    )
+    return _request("analyze", "", asked, timeouts, inputs, f"{asked.analysisType} of {size}")
 
 
 def parse_math(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The expression in *body*."""
     asked = read(MathBody, body)
-    return RunRequest(
-        "math",
-        source("expression", asked.expression),
-        _seconds(asked.timeout, timeouts, asked.session),
-        session=asked.session or "",
-    )
+    return _request("math", source("expression", asked.expression), asked, timeouts)
 
 
 def parse_install(body: bytes) -> str:
@@ -214,7 +187,15 @@ def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:
     return value_ms / 1000
 
 
-def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None = None) -> float:
+def _request(
+    task: Task, code: str, asked: RunBody, timeouts: Timeouts, inputs: dict[str, Json] | None = None, title: str = ""
+) -> RunRequest:
+    """The run of *task* with what every body may say of a run."""
+    timeout_s = _seconds(asked.timeout, timeouts, asked.session)
+    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "")
+
+
+def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:
     """The time asked for, or the default; 0 for a run in a session, which has one of its own."""
     if timeout_ms is None:
         return 0.0 if session else timeouts.default_s

@@ -9,7 +9,6 @@ import errno
 import json
 import os
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,19 +84,12 @@ def _view(pid: int) -> _View:
 
 def _view_as(pid: int, uid: int, gid: int) -> _View:
     """The same, seen by a forked child that is *uid* and *gid*."""
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    helper = os.fork()
-    if helper == 0:
-        try:
-            identity.become(uid, gid)
-            namespaces, descriptors = _view(pid)
-            os.write(write_fd, json.dumps([sorted(namespaces), descriptors]).encode())
-        finally:
-            os._exit(0)
-    os.close(write_fd)
-    with closing(os.fdopen(read_fd, "rb")) as pipe:
-        said = pipe.read()
-    os.waitpid(helper, 0)
+
+    def look() -> str:
+        namespaces, descriptors = _view(pid)
+        return json.dumps([sorted(namespaces), descriptors])
+
+    said = identity.answer_as(uid, gid, look)
     if not said:
         raise PermissionError(errno.EACCES, "not even its own uid may look at it")
     namespaces, descriptors = json.loads(said)

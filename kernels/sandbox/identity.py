@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 from kernels.sandbox import sysc
@@ -35,6 +37,23 @@ def become(uid: int, gid: int) -> None:
     if os.getgroups() or os.getresgid() != (gid, gid, gid) or os.getresuid() != (uid, uid, uid):
         raise OSError(errno.EPERM, "the change of identity did not take")
     sysc.capset(permitted, permitted, inheritable)
+
+
+def answer_as(uid: int, gid: int, act: Callable[[], str]) -> str:
+    """What *act* answers in a short-lived child after become(); "" when either raised an error."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            become(uid, gid)
+            os.write(write_fd, act().encode())
+        finally:
+            os._exit(0)
+    os.close(write_fd)
+    with closing(os.fdopen(read_fd, "rb")) as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return said.decode()
 
 
 def enter_user_namespace(proc_fd: int | None = None) -> None:

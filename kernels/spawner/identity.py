@@ -5,10 +5,8 @@ Also what the spawner does as such a uid: it reaches that uid's processes and fi
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from kernels.sandbox import capabilities, identity
@@ -53,17 +51,9 @@ def answer_as(uid: int, act: Callable[[], str]) -> str:
 
     Without its capabilities it can do to others what a kernel of that uid could do: nothing.
     """
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            identity.become(uid, uid)
-            capabilities.drop_all()
-            os.write(write_fd, act().encode())
-        finally:
-            os._exit(0)
-    os.close(write_fd)
-    with closing(os.fdopen(read_fd, "rb")) as pipe:
-        said = pipe.read()
-    os.waitpid(pid, 0)
-    return said.decode()
+
+    def act_without_capabilities() -> str:
+        capabilities.drop_all()
+        return act()
+
+    return identity.answer_as(uid, uid, act_without_capabilities)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import socket
 from dataclasses import dataclass
@@ -37,11 +38,20 @@ def exchange(port: int, *packets: bytes, half_close: bool = False, timeout_s: fl
             for packet in packets:
                 connection.sendall(packet)
             if half_close:
-                connection.shutdown(socket.SHUT_WR)
+                _end(connection)
         with contextlib.suppress(ConnectionError):
             while data := connection.recv(65536):
                 received += data
     return received
+
+
+def _end(connection: socket.socket) -> None:
+    """Say that no more is sent; the gateway may have closed the connection already."""
+    try:
+        connection.shutdown(socket.SHUT_WR)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
 
 
 def parse(data: bytes) -> list[Answer]:

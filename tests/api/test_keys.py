@@ -24,6 +24,7 @@ pytestmark = pytest.mark.kernel
 ROOT = Path(__file__).resolve().parents[2]
 NOTICED_S = 3.0
 PYTHON = "/code-interpreter/python"
+SESSIONS = "/code-interpreter/sessions"
 
 
 def omega(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +76,36 @@ def test_a_key_is_valid_from_add_to_revoke(gateway: Gateway) -> None:
     assert bob.run("print(2)")["output"] == "2\n"
     assert is_valid(gateway)
     omega(gateway, "revoke", "bob")
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+def test_what_a_key_keeps_ends_with_it(gateway: Gateway, how: str) -> None:
+    """Sessions in the middle of a run and Jupyter kernels; those of other keys go on."""
+    leaver = add(gateway, f"leaver-{how}", *(["--expires", "6s"] if how == "expired" else []))
+    stayer = gateway.ask("POST", SESSIONS, {}).body["id"]
+    theirs = [leaver.ask("POST", SESSIONS, {}).body["id"] for _ in range(2)]
+    assert leaver.ask("POST", "/api/kernels", {}).status == 201
+    kept = kept_kernels(gateway)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        code = {"code": "import time; time.sleep(60)", "timeout": 60_000}
+        running = pool.submit(leaver.ask, "POST", f"{SESSIONS}/{theirs[0]}/execute", code)
+        if how == "revoked":
+            time.sleep(0.5)
+            omega(gateway, "revoke", f"leaver-{how}")
+        ended = running.result(30).body["error"]
+    assert ended["type"] == "SessionEnded"
+    assert "its key is not valid any more" in ended["message"]
+    within(lambda: kept_kernels(gateway) == kept - 3)
+    assert gateway.ask("POST", f"{SESSIONS}/{stayer}/execute", {"code": "print(1)"}).body["output"] == "1\n"
+    gateway.ask("DELETE", f"{SESSIONS}/{stayer}")
+
+
+def kept_kernels(gateway: Gateway) -> int:
+    """How many kernels are in use, as the metrics tell."""
+    text = str(gateway.ask("GET", "/metrics").body)
+    return sum(
+        int(float(count)) for count in re.findall(r'omega_pool_kernels\{language="\w+",state="leased"\} ([\d.]+)', text)
+    )
 
 
 def test_each_key_has_its_own_history(gateway: Gateway) -> None:

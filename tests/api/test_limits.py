@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.api.caller import Caller
+from tests.live import serving
 
 pytestmark = pytest.mark.kernel
 
@@ -208,6 +209,24 @@ except OSError as error:
     )
     assert answer["output"] == "OSError\nOSError\ngaierror\n", answer
     assert time.monotonic() - begun < 5
+
+
+def test_processor_time_is_bounded() -> None:
+    """In both languages; a session goes on in a fresh kernel."""
+    burn = "while True:\n    pass"
+    with serving("--cpu-s", "1") as gateway:
+        session = gateway.ask("POST", "/code-interpreter/sessions", {}).body["id"]
+        for path, code in (
+            ("python", burn),
+            (f"sessions/{session}/execute", burn),
+            ("javascript", "while (true);"),
+        ):
+            answer = gateway.ask("POST", f"/code-interpreter/{path}", {"code": code, "timeout": 30_000}).body
+            assert answer["error"]["type"] == "ExecutionError", answer
+            assert answer["error"]["message"].startswith("Processor time limit exceeded")
+            assert (answer["limits"], answer["kernelReplaced"]) == (["cpu"], True)
+        again = gateway.ask("POST", f"/code-interpreter/sessions/{session}/execute", {"code": "print(1 + 1)"}).body
+        assert again["output"] == "2\n"
 
 
 def test_cpu_time_is_shared(caller: Caller) -> None:

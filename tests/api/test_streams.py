@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -206,6 +207,9 @@ async def test_events_come_over_http_too(gateway: Gateway) -> None:
     writer.write(head.encode() + body)
     said = await asyncio.wait_for(reader.readuntil(b"early"), WAIT_S)
     assert b"Content-Type: text/event-stream" in said
+    during = await metrics(gateway)
+    assert 'omega_stream_runs{state="running"} 1.0' in during
+    assert re.search(r'^omega_connections\{state="request"\} [2-9]', during.replace("\\n", "\n"), re.MULTILINE), during
     assert said.index(b"event: accepted") < said.index(b"event: started") < said.index(b"event: stdout")
     writer.close()
     await writer.wait_closed()

@@ -71,9 +71,14 @@ def test_installing_again_replaces_and_removing_takes_away(
     assert config["limits"]["memory_mb"] == 1024
     capsys.readouterr()
     assert run(["kernelspec", "list"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["box-javascript", "box-python"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"box-javascript  JavaScript (sandboxed)  {kernels}/box-javascript",
+        f"box-python      Python (sandboxed)      {kernels}/box-python",
+    ]
     assert run(["kernelspec", "remove", *place]) == 0
     assert list(kernels.iterdir()) == []
+    assert run(["kernelspec", "list"]) == 0
+    assert "omega" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,12 @@
 // What the caller's code threw, as type, message and traceback: its own frames and lines, none of ours, no paths.
 const { types } = require('node:util');
 const { asText, className, cut, read, show } = require('./values.cjs');
+const { isOurs, shown } = require('./stacks.cjs');
 
 const MESSAGE_CHARS = 16 * 1024;
 const TRACEBACK_CHARS = 64 * 1024;
 const LINKS = 5;
-const OURS = [__dirname, 'node:', 'omega:', 'file:'];
 const FRAME = /^ {4}at .*/;
-
-// What V8 knows the source of run number *count* by: names with spaces it does not take. People are shown `<code 2>`.
-function nameOfCode(count) {
-  return count > 1 ? `<code-${count}>` : '<code>';
-}
-
-function shown(text) {
-  return text.replaceAll(/<code-(\d+)>/g, '<code $1>');
-}
 
 function failure(ename, evalue, traceback = `${ename}: ${evalue}`) {
   return { ename, evalue, traceback: cut(traceback, TRACEBACK_CHARS) };
@@ -71,7 +62,7 @@ function traceback(error, links) {
 function frames(error) {
   const stack = read(error, 'stack');
   if (typeof stack !== 'string') return [];
-  return shown(stack).split('\n', 10_000).filter((line) => FRAME.test(line) && !OURS.some((part) => line.includes(part)));
+  return shown(stack).split('\n', 10_000).filter((line) => FRAME.test(line) && !isOurs(line));
 }
 
 function linked(error, links) {
@@ -94,4 +85,4 @@ function describeSyntax(message, code, filename, line, column) {
   return failure('SyntaxError', message, `${shown(filename)}:${line}\n${mark}SyntaxError: ${message}`);
 }
 
-module.exports = { INTERRUPTED, NEVER, TOO_LARGE, describe, describeSyntax, nameOfCode };
+module.exports = { INTERRUPTED, NEVER, TOO_LARGE, describe, describeSyntax };

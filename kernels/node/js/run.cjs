@@ -7,6 +7,7 @@ const assist = require('./assist.cjs');
 const { prepare } = require('./cells.cjs');
 const { guard, look } = require('./guard.cjs');
 const errors = require('./errors.cjs');
+const { nameOfCode } = require('./stacks.cjs');
 const { TooLarge, show, toJson } = require('./values.cjs');
 
 const AsyncFunction = (async () => {}).constructor;
@@ -19,7 +20,7 @@ class Run {
   constructor(realm, request) {
     this.realm = realm;
     this.request = request;
-    this.filename = errors.nameOfCode(request.count);
+    this.filename = nameOfCode(request.count);
     this.isCell = request.mode === 'cell';
     this.turns = 0;
     this.promise = null;

@@ -3,7 +3,6 @@
 The kernel is started by jupyter_client through our provisioner, without any gateway.
 """
 
-# ruff: noqa: RUF012 - the way jupyter_kernel_test is configured
 from __future__ import annotations
 
 import json
@@ -11,51 +10,15 @@ import sys
 import unittest
 
 import jupyter_kernel_test
+from kernel_test_samples import JavaScriptSamples, PythonSamples
 
 
-class PythonTests(jupyter_kernel_test.KernelTests):
+class PythonTests(PythonSamples, jupyter_kernel_test.KernelTests):
     """What a Python kernel does."""
 
-    language_name = "python"
-    file_extension = ".py"
-    code_hello_world = "print('hello, world')"
-    code_stderr = "import sys; print('test', file=sys.stderr)"
-    completion_samples = [{"text": "zi", "matches": {"zip"}}]
-    complete_code_samples = ["1", "print('hello, world')", "def f(x):\n  return x*2\n\n\n"]
-    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
-    invalid_code_samples = ["import = 7q"]
-    code_page_something = "zip?"
-    code_generate_error = "raise"
-    code_execute_result = [
-        {"code": "1+2+3", "result": "6"},
-        {"code": "[n*n for n in range(1, 4)]", "result": "[1, 4, 9]"},
-    ]
-    code_history_pattern = "1?2*"
-    supported_history_operations = ("tail", "range", "search")
-    code_display_data = [
-        {"code": "from IPython.display import HTML, display; display(HTML('<b>test</b>'))", "mime": "text/html"},
-        {"code": "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()", "mime": "image/png"},
-        {"code": "from IPython.display import Math, display; display(Math('\\\\frac{1}{2}'))", "mime": "text/latex"},
-    ]
-    code_inspect_sample = "zip"
-    code_clear_output = "from IPython.display import clear_output; clear_output()"
 
-
-class JavaScriptTests(jupyter_kernel_test.KernelTests):
+class JavaScriptTests(JavaScriptSamples, jupyter_kernel_test.KernelTests):
     """What a JavaScript kernel does."""
-
-    language_name = "javascript"
-    file_extension = ".js"
-    code_hello_world = "console.log('hello, world')"
-    code_stderr = "console.error('test')"
-    completion_samples = [{"text": "Math.hyp", "matches": {"hypot"}}]
-    complete_code_samples = ["1", "console.log('hello, world')", "function f(x) {\n  return x*2;\n}"]
-    incomplete_code_samples = ["function f(x) {", "console.log(`hello"]
-    invalid_code_samples = ["let = 7q"]
-    code_generate_error = "throw new Error('no')"
-    code_execute_result = [{"code": "1+2+3", "result": "6"}, {"code": "'a' + 'b'", "result": "'ab'"}]
-    code_display_data = [{"code": "display({'text/html': '<b>test</b>'})", "mime": "text/html"}]
-    code_inspect_sample = "Math.hypot"
 
 
 def run(kernel_name: str, case: type[jupyter_kernel_test.KernelTests]) -> dict[str, object]:

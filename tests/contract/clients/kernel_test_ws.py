@@ -1,6 +1,5 @@
 """jupyter_kernel_test on a kernel behind the gateway, with jupyter-kernel-client between them."""
 
-# ruff: noqa: RUF012 - the way jupyter_kernel_test is configured
 import io
 import json
 import os
@@ -8,24 +7,12 @@ import unittest
 
 import jupyter_kernel_test
 from jupyter_kernel_client import JupyterKernelClient
+from kernel_test_samples import PythonSamples
 
 
-class GatewayKernel(jupyter_kernel_test.KernelTests):
-    kernel_name, language_name, file_extension = "python3", "python", ".py"
-    code_hello_world = "print('hello, world')"
-    code_stderr = "import sys; print('test', file=sys.stderr)"
-    completion_samples = [{"text": "zi", "matches": {"zip"}}]
-    complete_code_samples = ["1", "print('hello, world')", "def f(x):\n  return x*2\n\n\n"]
-    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
-    invalid_code_samples = ["import = 7q"]
-    code_page_something = "zip?"
-    code_generate_error = "raise"
-    code_execute_result = [{"code": "1+2+3", "result": "6"}]
-    code_display_data = [
-        {"code": "from IPython.display import HTML, display; display(HTML('<b>a</b>'))", "mime": "text/html"}
-    ]
-    code_inspect_sample = "zip"
-    code_clear_output = "from IPython.display import clear_output; clear_output()"
+class GatewayKernel(PythonSamples, jupyter_kernel_test.KernelTests):
+    kernel_name = "python3"
+    supported_history_operations = ()
 
     @classmethod
     def setUpClass(cls) -> None:

@@ -187,6 +187,13 @@ def test_a_broken_connection_is_not_told_as_a_signal() -> None:
     assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.DIED, 137, True)
 
 
+def test_the_signal_of_spent_processor_time_names_the_limit() -> None:
+    """The system ends a process so; that it was the limit is all the caller needs."""
+    result = fold([], Died(Death(0, 24, out_of_memory=False, asked=False), MIB))
+    assert result.error == Raised("ExecutionError", "Processor time limit exceeded; the kernel was ended", "")
+    assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.CPU, 152, True)
+
+
 def test_an_exit_names_its_code() -> None:
     """os._exit(3) ends the kernel with code 3; with 0 it is no success either, nothing was finished."""
     result = fold([], Died(Death(3, 0, out_of_memory=False, asked=False), MIB))

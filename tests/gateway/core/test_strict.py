@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.strict import MAX_DEPTH, Budget, TooMuch, clean, clean_int, clean_text, size_bytes, text_bytes
+from gateway.core.strict import MAX_DEPTH, Budget, TooMuch, clean, clean_int, clean_text, decode, size_bytes, text_bytes
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
@@ -52,6 +52,19 @@ def test_integers_with_thousands_of_digits_become_text_quickly() -> None:
     huge = 1 << 1_000_000
     assert clean_int(huge) == hex(huge)
     assert str(clean_int(10**3500)).startswith("1000")
+
+
+def test_numbers_are_read_as_far_as_they_are_numbers() -> None:
+    """A million digits would take seconds to become an int, and 1e999 is an infinity in other words."""
+    assert decode(b"[NaN, -Infinity, 1e999, 1.5, 18446744073709551616]") == [None, None, None, 1.5, 2**64]
+    assert decode(b"1" * 1_000_000) == "1" * 1_000_000
+
+
+@pytest.mark.parametrize(("data", "error"), [(b"{", ValueError), (b"\xff", ValueError), (b"[" * 100_000, RecursionError)])
+def test_what_cannot_be_read_is_an_error(data: bytes, error: type[Exception]) -> None:
+    """Of two kinds, whatever the bytes."""
+    with pytest.raises(error):
+        decode(data)
 
 
 def test_lone_surrogates_are_replaced_and_pairs_joined() -> None:

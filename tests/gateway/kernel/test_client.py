@@ -1,4 +1,4 @@
-"""The client on a kernel that says what the script says, over real sockets: every way a run can end."""
+"""The client on a kernel that says what the script says, over real sockets: starts, events and callers who take turns."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ import json
 import pytest
 
 from gateway.core.errors import Unavailable
-from gateway.core.model import Death, Event, Finished, Limit, Text
+from gateway.core.model import Event, Finished, Text
 from gateway.kernel.client import ClientSettings, KernelClient
-from tests.fakes import KILLED, FakeKernel, Request, say_ok, spec
+from tests.fakes import CRASH, KILLED, FakeKernel, Request, say_never, say_ok, spec
 from tests.gateway.kernel.conftest import Connect
 
 MIB = 2**20
-SEGFAULT = Death(0, 11, out_of_memory=False, asked=False)
-
-
-async def never(request: Request) -> None:
-    """Run for ever."""
-    request.state("busy")
-    await asyncio.Event().wait()
 
 
 async def test_a_run_returns_what_the_kernel_said(connect: Connect) -> None:
@@ -161,237 +154,6 @@ async def test_strict_json_leaves_the_client(connect: Connect) -> None:
     assert shown.data == {"application/json": [None, "\ufffd"]}
 
 
-# ---- the deadline -------------------------------------------------------------------------------------------------------
-
-
-async def test_code_that_obeys_the_interrupt_keeps_its_kernel(connect: Connect) -> None:
-    """The message is enough; the signal is not sent, so it cannot hit the next run."""
-
-    async def script(request: Request) -> None:
-        await (never if request.code == "loop" else say_ok)(request)
-
-    client, kernel = await connect(script)
-    result = await client.run(spec("loop", timeout_s=0.05))
-    assert result.error is not None
-    assert (result.error.type, result.error.message) == ("TimeoutError", "Execution timeout exceeded")
-    assert (result.limit, result.kernel_replaced) == (Limit.TIMEOUT, False)
-    assert kernel.interrupts == ["message"]
-    assert (await client.run(spec("fine"))).success
-
-
-async def test_the_signal_follows_when_the_message_is_not_heard(connect: Connect) -> None:
-    """A kernel whose control thread is stuck still gets SIGINT."""
-    client, kernel = await connect(never)
-    kernel.obeys_message = False
-    result = await client.run(spec(timeout_s=0.05))
-    assert kernel.interrupts == ["message", "signal"]
-    assert (result.limit, result.kernel_replaced) == (Limit.TIMEOUT, False)
-
-
-async def test_code_that_ignores_interrupts_is_killed(connect: Connect) -> None:
-    """After the grace; what it printed is returned, and the answer says that the state is gone."""
-
-    async def script(request: Request) -> None:
-        request.write("so far")
-        await never(request)
-
-    client, kernel = await connect(script)
-    kernel.obeys_message = kernel.obeys_signal = False
-    result = await client.run(spec(timeout_s=0.05))
-    assert (result.limit, result.kernel_replaced, result.output) == (Limit.TIMEOUT, True, "so far")
-    assert not client.is_alive
-    with pytest.raises(Unavailable):
-        await client.run(spec())
-
-
-async def test_one_byte_at_a_time_does_not_extend_the_deadline(connect: Connect) -> None:
-    """The deadline is by the clock, whatever trickles in."""
-
-    async def script(request: Request) -> None:
-        while True:
-            request.write("x")
-            await asyncio.sleep(0.005)
-
-    client, _ = await connect(script)
-    assert (await client.run(spec(timeout_s=0.05))).limit is Limit.TIMEOUT
-
-
-async def test_a_reply_that_never_comes_ends_at_the_deadline(connect: Connect) -> None:
-    """Idle alone ends nothing."""
-
-    async def script(request: Request) -> None:
-        request.state("idle")
-        await asyncio.Event().wait()
-
-    client, _ = await connect(script)
-    assert (await client.run(spec(timeout_s=0.05))).limit is Limit.TIMEOUT
-
-
-# ---- too much -----------------------------------------------------------------------------------------------------------
-
-
-async def test_too_much_output_ends_the_kernel(connect: Connect) -> None:
-    """What was captured up to the limit is returned."""
-
-    async def script(request: Request) -> None:
-        request.write("x" * 600)
-        request.write("y" * 600)
-        await never(request)
-
-    client, _ = await connect(script)
-    result = await client.run(spec(output_bytes=1000))
-    assert result.error is not None
-    assert result.error.message == "Output size limit exceeded"
-    assert result.output == "x" * 600 + "y" * 400
-    assert (result.limit, result.truncated, result.kernel_replaced) == (Limit.OUTPUT, True, True)
-
-
-async def test_a_message_over_the_size_limit_is_the_output_limit(connect: Connect) -> None:
-    """The connection is dropped for it; the run must not wait for ever."""
-
-    async def script(request: Request) -> None:
-        request.write("x" * 2 * MIB)
-        await never(request)
-
-    client, _ = await connect(script, max_message_bytes=MIB)
-    result = await client.run(spec(output_bytes=10 * MIB))
-    assert (result.limit, result.kernel_replaced) == (Limit.OUTPUT, True)
-
-
-async def test_a_reply_over_the_size_limit_is_the_output_limit(connect: Connect) -> None:
-    """The same on the shell channel."""
-
-    async def script(request: Request) -> None:
-        request.reply(metadata={"omega": "x" * 2 * MIB})
-
-    client, _ = await connect(script, max_message_bytes=MIB)
-    assert (await client.run(spec())).limit is Limit.OUTPUT
-
-
-async def test_a_flood_for_nobody_ends_the_run(connect: Connect) -> None:
-    """Messages under another parent are not free either."""
-
-    async def script(request: Request) -> None:
-        for _ in range(20):
-            request.publish("stream", {"name": "stdout", "text": "x" * 10_000}, parent={"msg_id": "other"})
-        await never(request)
-
-    client, _ = await connect(script, max_noise_bytes=100_000)
-    assert (await client.run(spec())).limit is Limit.OUTPUT
-
-
-async def test_a_flood_between_runs_ends_the_kernel(connect: Connect) -> None:
-    """A thread left behind by a run cannot keep the gateway busy for ever."""
-    client, kernel = await connect(max_noise_bytes=100_000)
-    for _ in range(20):
-        kernel.publish("stream", {"name": "stdout", "text": "x" * 10_000}, parent={"msg_id": "other"})
-    assert await client.ended() == KILLED
-
-
-async def test_an_oversized_message_between_runs_ends_the_kernel(connect: Connect) -> None:
-    """Nothing could be heard from it any more."""
-    client, kernel = await connect(max_message_bytes=MIB)
-    kernel.publish("stream", {"name": "stdout", "text": "x" * 2 * MIB}, parent={})
-    assert await client.ended() == KILLED
-
-
-# ---- death --------------------------------------------------------------------------------------------------------------
-
-
-async def test_the_last_words_of_a_dying_kernel_are_heard(connect: Connect) -> None:
-    """Output sent right before a crash is in the answer, with the signal."""
-
-    async def script(request: Request) -> None:
-        request.write("last words")
-        request.kernel.die(SEGFAULT)
-
-    client, _ = await connect(script)
-    result = await client.run(spec())
-    assert result.error is not None
-    assert "SIGSEGV" in result.error.message
-    assert (result.output, result.limit, result.exit_code) == ("last words", Limit.DIED, 139)
-    assert not client.is_alive
-
-
-async def test_a_kernel_that_breaks_off_its_connection_is_not_said_to_print_too_much(connect: Connect) -> None:
-    """Code closed its descriptors, or executed another program in place of the kernel."""
-
-    async def script(request: Request) -> None:
-        request.kernel.sockets["shell"].close(linger=0)
-        await never(request)
-
-    client, _ = await connect(script)
-    result = await client.run(spec())
-    assert result.error is not None
-    assert (result.error.type, result.error.message) == ("KernelDied", "The kernel broke off its connection and was ended")
-    assert (result.limit, result.exit_code, result.kernel_replaced, result.truncated) == (Limit.DIED, 137, True, False)
-
-
-async def test_out_of_memory_is_told_apart(connect: Connect) -> None:
-    """With the limit in MB."""
-
-    async def script(request: Request) -> None:
-        request.kernel.die(Death(0, 9, out_of_memory=True, asked=False))
-
-    client, _ = await connect(script)
-    result = await client.run(spec())
-    assert result.error is not None
-    assert (result.error.type, result.limit) == ("MemoryError", Limit.MEMORY)
-    assert "512 MB" in result.error.message
-
-
-async def test_a_run_that_was_over_before_the_kernel_died_stands(connect: Connect) -> None:
-    """Reply and idle came; the answer says that the state is gone."""
-
-    async def script(request: Request) -> None:
-        request.write("done")
-        await say_ok(request)
-        request.kernel.die(SEGFAULT)
-
-    client, _ = await connect(script)
-    result = await client.run(spec())
-    assert (result.success, result.output) == (True, "done")
-    with pytest.raises(Unavailable):
-        await client.run(spec())
-
-
-async def test_a_kernel_that_says_it_is_at_its_end_is_ended(connect: Connect) -> None:
-    """Its run stands, the answer says that the state is gone, and nothing else is run there."""
-
-    async def script(request: Request) -> None:
-        request.state("busy")
-        request.reply({"status": "error", "ename": "MemoryError", "evalue": ""}, {"omega": {"is_last": True}})
-        request.state("idle")
-
-    client, _ = await connect(script)
-    result = await client.run(spec("x"))
-    assert (result.limit, result.kernel_replaced) == (Limit.MEMORY, True)
-    assert not client.is_alive
-
-
-async def test_a_kernel_that_dies_idle_is_noticed(connect: Connect) -> None:
-    """ended() says how; a run is refused."""
-    client, kernel = await connect()
-    kernel.die(SEGFAULT)
-    assert await client.ended() == SEGFAULT
-    assert not client.is_alive
-
-
-async def test_killing_twice_is_fine(connect: Connect) -> None:
-    """Both get the same answer."""
-    client, _ = await connect()
-    assert set(await asyncio.gather(client.kill(), client.kill())) == {KILLED}
-
-
-async def test_a_kill_ends_the_run_in_progress(connect: Connect) -> None:
-    """A session deleted while it runs."""
-    client, _ = await connect(never)
-    run = asyncio.create_task(client.run(spec()))
-    await asyncio.sleep(0.05)
-    await client.kill()
-    assert (await run).limit is Limit.DIED
-
-
 # ---- several callers ----------------------------------------------------------------------------------------------------
 
 
@@ -419,7 +181,7 @@ async def test_a_cancelled_caller_interrupts_and_the_next_run_is_clean(connect: 
     async def script(request: Request) -> None:
         if request.code == "loop":
             request.write("mine")
-            await never(request)
+            await say_never(request)
         await say_ok(request)
 
     client, kernel = await connect(script)
@@ -435,7 +197,7 @@ async def test_a_cancelled_caller_interrupts_and_the_next_run_is_clean(connect: 
 
 async def test_a_cancelled_caller_of_code_that_does_not_obey_ends_the_kernel(connect: Connect) -> None:
     """Those who wait are told that it is gone."""
-    client, kernel = await connect(never)
+    client, kernel = await connect(say_never)
     kernel.obeys_message = kernel.obeys_signal = False
     run = asyncio.create_task(client.run(spec("loop")))
     waiting = asyncio.create_task(client.run(spec("next")))
@@ -466,7 +228,7 @@ async def test_a_cancelled_caller_in_the_queue_leaves_it(connect: Connect) -> No
 
 async def test_an_interrupt_from_outside_ends_the_run_as_the_kernel_says(connect: Connect) -> None:
     """The user pressed stop: KeyboardInterrupt, no limit."""
-    client, _ = await connect(never)
+    client, _ = await connect(say_never)
     run = asyncio.create_task(client.run(spec()))
     await asyncio.sleep(0.05)
     await client.interrupt()
@@ -508,7 +270,7 @@ async def test_a_kernel_that_dies_before_it_answers_is_not_waited_for() -> None:
     """The pool tries again at once."""
     kernel = FakeKernel(welcomes=False)
     client = KernelClient(kernel, memory_bytes=MIB)
-    kernel.die(SEGFAULT)
+    kernel.die(CRASH)
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
             await client.connect()

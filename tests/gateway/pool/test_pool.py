@@ -1,82 +1,14 @@
-"""The pool on kernels without substance and a clock that jumps: lent once, killed afterwards, refilled, fair, bounded."""
+"""Leases of kernels without substance, by a clock that jumps: lent once, killed afterwards, fair, bounded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from gateway.core.errors import Busy, Unavailable
-from gateway.core.model import Death
-from gateway.core.plan import MIB, Limits
-from gateway.pool.pool import KernelPool, PoolSettings
-from gateway.pool.shelf import PoolSnapshot
-from kernels.contract import Policy
-from tests.fakes import KILLED, FakeStarter, SilentKernel, in_fake_time, spec
-
-Pool = KernelPool[SilentKernel]
-CRASH = Death(0, 11, out_of_memory=False, asked=False)
-SMALL = Policy(memory_bytes=64 * MIB)
-
-
-@dataclass
-class Tally:
-    """Counts what the pool tells."""
-
-    started: list[float] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    ended: list[tuple[Death, bool]] = field(default_factory=list)
-
-    def kernel_started(self, language: str, took_s: float) -> None:
-        """One more."""
-        self.started.append(took_s)
-
-    def start_failed(self, language: str, reason: str) -> None:
-        """One more."""
-        self.failed.append(reason)
-
-    def kernel_ended(self, language: str, death: Death, *, was_idle: bool) -> None:
-        """One more."""
-        self.ended.append((death, was_idle))
-
-
-def settings(minimum: int = 2, **changes: Any) -> PoolSettings:
-    """Settings for the tests."""
-    limits = changes.pop("limits", Limits(kernels=8, memory_bytes=10**12, start_concurrency=2))
-    return PoolSettings(minimum={"python": minimum}, limits=limits, **changes)
-
-
-def run(
-    main: Callable[[Pool, FakeStarter], Coroutine[Any, Any, None]],
-    chosen: PoolSettings | None = None,
-    starter: FakeStarter | None = None,
-    tally: Tally | None = None,
-) -> FakeStarter:
-    """Open a pool, run *main* on it, close it; then no kernel may be left."""
-    starter = starter or FakeStarter()
-
-    async def whole() -> None:
-        pool: Pool = KernelPool(starter, chosen or settings(), tally)
-        pool.open()
-        try:
-            await main(pool, starter)
-        finally:
-            await pool.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not others, f"tasks without an owner: {others}"
-
-    in_fake_time(whole())
-    assert starter.alive == []
-    return starter
-
-
-def only(pool: Pool) -> PoolSnapshot:
-    """The gauges of the one pool there is."""
-    (snapshot,) = pool.snapshot()
-    return snapshot
+from tests.fakes import CRASH, FakeStarter, SilentKernel, spec
+from tests.gateway.pool.pool_world import SMALL, Pool, only, run, settings
 
 
 def test_a_leased_kernel_is_killed_and_never_lent_again() -> None:
@@ -130,35 +62,6 @@ def test_the_end_of_a_lease_does_not_wait_for_the_kill() -> None:
         assert asyncio.get_running_loop().time() == before
 
     run(main, starter=FakeStarter(kill_s=0.5))
-
-
-def test_the_pool_is_filled_before_anyone_asks_and_refilled_after() -> None:
-    """A request meets a kernel that is ready."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(1)
-        assert only(pool).idle == 2
-        async with pool.lease("python"):
-            assert (only(pool).idle, only(pool).leased) == (1, 1)
-            await asyncio.sleep(1)
-            assert only(pool).idle == 2
-        await asyncio.sleep(1)
-        assert (only(pool).idle, only(pool).leased, only(pool).ending) == (2, 0, 0)
-
-    run(main)
-
-
-def test_refilling_waits_while_a_claim_is_served() -> None:
-    """For a moment, as long as another kernel is ready."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(1)
-        async with pool.lease("python"):
-            assert only(pool).starting == 0
-            await asyncio.sleep(0.03)
-            assert only(pool).starting == 1
-
-    run(main)
 
 
 def test_waiting_requests_are_served_in_order() -> None:
@@ -259,59 +162,6 @@ def test_a_cancellation_at_the_very_handover_ends_the_kernel() -> None:
     run(main, settings(minimum=0))
 
 
-def test_failed_starts_do_not_fail_requests_until_several_in_a_row() -> None:
-    """A zygote that is being restarted costs time, not an error."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        async with pool.lease("python"):
-            pass
-
-    starter = run(main, settings(minimum=0, failures=3), FakeStarter(failures=2))
-    assert starter.failures == 0
-    assert starter.kernels
-
-
-def test_after_several_failed_starts_in_a_row_requests_are_told() -> None:
-    """Unavailable with a time to come back; later requests find it working again."""
-    tally = Tally()
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        with pytest.raises(Unavailable) as refused:
-            await pool.take("python")
-        assert refused.value.retry_after_s is not None
-        assert tally.failed == ["no zygote"] * 3
-        async with pool.lease("python"):
-            pass
-
-    run(main, settings(minimum=0, failures=3), FakeStarter(failures=3), tally)
-
-
-def test_failed_starts_are_not_repeated_without_a_pause() -> None:
-    """A broken launcher is not hammered."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(10)
-        assert 4 <= 1000 - starter.failures <= 16
-
-    run(main, starter=FakeStarter(failures=1000, start_s=0.001))
-
-
-def test_an_unused_kernel_that_dies_is_noticed_and_replaced() -> None:
-    """Nobody gets it."""
-    tally = Tally()
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(1)
-        starter.kernels[0].die(CRASH)
-        async with pool.lease("python") as kernel:
-            assert kernel.kernel_id != "k0"
-        await asyncio.sleep(1)
-        assert only(pool).idle == 2
-
-    run(main, tally=tally)
-    assert (CRASH, True) in tally.ended
-
-
 def test_a_taken_kernel_that_dies_is_forgotten() -> None:
     """Its owner hears of it from the kernel; its room is free again."""
 
@@ -366,34 +216,6 @@ def test_an_environment_of_ones_own_is_never_shared() -> None:
     run(main)
 
 
-def test_a_reserve_makes_room_for_a_request_of_another_kind() -> None:
-    """The bound on all kernels holds, and the request is served."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(1)
-        async with pool.lease("python", SMALL):
-            assert len(starter.alive) <= 2
-
-    run(main, settings(minimum=2, limits=Limits(kernels=2, memory_bytes=10**12)))
-
-
-def test_demand_grows_the_reserve_and_its_absence_shrinks_it() -> None:
-    """From the minimum up and back again."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        async def request() -> None:
-            async with pool.lease("python"):
-                await asyncio.sleep(0.01)
-
-        await asyncio.gather(*(request() for _ in range(5)))
-        await asyncio.sleep(1)
-        assert only(pool).idle >= 4
-        await asyncio.sleep(120)
-        assert only(pool).idle == 1
-
-    run(main, settings(minimum=1))
-
-
 def test_closing_refuses_requests_and_ends_everything() -> None:
     """Those who wait are told; lent, unused and starting kernels are gone when close() returns."""
 
@@ -430,71 +252,5 @@ def test_closing_lets_lent_kernels_finish_for_a_while() -> None:
         await pool.close(drain_s=10)
         await task
         assert finished
-
-    run(main)
-
-
-def test_starts_and_ends_are_told_to_the_observer() -> None:
-    """For the metrics: how many, how long, how they ended."""
-    tally = Tally()
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        async with pool.lease("python"):
-            pass
-
-    starter = run(main, tally=tally)
-    assert len(tally.started) == len(starter.kernels)
-    assert all(abs(took - 0.05) < 0.01 for took in tally.started)
-    assert [death for death, _ in tally.ended] == [KILLED] * len(starter.kernels)
-
-
-def test_an_unexpected_failure_of_the_launcher_is_not_swallowed() -> None:
-    """It counts as a failed start, and the loop hears of it."""
-    heard: list[object] = []
-
-    class Broken(FakeStarter):
-        async def start(self, request: Any) -> SilentKernel:
-            """Fail in a way nobody foresaw."""
-            raise ZeroDivisionError
-
-    async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context["exception"]))
-        pool: Pool = KernelPool(Broken(), settings(minimum=1))
-        pool.open()
-        with pytest.raises(Unavailable):
-            await pool.take("python")
-        await pool.close()
-
-    in_fake_time(main())
-    assert isinstance(heard[0], ZeroDivisionError)
-
-
-def test_after_a_renewal_no_kernel_from_before_is_lent() -> None:
-    """Neither an unused one nor one that was being started when kernels changed."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(5)
-        old = {kernel.kernel_id for kernel in starter.alive}
-        assert len(old) == 2
-        first = await pool.take("python")
-        pool.renew()
-        for _ in range(3):
-            kernel = await pool.take("python")
-            assert kernel.kernel_id not in old
-        assert not first.kills
-
-    run(main)
-
-
-def test_a_kernel_that_is_starting_during_a_renewal_is_not_lent() -> None:
-    """It began as kernels were before."""
-
-    async def main(pool: Pool, starter: FakeStarter) -> None:
-        await asyncio.sleep(0.01)
-        begun = starter.starting
-        assert begun > 0
-        pool.renew()
-        kernel = await pool.take("python")
-        assert int(kernel.kernel_id[1:]) >= begun
 
     run(main)

@@ -9,10 +9,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,53 @@ async def test_a_run_is_listed_at_once_and_newest_first(tmp_path: Path) -> None:
             history.record(record(number))
             assert (await ids(history))[0] == f"run-{number}"
         assert await ids(history, limit=3) == ["run-9", "run-8", "run-7"]
+
+
+async def test_runs_that_share_an_id_are_all_listed(tmp_path: Path) -> None:
+    """As the cells of a notebook do; also while some are on disk and others are not."""
+    async with opened(tmp_path / "h.db", tally=(tally := Tally())) as history:
+        for number in range(1, 6):
+            history.record(replace(record(number), run_id="notebook"))
+            assert [entry.code for entry in await history.newest("default", 500)] == [
+                f"print({cell})" for cell in range(number, 0, -1)
+            ]
+            if number == 3:
+                await until(lambda: tally.written == 3)
+
+
+@pytest.mark.parametrize("arrive_meanwhile", [0, 2, 50])
+@pytest.mark.parametrize("are_read", ["before", "after"])
+async def test_runs_that_reach_the_disk_while_they_are_read_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrive_meanwhile: int, are_read: str
+) -> None:
+    """Whichever comes first, the read or the writing; also beyond the limit of what is read."""
+    may_write = threading.Event()
+    insert, newest = Store.insert, Store.newest
+
+    def insert_late(store: Store, records: Sequence[Record]) -> None:
+        assert may_write.wait(20)
+        insert(store, records)
+
+    def read(store: Store, key_id: str, limit: int) -> list[Record]:
+        found = newest(store, key_id, limit) if are_read == "before" else []
+        for number in range(10, 10 + arrive_meanwhile):
+            history.record(record(number))
+        may_write.set()
+        deadline = time.monotonic() + 20
+        while tally.written < 10 + arrive_meanwhile:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return found if are_read == "before" else newest(store, key_id, limit)
+
+    monkeypatch.setattr(Store, "insert", insert_late)
+    monkeypatch.setattr(Store, "newest", read)
+    async with opened(tmp_path / "h.db", tally=(tally := Tally())) as history:
+        for number in range(10):
+            history.record(record(number))
+        newest_number = 9 if are_read == "before" else 9 + arrive_meanwhile
+        assert await ids(history, limit=3) == [f"run-{newest_number - back}" for back in range(3)]
+        monkeypatch.undo()
+        assert await ids(history) == [f"run-{number}" for number in reversed(range(10 + arrive_meanwhile))]
 
 
 async def test_runs_survive_a_restart_with_all_their_fields(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -271,14 +272,26 @@ async def test_pip_sees_named_variables_alone(tmp_path: Path) -> None:
     assert seen["PIP_INDEX_URL"] == "http://index"
 
 
-async def test_nothing_of_a_cancelled_pip_goes_on(tmp_path: Path) -> None:
-    """Its children end with it."""
+@pytest.mark.parametrize("moment", ["while it starts", "while it runs"])
+async def test_nothing_of_a_cancelled_pip_goes_on(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its children end with it, whenever that is."""
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/child\nwait\n")
     script.chmod(0o755)
-    running = asyncio.create_task(Pip(script, dict(os.environ), file_bytes=1000).resolve(["six"], tmp_path))
     child = tmp_path / "child"
-    await until(lambda: child.exists() and child.read_text().strip() != "")
+    create, runs = asyncio.create_subprocess_exec, asyncio.Event()
+
+    async def create_and_see(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await create(*command, **options)
+        await until(lambda: child.exists() and child.read_text().strip() != "")
+        runs.set()
+        if moment == "while it starts":
+            await asyncio.sleep(0.1)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", create_and_see)
+    running = asyncio.create_task(Pip(script, dict(os.environ), file_bytes=1000).resolve(["six"], tmp_path))
+    await runs.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

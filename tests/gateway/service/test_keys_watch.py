@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -88,6 +89,25 @@ async def test_a_database_that_fails_leaves_the_keys_and_is_tried_again() -> Non
     store.is_broken = True
     await watch.look()
     assert keys.authenticate("a" * 20) is not None
+
+
+async def test_listeners_are_told_who_is_valid() -> None:
+    """Neither what was revoked nor what has expired; nothing when the database can't be asked, as then nobody knows."""
+    clock = [1000.0]
+    store, keys = FakeStore(), Keys(A, wall_clock=lambda: clock[0])
+    watch = KeyWatch(store, keys, lambda: A)
+    told: list[frozenset[str]] = []
+    watch.listeners.append(told.append)
+    store.change(B, replace(B, id="c", token_sha256=b"c" * 32, expires_utc=1010.0))
+    await watch.look()
+    clock[0] = 1010.0
+    await watch.look()
+    store.is_broken = True
+    store.change()
+    await watch.look()
+    store.is_broken = False
+    await watch.look()
+    assert told == [{"a", "b", "c"}, {"a", "b"}, {"a"}]
 
 
 async def test_the_default_key_is_looked_at_too() -> None:

@@ -128,7 +128,10 @@ async def test_finished_runs_are_forgotten_after_the_grace() -> None:
     script.go.set()
     live = LiveRuns(script, LiveSettings(grace_s=0.01))
     run = live.start(plan())
+    assert live.states() == {"running": 1, "kept": 0}
     await everything(run)
+    await asyncio.sleep(0)
+    assert live.states() == {"running": 0, "kept": 1}
     async with asyncio.timeout(5):
         while True:
             try:
@@ -136,6 +139,7 @@ async def test_finished_runs_are_forgotten_after_the_grace() -> None:
             except NotFound:
                 break
             await asyncio.sleep(0.005)
+    assert live.states() == {"running": 0, "kept": 0}
 
 
 async def test_what_finished_runs_of_a_key_keep_is_bounded() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Display, Limit, Raised, Result
-from gateway.web.answer import DEPTH, clean, describe_run, dump
+from gateway.web.answer import DEPTH, clean, describe_run, document, dump
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "stdout", "stderr", "results", "charts"}
@@ -104,6 +104,13 @@ def test_what_json_has_no_form_for_is_replaced(value: object, sent: object) -> N
 def test_a_number_of_many_thousand_digits_is_sent() -> None:
     """In hexadecimal, because decimal takes a time that grows with the square."""
     assert strict(dump([10**5000])) == [hex(10**5000)]
+
+
+def test_a_document_ends_its_line() -> None:
+    """Whichever way it was encoded; an event does not."""
+    for value in ({"v": 1}, {"v": 2**80}):
+        assert document(value) == dump(value) + b"\n"
+        assert b"\n" not in dump(value)
 
 
 def test_what_is_nested_too_deep_is_cut() -> None:

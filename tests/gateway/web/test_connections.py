@@ -50,8 +50,12 @@ def test_a_websocket_counts_until_it_is_released() -> None:
     connections.leave(socket)
     assert not connections.enter(other)
     assert not socket.is_closed
+    assert connections.states() == {"request": 0, "websocket": 1, "waiting": 0}
     connections.release(socket)
     assert connections.enter(other)
+    assert connections.states() == {"request": 0, "websocket": 0, "waiting": 1}
+    connections.work(other)
+    assert connections.states() == {"request": 1, "websocket": 0, "waiting": 0}
 
 
 @given(st.lists(st.tuples(st.sampled_from(["enter", "work", "wait", "leave"]), st.integers(0, 30)), max_size=200))

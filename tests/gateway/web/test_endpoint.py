@@ -84,6 +84,8 @@ async def test_every_answer_has_the_security_headers(gateway: Gateway, path: str
         assert response.headers.get_list(name) == [value]
     assert "Server" not in response.headers
     assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Run-Id"])
+    if response.body and "json" in response.headers["Content-Type"]:
+        assert response.body.endswith(b"\n")
     if response.code >= 400 and method != "HEAD":
         assert orjson.loads(response.body)["success"] is False
     if response.code == 405:

@@ -205,7 +205,7 @@ def test_the_language_is_there(shared: TestKernel) -> None:
             "throw Object.defineProperty(new Error('a'), 'message', {get() { throw 1 }})",
             "Error",
             "<threw 1>",
-            "Error: <threw 1>",
+            "Error: <threw 1>\n    at <code>:1:29",
         ),
     ],
 )

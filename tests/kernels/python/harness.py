@@ -150,7 +150,7 @@ class TestKernel:
 
     def send(self, code: str, omega: dict[str, Any] | None = None, **content: Any) -> str:
         """Send an execute request; answers with its id."""
-        body = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        body = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": False}
         metadata = {} if omega is None else {"omega": omega}
         message = self.session.send(self.shell, "execute_request", {**body, **content}, metadata=metadata)
         return str(message["header"]["msg_id"])

@@ -23,6 +23,7 @@ from kernels.sandbox import identity, root, seccomp, steps, sysc
 UID = 54_321
 """The ordinary user of these tests; it needs no account."""
 KERNEL_UID = 1_879_048_190
+NAMESPACED = (Level.L3, Level.L2_PLUS, Level.L2)
 Code = Callable[[], Any]
 
 
@@ -49,7 +50,7 @@ def in_child(code: Code) -> Any:
         except BaseException:  # noqa: BLE001 - the child's entry: all is told to the parent
             said = json.dumps([None, traceback.format_exc()])
         try:
-            _write_all(write_fd, said)
+            _write_all(write_fd, said.encode())
         finally:
             os._exit(0)
     os.close(write_fd)
@@ -133,10 +134,24 @@ def _kernel(c: steps.Confinement, code: Code, before: Callable[[], object], writ
         said = {"failure": "code: " + traceback.format_exc()}
     finally:
         try:
-            _write_all(write_fd, json.dumps(said) + "\n")
+            _write_all(write_fd, json.dumps(said).encode() + b"\n")
             os.read(max(c.keep_fds), 1)
         finally:
             os._exit(0)
+
+
+def inside(level: Level, code: Code, **changes: Any) -> Any:
+    """What *code* answers in a kernel at *level*; the namespace levels below L3 run as an ordinary user throughout."""
+    c = confinement(level, **changes)
+    outcome = Outcome(**in_child(lambda: _as_user(c, code))) if level in (Level.L2, Level.L2_PLUS) else run(c, code)
+    assert not outcome.failure, outcome.failure
+    return outcome.answer
+
+
+def _as_user(c: steps.Confinement, code: Code) -> dict[str, Any]:
+    become_user()
+    done = run(c, code)
+    return {"answer": done.answer, "failure": done.failure, "status": done.status}
 
 
 def error_of(act: Callable[[], object]) -> str:
@@ -146,6 +161,20 @@ def error_of(act: Callable[[], object]) -> str:
     except OSError as error:
         return errno.errorcode.get(error.errno or 0, "?")
     return "done"
+
+
+def places(level: Level) -> dict[str, Any]:
+    """What a confinement at *level* needs to be told of its places: L1 has no root of its own, so they are named."""
+    return {"work_dir": "/dev/shm", "readable": ("/usr", "/proc/self")} if level is Level.L1 else {}
+
+
+def write(path: str, data: bytes) -> None:
+    """Make a file of *data*, by system calls alone."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def wait_signal(status: int) -> int:
@@ -159,8 +188,7 @@ def kill_quietly(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def _write_all(fd: int, text: str) -> None:
-    data = text.encode()
+def _write_all(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]
 

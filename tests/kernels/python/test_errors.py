@@ -1,0 +1,185 @@
+"""The python task when code fails: errors, tracebacks, exits and refusals, in the caller's own words and lines."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.kernels.python.conftest import Start
+from tests.kernels.python.harness import TestKernel
+
+pytestmark = pytest.mark.kernel
+
+
+def test_a_traceback_is_plain_and_has_the_callers_lines_only(kernel: TestKernel) -> None:
+    """Line numbers are the caller's, also after leading blank lines; no ANSI codes, no frames of ours."""
+    reply = kernel.run("\n\ndef f(x):\n    return 1 / x\n\nf(0)\n")
+    assert (reply.content["ename"], reply.content["evalue"]) == ("ZeroDivisionError", "division by zero")
+    lines = [line for line in reply.traceback.splitlines() if "^" not in line and "~" not in line]
+    assert lines == [
+        "Traceback (most recent call last):",
+        '  File "<code>", line 6, in <module>',
+        "    f(0)",
+        '  File "<code>", line 4, in f',
+        "    return 1 / x",
+        "ZeroDivisionError: division by zero",
+    ]
+    assert reply.of("error") == [
+        {key: reply.content[key] for key in ("ename", "evalue", "traceback")},
+    ]
+
+
+def test_frames_of_libraries_are_shown_without_paths_of_this_machine(shared: TestKernel) -> None:
+    """A library's frames are named relative to where Python finds it."""
+    text = shared.run("import json\njson.loads('{')").traceback
+    assert 'File "json/decoder.py"' in text
+    assert "site-packages" not in text
+    assert 'File "/' not in text
+    text = shared.run("import pandas as pd\npd.DataFrame({'a': [1]})['b']").traceback
+    assert "KeyError: 'b'" in text
+    assert 'File "/' not in text
+
+
+def test_each_run_of_a_session_shows_its_own_source(kernel: TestKernel) -> None:
+    """A function of an earlier run is shown with that run's lines, under that run's name."""
+    kernel.run("def g():\n    raise RuntimeError('first')")
+    text = kernel.run("# another text\nx = 1\ng()").traceback
+    assert 'File "<code 2>", line 3, in <module>\n' in text
+    assert 'File "<code>", line 2, in g\n' in text
+    assert "    g()\n" in text
+    assert "    raise RuntimeError('first')\n" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "ename", "parts"),
+    [
+        ("def (:\n", "SyntaxError", ['File "<code', '", line 1', "^"]),
+        ("if 1:\nx", "IndentationError", ['File "<code', '", line 2']),
+        ("x = 'abc", "SyntaxError", ["unterminated string"]),
+        ("return 5", "SyntaxError", ["'return' outside function"]),
+        ("\x00", "SyntaxError", []),
+        ("def f(): f()\nf()", "RecursionError", ["Previous line repeated"]),
+        ("try:\n    1/0\nexcept Exception as e:\n    raise KeyError('k') from e", "KeyError", ["direct cause"]),
+        ("raise ExceptionGroup('many', [ValueError('a'), TypeError('b')])", "ExceptionGroup", ["ValueError: a", "+"]),
+        ("class E(Exception):\n    def __str__(self): raise KeyError\nraise E", "E", ["str() failed"]),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt", []),
+        ("raise BaseException('b')", "BaseException", ["BaseException: b"]),
+        ("raise Exception('x' * 10_000_000)", "Exception", ["characters left out"]),
+        ("raise Exception('\\udcff')", "Exception", ["Exception"]),
+        ("%nosuchmagic", "UsageError", ["nosuchmagic"]),
+        ("assert 1 == 2, 'unequal'", "AssertionError", ["unequal"]),
+        ("open('/no/such/file')", "FileNotFoundError", ["No such file"]),
+        ("class E(Exception):\n    __module__ = 5\nraise E('m')", "E", []),
+        ("e = Exception('loop'); e.__cause__ = e\nraise e", "Exception", ["loop"]),
+    ],
+)
+def test_whatever_code_raises_is_reported(shared: TestKernel, code: str, ename: str, parts: list[str]) -> None:
+    """Every way to fail ends as an error reply with a bounded plain traceback."""
+    reply = shared.run(code)
+    assert (reply.status, reply.content["ename"]) == ("error", ename)
+    assert len(reply.traceback) < 100_000
+    assert "\x1b" not in reply.traceback
+    assert "ipykernel" not in reply.traceback
+    assert "kernels/python" not in reply.traceback
+    for part in parts:
+        assert part in reply.traceback
+    assert shared.run("1").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "stderr"),
+    [
+        ("import sys; sys.exit(3)", "3", ""),
+        ("import sys; sys.exit()", "0", ""),
+        ("raise SystemExit(None)", "0", ""),
+        ("exit(4)", "4", ""),
+        ("exit", "0", ""),
+        ("quit()", "0", ""),
+        ("import sys; sys.exit(True)", "1", ""),
+        ("import sys; sys.exit(256)", "0", ""),
+        ("import sys; sys.exit(-1)", "255", ""),
+        ("import sys; sys.exit('no luck')", "1", "no luck\n"),
+        ("import sys; sys.exit('7')", "1", "7\n"),
+        ("import sys; sys.exit('0')", "1", "0\n"),
+        ("import sys; sys.exit('')", "1", "\n"),
+        ("import sys; sys.exit((1, 2))", "1", "(1, 2)\n"),
+        ("import sys; sys.exit(2.0)", "1", "2.0\n"),
+    ],
+)
+def test_system_exit_ends_the_run_with_its_code(shared: TestKernel, code: str, status: str, stderr: str) -> None:
+    """The exit code is what a script's would be, nothing warns, and the kernel lives on."""
+    reply = shared.run(code)
+    assert (reply.status, reply.content["ename"]) == ("error", "SystemExit")
+    assert reply.metadata["omega"]["exit_code"] == int(status)
+    assert reply.text("stderr") == stderr
+    if stderr:
+        assert reply.content["evalue"] == stderr.rstrip("\n").strip("()") or reply.content["evalue"] == stderr.rstrip("\n")
+    assert shared.run("print('on')").text() == "on\n"
+
+
+def test_input_is_refused_at_once(shared: TestKernel) -> None:
+    """There is nobody to ask: whoever asks is told so, reading stdin ends."""
+    for asked_by, code in (
+        ("input()", "input('name? ')"),
+        ("breakpoint()", "breakpoint()"),
+        ("getpass()", "import getpass; getpass.getpass()"),
+    ):
+        reply = shared.run(code)
+        assert reply.content["ename"] == "StdinNotImplementedError"
+        assert reply.content["evalue"] == f"{asked_by} is not available: a run has no one to answer"
+        assert reply.traceback.count("  File ") == 1
+    assert shared.run("try: input()\nexcept EOFError: print('end')").text() == "end\n"
+    assert shared.run("import sys\nsys.stdin.read()").result["text/plain"] == "''"
+
+
+def test_packages_that_are_not_there_are_told_with_what_to_do(shared: TestKernel) -> None:
+    """%pip fails at once; a missing module's traceback ends with a hint, a missing part of a module's does not."""
+    reply = shared.run("%pip install humanize")
+    assert reply.content["evalue"].startswith("%pip is not available here: POST /code-interpreter/install")
+    hint = "pip install is not available here: POST /code-interpreter/install"
+    assert hint in shared.run("!python -m pip install --no-index nosuch").text("stderr")
+    assert hint not in shared.run("!pip --version; echo pip install; false").text("stderr")
+    assert "Hint: 'nosuch' is not installed here" in shared.run("import nosuch.part").traceback
+    assert "Hint" not in shared.run("import json.part").traceback
+    assert "Hint" not in shared.run("raise ModuleNotFoundError").traceback
+
+
+def test_code_has_one_name_wherever_it_is_named(start: Start) -> None:
+    """Warnings, syntax errors, printed tracebacks and errors of threads say what our tracebacks say."""
+    for code in (
+        "import warnings\nwarnings.warn('x')",
+        "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc()",
+        "import threading\nt = threading.Thread(target=lambda: 1/0); t.start(); t.join()",
+        "1/0",
+        "def (:",
+        "import inspect; print(inspect.currentframe().f_code.co_filename)",
+    ):
+        kernel = start()
+        kernel.collect(kernel.send("None", {"task": "python"}, silent=True, store_history=False))  # as the gateway warms up
+        for name in ("<code>", "<code 2>"):
+            reply = kernel.run(code)
+            said = reply.text() + "".join(reply.content.get("traceback", ())) + reply.content.get("evalue", "")
+            assert set(re.findall("<code.*?>", said)) == {name}
+
+
+def test_runaway_recursion_is_told_at_once(kernel: TestKernel) -> None:
+    """A million frames take no longer to show than a thousand: first and last ones, and how many are between."""
+    deep = "import sys\nsys.setrecursionlimit(300_000)\ndef f(n):\n    return f(n + 1)\nf(0)"
+    reply = kernel.run(deep)
+    assert reply.content["ename"] == "RecursionError"
+    assert re.search(r"\n  \.\.\. 29\d{4} frames left out \.\.\.\n", reply.traceback)
+    assert reply.traceback.splitlines()[1] == '  File "<code>", line 5, in <module>'
+    assert reply.metadata["omega"]["usage"]["cpu_s"] < 3
+
+
+def test_a_chain_without_end_is_told_at_once(kernel: TestKernel) -> None:
+    """The last hundred exceptions are shown, and the exceptions themselves are left as they were."""
+    for link in ("__cause__", "__context__"):
+        code = f"e = None\nfor i in range(100_000):\n    n = ValueError(i); n.{link} = e; e = n\nraise e"
+        reply = kernel.run(code)
+        assert reply.traceback.startswith("(earlier exceptions of the chain are left out)")
+        assert reply.traceback.endswith("ValueError: 99999\n")
+        assert reply.metadata["omega"]["usage"]["cpu_s"] < 2
+        count = f"n = 0\nwhile e is not None: n += 1; e = e.{link}\nn"
+        assert kernel.run(count).result["text/plain"] == "100000"
