@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.jupyter import Relayed
+from gateway.core.jupyter import Channel, Head, Relayed
 
 EVERYBODY: Final = ""
 """Stands for all clients."""
@@ -22,9 +22,11 @@ HELD_BYTES = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class Request:
-    """One request under way."""
+    """One request under way: what answers it needs of it. What it asked for, often far larger, is not kept."""
 
-    message: Relayed
+    channel: Channel
+    head: Head
+    header: bytes
     asker: str
     is_idle: bool = False
     is_answered: bool = False
@@ -33,7 +35,7 @@ class Request:
     @property
     def wants_reply(self) -> bool:
         """Whether a reply is to come."""
-        return self.message.head.msg_type.endswith("_request")
+        return self.head.msg_type.endswith("_request")
 
 
 class Asked:
@@ -48,7 +50,7 @@ class Asked:
         if message.channel == "stdin":
             return
         self._requests.pop(message.head.msg_id, None)
-        self._requests[message.head.msg_id] = Request(message, asker)
+        self._requests[message.head.msg_id] = Request(message.channel, message.head, message.header, asker)
         if len(self._requests) > MOST:
             self._requests.popitem(last=False)
 
@@ -121,4 +123,4 @@ class Asked:
 
     def _forget_if_over(self, request: Request) -> None:
         if request.is_idle and (request.is_answered or not request.wants_reply):
-            self._requests.pop(request.message.head.msg_id, None)
+            self._requests.pop(request.head.msg_id, None)

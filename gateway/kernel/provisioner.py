@@ -20,6 +20,7 @@ import structlog
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from traitlets import TraitError
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
@@ -54,6 +55,8 @@ def describe_spec(name: str) -> SpecInfo:
     except NoSuchKernel:
         known = ", ".join(sorted(manager.find_kernel_specs())) or "none"
         raise NoSpec(f"there is no kernelspec {name!r} here; there are: {known}") from None
+    except (OSError, ValueError, TypeError, TraitError) as error:
+        raise NoSpec(f"the kernelspec {name!r} can't be read: {type(error).__name__}: {error}") from None
     return SpecInfo(name, str(found.display_name), str(found.language))
 
 

@@ -38,7 +38,7 @@ class AllowedSpecs:
     def find(cls, names: Sequence[str], instance: str) -> AllowedSpecs:
         """Those kernelspecs, for the gateway *instance*. Raises NoSpec, and Unavailable when its directory is in the way."""
         runtime = runtime_dir(f"{instance}-specs")
-        specs = [describe_spec(name) for name in names]
+        specs = [describe_spec(name) for name in dict.fromkeys(names)]
         for spec in specs:
             if any(spec.name in (own.name, *own.aliases) for own in (PYTHON, JAVASCRIPT)):
                 raise NoSpec(f"{spec.name} is what clients call a sandboxed kernel: give the kernelspec another name")

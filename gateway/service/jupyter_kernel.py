@@ -27,7 +27,7 @@ STABLE_S = 60.0
 MOST_DEATHS = 5
 """A kernel that died so often in a row, each time within STABLE_S, is not started again."""
 MAX_ABSENT = 64
-MAX_WAITING = 256
+MAX_WAITING, MAX_WAITING_BYTES = 256, 32 * 1024 * 1024
 """Messages kept for a process that is being started."""
 SHUT_DOWN, REPLACED = 1001, 4000
 
@@ -147,11 +147,16 @@ class JupyterKernel:
         if self._relay is not None and self._relay.is_alive:
             self._asked.note(message, asker)
             self._relay.send(message)
-        elif self.execution_state != "dead" and len(self._waiting) < MAX_WAITING:
+        elif self.execution_state != "dead" and self._has_room(message):
             self._waiting.append((message, asker))  # for the process that comes
         else:
             self._asked.note(message, asker)
             self._fail_requests("KernelDied", "The kernel is not running.")
+
+    def _has_room(self, message: Relayed) -> bool:
+        """Whether *message* may wait for the process that is being started."""
+        used_bytes = sum(waiting.size_bytes for waiting, _ in self._waiting)
+        return len(self._waiting) < MAX_WAITING and used_bytes + message.size_bytes <= MAX_WAITING_BYTES
 
     async def writable(self, channel: Channel) -> None:
         """Return once the kernel takes in more on *channel*."""

@@ -36,12 +36,10 @@ class Words:
 
     def failure(self, request: Request, name: str, reason: str) -> list[tuple[str, Relayed]]:
         """What ends *request* with an error, each message with the client it is for."""
-        asked, header = request.message.head, request.message.header
+        asked, header = request.head, request.header
         content: dict[str, object] = {"ename": name, "evalue": reason, "traceback": [f"{name}: {reason}"]}
         kind = asked.msg_type.removesuffix("_request") + "_reply"
-        reply = self.compose(
-            request.message.channel, kind, {"status": "error", "execution_count": 0, **content}, asked, header
-        )
+        reply = self.compose(request.channel, kind, {"status": "error", "execution_count": 0, **content}, asked, header)
         if asked.msg_type != "execute_request":
             return [(request.asker, reply)]
         return [

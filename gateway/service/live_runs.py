@@ -65,8 +65,8 @@ class LiveRun:
         self.run_id = plan.run_id
         self.request = plan.request
         self.label = plan.label
-        self._plan = plan
-        allowance = plan.allowance
+        self._caller = plan.caller
+        self._allowance = allowance = plan.allowance
         self._log = EventLog(allowance.output_bytes + allowance.rich_bytes + SLACK_BYTES, stamps)
         self._control = Control(self._start)
         self._has_begun = False
@@ -162,9 +162,9 @@ class LiveRun:
         return self._task
 
     async def _run(self, runs: Runs) -> None:
-        plan, request = self._plan, replace(self._plan.request, control=self._control)
+        request = replace(self.request, control=self._control)
         try:
-            self._finish(await runs.run(request, plan.caller, plan.run_id, plan.allowance, self._take))
+            self._finish(await runs.run(request, self._caller, self.run_id, self._allowance, self._take))
         except GatewayError as error:
             self._refuse(error, Refused(type(error).__name__, error.message, error.code))
         except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
@@ -172,7 +172,7 @@ class LiveRun:
             self._refuse(error, Refused("InternalError", f"internal error (run {self.run_id})", "internal"))
 
     def _refuse(self, error: Exception, refused: Refused) -> None:
-        self._failure = error
+        self._failure = error.with_traceback(None)  # its frames hold what _let_go() lets go
         self._add(refused)
 
     def _close(self, _task: asyncio.Task[None]) -> None:
@@ -182,6 +182,16 @@ class LiveRun:
             error = Raised("KeyboardInterrupt", f"The run was interrupted{when}", "")
             self._finish(Result(False, "", "", "", error, EXIT_INTERRUPTED, 0.0))
         self._stop_timer()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep what happened, and not what was asked for, which may be larger than all of it.
+
+        Without the references to itself the rest is gone as soon as it is forgotten, not when garbage is collected.
+        """
+        self.request = replace(self.request, code="", inputs={})
+        self._control = Control()
+        self._task = None
 
     def _start(self) -> None:
         self._has_begun = True

@@ -28,6 +28,7 @@ class Failing(RequestHandler):
         exc_info = kwargs.get("exc_info")
         error = exc_info[1] if exc_info else None
         self._write_failure(failure.explain(status_code, error, self.run_id, self.allowed_methods()))
+        _let_go(error)
 
     def _write_failure(self, error: GatewayError) -> None:
         self.set_status(error.status)
@@ -50,3 +51,9 @@ class Failing(RequestHandler):
 def is_fault(error: BaseException | None) -> bool:
     """Whether *error* is nobody's doing but ours."""
     return error is not None and not isinstance(error, (GatewayError, HTTPError))
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Take the frames from *error*, which is logged: they hold the request and all that was read of it, in a circle."""
+    while error is not None:
+        error = error.with_traceback(None).__context__

@@ -17,12 +17,14 @@ POLICY = 1008
 TOO_BIG = 1009
 OUR_FAULT = 1011
 """Close codes of RFC 6455 section 7.4.1."""
+SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+"""Those that an endpoint may send: the registered ones, a library's and a program's own (section 7.4.2)."""
 
 MAX_FRAGMENTS = 1024
 """Frames in one message; each costs far more than the bytes in it."""
 CONTROL_FRAMES = Rate(per_minute=1200, burst=200)
 """Pings and pongs of one client."""
-TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 class Frames(WebSocketProtocol13):
@@ -33,17 +35,32 @@ class Frames(WebSocketProtocol13):
     _control = Bucket()
 
     async def _receive_frame(self) -> None:
+        self._frame_mask = None
         await super()._receive_frame()
+        self._check_mask()
         self._fragments = self._fragments + 1 if self._fragmented_message_buffer is not None else 0
         if self._fragments > MAX_FRAGMENTS:
             self._violate(TOO_BIG, f"more than {MAX_FRAGMENTS} frames in one message")
 
+    def _check_mask(self) -> bool:
+        """Whether the frame is masked, as every one of a client has to be (RFC 6455 section 5.1)."""
+        if self._frame_mask is None and not self.client_terminated:
+            self._violate(PROTOCOL_ERROR, "a frame that is not masked")
+        return self._frame_mask is not None
+
     def _handle_message(self, opcode: int, data: bytes) -> Future[None] | None:
+        if not self._check_mask():
+            return None
+        if self.server_terminated and opcode in (TEXT, BINARY):
+            return None  # we have said goodbye already
         if opcode in (PING, PONG):
             self._control, wait_s = self._control.take(CONTROL_FRAMES, time.monotonic())
             if wait_s:
                 self._violate(POLICY, "too many pings")
                 return None
+        if opcode == CLOSE and data and not _is_code(int.from_bytes(data[:2], "big")):
+            self._violate(PROTOCOL_ERROR, "a close code that no client may send")
+            return None
         try:
             (data if opcode == TEXT else data[2:] if opcode == CLOSE else b"").decode()
         except UnicodeDecodeError:
@@ -70,3 +87,8 @@ class Frames(WebSocketProtocol13):
                 # Closed with bytes unread, the connection would be reset, and the close frame lost.
                 self.farewells.linger(self.stream.socket)
         super()._abort()
+
+
+def _is_code(code: int) -> bool:
+    """Whether *code* may stand in a close frame; one byte alone, read as a number, is none either."""
+    return any(code in codes for codes in SENDABLE)

@@ -23,7 +23,8 @@ TOKEN_NAMES = ("token", "access_token", "api_key")
 PATH_TOKEN = "path_token"
 """The part of the address a token may stand in, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
 _JSON = "application/json"
-_TOKEN_PATH = re.compile(r"^/+t/+[^/]*")
+_TOKEN_PATH = re.compile(r"(?:/|%2f)+(?:t|%74)(?:/|%2f)+[^/]*", re.IGNORECASE)
+"""Wherever it is: behind a host or dots, or in other letters, it is no address of ours, and a token all the same."""
 
 
 def host_name(host: str) -> str | None:

@@ -47,6 +47,7 @@ class KernelChannels(Socket):
     protocols = (jupyter_wire.V1,)
     token_protocols = (*Socket.token_protocols, TOKEN_PROTOCOL)
     _kernel: JupyterKernel
+    _protocol: str | None = None
     _is_behind = False
     _malformed = 0
     _sent_bytes = 0
@@ -60,6 +61,7 @@ class KernelChannels(Socket):
         self._session_id = next(iter(self.get_query_arguments("session_id")), "")[:MAX_SESSION_CHARS]
 
     async def on_start(self) -> None:
+        self._protocol = self.selected_subprotocol  # Tornado forgets it when the connection is being closed
         self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
         self._close_stream = self._stream.close
         self._stream.close = self._note_close  # type: ignore[method-assign]  # Tornado tells when it is too late to ask
@@ -89,7 +91,7 @@ class KernelChannels(Socket):
 
     async def on_message(self, message: str | bytes) -> None:
         try:
-            asked = jupyter_wire.decode(message, self.selected_subprotocol)
+            asked = jupyter_wire.decode(message, self._protocol)
         except Malformed as error:
             self._refuse(str(error))
             return
@@ -126,12 +128,13 @@ class KernelChannels(Socket):
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
         for message in messages:
-            data = jupyter_wire.encode(message, self.selected_subprotocol)
-            is_binary = self.selected_subprotocol == jupyter_wire.V1 or bool(message.buffers)
+            data = jupyter_wire.encode(message, self._protocol)
+            is_binary = self._protocol == jupyter_wire.V1 or bool(message.buffers)
             try:
                 written = asyncio.ensure_future(self.write_message(data, is_binary))
             except WebSocketClosedError:
                 self._unacknowledged.append((NEVER, message))
+                self._unsent_bytes += len(data)
                 continue
             self._unacknowledged.append((self._stream._total_write_index, message))
             self._unsent_bytes += len(data)

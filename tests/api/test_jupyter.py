@@ -12,6 +12,7 @@ import uuid
 import pytest
 from tornado.websocket import WebSocketClosedError
 
+from gateway.web.jupyter_socket import MAX_MALFORMED
 from tests.api.jupyter import V1, Jupyter, execute, is_reply, kinds, request, texts
 from tests.live import Gateway
 
@@ -234,6 +235,27 @@ async def test_what_is_no_message_harms_no_kernel(jupyter: Jupyter, protocol: st
                 await channels.next()
         again = await jupyter.connect(kernel_id, protocol=protocol)
         assert texts(await again.run("print(x)")) == "5\n"
+
+
+async def test_a_client_that_is_told_to_go_harms_no_kernel(jupyter: Jupyter) -> None:
+    """It does not answer the close while output comes for it: the kernel and its other clients go on."""
+    async with jupyter.kernel() as kernel_id:
+        going, staying = await jupyter.connect(kernel_id), await jupyter.connect(kernel_id)
+        await staying.run("x = 5")
+        msg_id = await staying.send(
+            execute("import time\nfor at in range(30):\n    print(at, flush=True); time.sleep(0.05)")
+        )
+        await staying.until(lambda message: message["msg_type"] == "stream")
+        protocol = going.socket.protocol
+        assert protocol is not None
+        protocol.close = lambda *_: None  # type: ignore[method-assign]  # so that it says nothing
+        for _ in range(MAX_MALFORMED):
+            await going.socket.write_message("no message")
+        await staying.until(lambda message: is_reply(message, msg_id))
+        assert texts(staying.seen).split() == [str(at) for at in range(30)]
+        assert texts(await staying.run("print(x)")) == "5\n"
+        going.has_ended = True
+        protocol.stream.close()  # type: ignore[union-attr]  # an open one has it
 
 
 async def test_interrupt_stops_code_and_keeps_the_state(gateway: Gateway, jupyter: Jupyter) -> None:

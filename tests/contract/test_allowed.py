@@ -19,7 +19,7 @@ def test_an_allowed_kernelspec_can_be_used_and_is_told_apart(clients: None, tmp_
     if python is None:
         pytest.skip("OMEGA_KERNEL_PYTHON names no interpreter with ipykernel")
     write_spec(tmp_path, "plain", [python, "-m", "ipykernel", "-f", "{connection_file}"], display_name="Plain")
-    with serving("--allowed-kernelspecs", "plain", env={"JUPYTER_PATH": str(tmp_path)}) as gateway:
+    with serving("--allowed-kernelspecs", "plain,plain", env={"JUPYTER_PATH": str(tmp_path)}) as gateway:
         where = {"GATEWAY_URL": gateway.url, "GATEWAY_TOKEN": gateway.token}
         code = "import os; print(os.path.exists('/etc/passwd'), os.environ.get('OMEGA_TOKEN'))"
         seen = clients_env.run_script("run_on_spec", "plain", code, env=where)

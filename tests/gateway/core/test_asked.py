@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import orjson
 
 from gateway.core import asked
@@ -62,7 +64,7 @@ def test_open_requests_are_those_without_reply() -> None:
         book.note(sent, "ada")
     book.route(idle("r1"))
     book.route(reply("r1"))
-    assert [item.message.head.msg_id for item in book.open_requests()] == ["r2"]
+    assert [item.head.msg_id for item in book.open_requests()] == ["r2"]
     book.hand_on({"ada"}, "bob")
     assert book.askers() == {"bob"}
     assert book.asker_of(message("iopub", "stream", "r2")) == "bob"
@@ -72,6 +74,17 @@ def test_open_requests_are_those_without_reply() -> None:
     assert book.release() == [("bob", held)]
     book.clear()
     assert book.askers() == set()
+
+
+def test_a_request_is_remembered_without_what_it_asked_for() -> None:
+    """Of any size, and kept for as long as the kernel does not answer: the header is enough for every answer."""
+    book = Asked()
+    asking = message("shell", "odd_request", msg_id="r", text="x" * 1000)
+    before = sys.getrefcount(asking), sys.getrefcount(asking.content)
+    book.note(asking, "ada")
+    assert (sys.getrefcount(asking), sys.getrefcount(asking.content)) == before
+    (request,) = book.open_requests()
+    assert (request.channel, request.head, request.header) == ("shell", asking.head, asking.header)
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -94,6 +94,15 @@ def test_a_kernelspec_that_is_not_there_is_named(specs: Path) -> None:
         describe_spec("cobol")
 
 
+@pytest.mark.parametrize("text", ['{"argv":', "[]", '{"argv": 5}', "\xff"])
+def test_a_kernelspec_that_is_none_is_named(specs: Path, text: str) -> None:
+    """Whatever is in its file, the operator reads which one it is."""
+    write_spec(specs, "odd", ["odd"])
+    (specs / "kernels/odd/kernel.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(NoSpec, match="the kernelspec 'odd' can't be read: "):
+        describe_spec("odd")
+
+
 @pytest.mark.parametrize("argv", [["/nonexistent/kernel"], ["/bin/false"]], ids=["missing", "dies"])
 async def test_a_kernel_that_does_not_start_is_unavailable(
     specs: Path, launcher: ProvisionerLauncher, argv: list[str]

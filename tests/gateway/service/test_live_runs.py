@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import gc
+import weakref
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -159,6 +161,45 @@ async def test_what_finished_runs_of_a_key_keep_is_bounded() -> None:
     with pytest.raises(NotFound):
         live.find("r0", ONE)
     assert (await everything(runs[0]))[0] == Gap(1, 3)
+
+
+class Code(str):
+    """Source text whose end can be seen."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is referred to in a circle stays."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("ending", ["done", "refused", "fault", "stopped"])
+async def test_a_finished_run_keeps_what_happened_and_not_what_was_asked(ending: str) -> None:
+    """Code and data may be far larger than what came of them, and count nowhere; the rest goes when it is forgotten."""
+    script = Script()
+    if ending in ("refused", "fault"):
+        script.result = Busy("full", retry_after_s=1) if ending == "refused" else KeyError("odd")
+    live, code, data = LiveRuns(script, LONG), Code("x"), Code("data")
+    seen = weakref.ref(code), weakref.ref(data)
+    run = live.start(Plan(RunRequest("analyze", code, 5.0, {"data": data}), ONE, "r1", ALLOWANCE))
+    del code, data
+    with run.reading() as news:
+        if ending in ("done", "stopped"):
+            await run.begun(news)
+    if ending == "stopped":
+        run.stop()
+    script.go.set()
+    assert len(await everything(run)) >= 2
+    await asyncio.sleep(0)
+    assert [ref() for ref in seen] == [None, None]
+    assert live.find("r1", ONE) is run
+    forgotten = weakref.ref(run)
+    await live.close()
+    del run, script
+    assert forgotten() is None
 
 
 async def test_a_run_is_interrupted_by_its_kernel_or_gives_up_its_place() -> None:

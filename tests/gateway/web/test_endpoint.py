@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import weakref
+from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from gateway.core import errors
 from gateway.core.model import Result
 from gateway.service.runner import RunRequest
+from gateway.web import wire
 from gateway.web.endpoint import SECURITY_HEADERS
 from gateway.web.routes import ROUTES, SOCKETS
 from tests.gateway.web.world import TOKEN, Gateway
@@ -90,6 +94,39 @@ async def test_every_answer_has_the_security_headers(gateway: Gateway, path: str
         assert orjson.loads(response.body)["success"] is False
     if response.code == 405:
         assert response.headers["Allow"] or path not in dict(ALL)
+
+
+class Value(str):
+    """What was read of a body, whose end can be seen."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is referred to in a circle stays."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_request_that_is_refused_leaves_nothing_behind(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its body, and what was read of it, are gone with the answer and not when garbage is collected."""
+    seen: list[weakref.ref[Value]] = []
+
+    def parse(_body: bytes, _timeouts: object) -> None:
+        value = Value("large")
+        seen.append(weakref.ref(value))
+        try:
+            raise ValueError(value)
+        except ValueError:
+            raise errors.BadRequest("no") from None
+
+    monkeypatch.setattr(wire, "parse_python", parse)
+    response = await gateway.ask("/code-interpreter/python", BODY)
+    assert response.code == 400
+    async with asyncio.timeout(5):
+        while seen[0]() is not None:  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "token", "Token"])

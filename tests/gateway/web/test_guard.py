@@ -120,6 +120,26 @@ def test_a_length_is_digits(lengths: list[str], size: int) -> None:
     assert guard.declared_bytes(lengths) == size
 
 
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/t/SECRET/api/kernels", "/t/***/api/kernels"),
+        ("//t//SECRET", "/t/***"),
+        ("/T/SECRET/api", "/t/***/api"),
+        ("/%74/SECRET/api", "/t/***/api"),
+        ("/t%2fSECRET%2Fapi", "/t/***"),
+        ("/./t/SECRET/api", "/./t/***/api"),
+        ("/proxy/t/SECRET/t/SECRET", "/proxy/t/***/t/***"),
+        ("http://localhost:8080/t/SECRET/api", "http://localhost:8080/t/***/api"),
+        ("/api/kernels/it/x", "/api/kernels/it/x"),
+        ("/" + "x" * 300, "/" + "x" * 199),
+    ],
+)
+def test_a_path_is_logged_without_its_token(path: str, shown: str) -> None:
+    """However it is written, also where it is no address of ours; and never more than a line."""
+    assert guard.shown_path(path) == shown
+
+
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_any_header_is_accepted_or_refused_in_words(host: str, origin: str, token: str, kind: str) -> None:
     """No other exception, whatever is sent."""

@@ -11,6 +11,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tornado.httpclient import HTTPClientError
 
 from gateway.core.errors import Gone, NotFound
@@ -34,6 +35,9 @@ class Echo(Socket):
     async def on_message(self, message: str | bytes) -> None:
         if message == "fail":
             raise KeyError("secret detail")
+        if message == "bye":
+            self.end(1000, "bye")
+            return
         if message == "nodelay":
             await self.send(str(self._stream.socket.getsockopt(IPPROTO_TCP, TCP_NODELAY)))
             return
@@ -130,14 +134,28 @@ async def test_a_request_that_is_no_upgrade_is_told_so(gateway: Gateway) -> None
 
 
 async def test_what_breaks_the_protocol_is_closed_with_its_code(gateway: Gateway) -> None:
-    """Too big, not UTF-8, reserved bits, endless fragments, a flood of pings: the client can read why."""
+    """Too big, no UTF-8, reserved bits, no mask, no such code, endless fragments, a flood of pings: it can read why."""
     assert await said_to(gateway, struct.pack("!BBQ", 0x81, 0xFF, 1 << 30)) == 1009
     assert await said_to(gateway, frame(0x81, b"\xff\xfe")) == 1007
     assert await said_to(gateway, frame(0xC1, b"x")) == 1002
     assert await said_to(gateway, frame(0x83, b"x")) == 1002
+    for first in (0x81, 0x82, 0x01, 0x80, 0x88, 0x89, 0x8A):
+        assert await said_to(gateway, struct.pack("!BB", first, 2) + b"\x03\xe8") == 1002, first
+    for code in (b"x", b"\x03\xe7", b"\x03\xec", b"\x03\xed", b"\x03\xf7", b"\x0b\xb7", b"\x13\x88"):
+        assert await said_to(gateway, frame(0x88, code)) == 1002, code
+    for code in (1000, 1003, 1014, 3000, 4999):
+        assert await said_to(gateway, frame(0x88, struct.pack("!H", code))) == code
+    assert await said_to(gateway, frame(0x01, b"x") + struct.pack("!BB", 0x80, 1) + b"x") == 1002
     assert await said_to(gateway, frame(0x01, b"x") + frame(0x00, b"") * (MAX_FRAGMENTS + 1)) == 1009
     assert await said_to(gateway, frame(0x89, b"x") * (int(CONTROL_FRAMES.burst) + 100)) == 1008
     assert len(gateway.server.open_sockets) == 0
+
+
+async def test_after_our_goodbye_nothing_is_heard(gateway: Gateway) -> None:
+    """Whatever the client has sent in the meantime; its own goodbye ends it."""
+    with capture_logs() as log:
+        assert await said_to(gateway, frame(0x81, b"bye") + frame(0x81, b"fail") * 3 + frame(0x88, b"\x03\xe8")) == 1000
+    assert not [entry for entry in log if entry["log_level"] == "error"]
 
 
 async def test_a_storm_of_closings_leaves_nothing_open(gateway: Gateway) -> None:
