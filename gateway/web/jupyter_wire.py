@@ -12,8 +12,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.core.jupyter import MAX_BUFFERS, Channel, Malformed, Relayed, is_channel, read
-from gateway.core.strict import clean_text
+from gateway.core.jupyter import MAX_BUFFERS, MAX_VALUES, Channel, Malformed, Relayed, is_channel, read
+from gateway.core.strict import clean_text, has_more_values
 
 V1 = "v1.kernel.websocket.jupyter.org"
 MAX_OFFSETS = MAX_BUFFERS + 8
@@ -75,6 +75,8 @@ def _quote(text: str) -> bytes:
 
 
 def _open_envelope(text: str, buffers: Sequence[bytes]) -> Relayed:
+    if has_more_values(text.encode("utf-8", "surrogatepass"), MAX_VALUES):
+        raise Malformed("too many values")
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):

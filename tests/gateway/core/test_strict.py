@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.strict import MAX_DEPTH, Budget, TooMuch, clean, clean_int, clean_text, decode, size_bytes, text_bytes
+from gateway.core.strict import (
+    MAX_DEPTH,
+    Budget,
+    TooMuch,
+    clean,
+    clean_int,
+    clean_text,
+    decode,
+    has_more_values,
+    size_bytes,
+    text_bytes,
+)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
@@ -58,6 +69,27 @@ def test_numbers_are_read_as_far_as_they_are_numbers() -> None:
     """A million digits would take seconds to become an int, and 1e999 is an infinity in other words."""
     assert decode(b"[NaN, -Infinity, 1e999, 1.5, 18446744073709551616]") == [None, None, None, 1.5, 2**64]
     assert decode(b"1" * 1_000_000) == "1" * 1_000_000
+
+
+def marks_of(value: object) -> int:
+    """The containers and commas in *value* as JSON."""
+    children = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else None
+    if children is None:
+        return 0
+    return 1 + max(0, len(children) - 1) + sum(map(marks_of, children))
+
+
+@given(
+    st.recursive(
+        st.none() | st.text(st.sampled_from('a,[{"\\\n'), max_size=6),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.sampled_from(',[{"\\b'), max_size=4), inner),
+    )
+)
+def test_values_are_counted_without_what_stands_in_strings(value: object) -> None:
+    """Exactly, whatever the strings are made of."""
+    data, marks = json.dumps(value).encode(), marks_of(value)
+    assert not has_more_values(data, marks)
+    assert marks == 0 or has_more_values(data, marks - 1)
 
 
 @pytest.mark.parametrize(("data", "error"), [(b"{", ValueError), (b"\xff", ValueError), (b"[" * 100_000, RecursionError)])

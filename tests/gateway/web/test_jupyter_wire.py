@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.jupyter import Malformed, read
+from gateway.core.jupyter import MAX_VALUES, Malformed, read
 from gateway.web.jupyter_wire import V1, decode, encode
 
 HEADER = {"msg_id": "a", "msg_type": "comm_msg"}
@@ -78,6 +78,15 @@ def test_what_is_no_message_is_malformed(data: str | bytes, protocol: str | None
     """Never anything else, and never more memory than was sent."""
     with pytest.raises(Malformed):
         decode(data, protocol)
+
+
+def test_a_message_of_too_many_values_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take many times its length."""
+    data = envelope(content={"x": [0] * (MAX_VALUES + 1)})
+    monkeypatch.setattr("json.loads", None)
+    for sent in (data, struct.pack("!2I", 1, 8) + data.encode()):
+        with pytest.raises(Malformed, match="too many values"):
+            decode(sent, None)
 
 
 @given(st.one_of(st.text(), st.binary()), st.sampled_from([None, V1]))

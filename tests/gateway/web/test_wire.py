@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import BadRequest
+from gateway.core.errors import BadRequest, TooLarge
 from gateway.web import wire
-from gateway.web.body import JSON_DEPTH, parse_object
+from gateway.web.body import JSON_DEPTH, MAX_VALUES, parse_object
 from gateway.web.wire import Timeouts
 
 LIMITS = Timeouts(30.0, 300.0)
@@ -153,6 +153,21 @@ def test_what_is_not_a_json_object_is_refused(body: bytes, part: str) -> None:
 def test_nesting_up_to_the_limit_is_accepted() -> None:
     """The limit is exact."""
     parse_object(b'{"code":' + b"[" * (JSON_DEPTH - 1) + b"]" * (JSON_DEPTH - 1) + b"}")
+
+
+@pytest.mark.parametrize("item", [b"1", b"[]", b'""', b"{}", b"[[1]]"])
+def test_a_body_of_too_many_values_is_refused_unread(item: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any kind: it would take many times its length, and long."""
+    many = b",".join([item] * MAX_VALUES)
+    monkeypatch.setattr("orjson.loads", None)
+    with pytest.raises(TooLarge, match=f"more than {MAX_VALUES} values"):
+        parse_object(b'{"code": [' + many + b"]}")
+
+
+def test_a_text_of_any_signs_is_one_value() -> None:
+    """Also one with as many commas and brackets."""
+    text = ',[{"\\' * MAX_VALUES
+    assert parse_object(orjson.dumps({"code": text})) == {"code": text}
 
 
 def test_the_last_of_two_equal_names_counts() -> None:
