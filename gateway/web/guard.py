@@ -23,6 +23,7 @@ TOKEN_NAMES = ("token", "access_token", "api_key")
 PATH_TOKEN = "path_token"
 """The part of the address a token may stand in, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
 _JSON = "application/json"
+_LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _TOKEN_PATH = re.compile(r"(?:/|%2f)+(?:t|%74)(?:/|%2f)+[^/]*", re.IGNORECASE)
 """Wherever it is: behind a host or dots, or in other letters, it is no address of ours, and a token all the same."""
 
@@ -129,7 +130,7 @@ def check_json(content_type: str | None) -> None:
 
 def shown_path(path: str) -> str:
     """*path* as it may be logged: bounded, and without a token."""
-    return _TOKEN_PATH.sub("/t/***", path)[:200]
+    return _LIKE_A_TOKEN.sub("***", _TOKEN_PATH.sub("/t/***", path))[:200]
 
 
 def declared_bytes(lengths: Sequence[str]) -> int:
