@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import struct
@@ -17,7 +18,7 @@ __all__ = ["PROFILES", "FilterUnusable", "Profile", "confine_signals", "forbid_m
 
 _SIGNALLING: Final = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
 _LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
-_NUMBER, _FIRST_ARGUMENT = 0, 16
+_NUMBER, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 16, 24
 _ALLOWED, _ERRNO = 0x7FFF0000, 0x00050000
 
 
@@ -52,10 +53,14 @@ def confine_signals(pid: int) -> None:
     For level L1 without an own uid on a Linux whose Landlock does not confine signals: the gateway has the same uid.
     The price: a kernel cannot end its own children. Load this before the other filter, which denies loading any.
     """
-    numbers = [_table()["numbers"][sysc.ARCH][name] for name in _SIGNALLING]
+    numbers = _table()["numbers"][sysc.ARCH]
+    signalling = [numbers[name] for name in _SIGNALLING]
     code = [(_LOAD, 0, 0, _NUMBER)]
-    code += [(_JUMP_IF_EQUAL, len(numbers) - at, 0, number) for at, number in enumerate(numbers)]
-    code += [(_RETURN, 0, 0, _ALLOWED), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_JUMP_IF_EQUAL, 0, 1, pid)]
+    code += [(_JUMP_IF_EQUAL, len(signalling) - at + 3, 0, number) for at, number in enumerate(signalling)]
+    # A descriptor's owner gets a signal of the code's choice when something can be read there.
+    code += [(_JUMP_IF_EQUAL, 0, 2, numbers["fcntl"]), (_LOAD, 0, 0, _SECOND_ARGUMENT)]
+    code += [(_JUMP_IF_EQUAL, 4, 0, fcntl.F_SETOWN), (_RETURN, 0, 0, _ALLOWED)]
+    code += [(_LOAD, 0, 0, _FIRST_ARGUMENT), (_JUMP_IF_EQUAL, 0, 1, pid)]
     code += [(_RETURN, 0, 0, _ALLOWED), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
     sysc.seccomp_load(b"".join(struct.pack("<HBBI", *line) for line in code))
 
