@@ -211,9 +211,16 @@ class ZygoteLauncher:
     # ---- the spawner process -------------------------------------------------------------------------------------
 
     async def _start_spawner(self) -> None:
-        """Have a spawner, and listen to it; raises Unavailable when one that was started apart cannot be reached."""
-        make_private(self._runtime)
-        self._spawner = spawner = await self._open_spawner()
+        """Have a spawner, and listen to it; raises Unavailable when none can be started, or one started apart not reached."""
+        try:
+            make_private(self._runtime)
+            try:
+                self._spawner = spawner = await self._open_spawner()
+            except BaseException:
+                shutil.rmtree(self._runtime, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
         self._control = spawner.control
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()

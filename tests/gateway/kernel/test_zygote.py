@@ -1,0 +1,90 @@
+"""The launcher's care for its spawner, with spawners that are only a socket; with real ones: tests/kernels/spawner."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import Unavailable
+from gateway.kernel import zygote
+from gateway.kernel.runtime import runtime_dir
+from gateway.kernel.spawner import SpawnerConnection
+from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
+from kernels import contract
+from kernels.contract import Ready, SpawnerOptions
+
+OPTIONS = ZygoteOptions("/usr/bin/python3", "tried")
+REFUSALS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENOSPC)
+
+
+class Spawners:
+    """Starts them, or fails as often as it is told to. *ends* is the other end of each one's socket."""
+
+    def __init__(self) -> None:
+        self.refusals: list[int] = []
+        self.ends: list[socket.socket] = []
+
+    async def execute(self, _options: SpawnerOptions) -> SpawnerConnection:
+        """In the place of kernel.spawner.execute()."""
+        if self.refusals:
+            number = self.refusals.pop(0)
+            raise OSError(number, os.strerror(number))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ends.append(theirs)
+        contract.send(theirs, Ready("L1", "3"))
+        return SpawnerConnection(ours)
+
+
+@pytest.fixture
+def spawners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Spawners]:
+    """Used by every launcher of the test."""
+    made = Spawners()
+    monkeypatch.setattr(zygote, "execute", made.execute)
+    monkeypatch.setattr(zygote, "RESTART_DELAYS_S", (0.0, 0.0, 0.0, 0.0, 0.0))
+    short = tmp_path / "r"
+    short.mkdir()
+    monkeypatch.setattr(zygote, "runtime_dir", lambda instance: short / runtime_dir(instance).name)
+    yield made
+    for end in made.ends:
+        end.close()
+
+
+@pytest.mark.parametrize("number", REFUSALS)
+async def test_a_spawner_that_cannot_be_started_is_one_sentence_and_leaves_nothing(
+    spawners: Spawners, tmp_path: Path, number: int
+) -> None:
+    """Whatever this machine has no more of."""
+    spawners.refusals = [number]
+    with pytest.raises(Unavailable, match=f"a spawner can't be started: {os.strerror(number)}"):
+        await ZygoteLauncher.start(OPTIONS)
+    assert list((tmp_path / "r").iterdir()) == []
+
+
+async def test_what_is_in_the_way_of_its_directory_stays(spawners: Spawners, tmp_path: Path) -> None:
+    """It belongs to somebody else."""
+    place = tmp_path / "r" / runtime_dir(OPTIONS.instance).name
+    place.write_text("somebody's")
+    with pytest.raises(Unavailable, match="is in the way and is not ours"):
+        await ZygoteLauncher.start(OPTIONS)
+    assert place.read_text() == "somebody's"
+    assert not spawners.ends
+
+
+async def test_a_spawner_that_cannot_be_started_again_at_once_is_tried_again(spawners: Spawners) -> None:
+    """A machine that was full for a moment is no reason never to start a kernel any more."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    spawners.refusals = list(REFUSALS)[:3]
+    spawners.ends[0].close()
+    async with asyncio.timeout(5):
+        while len(spawners.ends) < 2:
+            await asyncio.sleep(0.01)
+        await launcher._await_ready()
+    assert launcher.ready.level == "L1"
+    spawners.ends[1].close()
+    await launcher.close()
