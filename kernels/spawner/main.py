@@ -44,6 +44,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"spawner: {error}\n")
         return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Directories get the modes they are made with: one of 0711 that nobody may enter would keep kernels from their own.
+    os.umask(0o022)
     if found is None:
         found = _look(options)
         if Level.parse(found.level) in (Level.L2, Level.L2_PLUS):

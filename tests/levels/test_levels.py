@@ -175,6 +175,22 @@ def test_the_data_stack_works(place: Place) -> None:
     assert reply.status == 200, reply
 
 
+@pytest.mark.parametrize("umask", (0o000, 0o077))
+def test_work_directories_are_their_kernels_alone_under_any_umask(umask: int) -> None:
+    """Neither closed to them nor open to others; where they have own uids on the host it would show."""
+    before = os.umask(umask)
+    try:
+        with places.serving("container-root") as gateway:
+            os.umask(before)
+            assert output(gateway, "open('x', 'w').write('1'); print(open('x').read())") == "1\n"
+            made = workplaces(gateway)
+            assert made
+            assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
+            assert {path.parent.stat().st_mode & 0o777 for path in made} == {0o711}
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("name", [name for name, level in LEVELS.items() if level != "L3"])
 def test_a_level_above_what_is_there_is_refused_at_the_start(name: str, folder: Path) -> None:
     """One sentence and exit code 1; nothing is served and nothing stays."""
