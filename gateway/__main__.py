@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from gateway.cli import run
+from gateway.stop import take_signals_back
 
 
 def main() -> int:
     """The exit code of one command, see gateway.cli."""
+    take_signals_back()
     return run(sys.argv[1:])
 
 

@@ -56,8 +56,12 @@ def lock_directory(directory: Path) -> int:
         os.close(fd)
         who = f"another gateway (process {holder})" if holder.isdigit() else "another gateway"
         raise StateError(f"{who} uses the state directory {directory}: stop it, or set another state_dir") from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(fd)
+        raise StateError(f"{directory / 'lock'} can't be written: {error.strerror}") from None
     return fd
 
 

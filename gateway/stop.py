@@ -10,6 +10,12 @@ Phase = Literal["starting", "serving", "draining", "closing"]
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+def take_signals_back() -> None:
+    """Have none blocked, and the ends of children not ignored: whoever started this process may have left it either way."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 class Stop:
     """What signals mean, which depends on how far the gateway is. Owned by the task that serves."""
 

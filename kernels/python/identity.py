@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import sys
@@ -42,13 +43,14 @@ def environment(work_dir: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def reseed() -> None:
-    """Give this process random numbers and names of its own."""
+    """Give this process random numbers, names and secrets of its own."""
     random.seed()
     np.random.seed(np.frombuffer(os.urandom(_SEED_BYTES), np.uint32))
     names: Any = tempfile
     names._name_sequence, names.tempdir = None, None
     ids: Any = uuid
     ids._node = ids._last_timestamp = None
+    multiprocessing.current_process().authkey = os.urandom(_SEED_BYTES)
 
 
 def rename(parts: Parts, kernel_id: str, key: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kernels.contract import NOTHING_REACHED, ContractError, Level, SpawnerOptions
-from kernels.sandbox import capabilities, probe, root, seccomp, sysc
+from kernels.sandbox import capabilities, descriptors, probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
 from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
@@ -43,9 +43,9 @@ def main(arguments: list[str]) -> int:
     except (ContractError, IndexError, ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"spawner: {error}\n")
         return 2
+    # The umask as well: a directory made with mode 0711 that nobody may enter would keep kernels from their own.
+    descriptors.reset_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Directories get the modes they are made with: one of 0711 that nobody may enter would keep kernels from their own.
-    os.umask(0o022)
     if found is None:
         found = _look(options)
         if Level.parse(found.level) in (Level.L2, Level.L2_PLUS):

@@ -22,6 +22,26 @@ from tests.api.crash import find
 pytestmark = pytest.mark.kernel
 
 
+RELAXED = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Starts Python with all signals blocked and the ends of its children ignored."""
+
+
+def test_a_gateway_whose_parent_blocked_and_ignored_signals_serves_and_stops(tmp_path: Path) -> None:
+    """Both are inherited; without them no end of a process would be noticed, and SIGTERM would be nothing."""
+    process, gateway = live.start(tmp_path, "--pool-min", "1", launcher=(sys.executable, "-c", RELAXED))
+    try:
+        live.wait_ready(gateway, process)
+        assert gateway.run("import subprocess\nprint(subprocess.run(['false']).returncode)")["output"] == "1\n"
+    finally:
+        assert live.stop(process) == 0
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_twenty_programs_in_parallel_do_not_mix(caller: Caller) -> None:
     """Each answer holds its own program's output, files and variables, and nothing of another's."""
 
@@ -49,9 +69,11 @@ def test_no_kernel_is_used_twice(caller: Caller) -> None:
 
 
 def test_random_numbers_differ_between_kernels(caller: Caller) -> None:
-    """random, numpy, uuid and tempfile each start anew in every fork."""
+    """random, numpy, uuid, tempfile, OpenSSL and multiprocessing each start anew in every fork."""
     code = (
-        "import random, uuid, tempfile, numpy\nprint(random.random(), numpy.random.rand(), uuid.uuid4(), tempfile.mktemp())"
+        "import multiprocessing, random, secrets, ssl, uuid, tempfile, numpy\n"
+        "print(random.random(), numpy.random.rand(), uuid.uuid4(), uuid.getnode(), tempfile.mktemp(), secrets.token_hex(), "
+        "ssl.RAND_bytes(16).hex(), multiprocessing.current_process().authkey.hex())"
     )
     seen = [caller.python(code)["output"].split() for _ in range(4)]
     for kind in zip(*seen, strict=True):

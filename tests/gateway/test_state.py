@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -35,6 +36,16 @@ def test_the_token_is_made_once(tmp_path: Path) -> None:
     assert (first.is_new, second.is_new) == (True, False)
     assert first.value == second.value
     assert len(first.value) >= 43
+
+
+@pytest.mark.parametrize("call", ("ftruncate", "pwrite"))
+def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """On a full disk; and nobody is kept out afterwards."""
+    with monkeypatch.context() as full:
+        full.setattr(os, call, lambda *_arguments: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(state.StateError, match="lock can't be written: No space left on device"):
+            state.lock_directory(tmp_path)
+    os.close(state.lock_directory(tmp_path))
 
 
 def test_rotation_replaces_the_token(tmp_path: Path) -> None:
