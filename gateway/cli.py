@@ -24,6 +24,7 @@ from gateway.service.keys_store import KeyRefused
 from gateway.settings import Settings, SettingsError, find_kernel_python
 from gateway.tokens import Values
 from gateway.version import VERSION
+from gateway.waiting import make_loop
 from kernels.contract import Level
 from kernels.sandbox import probe
 
@@ -104,7 +105,9 @@ def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _serve(read: Callable[[], Settings], _values: Values) -> int:
-    return asyncio.run(serve(read(), Banner(sys.stdout)), debug=False)
+    settings = read()
+    with asyncio.Runner(debug=False, loop_factory=make_loop) as runner:
+        return runner.run(serve(settings, Banner(sys.stdout)))
 
 
 def _spawn(read: Callable[[], Settings], values: Values) -> int:

@@ -211,7 +211,7 @@ class ZygoteLauncher:
     # ---- the spawner process -------------------------------------------------------------------------------------
 
     async def _start_spawner(self) -> None:
-        """Have a spawner, and listen to it; raises Unavailable when none can be started, or one started apart not reached."""
+        """Have a spawner, and listen to it; raises Unavailable when none can be started or reached."""
         try:
             make_private(self._runtime)
             try:

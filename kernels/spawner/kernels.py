@@ -22,7 +22,7 @@ from kernels.spawner.init import InitPlace, fork_init
 from kernels.spawner.keepers import KeeperPlace, Keepers
 from kernels.spawner.loop import Loop
 from kernels.spawner.tree import kill_orphans, strangers
-from kernels.spawner.watchdog import Excess, Watchdog, Watched
+from kernels.spawner.watchdog import Excess, Watchdog, Watched, has_watches_left
 from kernels.spawner.workplace import Workplaces
 from kernels.spawner.zygotes import Zygote
 
@@ -53,6 +53,8 @@ class Kernels:
         self._zygotes, self._tell, self._on_empty = zygotes, tell, on_empty
         self._workplaces = around.workplaces
         self._watchdog = Watchdog(around.loop, self._end_excess, self._kill_stray)
+        if not around.has_own_uids:
+            self._watchdog.has_watches_left = has_watches_left
         self._keepers = Keepers(around.loop, self._keepers_gone)
         self._uids = Uids(self._options.uid_base, self._options.uid_count, self._options.instance)
         self._has_own_uids = around.has_own_uids
@@ -112,6 +114,7 @@ class Kernels:
                 ours.close()
                 return
             if member.gate is not None:
+                self._loop.forget(member.gate.fileno())
                 member.gate.close()
             member.gate = ours
             self._loop.watch(ours.fileno(), lambda: self._gate_spoke(member))
@@ -179,9 +182,9 @@ class Kernels:
         self._tell(Started(member.spawn.kernel_id, member.pid, member.steps_ms))
 
     def _watch(self, member: Member) -> None:
-        """Have a look kept on what no control group and no mount bounds."""
+        """Have a look kept on what no control group, no mount and no uid of its own bounds."""
         is_bounded = self._cgroups.kind != "none"
-        if is_bounded and not self._workplaces:
+        if is_bounded and self._has_own_uids and not self._workplaces:
             return
         kernel = Watched(
             roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
@@ -302,6 +305,7 @@ class Kernels:
         if self._members.pop(member.spawn.kernel_id, None) is None:
             return
         if member.pidfd >= 0:
+            self._loop.forget(member.pidfd)
             os.close(member.pidfd)
             self._by_pid.pop(member.pid, None)
         seen = self._watchdog.forget(member.spawn.kernel_id)

@@ -15,7 +15,8 @@ class Loop:
     """Calls back when a descriptor is readable or a delay is over, one at a time, in one thread."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        # Not epoll: Linux counts what one user has it watch, and kernels that share our uid may have used all of it up.
+        self._selector = selectors.PollSelector()
         self._later: list[tuple[float, int, Callback]] = []
         self._order = itertools.count()
         self._running = True

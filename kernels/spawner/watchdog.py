@@ -6,13 +6,18 @@ which takes time in proportion to its memory. Page tables count too: they grow a
 kernel found above a limit twice in a row is ended; twice, because a process and the child that is about to execute a
 program are one memory for a moment and would count double.
 
+Where kernels share one uid, what they have epoll watch is counted together, with the gateway's own. Nothing tells how much a
+process has of it, so that only when nothing is left the kernel that can have the most of it is ended.
+
 Between two looks a kernel can take what it can write in that time: some hundred megabytes beyond the limit. What
 Linux itself holds for a kernel beside that (data waiting in sockets and pipes, locks of files) is not seen.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -33,6 +38,10 @@ EXACT_S: Final = 0.4
 """Time between two exact looks at a kernel that was found well below its limit."""
 WELL_BELOW: Final = 0.7
 FILES_S: Final = 1.0
+AFTERMATH_S: Final = 5.0
+"""What the processes of a large kernel may take to end, and so to give back what they had."""
+_PART: Final = 16
+"""Whoever can have less than one part in so many of all watches is not to blame that none is left."""
 _MOUNTS: Final = ("work", "tmp", "dev/shm")
 _TABLES: Final = ("VmPTE",)
 _RESIDENT: Final = ("RssAnon", "RssShmem", "VmSwap", *_TABLES)
@@ -46,6 +55,7 @@ class Excess(Enum):
     MEMORY = "memory"
     PROCESSES = "processes"
     FILES = "files"
+    WATCHES = "watched descriptors"
 
 
 @dataclass(slots=True)
@@ -106,13 +116,18 @@ class Watched:
 
 @dataclass(slots=True)
 class Watchdog:
-    """Looks at every kernel from watch() to forget(). *end* ends one above a limit; *sweep* is called at each look."""
+    """Looks at every kernel from watch() to forget(). *end* ends one above a limit; *sweep* is called at each look.
+
+    *has_watches_left* tells whether their uid may have epoll watch anything more; it is not asked where each has its own.
+    """
 
     loop: Loop
     end: Callable[[str, Excess], None]
     sweep: Callable[[], None]
+    has_watches_left: Callable[[], bool] = lambda: True
     watched: dict[str, Watched] = field(default_factory=dict)
     _is_waiting: bool = False
+    _next_hoarder: float = 0.0
 
     def watch(self, kernel_id: str, kernel: Watched) -> None:
         """Look at this kernel from now on."""
@@ -131,6 +146,7 @@ class Watchdog:
     def _look(self) -> None:
         self._is_waiting = False
         self.sweep()
+        self._end_hoarder(time.monotonic())
         is_in_doubt = False
         for kernel_id, kernel in list(self.watched.items()):
             kernel.look(time.monotonic())
@@ -139,6 +155,47 @@ class Watchdog:
             elif kernel.excess:
                 is_in_doubt = True
         self._wait(CONFIRM_S if is_in_doubt else INTERVAL_S)
+
+    def _end_hoarder(self, now: float) -> None:
+        if now < self._next_hoarder or self.has_watches_left():
+            return
+        self._next_hoarder = now + AFTERMATH_S
+        most, kernel_id = max((_most_watches(kernel), kernel_id) for kernel_id, kernel in self.watched.items())
+        if most * _PART >= _watches_allowed():
+            self.end(kernel_id, Excess.WATCHES)
+
+
+def has_watches_left() -> bool:
+    """Whether epoll watches one descriptor more for this uid."""
+    watched = os.eventfd(0, os.EFD_CLOEXEC)
+    try:
+        with select.epoll() as poller:
+            poller.register(watched, select.EPOLLIN)
+    except OSError as error:
+        return error.errno != errno.ENOSPC
+    finally:
+        os.close(watched)
+    return True
+
+
+def _watches_allowed() -> int:
+    try:
+        return int(sysc.read_whole("/proc/sys/fs/epoll/max_user_watches"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _most_watches(kernel: Watched) -> int:
+    """How many descriptors its epoll instances can watch: of each table of descriptors, one half the other."""
+    tasks = ((pid, task) for pid in descendants(kernel.roots) for task in _tasks(pid))
+    return sum((_number_of(f"/proc/{pid}/task/{task}/status", ("FDSize",)) // 2) ** 2 for pid, task in tasks)
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
 
 
 def _has_too_many_files(kernel: Watched) -> bool:
@@ -175,15 +232,15 @@ def _exact_bytes(uid: int, pids: Iterable[int]) -> int:
 
 
 def _sum_of_status(pids: Iterable[int], names: tuple[str, ...]) -> int:
-    return sum(_kib_of(f"/proc/{pid}/status", names) for pid in pids) * _KIB
+    return sum(_number_of(f"/proc/{pid}/status", names) for pid in pids) * _KIB
 
 
 def _sum_of_shares(pids: Iterable[int]) -> int:
-    return sum(_kib_of(f"/proc/{pid}/smaps_rollup", _SHARES) for pid in pids) * _KIB
+    return sum(_number_of(f"/proc/{pid}/smaps_rollup", _SHARES) for pid in pids) * _KIB
 
 
-def _kib_of(path: str, names: tuple[str, ...]) -> int:
-    """The sum of the lines *names* in a file of `name: number kB`; 0 when the process is gone."""
+def _number_of(path: str, names: tuple[str, ...]) -> int:
+    """The sum of the lines *names* in a file of `name: number` or `name: number kB`; 0 when the process is gone."""
     try:
         lines = sysc.read_whole(path).splitlines()
     except (FileNotFoundError, ProcessLookupError):

@@ -29,6 +29,7 @@ class Spawners:
     def __init__(self) -> None:
         self.refusals: list[int] = []
         self.ends: list[socket.socket] = []
+        self.second = asyncio.Event()
 
     async def execute(self, _options: SpawnerOptions) -> SpawnerConnection:
         """In the place of kernel.spawner.execute()."""
@@ -38,6 +39,8 @@ class Spawners:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ends.append(theirs)
         contract.send(theirs, Ready("L1", "3"))
+        if len(self.ends) == 2:
+            self.second.set()
         return SpawnerConnection(ours)
 
 
@@ -82,8 +85,7 @@ async def test_a_spawner_that_cannot_be_started_again_at_once_is_tried_again(spa
     spawners.refusals = list(REFUSALS)[:3]
     spawners.ends[0].close()
     async with asyncio.timeout(5):
-        while len(spawners.ends) < 2:
-            await asyncio.sleep(0.01)
+        await spawners.second.wait()
         await launcher._await_ready()
     assert launcher.ready.level == "L1"
     spawners.ends[1].close()
