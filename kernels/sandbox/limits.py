@@ -30,17 +30,17 @@ def limit_resources(policy: Policy, data_baseline_bytes: int) -> None:
         (resource.RLIMIT_MSGQUEUE, 0, 0),
         (resource.RLIMIT_NICE, 0, 0),
         (resource.RLIMIT_RTPRIO, 0, 0),
-        (resource.RLIMIT_SIGPENDING, _PENDING_SIGNALS, _PENDING_SIGNALS),
     ):
         _lower(kind, soft, hard)
 
 
 def limit_processes(policy: Policy, *, sharers: int = 1) -> None:
-    """Bound processes and threads. Counted per user namespace, so this comes after it was made: set earlier, it would
-    also bind the sum over all kernels that share a host uid. Where they share one and have no namespace (*sharers*), it
-    is that sum which is bound; the watchdog bounds each."""
+    """Bound processes, threads and signals that wait. Counted per user namespace, so this comes after it was made: set
+    earlier, it would also bind the sum over all kernels that share a host uid. Where they share one and have no namespace
+    (*sharers*), it is that sum which is bound; the watchdog bounds the processes of each."""
     most = policy.processes * sharers
     _lower(resource.RLIMIT_NPROC, most, most)
+    _lower(resource.RLIMIT_SIGPENDING, _PENDING_SIGNALS, _PENDING_SIGNALS)
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

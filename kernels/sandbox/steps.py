@@ -160,7 +160,7 @@ STEPS: Final = (
     Step("identity", "files and signals of every other uid, neighbours included", _ALL, _change_identity),
     Step("user_namespace", "any privilege over the namespaces made before", _NAMESPACED, _enter_user_namespace),
     Step("no_more_namespaces", "a user namespace of its own", _PROC_SHOWN, _forbid_user_namespaces),
-    Step("processes", "more processes and threads than allowed", _ALL, _limit_processes),
+    Step("processes", "more processes, threads and waiting signals than allowed", _ALL, _limit_processes),
     Step("privileges", "every capability, also by executing a privileged program", _ALL, _drop_privileges),
     Step("landlock", "writing outside its own directories; signals and abstract sockets outside", _ALL, _landlock),
     Step("descriptors", "whatever the zygote had open; inherited signal handling", _ALL, _close_descriptors),

@@ -144,3 +144,23 @@ const show = { [Symbol.for('nodejs.util.inspect.custom')]: (depth, options, insp
 console.log(show);
 try { return node.mainModule.require('fs').readFileSync(path, 'utf8'); } catch (error) { return error.code; }
 """
+WAITING_SIGNALS = """
+import ctypes, os, signal, struct, time
+told, tell = os.pipe()
+if os.fork() == 0:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [40])
+    queue = {"x86_64": 129, "aarch64": 138}[os.uname().machine]
+    info, number = struct.pack("iii116x", 0, 0, -1), 0
+    while number < 100_000 and ctypes.CDLL(None).syscall(queue, os.getpid(), 40, info) == 0:
+        number += 1
+    os.write(tell, str(number).encode())
+    time.sleep(60)
+    os._exit(0)
+print(os.read(told, 100).decode())
+"""
+TIMER = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+made = libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p()))
+print(os.strerror(ctypes.get_errno()) if made else "made")
+"""

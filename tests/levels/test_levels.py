@@ -97,6 +97,18 @@ def test_processes_are_bounded(place: Place) -> None:
     assert output(place[1], "print('next')") == "next\n"
 
 
+def test_signals_that_wait_are_bounded_and_leave_room_for_those_of_neighbours(place: Place) -> None:
+    """Linux counts them per uid; a timer is one too. Without a namespace or a uid of its own there is no way."""
+    name, gateway = place
+    if name == "container-user":
+        pytest.skip("kernels share a uid in one user namespace")
+    session = gateway.ask("POST", "/code-interpreter/sessions", {}).body["id"]
+    answer = gateway.ask("POST", f"/code-interpreter/sessions/{session}/execute", {"code": programs.WAITING_SIGNALS})
+    assert 0 < int(answer.body["output"]) <= 1024, answer
+    assert output(gateway, programs.TIMER) == "made\n"
+    gateway.ask("DELETE", f"/code-interpreter/sessions/{session}")
+
+
 def test_javascript_runs_within_the_same_bounds(place: Place) -> None:
     """Values and output; a busy loop ends; memory ends as such, on V8's heap or beside it; the file system is no other."""
     _name, gateway = place
