@@ -183,15 +183,12 @@ class Kernels:
 
     def _watch(self, member: Member) -> None:
         """Have a look kept on what no control group, no mount and no uid of its own bounds."""
-        is_bounded = self._cgroups.kind != "none"
-        if is_bounded and self._has_own_uids and not self._workplaces:
-            return
         kernel = Watched(
             roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
             policy=member.spawn.policy,
             uid=member.uid,
             work_dir=member.work_dir if self._workplaces else "",
-            is_bounded=is_bounded,
+            is_bounded=self._cgroups.kind != "none",
         )
         self._watchdog.watch(member.spawn.kernel_id, kernel)
 

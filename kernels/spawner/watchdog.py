@@ -1,4 +1,4 @@
-"""A bound on what all processes of a kernel use together, where no control group keeps it.
+"""A bound on what all processes of a kernel use together, where no control group keeps it: none counts locks of files.
 
 Every process of each kernel is looked at ten times a second. First what Linux counts anyway, which can only be too much:
 what processes share counts for each of them. Only when that is above the limit, the exact share of each is asked for,
@@ -10,7 +10,7 @@ Where kernels share one uid, what they have epoll watch is counted together, wit
 process has of it, so that only when nothing is left the kernel that can have the most of it is ended.
 
 Between two looks a kernel can take what it can write in that time: some hundred megabytes beyond the limit. What
-Linux itself holds for a kernel beside that (data waiting in sockets and pipes, locks of files) is not seen.
+Linux itself holds for a kernel beside that (data waiting in sockets and pipes) is not seen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from typing import Final
 from kernels.contract import Policy
 from kernels.sandbox import sysc
 from kernels.sandbox.cgroup import OVERHEAD_BYTES
+from kernels.spawner import locks
 from kernels.spawner.identity import answer_as
+from kernels.spawner.locks import LockWatch
 from kernels.spawner.loop import Loop
 from kernels.spawner.tree import descendants
 from kernels.spawner.workplace import used
@@ -56,6 +58,7 @@ class Excess(Enum):
     PROCESSES = "processes"
     FILES = "files"
     WATCHES = "watched descriptors"
+    LOCKS = "locks on files"
 
 
 @dataclass(slots=True)
@@ -126,6 +129,7 @@ class Watchdog:
     sweep: Callable[[], None]
     has_watches_left: Callable[[], bool] = lambda: True
     watched: dict[str, Watched] = field(default_factory=dict)
+    _locks: LockWatch = field(default_factory=LockWatch)
     _is_waiting: bool = False
     _next_hoarder: float = 0.0
 
@@ -147,6 +151,7 @@ class Watchdog:
         self._is_waiting = False
         self.sweep()
         self._end_hoarder(time.monotonic())
+        self._end_lockers()
         is_in_doubt = False
         for kernel_id, kernel in list(self.watched.items()):
             kernel.look(time.monotonic())
@@ -163,6 +168,15 @@ class Watchdog:
         most, kernel_id = max((_most_watches(kernel), kernel_id) for kernel_id, kernel in self.watched.items())
         if most * _PART >= _watches_allowed():
             self.end(kernel_id, Excess.WATCHES)
+
+    def _end_lockers(self) -> None:
+        if not self._locks.is_due():
+            return
+        held = locks.holders(len(self.watched))
+        if held.total() > locks.MOST:
+            for kernel_id, kernel in list(self.watched.items()):
+                if sum(held[pid] for pid in descendants(kernel.roots)) > locks.MOST:
+                    self.end(kernel_id, Excess.LOCKS)
 
 
 def has_watches_left() -> bool:

@@ -332,4 +332,27 @@ while True:
         _MEMORY,
         case="pickle",
     ),
+    Attempt(
+        "R11",
+        """
+import fcntl, struct, time
+def hold(files):
+    for _ in range(files):
+        fd = os.open("/work", os.O_TMPFILE | os.O_RDWR)
+        for at in range(10_000, 0, -1):
+            # Each in front of those before: nothing has to be searched.
+            fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2 * at, 1, 0))
+for _ in range(4):
+    if os.fork() == 0:
+        hold(60)
+        time.sleep(60)
+hold(60)
+time.sleep(60)
+print("survived")
+""",
+        Ends("kernel_died", "SIGKILL"),
+        case="locks",
+        timeout_ms=20_000,
+        slow=True,
+    ),
 )

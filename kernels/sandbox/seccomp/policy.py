@@ -100,9 +100,14 @@ _NEW_NAMESPACES = (
 )
 _CLONE_PARENT = 0x00008000
 """A sibling instead of a child: the zygote's, which neither counts nor reaps it, so that its pid namespace never ends."""
-_FCNTLS = (*range(12), 36, 37, 38, 1025, *range(1030, 1035))
-"""DUPFD to GETSIG, locks of an open file, GETLEASE, DUPFD_CLOEXEC, pipe sizes, seals. Not NOTIFY, which is inotify under
-another name, and not SETLEASE, which keeps others from writing to a file of the same uid."""
+_CLONE_FILES, _CLONE_THREAD = 0x00000400, 0x00010000
+"""A table of descriptors shared with another process keeps that one's locks when it has ended, and then nobody knows whose
+they are (see spawner/locks.py). Threads share one all the time; no program needs it otherwise."""
+_FCNTLS = (*range(12), 1025, *range(1030, 1035))
+"""DUPFD to GETSIG, GETLEASE, DUPFD_CLOEXEC, pipe sizes, seals. Not NOTIFY, which is inotify under another name, and not
+SETLEASE, which keeps others from writing to a file of the same uid."""
+_LOCKS_OF_OPEN_FILES = (36, 37, 38)
+"""Answered as by a Linux before 3.15: of such a lock nobody can tell whose it is."""
 _TERMINAL_IOCTLS = (0x5401, 0x802C542A, 0x5413)  # TCGETS, TCGETS2, TIOCGWINSZ: what isatty() asks
 _FD_IOCTLS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 _HARMLESS_PRCTLS = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 36, 37, 38, 39, 41, 42, 0x53564D41)
@@ -151,12 +156,14 @@ def _connected_sockets() -> list[Rule]:
 
 def _by_argument() -> list[Rule]:
     """Calls allowed for some arguments only."""
-    refused = (*_NEW_NAMESPACES, _CLONE_PARENT)
+    refused, sharing = (*_NEW_NAMESPACES, _CLONE_PARENT), _CLONE_FILES | _CLONE_THREAD
     return [
-        Rule("clone", ALLOW, (Check(0, 0, sum(refused)),)),
+        *(Rule("clone", ALLOW, (Check(0, kind, sum(refused) | sharing),)) for kind in (0, _CLONE_THREAD, sharing)),
         *(Rule("clone", errno.EPERM, (Check(0, flag, flag),)) for flag in refused),
+        Rule("clone", errno.EPERM, (Check(0, _CLONE_FILES, sharing),)),
         *(Rule("ioctl", ALLOW, (Check(1, number),)) for number in (*_TERMINAL_IOCTLS, *_FD_IOCTLS)),
         *(Rule("fcntl", ALLOW, (Check(1, command),)) for command in _FCNTLS),
+        *(Rule("fcntl", errno.EINVAL, (Check(1, command),)) for command in _LOCKS_OF_OPEN_FILES),
         *(Rule("prctl", ALLOW, (Check(0, option),)) for option in _HARMLESS_PRCTLS),
         Rule("prctl", ALLOW, (Check(0, 4), Check(1, 0))),  # SET_DUMPABLE, only to off
         Rule("prctl", ALLOW, (Check(0, 47), Check(1, 1))),  # CAP_AMBIENT, only to ask

@@ -196,8 +196,21 @@ def test_no_file_that_others_use_can_be_watched_or_leased() -> None:
     for profile in ("kernel", "confined"):
         for command in (set_lease, notify, HIGH | set_lease, HIGH | notify):
             assert verdict(profile, "fcntl", 3, command) == bpf.ERRNO | errno.ENOSYS
-        for command in (0, 1, 2, 3, 4, 6, 37, 1030):  # descriptors, flags, locks
+        for command in (0, 1, 2, 3, 4, 6, 1030):  # descriptors, flags, locks
             assert verdict(profile, "fcntl", 3, command) == bpf.ALLOW
+
+
+def test_whose_a_lock_is_can_always_be_told() -> None:
+    """Not of one that belongs to an open file, nor of one that a table of descriptors keeps when its process has ended."""
+    files, thread = policy._CLONE_FILES, policy._CLONE_THREAD
+    for profile in ("kernel", "confined"):
+        for command in (36, 37, 38):
+            assert verdict(profile, "fcntl", 3, command) == bpf.ERRNO | errno.EINVAL
+        for others in (0, 17, 0x100, 0x4100, 0x4111, HIGH):
+            assert verdict(profile, "clone", files | others) == bpf.ERRNO | errno.EPERM
+            assert verdict(profile, "clone", others) == bpf.ALLOW
+            assert verdict(profile, "clone", files | thread | others) == bpf.ALLOW
+            assert verdict(profile, "clone", thread | others) == bpf.ALLOW
 
 
 def test_no_limit_of_another_process_can_be_set() -> None:

@@ -1,9 +1,11 @@
-"""Who is ended when the kernels of one uid have used up what epoll watches for it; using it up is imitated."""
+"""Who is ended when epoll watches no more for a uid, which is imitated, and when the machine is full of locks."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +13,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from kernels.contract import Policy
+from kernels.contract import MIB, Policy
 from kernels.sandbox import sysc
-from kernels.spawner import watchdog
+from kernels.spawner import locks, watchdog
+from kernels.spawner.locks import LockWatch
 from kernels.spawner.loop import Loop
 from kernels.spawner.watchdog import Excess, Watchdog, Watched, has_watches_left
 
@@ -116,3 +119,53 @@ def test_here_is_room() -> None:
     before = os.listdir("/proc/self/fd")
     assert has_watches_left()
     assert os.listdir("/proc/self/fd") == before
+
+
+LISTED = """\
+1: POSIX  ADVISORY  WRITE 70 fe:00:2181481 128 128
+2: FLOCK  ADVISORY  WRITE 70 fe:00:2181453 0 EOF
+3: OFDLCK ADVISORY  READ -1 00:06:1 0 EOF
+4: POSIX  ADVISORY  READ 71 00:3a:5 1073741826 1073742335
+4: -> POSIX  ADVISORY  WRITE 70 00:3a:5 0 EOF
+5: LEASE  ACTIVE    READ 72 fe:00:1 0 EOF
+6: POSIX  ADVISORY  WR
+"""
+
+
+def test_locks_are_counted_by_who_holds_or_wants_them() -> None:
+    """Those on ranges alone; a line that was cut off counts for nobody."""
+    assert locks.counted(LISTED.splitlines()) == {70: 2, 71: 1}
+
+
+def test_locks_are_looked_at_when_linux_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since it was smallest, and then since the last look."""
+    sizes = iter((500, 400, 463, 464, 470, 527, 528, 300, 364))
+    monkeypatch.setattr(locks, "_own_memory_bytes", lambda: next(sizes) * MIB)
+    watch = LockWatch()
+    assert [watch.is_due() for _ in range(9)] == [False, False, False, True, False, False, True, False, True]
+
+
+def lock(ranges: int) -> None:
+    """Hold so many locks on one file."""
+    fd = os.open("/dev/shm", os.O_TMPFILE | os.O_RDWR)
+    for at in range(ranges, 0, -1):
+        fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2 * at, 1, 0))
+
+
+def lock_in_children() -> None:
+    """Too many, of which each process has a few."""
+    for _ in range(3):
+        if os.fork() == 0:
+            lock(locks.MOST // 2)
+            _sleep()
+
+
+@pytest.mark.parametrize("act", (lambda: lock(locks.MOST + 1), lock_in_children), ids=("one", "children"))
+def test_a_kernel_with_too_many_locks_is_ended_and_no_other(
+    act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its processes holds them."""
+    monkeypatch.setattr(LockWatch, "is_due", lambda _self: True)
+    with kernel(act) as locker, kernel(lambda: lock(locks.MOST)) as other:
+        time.sleep(0.3)
+        assert ended_of({"m": locker, "z": other}, has_left=True) == [("m", Excess.LOCKS)]
