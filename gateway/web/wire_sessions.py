@@ -62,8 +62,8 @@ class NothingBody(Body):
 
 
 def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle: Timeouts) -> NewSession:
-    """The session asked for in *body*, with the timeouts of its language."""
-    asked = read(NewSessionBody, body)
+    """The session asked for in *body*, with the timeouts of its language; the usual one when it is empty."""
+    asked = read(NewSessionBody, body) if body.strip() else NewSessionBody.model_validate({})
     timeouts = javascript if asked.language == "javascript" else python
     _check_name(asked.name)
     _check_env(asked.env)
