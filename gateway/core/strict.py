@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from json import JSONDecoder
 from math import isfinite
 
@@ -17,6 +19,7 @@ NODE_BYTES = 8
 """What a value costs beside its text, so that millions of empty lists are not free."""
 WALK_BYTES = 64
 """The same where each has to be looked at, for half characters and huge numbers: that takes much longer."""
+MANY_BYTES = 64 * 1024
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MAX_DIGITS = 4_000
@@ -59,8 +62,25 @@ def _marks(data: bytes) -> int:
 
 def decode(data: bytes) -> object:
     """The value of *data*, whoever wrote it; NaN and infinities are None. Raises ValueError or RecursionError."""
-    value: object = _DECODER.decode(data.decode())
+    with uncollected(data):
+        value: object = _DECODER.decode(data.decode())
     return value
+
+
+@contextmanager
+def uncollected(data: bytes) -> Iterator[None]:
+    """Make values of *data* inside the block without looking for garbage among them again and again.
+
+    That would take several times as long as making them, where there are millions.
+    """
+    if len(data) < MANY_BYTES or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _read_int(digits: str) -> int | str:
@@ -102,16 +122,22 @@ def clean(value: object, budget: Budget) -> Json:
     except TypeError:
         return _walk(value, budget, 0)
     budget.spend(weight(data))
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_too_deep(data):
+    if is_deeper(data, MAX_DEPTH):
         raise TooMuch("too deep")
-    return orjson.loads(data) if b"null" in data else value  # NaN is written as null
+    if b"null" not in data:
+        return value
+    with uncollected(data):
+        plain: Json = orjson.loads(data)  # NaN is written as null
+    return plain
 
 
-def _is_too_deep(data: bytes) -> bool:
-    """Whether more than MAX_DEPTH lists and objects of the JSON *data* are within each other."""
+def is_deeper(data: bytes, levels: int) -> bool:
+    """Whether more than *levels* lists and objects of the JSON *data* are within each other."""
+    if data.count(b"[") + data.count(b"{") <= levels:
+        return False
     marks = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ALIKE, _NO_MARKS)
     brackets = _outside_of_text(marks.replace(b'""', b""))
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         brackets = brackets.replace(b"[]", b"")  # the innermost ones, wherever they are
     return bool(brackets)
 
