@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from json import JSONDecoder
 from math import isfinite
+
+import orjson
 
 from gateway.core.model import Json
 
@@ -13,10 +17,16 @@ MAX_DEPTH = 64
 MAX_BYTES = 64 * 1024 * 1024
 NODE_BYTES = 8
 """What a value costs beside its text, so that millions of empty lists are not free."""
+WALK_BYTES = 64
+"""The same where each has to be looked at, for half characters and huge numbers: that takes much longer."""
+MANY_BYTES = 64 * 1024
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MAX_DIGITS = 4_000
 _LONGEST_INT = 20
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_PIECE_BYTES = 64 * 1024
+_ALIKE = bytes.maketrans(b"{}", b"[]")
 
 
 class TooMuch(ValueError):
@@ -52,8 +62,25 @@ def _marks(data: bytes) -> int:
 
 def decode(data: bytes) -> object:
     """The value of *data*, whoever wrote it; NaN and infinities are None. Raises ValueError or RecursionError."""
-    value: object = _DECODER.decode(data.decode())
+    with uncollected(data):
+        value: object = _DECODER.decode(data.decode())
     return value
+
+
+@contextmanager
+def uncollected(data: bytes) -> Iterator[None]:
+    """Make values of *data* inside the block without looking for garbage among them again and again.
+
+    That would take several times as long as making them, where there are millions.
+    """
+    if len(data) < MANY_BYTES or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _read_int(digits: str) -> int | str:
@@ -85,11 +112,56 @@ def text_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def clean(value: object, budget: Budget, depth: int = 0) -> Json:
+def clean(value: object, budget: Budget) -> Json:
     """*value* as strict JSON; raises TooMuch when it is deeper or larger than allowed."""
+    if not isinstance(value, dict | list):
+        return _walk(value, budget, 0)
+    # Kernels decide how many parts there are: a look at each of millions would take seconds.
+    try:
+        data = orjson.dumps(value)
+    except TypeError:
+        return _walk(value, budget, 0)
+    budget.spend(weight(data))
+    if is_deeper(data, MAX_DEPTH):
+        raise TooMuch("too deep")
+    if b"null" not in data:
+        return value
+    with uncollected(data):
+        plain: Json = orjson.loads(data)  # NaN is written as null
+    return plain
+
+
+def is_deeper(data: bytes, levels: int) -> bool:
+    """Whether more than *levels* lists and objects of the JSON *data* are within each other."""
+    if data.count(b"[") + data.count(b"{") <= levels:
+        return False
+    marks = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ALIKE, _NO_MARKS)
+    brackets = _outside_of_text(marks.replace(b'""', b""))
+    for _ in range(levels):
+        brackets = brackets.replace(b"[]", b"")  # the innermost ones, wherever they are
+    return bool(brackets)
+
+
+def _outside_of_text(marks: bytes) -> bytes:
+    """Of brackets and the quotes around texts, the brackets that are in none. A list of all texts at once would be large."""
+    kept, is_inside = bytearray(), False
+    for at in range(0, len(marks), _PIECE_BYTES):
+        parts = marks[at : at + _PIECE_BYTES].split(b'"')
+        kept += b"".join(parts[is_inside::2])
+        is_inside ^= len(parts) % 2 == 0
+    return bytes(kept)
+
+
+def weight(data: bytes) -> int:
+    """About how much the value with the JSON *data* costs: its text, and each value in it."""
+    containers = data.count(b"[") + data.count(b"{") - data.count(b"[]") - data.count(b"{}")
+    return len(data) + NODE_BYTES * (data.count(b",") + containers + 1)
+
+
+def _walk(value: object, budget: Budget, depth: int) -> Json:
     if depth > MAX_DEPTH:
         raise TooMuch("too deep")
-    budget.spend(NODE_BYTES)
+    budget.spend(WALK_BYTES)
     match value:
         case None | bool():
             return value
@@ -101,7 +173,7 @@ def clean(value: object, budget: Budget, depth: int = 0) -> Json:
         case float():
             return value if isfinite(value) else None
         case list():
-            return [clean(item, budget, depth + 1) for item in value]
+            return [_walk(item, budget, depth + 1) for item in value]
         case dict():
             return _clean_dict(value, budget, depth)
         case _:
@@ -114,7 +186,7 @@ def _clean_dict(value: dict[object, object], budget: Budget, depth: int) -> dict
         if not isinstance(key, str):
             raise TooMuch("not JSON")
         budget.spend(len(key))
-        cleaned[clean_text(key)] = clean(item, budget, depth + 1)
+        cleaned[clean_text(key)] = _walk(item, budget, depth + 1)
     return cleaned
 
 
@@ -126,11 +198,15 @@ def clean_int(value: int) -> int | str:
 
 
 def size_bytes(value: Json | Mapping[str, Json]) -> int:
-    """About how many bytes *value* takes as JSON; exact for text."""
+    """About how many bytes *value* takes as JSON; exact for text and for the texts of an object, as MIME bundles are."""
     if isinstance(value, str):
         return text_bytes(value)
-    if isinstance(value, list):
-        return NODE_BYTES + sum(size_bytes(item) for item in value)
     if isinstance(value, Mapping):
-        return NODE_BYTES + sum(text_bytes(key) + size_bytes(item) for key, item in value.items())
-    return NODE_BYTES
+        return NODE_BYTES + sum(text_bytes(key) + _part_bytes(item) for key, item in value.items())
+    return _part_bytes(value)
+
+
+def _part_bytes(value: Json) -> int:
+    if isinstance(value, str):
+        return text_bytes(value)
+    return weight(orjson.dumps(value)) if isinstance(value, dict | list) else NODE_BYTES

@@ -15,10 +15,13 @@ from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
 from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
+from gateway.kernel.zmtp import FRAME_BYTES
 from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
 """Code that does nothing, but all the way through."""
+MALFORMED_BYTES: Final = 1024
+"""What a message that is none costs beside its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,13 +314,16 @@ class KernelClient:
                     self._welcome.set()
                 case Head() if channel == "iopub" and not self._welcome.is_set():
                     self._welcome.set()  # it answers the nudge, so the subscription holds
-                case Head() | Message() | None:
-                    self._count_noise(frames)
+                case Head() | Message():
+                    self._count_noise(sum(map(len, frames)))
+                case None:
+                    # No kernel sends such a thing, and empty frames have no bytes to count.
+                    self._count_noise(MALFORMED_BYTES + FRAME_BYTES * len(frames) + sum(map(len, frames)))
         if run is not None and fed:
             run.feed(fed)
 
-    def _count_noise(self, frames: list[bytes]) -> None:
-        self._noise_bytes += sum(map(len, frames))
+    def _count_noise(self, size_bytes: int) -> None:
+        self._noise_bytes += size_bytes
         if self._noise_bytes > self._settings.max_noise_bytes:
             self._give_up(Cause.EXCEEDED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
+from itertools import chain
 
 from gateway.core.collect import Collector, coalesce
 from gateway.core.fold import Ending, Fold
@@ -27,6 +28,8 @@ ENVELOPE_BYTES = 2048
 SLACK_BYTES = 16 * 1024 * 1024
 NODE_BYTES = 8
 """A value costs more to decode than its bytes show: `[],` takes seventy bytes of memory."""
+MAX_EMPTY = 10_000
+"""Messages of a run that add nothing to it. A few are ordinary: that it is busy, or idle."""
 
 
 class Run:
@@ -39,6 +42,7 @@ class Run:
         self._on_event = on_event
         self._started_at = started_at
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
+        self._empty = 0
         # Escapes can double what is written; more than that is padding, and the kernel is ended for it.
         self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes) + SLACK_BYTES
 
@@ -52,6 +56,10 @@ class Run:
         """The kernel has said that it takes no other run."""
         return self._collector.ends_kernel
 
+    @property
+    def _is_flooded(self) -> bool:
+        return self._empty > MAX_EMPTY
+
     def note(self, cause: Cause) -> None:
         """Add a reason why the run may be at an end."""
         self._causes.put_nowait(cause)
@@ -62,7 +70,7 @@ class Run:
 
     def can_take(self, frames: Sequence[bytes]) -> bool:
         """Whether a message still fits what this run may send in all; looked at before anything of it is decoded."""
-        if self._wire_bytes < 0:
+        if self._wire_bytes < 0 or self._is_flooded:
             return False
         size = sum(map(len, frames))
         if size > ENVELOPE_BYTES:
@@ -76,10 +84,12 @@ class Run:
     def feed(self, messages: Iterable[Message]) -> None:
         """Take in messages, hand their events on, and note when they end the run."""
         had_exceeded, was_over = self._collector.has_exceeded, self._collector.is_over
-        events = coalesce(event for message in messages for event in self._collector.feed(message))
+        fed = [self._collector.feed(message) for message in messages]
+        events = coalesce(chain.from_iterable(fed))
         for event in events:
             self._fold.add(event)
-        if self._collector.has_exceeded and not had_exceeded:
+        was_flooded, self._empty = self._is_flooded, self._empty + fed.count([])
+        if (self._collector.has_exceeded and not had_exceeded) or (self._is_flooded and not was_flooded):
             self.note(Cause.EXCEEDED)
         if self._collector.is_over and not was_over:
             self.note(Cause.OVER)

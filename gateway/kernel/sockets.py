@@ -17,6 +17,8 @@ RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
 
 TCP: Final = "tcp://"
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+PIECE_BYTES: Final = 32 * 1024
+"""Read at a time. Frames may have two bytes: what one kernel sends must not keep everybody else waiting."""
 
 Address = Callable[[Endpoint, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], None]
@@ -105,8 +107,8 @@ class KernelSockets:
             connection.close()
 
 
-class _Connection(asyncio.Protocol):
-    """One channel. asyncio reads a bounded piece at a time, so a flood on one leaves the others their turn."""
+class _Connection(asyncio.BufferedProtocol):
+    """One channel. A small piece is read at a time, so a flood on one leaves the others their turn."""
 
     def __init__(self, channel: Channel, receive: Receive, lose: Lose, max_message_bytes: int, identity: bytes) -> None:
         self._channel = channel
@@ -114,6 +116,7 @@ class _Connection(asyncio.Protocol):
         self._receive = receive
         self._lose = lose
         self._reader = Reader(max_message_bytes)
+        self._piece = bytearray()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
@@ -137,11 +140,17 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         transport.write(GREETING)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _size_hint: int) -> bytearray:
+        """Where the next piece goes."""
+        self._piece = bytearray(PIECE_BYTES)
+        return self._piece
+
+    def buffer_updated(self, size: int) -> None:
         """Pass on what is complete; drop the connection at the first violation."""
         messages: list[list[bytes]] = []
+        piece, self._piece = self._piece, bytearray()
         try:
-            for message in self._reader.feed(data):
+            for message in self._reader.feed(memoryview(piece)[:size]):
                 messages.append(message)  # what came whole before a violation counts
         except Violation as violation:
             self._has_exceeded = isinstance(violation, TooLarge)

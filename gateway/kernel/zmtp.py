@@ -18,6 +18,8 @@ SUBSCRIBE_ALL: Final = [b"\x01"]
 FRAME_BYTES: Final = 64
 """What a frame costs beside its body, so that empty ones without end reach the limit too."""
 MAX_COMMAND_BYTES: Final = 1024
+MAX_COMMANDS: Final = 1024
+"""In the life of a connection. ZMTP 3.0 has one, READY; each more costs time and asks for nothing."""
 _MORE, _LONG, _COMMAND = 1, 2, 4
 _SHORT_BYTES, _LONG_BYTES = 2, 9
 
@@ -61,12 +63,13 @@ class Reader:
         self._buffer = bytearray()
         self._frames: list[bytes] = []
         self._held_bytes = 0
+        self._commands = 0
         self.is_greeted = False
         """The peer's greeting has come: it is to be sent READY."""
         self.is_ready = False
         """The peer's READY has come: it may be sent messages."""
 
-    def feed(self, data: bytes) -> Iterator[list[bytes]]:
+    def feed(self, data: bytes | memoryview) -> Iterator[list[bytes]]:
         """The messages that *data* completes; raises Violation, after the messages before it."""
         self._buffer += data
         if not self.is_greeted and not self._take_greeting():
@@ -138,6 +141,9 @@ class Reader:
 
     def _take_command(self, body: bytes) -> None:
         """READY first and once; later commands (heartbeats) ask for nothing that matters here."""
+        self._commands += 1
+        if self._commands > MAX_COMMANDS:
+            raise Violation("too many commands")
         if not self.is_ready:
             if not body.startswith(b"\x05READY"):
                 raise Violation("not READY")

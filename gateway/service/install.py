@@ -102,7 +102,8 @@ class Installer:
             raise BadRequest("package must be a bare name such as numpy: no version, option, address or path.")
         name = ALIASES.get(normalise(text), normalise(text))
         if name not in (*LIBRARIES, *STANDARD, *self._extra):
-            raise Forbidden(f"{text!r} may not be installed. Allowed are: {', '.join(self.allowed())}.")
+            allowed, more = ", ".join(self.allowed()), "OMEGA_EXTRA_PACKAGES can allow more."
+            raise Forbidden(f"{text!r} may not be installed. Allowed are: {allowed}. {more}")
         return name
 
     def _versions(self) -> dict[str, str]:

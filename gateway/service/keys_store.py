@@ -104,6 +104,8 @@ class KeyStore:
         with self._database.transaction() as connection:
             done = connection.execute(update(_keys).where(_keys.c.name == name, _is_live).values(revoked_utc=time.time()))
             if not done.rowcount:
+                if name == DEFAULT_KEY_ID:
+                    raise KeyRefused("the default key can't be revoked: `omega token rotate` gives it another token")
                 raise KeyRefused(f"there is no key named {name} to revoke: `omega token list` shows those there are")
             _note_change(connection)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from kernels.contract import Language
 MAX_WAITING = 32
 """Runs of one session that may wait for their turn."""
 RESTARTED = "The session was restarted before this ran."
+UNWIND_S = 5.0
+"""How long at most a run may take to end whose kernel is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,10 @@ class Session:
         self._restarts += 1
         self.execution_count = 0
         self._turns.turn_away(Conflict(RESTARTED))
+        ended = self._turns.end_of_turn()
         self._supply.renew()
         await self._supply.ready()
+        await asyncio.wait({ended}, timeout=UNWIND_S)  # then whoever looks sees an idle session
 
     def end(self, reason: GatewayError) -> None:
         """End it for good; whoever waits gets *reason*."""

@@ -19,6 +19,7 @@ class Turns:
         self._most_waiting = most_waiting
         self._is_taken = False
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._ends: list[asyncio.Future[None]] = []
 
     @property
     def is_taken(self) -> bool:
@@ -37,6 +38,14 @@ class Turns:
             yield
         finally:
             self._leave()
+
+    def end_of_turn(self) -> asyncio.Future[None]:
+        """Done once the turn that is going on now is over; at once when there is none."""
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ends.append(end)
+        if not self._is_taken:
+            self._tell_end()
+        return end
 
     def turn_away(self, error: GatewayError) -> None:
         """Everyone who waits gets *error*; the turn that is going on goes on."""
@@ -72,7 +81,14 @@ class Turns:
         if place.done() and not place.cancelled() and place.exception() is None:
             self._leave()
 
+    def _tell_end(self) -> None:
+        for end in self._ends:
+            if not end.done():
+                end.set_result(None)
+        self._ends.clear()
+
     def _leave(self) -> None:
+        self._tell_end()
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():

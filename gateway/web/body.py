@@ -6,7 +6,7 @@ import orjson
 
 from gateway.core.errors import BadRequest, TooLarge
 from gateway.core.model import Json
-from gateway.core.strict import has_more_values
+from gateway.core.strict import has_more_values, is_deeper, uncollected
 
 JSON_DEPTH = 32
 MAX_VALUES = 2_000_000
@@ -23,14 +23,14 @@ def parse_object(body: bytes, max_depth: int = JSON_DEPTH) -> dict[str, Json]:
     if has_more_values(body, MAX_VALUES):
         raise TooLarge(f"The body has more than {MAX_VALUES} values.")
     try:
-        value: Json = orjson.loads(body)
+        with uncollected(body):
+            value: Json = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(_reason(body, error)) from None
     if not isinstance(value, dict):
         raise BadRequest(f"The body must be a JSON object, not {name_of(value)}.")
-    # Fewer brackets than levels can't be too deep; this spares most bodies the walk.
-    if body.count(b"[") + body.count(b"{") > max_depth:
-        _check_depth(value, max_depth)
+    if is_deeper(body, max_depth):
+        raise BadRequest(f"The body is nested more than {max_depth} levels deep.")
     return value
 
 
@@ -57,17 +57,3 @@ def _reason(body: bytes, error: orjson.JSONDecodeError) -> str:
     except UnicodeDecodeError as flaw:
         return f"The body is not UTF-8: bad byte at position {flaw.start}."
     return f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-
-
-def _check_depth(value: Json, max_depth: int) -> None:
-    level: list[Json] = [value]
-    for _ in range(max_depth):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)  # type: ignore[union-attr]  # only containers
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return
-    raise BadRequest(f"The body is nested more than {max_depth} levels deep.")

@@ -53,6 +53,8 @@ class Endpoint(Failing):
     """Whether the token may stand in the query string (``?token=``), as Jupyter's clients send it."""
     takes_body = True
     """Whether a POST has one. Clients differ in what they declare of an empty one, so then no Content-Type is asked for."""
+    needs_body = True
+    """Whether a POST without one is refused."""
 
     services: Services
     route: str
@@ -156,7 +158,8 @@ class Endpoint(Failing):
             raise self._too_large()
         if self.request.method in BODY_METHODS and self.takes_body:
             guard.check_encoding(headers.get("Content-Encoding"))
-            self._check_content()
+            if self.needs_body or guard.declares_body(headers):
+                self._check_content()
 
     def _check_content(self) -> None:
         """Raise unless the body is declared as one this endpoint takes."""

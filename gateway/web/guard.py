@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from gateway.core.errors import (
@@ -131,6 +131,11 @@ def check_json(content_type: str | None) -> None:
 def shown_path(path: str) -> str:
     """*path* as it may be logged: bounded, and without a token."""
     return _LIKE_A_TOKEN.sub("***", _TOKEN_PATH.sub("/t/***", path))[:200]
+
+
+def declares_body(headers: Mapping[str, str]) -> bool:
+    """Whether something follows the headers."""
+    return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
 
 def declared_bytes(lengths: Sequence[str]) -> int:

@@ -20,6 +20,8 @@ VARIABLES_S = 5.0
 class SessionTable(RunEndpoint):
     """The caller's sessions."""
 
+    needs_body = False
+
     async def on_post(self) -> Answer:
         asked = wire_sessions.parse_new_session(
             self.body, self._python, self._javascript, self.services.settings.session_idle

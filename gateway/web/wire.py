@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.core.errors import BadRequest
 from gateway.core.model import Json, Task
@@ -31,6 +31,17 @@ class Body(BaseModel):
     """What all request bodies share: JSON types are not converted, unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def first_flaw(kind: type) -> BeforeValidator:
+    """For objects whose values are to be of this *kind*: pydantic would list every one that is not, maybe millions."""
+
+    def cut(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return next(({name: item} for name, item in value.items() if not isinstance(item, kind)), value)
+
+    return BeforeValidator(cut)
 
 
 # A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json.
@@ -75,7 +86,7 @@ class AnalyzeBody(Body):
     """Data to describe, and how."""
 
     data: Annotated[
-        list[dict[str, Any]] | dict[str, list[Any]] | str,
+        Annotated[list[dict[str, Any]], Field(fail_fast=True)] | Annotated[dict[str, list[Any]], first_flaw(list)] | str,
         Field(description="a list of objects (records), an object of lists (columns), or CSV text"),
     ]
     analysisType: Annotated[  # noqa: N815  # the API's own name
@@ -112,6 +123,9 @@ def read(kind: type[B], body: bytes) -> B:
 
 def check(kind: type[B], value: dict[str, Json]) -> B:
     """*value* as a *kind*; raises BadRequest as read() does."""
+    if len(value) > len(kind.model_fields):  # pydantic would list every one, and there may be a million
+        name = next(name for name in value if name not in kind.model_fields)
+        raise BadRequest(_sentence(kind, "extra_forbidden", (name,), value[name]))
     try:
         return kind.model_validate(value)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.model import Json
 from gateway.service.runner import RunRequest
 from gateway.service.session import NewSession
-from gateway.web.wire import Body, Code, Timeout, Timeouts, parse_seconds, read, source
+from gateway.web.wire import Body, Code, Timeout, Timeouts, first_flaw, parse_seconds, read, source
 from kernels.contract import Language
 
 ENV_NAMES = 64
@@ -35,6 +35,7 @@ class NewSessionBody(Body):
     idleTimeout: Milliseconds = None  # noqa: N815  # the API's own name
     env: Annotated[
         dict[str, str],
+        first_flaw(str),
         Field(
             default_factory=dict,
             description="an object of at most 64 texts: the environment variables to set",
@@ -62,8 +63,8 @@ class NothingBody(Body):
 
 
 def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle: Timeouts) -> NewSession:
-    """The session asked for in *body*, with the timeouts of its language."""
-    asked = read(NewSessionBody, body)
+    """The session asked for in *body*, with the timeouts of its language; the usual one when it is empty."""
+    asked = read(NewSessionBody, body) if body.strip() else NewSessionBody.model_validate({})
     timeouts = javascript if asked.language == "javascript" else python
     _check_name(asked.name)
     _check_env(asked.env)

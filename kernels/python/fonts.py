@@ -12,6 +12,7 @@ import importlib.util
 import io
 import logging
 import mmap
+import threading
 import warnings
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
@@ -30,6 +31,7 @@ FAMILIES = (
     "Droid Sans Fallback",
 )
 """Families that cover Chinese, Japanese and Korean in one file, best first."""
+_opening = threading.RLock()
 
 
 def configure() -> str | None:
@@ -89,7 +91,19 @@ def _stay_open() -> None:
 
 
 def _open(path: Any, **options: Any) -> Any:
-    return ft2font.FT2Font(Mapped(str(path)), **options)
+    """The font at *path*, which it knows: given an open file it would take that for its name, which backends ask for."""
+    name = str(path)
+    opens = io.open
+
+    def open_mapped(file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
+        return Mapped(name) if (file, mode) == (name, "rb") else opens(file, mode, *more, **named)
+
+    with _opening:
+        io.open = open_mapped  # type: ignore[assignment]  # what FT2Font opens a path with
+        try:
+            return ft2font.FT2Font(name, **options)
+        finally:
+            io.open = opens
 
 
 class Mapped(io.RawIOBase):

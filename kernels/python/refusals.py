@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 PACKAGE_MAGICS = ("pip", "conda", "mamba", "micromamba", "uv")
-NO_PACKAGES = "{} is not available here: POST /code-interpreter/install installs packages, or ask the operator"
-PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b")
+NO_PACKAGES = "{} is not available here: POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
+PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)[^;&|\n]*$")
+"""A pip that would install for this Python; it would not find the network, and tell of this machine's ways to do it."""
 NO_ANSWER = "{} is not available: a run has no one to answer"
 
 

@@ -120,10 +120,12 @@ class Shell(ZMQInteractiveShell):
     def system_piped(self, cmd: str) -> None:
         """Run a shell command whose output goes where this process's output goes; no terminal is needed."""
         command = self.var_expand(cmd, depth=1)
+        if refusals.PIP.match(command):
+            sys.stderr.write(refusals.NO_PACKAGES.format("pip install") + "\n")
+            self.user_ns["_exit_code"] = 1
+            return
         code = subprocess.run(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, check=False).returncode
         self.user_ns["_exit_code"] = code
-        if code and refusals.PIP.match(command):
-            sys.stderr.write(refusals.NO_PACKAGES.format("pip install") + "\n")
 
     system = system_piped
 

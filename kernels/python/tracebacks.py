@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import linecache
 import os
+import re
+import socket
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -18,7 +21,9 @@ CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
 MESSAGE_CHARS = 16 * 1024
 EARLIER = "(earlier exceptions of the chain are left out)\n\n"
-HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs packages, or ask the operator"
+HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
+NO_NETWORK = "Hint: there is no network here; data comes with the code, or as files of a session"
+_MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _OWN_FRAMES = ("IPython", "ipykernel", "kernels" + os.sep + "python", "tornado" + os.sep + "platform")
 
 
@@ -107,11 +112,29 @@ def _callers(stack: Iterable[traceback.FrameSummary]) -> Iterator[traceback.Fram
 
 
 def _add_hint(report: traceback.TracebackException, error: BaseException) -> None:
-    if type(error) is not ModuleNotFoundError or not isinstance(error.name, str):
-        return
-    missing = error.name.partition(".")[0]
+    missing = _missing_module(error)
     if missing and missing not in sys.modules:
         report.__notes__ = [*(report.__notes__ or ()), HINT.format(missing)]
+    elif _wanted_network(error):
+        report.__notes__ = [*(report.__notes__ or ()), NO_NETWORK]
+
+
+def _missing_module(error: BaseException) -> str:
+    """The package that *error* says is missing; pandas has words of its own for that."""
+    if type(error) is ModuleNotFoundError and isinstance(error.name, str):
+        return error.name.partition(".")[0]
+    if type(error) in (ImportError, AttributeError) and len(error.args) == 1 and type(error.args[0]) is str:
+        found = _MISSING.match(error.args[0][:MESSAGE_CHARS])
+        return (found[1] or found[2]) if found else ""
+    return ""
+
+
+def _wanted_network(error: BaseException) -> bool:
+    """Whether *error* comes of looking up a name or an address; urllib wraps those."""
+    if type(error) is getattr(sys.modules.get("urllib.error"), "URLError", None):
+        error = error.reason  # type: ignore[attr-defined]  # an instance of exactly that class
+    is_unreachable = type(error) is OSError and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
+    return is_unreachable or type(error) is socket.gaierror
 
 
 def _is_ours(filename: str) -> bool:

@@ -233,6 +233,8 @@ def test_a_restart_begins_anew_under_the_same_id(gateway: Gateway) -> None:
         session.wait_for("busy")
         restarted = session.ask("POST", "/restart")
         assert (restarted.status, restarted.body["id"], restarted.body["executionCount"]) == (200, session.id, 0)
+        assert restarted.body["state"] == "idle"
+        assert restarted.body["expiresAt"]
         ended = running.result()
     assert (ended["error"]["type"], ended["kernelReplaced"]) == ("SessionRestarted", True)
     assert session.value(look) == ["Zürich", "data/raw", []]

@@ -158,6 +158,7 @@ def test_a_key_is_added_listed_and_revoked(tmp_path: Path) -> None:
         (["add", "a", "--max-timeout-s", "nan"], 2, "--max-timeout-s is 'nan': use a number from 0.1 to 86400"),
         (["add", "a", "--cpu-cores", "inf"], 2, "--cpu-cores is 'inf': use a number from 0.05 to 1024"),
         (["add", "default"], 1, "the key of the stored token is named default: use another name"),
+        (["revoke", "default"], 1, "the default key can't be revoked: `omega token rotate` gives it another token"),
         (["revoke", "a"], 1, "there is no key named a to revoke: `omega token list` shows those there are"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -114,6 +115,29 @@ def test_depth_is_bounded() -> None:
     clean(value, Budget())
     with pytest.raises(TooMuch):
         clean([value], Budget())
+
+
+def test_depth_is_that_of_lists_and_objects_and_not_of_brackets_in_text() -> None:
+    """Whatever stands beside them."""
+    text: object = ["[{" * 1000 + '"\\]', {"}]" * 1000 + '\\"[': "\\"}]
+    assert clean(text, Budget()) == text
+    value: object = ["]", {"{": [""]}]
+    for level in range((MAX_DEPTH - 4) // 2):
+        value = {"a": [{}], "b]": [[str(level)], value, {}], "c": []}
+    assert clean(value, Budget()) == value
+    with pytest.raises(TooMuch):
+        clean({"a": [[value]]}, Budget())
+
+
+@pytest.mark.parametrize("parts", ['{"a":1}', "[]", "1.5", '"["', "[null]"])
+def test_a_million_parts_take_no_look_at_each(parts: str) -> None:
+    """Kernels decide how many there are, and nobody else is served meanwhile."""
+    value = decode(b"[" + b",".join([parts.encode()] * 500_000) + b"]")
+    begun = time.process_time()
+    cleaned = clean(value, Budget())
+    size_bytes({"application/json": cleaned})
+    assert cleaned == value
+    assert time.process_time() - begun < 1.0
 
 
 def test_a_hundred_thousand_levels_do_not_exhaust_the_stack() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Limit
+from gateway.kernel.run import MAX_EMPTY
 from tests.fakes import CRASH, KILLED, Request, say_never, say_ok, spec
 from tests.gateway.kernel.conftest import Connect
 
@@ -131,6 +133,42 @@ async def test_a_flood_for_nobody_ends_the_run(connect: Connect) -> None:
 
     client, _ = await connect(script, max_noise_bytes=100_000)
     assert (await client.run(spec())).limit is Limit.OUTPUT
+
+
+@pytest.mark.parametrize("frames", [[b""], [b""] * 5000, [b"<IDS|MSG>"]], ids=["empty", "empty frames", "no parts"])
+async def test_a_flood_of_what_is_no_message_ends_the_run(connect: Connect, frames: list[bytes]) -> None:
+    """It has hardly a byte to count, and keeps the gateway as busy."""
+
+    async def script(request: Request) -> None:
+        for _ in range(200):
+            request.kernel.sockets["iopub"].send_multipart(frames)
+        await say_never(request)
+
+    client, _ = await connect(script, max_noise_bytes=100_000)
+    assert (await client.run(spec())).limit is Limit.OUTPUT
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda request: request.state("busy"),
+        lambda request: request.fail("ValueError", "again"),
+        lambda request: request.write(""),
+    ],
+    ids=["busy", "failed", "no text"],
+)
+async def test_a_flood_that_adds_nothing_to_its_run_ends_it(connect: Connect, say: Callable[[Request], None]) -> None:
+    """No limit of what is shown would ever be reached."""
+
+    async def script(request: Request) -> None:
+        for at in range(MAX_EMPTY + 10):
+            say(request)
+            if at % 500 == 0:
+                await asyncio.sleep(0.01)
+        await say_never(request)
+
+    client, _ = await connect(script)
+    assert (await client.run(spec(timeout_s=30))).limit is Limit.OUTPUT
 
 
 async def test_a_flood_between_runs_ends_the_kernel(connect: Connect) -> None:

@@ -10,6 +10,7 @@ from gateway.kernel.zmtp import (
     FRAME_BYTES,
     GREETING,
     MAX_COMMAND_BYTES,
+    MAX_COMMANDS,
     Reader,
     Violation,
     encode_message,
@@ -137,3 +138,5 @@ def test_later_commands_are_read_over() -> None:
     assert list(reading.feed(b"\x04\x07\x04PING\x00\x00" + encode_message([b"x"]))) == [[b"x"]]
     with pytest.raises(Violation):
         list(reading.feed(header(4, MAX_COMMAND_BYTES + 1)))
+    with pytest.raises(Violation):
+        list(reader().feed(b"\x04\x00" * MAX_COMMANDS))

@@ -95,3 +95,19 @@ def test_all_who_wait_can_be_turned_away() -> None:
         assert done == ["a begins", "a ends"]
 
     in_fake_time(main())
+
+
+def test_the_end_of_a_turn_can_be_waited_for() -> None:
+    """Of the one that is going on, whoever comes next; without one there is nothing to wait for."""
+
+    async def main() -> None:
+        turns, done = Turns(10), list[str]()
+        await asyncio.wait_for(turns.end_of_turn(), 0.1)
+        working = [asyncio.create_task(work(turns, name, done)) for name in "ab"]
+        await asyncio.sleep(0)
+        await turns.end_of_turn()
+        assert "b ends" not in done
+        assert "a ends" in done
+        await asyncio.gather(*working)
+
+    in_fake_time(main())

@@ -11,7 +11,7 @@ from gateway.service.runner import RunRequest
 from gateway.service.session import NewSession
 from gateway.web import wire_sessions
 from gateway.web.wire import Timeouts
-from tests.gateway.web.world import Gateway, json_of
+from tests.gateway.web.world import TOKEN, Gateway, json_of
 
 API = "/code-interpreter"
 SESSIONS = f"{API}/sessions"
@@ -82,6 +82,18 @@ async def test_what_a_session_can_not_be_is_one_sentence(gateway: Gateway, body:
     assert response.code == 400
     assert orjson.loads(response.body)["error"]["message"].startswith(sentence)
     assert gateway.sessions.asked == []
+
+
+async def test_a_session_needs_no_body(gateway: Gateway) -> None:
+    """All of it is optional. What has a body has to declare it."""
+    head = f"POST {SESSIONS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
+    for more in ("", "Content-Length: 0\r\n", "Content-Type: application/json\r\nContent-Length: 0\r\n"):
+        assert (await gateway.raw(f"{head}{more}\r\n".encode())).startswith(b"HTTP/1.1 200 "), more
+    response = await gateway.ask(SESSIONS, b"{}", headers={"Content-Type": "text/plain"})
+    assert response.code == 415
+    for path in ("/code-interpreter/python", f"{SESSIONS}/there/execute"):
+        response = await gateway.ask(path, method="POST")
+        assert response.code in (400, 415), "these do need one"
 
 
 def test_an_environment_has_a_size() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import orjson
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from gateway.core.errors import BadRequest, TooLarge
 from gateway.web import wire
 from gateway.web.body import JSON_DEPTH, MAX_VALUES, parse_object
 from gateway.web.wire import Timeouts
+from gateway.web.wire_sessions import parse_new_session
 
 LIMITS = Timeouts(30.0, 300.0)
 
@@ -100,6 +104,35 @@ def test_a_record_that_is_no_object_is_named_by_its_place() -> None:
     sentence = refusal(wire.parse_analyze, {"data": [{"a": 1}, 7, {"a": 2}]})
     assert sentence.startswith("data must be a list of objects")
     assert "data[1]" in sentence
+
+
+@pytest.mark.parametrize(
+    ("parse", "body", "part"),
+    [
+        (wire.parse_analyze, b'{"data":[%s]}' % b",".join([b"[]"] * 300_000), "not an empty list at data[0]"),
+        (wire.parse_analyze, b'{"data":{%s}}' % b",".join(b'"%d":1' % at for at in range(300_000)), "not an object"),
+        (wire.parse_python, b'{"code":"1",%s}' % b",".join(b'"%d":1' % at for at in range(300_000)), "field '0'"),
+        (
+            lambda body, limits: parse_new_session(body, limits, limits, limits),
+            b'{"env":{%s}}' % b",".join(b'"%d":1' % at for at in range(300_000)),
+            "texts",
+        ),
+    ],
+    ids=["records", "columns", "fields", "env"],
+)
+def test_the_first_of_many_flaws_is_told_and_no_other_looked_for(
+    parse: Callable[[bytes, Timeouts], object], body: bytes, part: str
+) -> None:
+    """A list of all of them would take a hundred times the memory of the body, and nobody else is served meanwhile."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest) as refused:
+            parse(body, LIMITS)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert part in refused.value.message
+    assert peak_bytes < 50 * len(body)
 
 
 def test_a_long_value_is_shown_short() -> None:

@@ -138,11 +138,36 @@ def test_packages_that_are_not_there_are_told_with_what_to_do(shared: TestKernel
     reply = shared.run("%pip install humanize")
     assert reply.content["evalue"].startswith("%pip is not available here: POST /code-interpreter/install")
     hint = "pip install is not available here: POST /code-interpreter/install"
-    assert hint in shared.run("!python -m pip install --no-index nosuch").text("stderr")
+    for command in ("!pip install nosuch", "!python -m pip install --no-index nosuch", "!pip3 install 'nosuch>1'"):
+        reply = shared.run(command)
+        assert reply.text("stderr").startswith(hint), command
+        assert reply.text("stderr").count("\n") == 1, "nothing of pip's own"
+        assert shared.run("_exit_code").result["text/plain"] == "1"
     assert hint not in shared.run("!pip --version; echo pip install; false").text("stderr")
     assert "Hint: 'nosuch' is not installed here" in shared.run("import nosuch.part").traceback
     assert "Hint" not in shared.run("import json.part").traceback
     assert "Hint" not in shared.run("raise ModuleNotFoundError").traceback
+    frame = "import io, pandas as pd\nd = pd.DataFrame({'a': [1]})\n"
+    assert "Hint: 'openpyxl' is not installed here" in shared.run(f"{frame}d.to_excel(io.BytesIO())").traceback
+    assert "Hint: 'jinja2' is not installed here" in shared.run(f"{frame}d.style").traceback
+    assert "Hint" not in shared.run("raise ImportError('x' * 10**7)").traceback
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise OSError(101, 'Network is unreachable')",
+        "import socket; socket.getaddrinfo('example.org', 80)",
+        "import urllib.request; urllib.request.urlopen('http://example.org/')",
+        "import pandas as pd; pd.read_csv('https://example.org/a.csv')",
+        "import urllib.error; raise urllib.error.URLError(OSError(101, 'x'))",
+    ],
+)
+def test_code_that_wants_the_network_is_told_that_there_is_none(shared: TestKernel, code: str) -> None:
+    """Whatever it uses; an error that only looks so has no hint."""
+    hint = "Hint: there is no network here"
+    assert hint in shared.run(code).traceback
+    assert hint not in shared.run("raise OSError('Network is unreachable')").traceback
 
 
 def test_code_has_one_name_wherever_it_is_named(start: Start) -> None:

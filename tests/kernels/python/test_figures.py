@@ -179,6 +179,44 @@ def test_cjk_text_draws_as_glyphs(shared: TestKernel, style: str, text: str) -> 
     shared.run("plt.rcdefaults()\nplt.plot([1])", "chart")
 
 
+STARTS = {
+    "pdf": b"%PDF",
+    "ps": b"%!PS",
+    "eps": b"%!PS",
+    "svg": b"<?xml",
+    "svgz": b"\x1f\x8b",
+    "png": b"\x89PNG",
+    "jpg": b"\xff\xd8",
+    "webp": b"RIFF",
+    "tiff": b"II",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [*((kind, "") for kind in STARTS), ("pdf", "plt.rcParams['pdf.fonttype'] = 42")]
+)
+def test_a_figure_with_text_is_saved_in_every_format(shared: TestKernel, kind: str, option: str) -> None:
+    """Backends read fonts in ways of their own, to embed them; with glyphs of several files."""
+    text = "Title \N{GREEK SMALL LETTER ALPHA} 売上"
+    reply = shared.run(
+        f"{HEAD}{option}\nto = io.BytesIO(); plt.plot([1, 2]); plt.title('{text}'); plt.text(0, 1, '$\\\\frac{{a}}{{b}}$')\n"
+        f"plt.savefig(to, format='{kind}'); plt.close(); plt.rcdefaults(); print(to.getvalue()[:4])"
+    )
+    assert reply.status == "ok", reply.content
+    assert reply.text().startswith(repr(STARTS[kind][:4])[:-1]), reply.text()
+
+
+def test_fonts_know_their_files(shared: TestKernel) -> None:
+    """What reads a font anew goes by that name; files that code opens meanwhile are its own."""
+    reply = shared.run(
+        "from matplotlib import font_manager, ft2font\nimport os, pathlib\n"
+        "path = font_manager.findfont('DejaVu Sans')\n"
+        "print(font_manager.get_font(path).fname == path == ft2font.FT2Font(path).fname)\n"
+        "pathlib.Path('own').write_text('mine'); print(pathlib.Path('own').read_text(), pathlib.Path(path).read_bytes()[:4])"
+    )
+    assert reply.text() == "True\nmine b'\\x00\\x01\\x00\\x00'\n"
+
+
 def test_no_font_warning_reaches_the_caller(shared: TestKernel) -> None:
     """Unknown families and characters no font has are drawn without a word, also when code turns all warnings on."""
     reply = shared.run(
