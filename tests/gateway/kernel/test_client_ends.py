@@ -135,6 +135,7 @@ async def test_a_flood_for_nobody_ends_the_run(connect: Connect) -> None:
     assert (await client.run(spec())).limit is Limit.OUTPUT
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("frames", [[b""], [b""] * 5000, [b"<IDS|MSG>"]], ids=["empty", "empty frames", "no parts"])
 async def test_a_flood_of_what_is_no_message_ends_the_run(connect: Connect, frames: list[bytes]) -> None:
     """It has hardly a byte to count, and keeps the gateway as busy."""
@@ -148,6 +149,7 @@ async def test_a_flood_of_what_is_no_message_ends_the_run(connect: Connect, fram
     assert (await client.run(spec())).limit is Limit.OUTPUT
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "say",
     [

@@ -249,6 +249,7 @@ async def test_a_locked_database_neither_slows_nor_fails_a_run(tmp_path: Path) -
     assert not tally.dropped
 
 
+@pytest.mark.thorough
 async def test_runs_are_dropped_and_counted_while_the_lock_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays bounded however long it takes."""
     monkeypatch.setattr(module, "RETRY_WAITS_S", (0.0,))
@@ -267,6 +268,7 @@ async def test_runs_are_dropped_and_counted_while_the_lock_stays(tmp_path: Path,
     assert tally.written == 1
 
 
+@pytest.mark.thorough
 async def test_a_start_while_the_database_is_locked_succeeds(tmp_path: Path) -> None:
     """What is recorded is written when the lock is gone."""
     (tmp_path / "h.db").touch()

@@ -114,6 +114,7 @@ async def test_a_token_in_the_query_string_is_refused(gateway: Gateway, name: st
 # ---- slow clients -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "sent", [request("POST", PYTHON, length="13"), request("POST", PYTHON, length="13") + b'{"c', chunked(b"5\r\nab")]
 )

@@ -160,6 +160,7 @@ async def test_a_request_smuggled_behind_another_is_not_run(gateway: Gateway) ->
     assert not gateway.runner.asked
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n", request("POST", PYTHON, length="13") + b'{"c']
 )

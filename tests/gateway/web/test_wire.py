@@ -106,6 +106,7 @@ def test_a_record_that_is_no_object_is_named_by_its_place() -> None:
     assert "data[1]" in sentence
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("parse", "body", "part"),
     [
@@ -188,6 +189,7 @@ def test_nesting_up_to_the_limit_is_accepted() -> None:
     parse_object(b'{"code":' + b"[" * (JSON_DEPTH - 1) + b"]" * (JSON_DEPTH - 1) + b"}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("item", [b"1", b"[]", b'""', b"{}", b"[[1]]"])
 def test_a_body_of_too_many_values_is_refused_unread(item: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of any kind: it would take many times its length, and long."""

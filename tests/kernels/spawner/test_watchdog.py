@@ -160,6 +160,7 @@ def lock_in_children() -> None:
             _sleep()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("act", (lambda: lock(locks.MOST + 1), lock_in_children), ids=("one", "children"))
 def test_a_kernel_with_too_many_locks_is_ended_and_no_other(
     act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
