@@ -83,7 +83,7 @@ def _describe_method(route: RouteEntry, method: str) -> Json:
     if route.endpoint.public:
         described["security"] = []
     if route.body is not None and method in ("POST", "PUT"):
-        described["requestBody"] = {"required": True, **_json(route.body.__name__)}
+        described["requestBody"] = {"required": route.endpoint.needs_body, **_json(route.body.__name__)}
     if route.answer == "History":
         described["parameters"] = [LIMIT]
     return described

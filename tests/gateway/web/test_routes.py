@@ -160,6 +160,18 @@ async def test_the_api_description_has_every_route_and_resolves(gateway: Gateway
         assert reference.removeprefix("#/components/schemas/") in schemas, reference
 
 
+async def test_the_api_description_says_which_bodies_are_needed(gateway: Gateway) -> None:
+    """A session can be had without one."""
+    paths = json_of(await gateway.ask("/openapi.json"))["paths"]
+    assert isinstance(paths, dict)
+    for route in ROUTES:
+        described = paths[route.path.replace(":path}", "}")]
+        assert isinstance(described, dict)
+        post = described.get("post")
+        if route.body is not None and isinstance(post, dict) and isinstance(body := post["requestBody"], dict):
+            assert body["required"] is (route.path != "/code-interpreter/sessions"), route.path
+
+
 def references(value: Json) -> list[str]:
     """All `$ref` in *value*."""
     if isinstance(value, list):
