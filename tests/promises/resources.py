@@ -266,6 +266,7 @@ while True: pass
         "sys.setrecursionlimit(2**30)\ndef deeper(n): return [deeper(n + 1) for _ in (0,)]\ndeeper(0)",
         Either(
             Ends("kernel_died", "SIGSEGV"),
+            Ends("kernel_died", "SIGABRT"),  # Python gives up when there is no memory for its MemoryError
             *map(Raises, ("RecursionError", "MemoryError", "SystemError")),
             _MEMORY,
             Ends("timeout"),
