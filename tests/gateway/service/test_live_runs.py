@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -165,14 +164,6 @@ async def test_what_finished_runs_of_a_key_keep_is_bounded() -> None:
 
 class Code(str):
     """Source text whose end can be seen."""
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """What is referred to in a circle stays."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import weakref
-from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -98,14 +96,6 @@ async def test_every_answer_has_the_security_headers(gateway: Gateway, path: str
 
 class Value(str):
     """What was read of a body, whose end can be seen."""
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """What is referred to in a circle stays."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")

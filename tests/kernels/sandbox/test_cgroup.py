@@ -312,10 +312,7 @@ def _run_in(attach: object, act: object) -> int:
 
 
 def _sleeper(attach: object) -> int:
-    pid = os.fork()
-    if pid == 0:
-        time.sleep(30)
-        os._exit(0)
+    pid = trial.sleeper()
     attach(pid)  # type: ignore[operator]
     return pid
 

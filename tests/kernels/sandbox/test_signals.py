@@ -68,11 +68,7 @@ WAYS: dict[str, Callable[[int], object]] = {
 @contextmanager
 def a_process() -> Iterator[int]:
     """The pid of a process that does nothing, in a group of its own."""
-    pid = os.fork()
-    if pid == 0:
-        os.setpgid(0, 0)
-        time.sleep(30)
-        os._exit(0)
+    pid = trial.sleeper()
     os.setpgid(pid, pid)
     try:
         yield pid

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +161,7 @@ class TestWithoutNamespaces:
 
         def as_user() -> Any:
             trial.become_user()
-            outside = os.fork()
-            if outside == 0:
-                time.sleep(30)
-                os._exit(0)
+            outside = trial.sleeper()
             try:
                 c = trial.confinement(Level.L1, own_uid=False, work_dir="/dev/shm", readable=("/usr",))
                 done = trial.run(
@@ -183,10 +179,7 @@ class TestWithoutNamespaces:
 
         def as_user() -> Any:
             trial.become_user()
-            outside = os.fork()
-            if outside == 0:
-                time.sleep(30)
-                os._exit(0)
+            outside = trial.sleeper()
 
             def before() -> None:
                 sysc.landlock_abi = lambda: 5

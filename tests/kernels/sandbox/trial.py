@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import closing
@@ -180,6 +181,15 @@ def write(path: str, data: bytes) -> None:
 def wait_signal(status: int) -> int:
     """The signal a process died of, 0 for none."""
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def sleeper() -> int:
+    """A forked process that does nothing for half a minute."""
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(30)
+        os._exit(0)
+    return pid
 
 
 def kill_quietly(pid: int) -> None:
