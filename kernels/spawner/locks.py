@@ -1,14 +1,16 @@
 """Who holds how many locks on ranges of files (fcntl): Linux takes some 200 bytes for each, and counts them for nobody.
 
-Code can have millions of them within a second. Linux lists all with the processes they belong to, which takes it some ten
-milliseconds, so that it is asked only when the memory it holds for itself has grown as by many locks.
+Linux lists all locks with the processes they belong to. While there are few, that takes it 8 ms of waiting and next to no
+processor time; when there are many, processor time in proportion to the square of their number. So the list is read every
+two seconds; at once when the memory of Linux has grown as by very many locks; and not at all while Linux tells that all
+locks of the machine together are no more than one kernel may have. So no kernel keeps more, however slowly it takes them.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -18,20 +20,40 @@ from kernels.sandbox import sysc
 
 MOST: Final = 4096
 """No kernel needs so many; a connection to SQLite has some three."""
+ALL: Final = 4 * MOST
+"""What the kernels of one spawner may have together, so that the list stays short enough to be read."""
+INTERVAL_S: Final = 2.0
 GROWTH_BYTES: Final = 64 * MIB
 _OTHERS: Final = 10_000
 """Locks that the rest of the machine may hold besides."""
-_LINE_BYTES: Final = 64
+_LOOK_PARTS: Final = 20
+"""Looking takes one part in so many of the time at most, however many locks there are."""
+_COUNT: Final = "/sys/kernel/slab/file_lock_cache/objects"
+"""Locks of the whole machine, and at times other objects of their size; only root may read it, and not on every Linux."""
 
 
 @dataclass(slots=True)
 class LockWatch:
     """Tells when it is time to look at the locks."""
 
+    next_at: float = 0.0
     floor_bytes: int | None = None
 
-    def is_due(self) -> bool:
-        """Whether Linux's own memory has grown that much since the last time, or since it was smallest."""
+    def is_due(self, now: float) -> bool:
+        """Whether to look: Linux's own memory has grown by so much, or some time is over and there can be too many."""
+        if self._has_grown():
+            return True
+        if now < self.next_at:
+            return False
+        self.next_at = now + INTERVAL_S
+        return not _are_few()
+
+    def note(self, begun: float, ended: float) -> None:
+        """A look took from *begun* to *ended*: the next one, if nothing presses, comes in proportion."""
+        self.next_at = ended + max(INTERVAL_S, _LOOK_PARTS * (ended - begun))
+
+    def _has_grown(self) -> bool:
+        """Since the last time it had, or since it was smallest."""
         now = _own_memory_bytes()
         if self.floor_bytes is None or now < self.floor_bytes:
             self.floor_bytes = now
@@ -41,23 +63,47 @@ class LockWatch:
         return True
 
 
-def holders(kernels: int) -> Counter[int]:
-    """The locks each process holds. As many are looked at as *kernels* within their limit and the machine may hold."""
+def holders() -> Counter[int]:
+    """The locks each process holds. If kernels have more than ALL, more than ALL of theirs are among those looked at."""
     text = bytearray()
-    with closing(os.fdopen(os.open("/proc/locks", os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0)) as listed:
-        while len(text) < ((kernels + 1) * MOST + _OTHERS) * _LINE_BYTES and (some := listed.read(1 << 16)):
+    try:
+        listed = os.fdopen(os.open("/proc/locks", os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0)
+    except OSError:
+        return Counter()  # this Linux has none, or shows none
+    lines = 0
+    with closing(listed):
+        while lines <= ALL + _OTHERS and (some := listed.read(1 << 16)):
+            lines += some.count(b"\n")
             text += some
     return counted(text.decode(errors="replace").splitlines())
 
 
 def counted(lines: Iterable[str]) -> Counter[int]:
-    """The locks on ranges in these lines of /proc/locks, by process: `1: POSIX ADVISORY WRITE 4711 fe:00:23 0 EOF`."""
-    found: Counter[int] = Counter()
-    for line in lines:
-        words = line.replace("->", "").split()
-        if len(words) > 4 and words[1] == "POSIX" and words[4].isdigit():
-            found[int(words[4])] += 1
-    return found
+    """The locks on ranges in these lines of /proc/locks, by process: `1: POSIX ADVISORY WRITE 4711 fe:00:23 0 EOF`.
+
+    Linux tells them in pieces, and some again when others are taken meanwhile: two that differ in their number alone are one.
+    """
+    locks = {tuple(line.replace("->", "").split()[1:]) for line in lines}
+    return Counter(int(words[3]) for words in locks if len(words) > 3 and words[0] == "POSIX" and words[3].isdigit())
+
+
+def to_end(held: Mapping[str, int]) -> list[str]:
+    """The kernels to end, given what each holds: those above MOST, then the largest until the rest is within ALL."""
+    left, ended = sum(held.values()), []
+    for kernel_id, number in sorted(held.items(), key=lambda item: -item[1]):
+        if number <= MOST and left <= ALL:
+            break
+        ended.append(kernel_id)
+        left -= number
+    return ended
+
+
+def _are_few() -> bool:
+    """Whether the whole machine has no more locks than one kernel may have; False where Linux does not tell."""
+    try:
+        return int(sysc.read_whole(_COUNT).split()[0]) <= MOST
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def _own_memory_bytes() -> int:

@@ -16,6 +16,7 @@ Linux itself holds for a kernel beside that (data waiting in sockets and pipes) 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import time
@@ -41,7 +42,9 @@ EXACT_S: Final = 0.4
 WELL_BELOW: Final = 0.7
 FILES_S: Final = 1.0
 AFTERMATH_S: Final = 5.0
-"""What the processes of a large kernel may take to end, and so to give back what they had."""
+"""What Linux may take to have back what a kernel had, once its processes have ended..."""
+_DYING_S: Final = 60.0
+"""... and these to end, on the slowest machine. If they take longer, another one is ended too."""
 _PART: Final = 16
 """Whoever can have less than one part in so many of all watches is not to blame that none is left."""
 _MOUNTS: Final = ("work", "tmp", "dev/shm")
@@ -131,7 +134,9 @@ class Watchdog:
     watched: dict[str, Watched] = field(default_factory=dict)
     _locks: LockWatch = field(default_factory=LockWatch)
     _is_waiting: bool = False
-    _next_hoarder: float = 0.0
+    _hoarder: tuple[int, ...] = ()
+    _hoarder_seen: float = -math.inf
+    _hoarder_ended: float = -math.inf
 
     def watch(self, kernel_id: str, kernel: Watched) -> None:
         """Look at this kernel from now on."""
@@ -151,7 +156,7 @@ class Watchdog:
         self._is_waiting = False
         self.sweep()
         self._end_hoarder(time.monotonic())
-        self._end_lockers()
+        self._end_lockers(time.monotonic())
         is_in_doubt = False
         for kernel_id, kernel in list(self.watched.items()):
             kernel.look(time.monotonic())
@@ -162,21 +167,31 @@ class Watchdog:
         self._wait(CONFIRM_S if is_in_doubt else INTERVAL_S)
 
     def _end_hoarder(self, now: float) -> None:
-        if now < self._next_hoarder or self.has_watches_left():
+        if not self.watched or self._is_ending_hoarder(now) or self.has_watches_left():
             return
-        self._next_hoarder = now + AFTERMATH_S
         most, kernel_id = max((_most_watches(kernel), kernel_id) for kernel_id, kernel in self.watched.items())
+        self._hoarder, self._hoarder_seen, self._hoarder_ended = (), now, now
         if most * _PART >= _watches_allowed():
+            self._hoarder = self.watched[kernel_id].roots
             self.end(kernel_id, Excess.WATCHES)
 
-    def _end_lockers(self) -> None:
-        if not self._locks.is_due():
+    def _is_ending_hoarder(self, now: float) -> bool:
+        """Whether the last one that was ended has not given back what it had: nobody else is to die for it meanwhile."""
+        if now < self._hoarder_ended + _DYING_S and descendants(self._hoarder):
+            self._hoarder_seen = now
+        return now < self._hoarder_seen + AFTERMATH_S
+
+    def _end_lockers(self, now: float) -> None:
+        if not self._locks.is_due(now):
             return
-        held = locks.holders(len(self.watched))
+        held = locks.holders()
         if held.total() > locks.MOST:
-            for kernel_id, kernel in list(self.watched.items()):
-                if sum(held[pid] for pid in descendants(kernel.roots)) > locks.MOST:
-                    self.end(kernel_id, Excess.LOCKS)
+            by_kernel = {
+                kernel_id: sum(held[pid] for pid in descendants(kernel.roots)) for kernel_id, kernel in self.watched.items()
+            }
+            for kernel_id in locks.to_end(by_kernel):
+                self.end(kernel_id, Excess.LOCKS)
+        self._locks.note(now, time.monotonic())
 
 
 def has_watches_left() -> bool:
