@@ -81,7 +81,7 @@ def holders() -> Counter[int]:
 def counted(lines: Iterable[str]) -> Counter[int]:
     """The locks on ranges in these lines of /proc/locks, by process: `1: POSIX ADVISORY WRITE 4711 fe:00:23 0 EOF`.
 
-    Linux tells them in pieces, and some again when others are taken meanwhile: two that differ in their number alone are one.
+    Linux tells them in pieces, and some again when others are taken meanwhile: two that differ in number alone are one.
     """
     locks = {tuple(line.replace("->", "").split()[1:]) for line in lines}
     return Counter(int(words[3]) for words in locks if len(words) > 3 and words[0] == "POSIX" and words[3].isdigit())
