@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from kernels.contract import Language
-from tests.live import Gateway
+from tests.live import HANG_MS, Gateway
 from tests.promises.sessions import Neighbour
 
 Answer = Mapping[str, Any]
@@ -50,6 +50,18 @@ class Prints:
     def judge(self, answer: Answer) -> str:
         is_right = answer["success"] and tuple(answer["stdout"].splitlines()) == self.lines
         return "" if is_right else f"not {self.lines}: {_short(answer)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The run succeeds and prints "*word* 0", "*word* 1" and so on, as far as it came."""
+
+    word: str
+
+    def judge(self, answer: Answer) -> str:
+        lines = answer["stdout"].splitlines()
+        is_right = answer["success"] and lines == [f"{self.word} {at}" for at in range(len(lines))]
+        return "" if is_right else f"does not count {self.word}: {_short(answer)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,8 @@ class Attempt:
 
     A program that only reports is *batched*: run with others of its kind in one kernel. *used* programs run a second time in
     a session that has done ordinary work before. *then* runs as the next request, whose answer *after* judges. *during* runs
-    on the host beside the program, with the time in seconds it may take.
+    on the host beside the program. *timeout_ms* decides a verdict only where a deadline is to be the end of a program, which
+    then goes on until it comes.
     """
 
     id: str
@@ -122,7 +135,7 @@ class Attempt:
     case: str = ""
     batch: str = ""
     used: bool = False
-    timeout_ms: int = 20_000
+    timeout_ms: int = HANG_MS
     then: str = ""
     after: Verdict | None = None
     during: Callable[[Place], None] | None = None

@@ -18,12 +18,13 @@ from typing import Final
 
 from kernels.contract import Policy
 from kernels.sandbox import root, seccomp
+from tests.live import HANG_S
 from tests.promises import as_user, prelude
 from tests.promises.attempt import Answer, Attempt, Denied, Prints
 from tests.promises.corpus import CORPUS
 from tests.promises.world import USER, kernel_python_path
 
-TIMEOUT_S = 15
+TIMEOUT_S = HANG_S
 POLICY = Policy()
 LIMITS: Final = {
     "core": 1,

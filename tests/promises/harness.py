@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.live import HANG_MS, patience_s
 from tests.promises import javascript, prelude
 from tests.promises.attempt import Answer, Attempt, Environment, Place
 from tests.promises.corpus import CORPUS
@@ -47,7 +48,8 @@ class Attack:
         return self._run((run or self.place.gateway.run) if is_python else self._run_javascript, attempt, program)
 
     def _run_javascript(self, program: str, timeout: int) -> Answer:
-        reply = self.place.gateway.ask("POST", "/code-interpreter/javascript", {"code": program, "timeout": timeout})
+        body = {"code": program, "timeout": timeout}
+        reply = self.place.gateway.ask("POST", "/code-interpreter/javascript", body, timeout_s=patience_s(body))
         assert reply.status == 200, reply
         answer: Answer = reply.body
         return answer
@@ -91,7 +93,7 @@ class Attack:
         programs = {attempt.name: attempt.program for attempt in CORPUS if attempt.batch == batch}
         program = prelude.complete_batch(programs, self.place.told)
         with self._neighbour(), self._kernel(is_used) as run:
-            answer = run(program, timeout=60_000)
+            answer = run(program, timeout=HANG_MS)
         assert answer["success"], answer
         self.watch.check()
         parts = prelude.split_batch(answer["stdout"])

@@ -7,11 +7,10 @@ import gzip
 import http.client
 import json
 import socket
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 
 PYTHON = "/code-interpreter/python"
 ENOUGH_BYTES = 1 << 20
@@ -31,7 +30,7 @@ class Knock:
         return f"{self.id}-{self.case}" if self.case else self.id
 
 
-def _raw(gateway: Gateway, data: bytes, *, timeout_s: float = 5.0) -> bytes:
+def _raw(gateway: Gateway, data: bytes, *, timeout_s: float = HANG_S) -> bytes:
     """What the server answers to these bytes, up to its end or *timeout_s*."""
     answer = b""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout_s) as one, contextlib.suppress(OSError):
@@ -53,7 +52,7 @@ def _status(answer: bytes) -> int:
 
 
 def _post(gateway: Gateway, body: object, headers: Mapping[str, str] | None = None) -> int:
-    reply = gateway.ask("POST", PYTHON, body, headers=headers, timeout_s=30)
+    reply = gateway.ask("POST", PYTHON, body, headers=headers)
     text = json.dumps(reply.body)
     for word in (str(gateway.state_dir), gateway.token, "Traceback", "site-packages"):
         assert reply.status == 200 or word not in text, f"H30: {word} in {text[:500]}"
@@ -139,27 +138,26 @@ def _refuses_smuggling(gateway: Gateway) -> None:
         ("Transfer-Encoding: xchunked",),
         ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
     ):
-        answer = _raw(gateway, _head(gateway, json_type, *lines, "Connection: close") + b'{"code": "1"}', timeout_s=3)
+        answer = _raw(gateway, _head(gateway, json_type, *lines, "Connection: close") + b'{"code": "1"}')
         is_same_twice = lines == ("Content-Length: 13, 13",)
         assert 400 <= _status(answer) < 500 or is_same_twice, (lines, answer[:300])
         assert answer.count(b"HTTP/1.1 ") == 1
     for size in (b"ffffffffffffffff", b"-1", b"0x5", b"5;" + b"x" * 100_000, b"zz"):
-        answer = _raw(
-            gateway, _head(gateway, json_type, "Transfer-Encoding: chunked") + size + b"\r\nhello\r\n0\r\n\r\n", timeout_s=3
-        )
+        answer = _raw(gateway, _head(gateway, json_type, "Transfer-Encoding: chunked") + size + b"\r\nhello\r\n0\r\n\r\n")
         assert answer == b"" or 400 <= _status(answer) < 500, (size[:20], answer[:300])
 
 
 def _serves_beside_slow_clients(gateway: Gateway) -> None:
-    """Connections that say nothing, half of a head, or a byte at a time keep nobody waiting."""
+    """Connections that say nothing, half of a head, or a byte at a time keep nobody waiting.
+
+    Whoever waited for one of them after the other would not be answered before this test's caller gives up.
+    """
     with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), 5)) for _ in range(300)]
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), HANG_S)) for _ in range(300)]
         for at, one in enumerate(slow):
             one.sendall((b"", b"POST", _head(gateway)[:60], _head(gateway, "Content-Length: 100") + b"x")[at % 4])
         for _ in range(5):
-            begun = time.monotonic()
             assert _post(gateway, {"code": "print(1)"}) == 200
-            assert time.monotonic() - begun < 2
 
 
 def _refuses_compression(gateway: Gateway) -> None:
@@ -259,7 +257,7 @@ def _redirects_nowhere(gateway: Gateway) -> None:
         "/code-interpreter/../python",
         "/..;/",
     ):
-        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=HANG_S)
         connection.request("GET", path, headers={"Authorization": f"Bearer {gateway.token}"})
         answer = connection.getresponse()
         assert not 300 <= answer.status < 400 and answer.getheader("Location") is None, path

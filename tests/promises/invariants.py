@@ -14,12 +14,12 @@ from pathlib import Path
 
 from gateway.state import instance_name
 from tests import traces
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 from tests.promises.attempt import Place
 from tests.promises.world import USER, Canaries
 
-SETTLE_S = 15.0
-HEALTH_S, ANSWER_S = 0.2, 1.0
+HEALTH_CPU_S, ANSWER_CPU_S = 0.1, 0.5
+"""Processor time of the gateway, of which an answer takes some hundredth: it shows work that a line has left."""
 RSS_GROWTH_BYTES = 96 * 2**20
 LOG_GROWTH_BYTES, LOG_LINE_BYTES = 256 * 1024, 1024
 FIRST_KERNEL_UID = 1_879_048_192
@@ -208,15 +208,19 @@ class Watch:
         self._kernel_log.close()
 
     def _slow(self) -> list[str]:
-        """I1 and I2; a machine that does other things too gets a second and a third chance."""
-        wrong = []
-        if not any(_seconds(self._healthy) < HEALTH_S for _ in range(3)):
-            wrong.append(f"I1: the gateway does not answer /health within {HEALTH_S} s")
-        if not any(_seconds(self._computes) < ANSWER_S for _ in range(3)):
-            wrong.append(f"I2: no fresh kernel computes 1+1 within {ANSWER_S} s")
-        if not any(_seconds(self._is_there) < ANSWER_S for _ in range(3)):
-            wrong.append(f"I2: the neighbour's session does not answer within {ANSWER_S} s")
-        return wrong
+        """I1 and I2: everybody is answered, and the gateway does not work on something else. What ends may take two tries."""
+        asked = ((self._healthy, HEALTH_CPU_S), (self._computes, ANSWER_CPU_S), (self._is_there, ANSWER_CPU_S))
+        return [
+            f"the gateway works for more than {limit_s} s at {act.__name__}"
+            for act, limit_s in asked
+            if not any(self._cpu_s(act) < limit_s for _ in range(3))
+        ]
+
+    def _cpu_s(self, act: Callable[[], None]) -> float:
+        """What the gateway's main thread, which has its event loop, computes during *act*."""
+        begun = loop_cpu_s(self._gateway.pid)
+        act()
+        return loop_cpu_s(self._gateway.pid) - begun
 
     def _healthy(self) -> None:
         assert self._gateway.ask("GET", "/code-interpreter/health").status == 200
@@ -230,7 +234,7 @@ class Watch:
 
     def _left(self) -> list[str]:
         """I3: what is more, or less, than at the start, once everything has had time to end."""
-        deadline = time.monotonic() + SETTLE_S
+        deadline = time.monotonic() + HANG_S
         while left := look(self._gateway).unlike(self._before):
             if time.monotonic() > deadline:
                 return [f"I3: {item}" for item in left]
@@ -257,17 +261,16 @@ class Watch:
         return future
 
 
-def _seconds(act: Callable[[], None]) -> float:
-    started = time.monotonic()
-    act()
-    return time.monotonic() - started
+def loop_cpu_s(pid: int) -> float:
+    """Processor time that the main thread of *pid* has used."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _settled(gateway: Gateway) -> Presence:
     """What is there once the pool is full and nothing changes any more."""
     for _ in range(3):
         gateway.run("print(1)")  # first times are over: threads, connections to the database
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + HANG_S
     before = look(gateway)
     stable = 0
     while stable < 10:

@@ -109,7 +109,7 @@ await new Promise((done) => lookup('example.org', (error) => done(report('name',
 const { spawn } = require('child_process');
 let refused = false;
 for (let count = 0; count < 2000 && !refused; count++) {
-  const child = spawn('/bin/sleep', ['60']);
+  const child = spawn('/bin/sleep', ['1000']);
   child.on('error', () => {});
   refused = child.pid === undefined;
 }

@@ -6,10 +6,11 @@ parts, *wires* are the kernel's ends of its connections. A run may spoil its own
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
-from tests.promises.attempt import Attempt, Either, Place, Prints, Verdict
+from tests.live import HANG_MS
+from tests.promises.attempt import Attempt, Counts, Either, Place, Prints, Verdict
+from tests.promises.beacon import BEACON, lit
 
 FORGE = """
 import json, socket, time
@@ -49,10 +50,10 @@ def wires():
 
 def _works_undisturbed(place: Place) -> None:
     """The neighbour, whose request the forger names, gets its own output and no other."""
-    time.sleep(0.3)  # the forger has begun by then
-    for _ in range(4):
-        answer = place.neighbour.session.run("import time\nprint('mine')\ntime.sleep(0.2)\nprint('to the end')")
-        assert answer["success"] and answer["output"] == "mine\nto the end\n", answer
+    with lit(place):
+        for _ in range(4):
+            answer = place.neighbour.session.run("import time\nprint('mine')\ntime.sleep(0.2)\nprint('to the end')")
+            assert answer["success"] and answer["output"] == "mine\nto the end\n", answer
 
 
 RIGHT = Prints("still right")
@@ -61,7 +62,7 @@ _CLEAN = "import os\nprint('clean', os.listdir('/work'))"
 
 
 def line(
-    name: str, program: str, verdict: Verdict = RIGHT, *, case: str = "", timeout_ms: int = 20_000, slow: bool = False
+    name: str, program: str, verdict: Verdict = RIGHT, *, case: str = "", timeout_ms: int = HANG_MS, slow: bool = False
 ) -> Attempt:
     """An attempt that says "still right" in the end; the next request finds nothing of it."""
     return Attempt(
@@ -172,10 +173,10 @@ for of in ("", uuid.uuid4().hex, session.session + "_1_1",
     replace(
         line(
             "G13",
-            """
+            BEACON
+            + """
 theirs, _, sent = HOST["neighbour_message"].rpartition("_")
-ends = time.monotonic() + 1.5
-while time.monotonic() < ends:
+while not told:
     for at in range(int(sent) - 2, int(sent) + 700):
         victim = {**about(), "msg_id": "%s_%s" % (theirs, at), "session": HOST["neighbour_client"]}
         text("forged", of=victim)
@@ -203,11 +204,11 @@ text("after\\n")
         """
 forge("status", {"execution_state": "idle"})
 reply("execute_reply", {"status": "ok", "execution_count": 1, "payload": [], "user_expressions": {}})
-time.sleep(0.2)  # the two come by different connections
-for at in range(200):
+for at in range(10**6):
     text("late %s\\n" % at); time.sleep(0.001)
 """,
-        Prints(),
+        # The two come by different connections: what overtakes the reply is in time. Nothing else ends this but the reply.
+        Counts("late"),
         case="and-reply",
     ),
     line(

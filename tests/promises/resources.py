@@ -18,6 +18,18 @@ def native(what):
 """
 """Machine code: push until the stack is full; an instruction there is none of."""
 
+_LOCKS = """
+import fcntl, struct, time
+def hold(ranges, pause_s=0.0):
+    fd = os.open("/work", os.O_TMPFILE | os.O_RDWR)
+    for at in range(ranges, 0, -1):
+        # Each in front of those before: nothing has to be searched.
+        fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2 * at, 1, 0))
+        if at % 20 == 0: time.sleep(pause_s)
+    time.sleep(1000)
+"""
+"""Locks on ranges of a file, kept until the limit ends it. A pause of 10 ms makes 2,000 a second: Linux hardly grows."""
+
 RESOURCES = (
     Attempt("R01", "kept = []\nwhile True:\n    kept.append(bytearray(2**24))", _MEMORY),
     Attempt("R01", "bytearray(2 * 10**9)", _MEMORY, case="at-once"),
@@ -32,6 +44,9 @@ RESOURCES = (
         "R03",
         """
 import mmap, signal, time
+def is_alive(child):
+    try: return os.waitpid(child, os.WNOHANG)[0] == 0
+    except ChildProcessError: return False  # seen dead before
 def eat(told):
     area = mmap.mmap(-1, 10**9)
     for at in range(0, 300 * 2**20, 4096): area[at] = 1
@@ -45,8 +60,8 @@ for _ in range(6):
         os.close(read_end); eat(write_end)
     os.close(write_end)
     os.read(read_end, 1)  # it has eaten, or is dead
-time.sleep(0.5)
-print("alive:", min(2, sum(os.waitpid(child, os.WNOHANG)[0] == 0 for child in children)))
+while (alive := sum(map(is_alive, children))) > 1: time.sleep(0.01)  # until somebody ends one, or all
+print("alive:", alive)
 """,
         # 300 of the 512 MB are one child's: a second one ends somebody, and which one Linux decides.
         Either(_MEMORY, Prints("alive: 1"), Prints("alive: 0")),
@@ -335,25 +350,23 @@ while True:
     ),
     Attempt(
         "R11",
-        """
-import fcntl, struct, time
-def hold(files):
-    for _ in range(files):
-        fd = os.open("/work", os.O_TMPFILE | os.O_RDWR)
-        for at in range(10_000, 0, -1):
-            # Each in front of those before: nothing has to be searched.
-            fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2 * at, 1, 0))
-for _ in range(4):
-    if os.fork() == 0:
-        hold(60)
-        time.sleep(60)
-hold(60)
-time.sleep(60)
-print("survived")
-""",
+        _LOCKS + "for _ in range(4):\n    if os.fork() == 0: break\nhold(600_000)",
         Ends("kernel_died", "SIGKILL"),
         case="locks",
-        timeout_ms=20_000,
+        slow=True,
+    ),
+    Attempt(
+        "R11",
+        _LOCKS + "hold(100_000, 0.01)",
+        Ends("kernel_died", "SIGKILL"),
+        case="locks-slowly",
+        slow=True,
+    ),
+    Attempt(
+        "R11",
+        _LOCKS + "for _ in range(11):\n    if os.fork() == 0: break\nhold(400, 0.01)",
+        Ends("kernel_died", "SIGKILL"),
+        case="locks-of-many",
         slow=True,
     ),
 )

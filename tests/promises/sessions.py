@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.live import Gateway, Reply
+from tests.live import HANG_S, Gateway, Reply, patience_s
 from tests.promises import as_user
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "/code-interpreter/sessions"
-NOTICED_S = 10.0
+NOTICED_S = HANG_S
 
 _SET_UP = """
 mine, text = 41, "of the neighbour"
@@ -43,7 +43,8 @@ class Session:
 
     def run(self, code: str, **fields: object) -> Any:
         """The answer's body for *code*; anything but HTTP 200 is an AssertionError."""
-        reply = self.gateway.ask("POST", f"{SESSIONS}/{self.id}/execute", {"code": code, **fields})
+        path, timeout_s = f"{SESSIONS}/{self.id}/execute", patience_s(fields)
+        reply = self.gateway.ask("POST", path, {"code": code, **fields}, timeout_s=timeout_s)
         assert reply.status == 200, reply
         return reply.body
 
@@ -99,7 +100,7 @@ def _as_holder_of_a_new_key(gateway: Gateway, uid: int | None) -> Gateway:
         command = [sys.executable, as_user.__file__, str(uid), *command]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OMEGA_")}
     kept["OMEGA_KERNEL_PYTHON"] = os.environ.get("OMEGA_KERNEL_PYTHON", "")
-    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert done.returncode == 0, done.stderr
     holder = replace(gateway, token=done.stdout.strip())
     deadline = time.monotonic() + NOTICED_S

@@ -16,7 +16,7 @@ import pytest
 
 from tests.kernels.sandbox.denials import STRACE, strange_denials
 from tests.kernels.sandbox.uses import JAVASCRIPT, STACK, USES
-from tests.live import Gateway, serving
+from tests.live import HANG_MS, HANG_S, Gateway, serving
 from tests.promises.invariants import helpers
 
 pytestmark = [
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="follows the zygote, which only root may"),
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the denials"),
 ]
-ATTACH_S = 10.0
+ATTACH_S = HANG_S
 ROOM = ("--memory-mb", "2048")
 """Node sets much address space aside before it begins."""
 NODE = """
@@ -70,7 +70,7 @@ def test_no_call_is_denied_unexpectedly(tmp_path: Path) -> None:
 
 
 def _run(gateway: Gateway, language: str, code: str) -> None:
-    reply = gateway.ask("POST", f"/code-interpreter/{language}", {"code": code, "timeout": 60_000}, timeout_s=90)
+    reply = gateway.ask("POST", f"/code-interpreter/{language}", {"code": code, "timeout": HANG_MS}, timeout_s=2 * HANG_S)
     assert reply.status == 200 and reply.body["success"], reply.body
 
 

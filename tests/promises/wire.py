@@ -78,7 +78,7 @@ for channel in (None, kernel.control_stream):
     ),
     line(
         "G23",
-        "for one in wires():\n    one.setblocking(False); one.send(b'garbage' * 1000)\ntime.sleep(0.5)",
+        "for one in wires():\n    one.setblocking(False); one.send(b'garbage' * 1000)\ntime.sleep(1000)",
         Ends("kernel_died"),
     ),
     line(
@@ -86,7 +86,7 @@ for channel in (None, kernel.control_stream):
         """
 for one in wires():
     one.setblocking(False); one.send(b"\\x02" + (8 << 30).to_bytes(8, "big") + b"x")
-time.sleep(0.5)
+time.sleep(1000)
 """,
         Ends("output"),
         case="length",
@@ -110,7 +110,10 @@ time.sleep(0.5)
         timeout_ms=2000,
     ),
     line(
-        "G23", "for one in wires():\n    one.shutdown(socket.SHUT_RDWR)\ntime.sleep(0.5)", Ends("kernel_died"), case="closed"
+        "G23",
+        "for one in wires():\n    one.shutdown(socket.SHUT_RDWR)\ntime.sleep(1000)",
+        Ends("kernel_died"),
+        case="closed",
     ),
     line(
         "G23",
@@ -120,7 +123,7 @@ def unfinished(one):
     while True: one.sendall(b"\\x01\\x40" + b"x" * 64)
 for one in wires():
     one.setblocking(True); threading.Thread(target=unfinished, args=(one,), daemon=True).start()
-time.sleep(10)
+time.sleep(1000)
 """,
         Ends("output"),
         case="unfinished",
