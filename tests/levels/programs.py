@@ -12,7 +12,7 @@ def said(act):
     return "done"
 def connect(address):
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as sock:
-        sock.settimeout(3)
+        sock.settimeout(60)
         sock.connect(address)
 own = os.getpid()
 try:
@@ -49,8 +49,8 @@ for _ in range(16):
         data = bytearray(64 << 20)
         for at in range(0, len(data), 4096):
             data[at] = 1
-        time.sleep(60)
-time.sleep(60)
+        time.sleep(1000)
+time.sleep(1000)
 print("survived")
 """
 MEMORY_FILES_BOMB = """
@@ -75,7 +75,7 @@ for _ in range(8):
         os.setsid()
         if os.fork() == 0:
             os.fork()
-            time.sleep(300)
+            time.sleep(1000)
         os._exit(0)
 # A sibling's parent is ours.
 if ctypes.CDLL(None).syscall({"x86_64": 56, "aarch64": 220}[os.uname().machine], 0x8011, None, None, None, None) == 0:
@@ -89,7 +89,7 @@ made = 0
 try:
     while made < 2000:
         if os.fork() == 0:
-            time.sleep(60)
+            time.sleep(1000)
             os._exit(0)
         made += 1
 except OSError as error:
@@ -154,7 +154,7 @@ if os.fork() == 0:
     while number < 100_000 and ctypes.CDLL(None).syscall(queue, os.getpid(), 40, info) == 0:
         number += 1
     os.write(tell, str(number).encode())
-    time.sleep(60)
+    time.sleep(1000)
     os._exit(0)
 print(os.read(told, 100).decode())
 """

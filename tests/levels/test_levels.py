@@ -16,16 +16,17 @@ from tests import traces
 from tests.folders import folder
 from tests.levels import places, programs
 from tests.levels.conftest import LEVELS
-from tests.live import Gateway
+from tests.live import HANG_MS, HANG_S, Gateway, patience_s
 
 pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
 Place = tuple[str, Gateway]
 RANK = ("none", "L1", "L2", "L2+", "L3")
 
 
-def ask(gateway: Gateway, code: str, timeout_ms: int = 20_000) -> Any:
+def ask(gateway: Gateway, code: str) -> Any:
     """The whole answer to running *code*."""
-    return gateway.ask("POST", "/code-interpreter/python", {"code": code, "timeout": timeout_ms}).body
+    body = {"code": code, "timeout": HANG_MS}
+    return gateway.ask("POST", "/code-interpreter/python", body, timeout_s=patience_s(body)).body
 
 
 def output(gateway: Gateway, code: str) -> str:
@@ -35,8 +36,8 @@ def output(gateway: Gateway, code: str) -> str:
     return str(answer["output"])
 
 
-def eventually(is_so: Callable[[], bool], within_s: float = 5.0) -> bool:
-    """Whether it is so within a few seconds: other processes get there in their own time."""
+def eventually(is_so: Callable[[], bool], within_s: float = HANG_S) -> bool:
+    """Whether it comes to be so: other processes get there in their own time."""
     deadline = time.monotonic() + within_s
     while not is_so():
         if time.monotonic() > deadline:
@@ -113,8 +114,9 @@ def test_javascript_runs_within_the_same_bounds(place: Place) -> None:
     """Values and output; a busy loop ends; memory ends as such, on V8's heap or beside it; the file system is no other."""
     _name, gateway = place
 
-    def javascript(code: str, timeout_ms: int = 20_000) -> Any:
-        return gateway.ask("POST", "/code-interpreter/javascript", {"code": code, "timeout": timeout_ms}).body
+    def javascript(code: str, timeout_ms: int = HANG_MS) -> Any:
+        body = {"code": code, "timeout": timeout_ms}
+        return gateway.ask("POST", "/code-interpreter/javascript", body, timeout_s=patience_s(body)).body
 
     answer = javascript("console.log([1, 2]); return [typeof process, await 3];")
     assert (answer.get("output"), answer.get("returnValue")) == ("[ 1, 2 ]\n", ["undefined", 3]), answer

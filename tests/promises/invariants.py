@@ -208,7 +208,7 @@ class Watch:
         self._kernel_log.close()
 
     def _slow(self) -> list[str]:
-        """I1 and I2: everybody is answered, and the gateway does not work on something else. What ends may take two tries."""
+        """I1 and I2: everybody is answered, and the gateway works on nothing else; what is ending may take two tries."""
         asked = ((self._healthy, HEALTH_CPU_S), (self._computes, ANSWER_CPU_S), (self._is_there, ANSWER_CPU_S))
         return [
             f"the gateway works for more than {limit_s} s at {act.__name__}"

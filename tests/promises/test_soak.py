@@ -1,7 +1,8 @@
-"""The corpus in random order with ordinary work beside it: neighbours are served, and in the end nothing is left.
+"""The corpus in random order with ordinary work beside it: every neighbour is served, and in the end nothing is left.
 
 OMEGA_SOAK_ROUNDS says how often the whole corpus is gone through (slow lines included); without it one short round without
-them. OMEGA_SOAK_SEED repeats an order. The neighbours' times are printed (`pytest -s`) and in the test's report.
+them. OMEGA_SOAK_SEED repeats an order. The neighbours' times are printed (`pytest -s`) and in the test's report; they
+depend on the machine, so nothing rests on them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from tests.promises.harness import Attack
 pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
 
 SHORT_LINES = 40
-P99_S, HEALTH_P99_S = 1.5, 0.3
 WORK = "import pandas as pd\nframe = pd.DataFrame({'a': range(100)})\nprint(int(frame.a.sum()))"
 
 
@@ -70,7 +70,7 @@ class Neighbours:
 
 
 def test_everything_at_once_and_nothing_is_left(attacked: Attack, record_property: Callable[[str, object], None]) -> None:
-    """Whatever the order, each line meets its verdict, and the neighbours' slowest hundredth is still served in time."""
+    """Whatever the order, each line meets its verdict, and every request of a neighbour is answered and right."""
     rounds = int(os.environ.get("OMEGA_SOAK_ROUNDS", "0"))
     seed = int(os.environ.get("OMEGA_SOAK_SEED", "0")) or random.randrange(1, 10**6)
     lines = _order(rounds, seed)
@@ -84,8 +84,6 @@ def test_everything_at_once_and_nothing_is_left(attacked: Attack, record_propert
         told = {"count": len(taken), "p50_ms": _ms(taken, 50), "p99_ms": _ms(taken, 99), "max_ms": round(max(taken) * 1000)}
         print(f"neighbours' {name}: {told}")
         record_property(name, told)
-    assert _ms(neighbours.run_s, 99) < P99_S * 1000, f"seed {seed}"
-    assert _ms(neighbours.health_s, 99) < HEALTH_P99_S * 1000, f"seed {seed}"
 
 
 def _order(rounds: int, seed: int) -> list[Attempt]:
