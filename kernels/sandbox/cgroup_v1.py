@@ -62,7 +62,8 @@ class GroupV1:
         return files.kill_members(self.places["pids"])
 
     def remove(self) -> bool:
-        """Remove the directories; False when one stays busy."""
+        """Remove the directories, and what the members have read from memory; False when one stays busy."""
+        files.reclaim(self.places["memory"])
         removed = [files.remove(place) for place in dict.fromkeys(self.places.values())]
         return all(removed)
 

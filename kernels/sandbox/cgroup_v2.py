@@ -60,7 +60,8 @@ class GroupV2:
         return files.kill_members(self.place)
 
     def remove(self) -> bool:
-        """Remove the group; False when it stays busy."""
+        """Remove the group, and what its members have read from memory; False when it stays busy."""
+        files.reclaim(self.place)
         return files.remove(self.place)
 
 

@@ -21,6 +21,7 @@ from kernels.spawner.identity import Uids
 from kernels.spawner.init import InitPlace, fork_init
 from kernels.spawner.keepers import KeeperPlace, Keepers
 from kernels.spawner.loop import Loop
+from kernels.spawner.removal import Removal
 from kernels.spawner.tree import kill_orphans, strangers
 from kernels.spawner.watchdog import Excess, Watchdog, Watched, has_watches_left
 from kernels.spawner.workplace import Workplaces
@@ -56,6 +57,7 @@ class Kernels:
         if not around.has_own_uids:
             self._watchdog.has_watches_left = has_watches_left
         self._keepers = Keepers(around.loop, self._keepers_gone)
+        self._removal = Removal(around.loop)
         self._uids = Uids(self._options.uid_base, self._options.uid_count, self._options.instance)
         self._has_own_uids = around.has_own_uids
         self._members: dict[str, Member] = {}
@@ -312,7 +314,7 @@ class Kernels:
             self._kill_strangers()
             self._workplaces.remove(member.work_dir, member.uid)
         self._tell(member.exit_report())
-        member.cgroup.remove()
+        self._removal.remove(member.cgroup)
         if self._has_own_uids:
             self._uids.give_back(member.uid)
         if not self._members:
@@ -360,6 +362,7 @@ class Kernels:
             *self._zygotes,
             *self._by_pid,
             *self._keepers.pids(),
+            *self._removal.pids(),
             *(member.init_pid for member in self._members.values()),
         }
 
