@@ -68,10 +68,12 @@ def reclaim(group: Path) -> None:
 
     What is charged to a group keeps it in Linux after its directory is gone: files of the host's whose first reader was a
     member, until memory is short. Version 1 has a file to give all back, version 2 one (since Linux 5.19) to say how much.
+    Not memory.stat tells whether there is any: it is late by up to two seconds.
     """
     with contextlib.suppress(OSError):
         if (group / "memory.force_empty").exists():
-            write(group, "memory.force_empty", 0)
+            if read_number(group, "memory.usage_in_bytes") > read_number(group, "memory.kmem.usage_in_bytes"):
+                write(group, "memory.force_empty", 0)
         elif (group / "memory.reclaim").exists():
             write(group, "memory.reclaim", read_number(group, "memory.current"))
 

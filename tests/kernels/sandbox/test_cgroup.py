@@ -368,6 +368,15 @@ def test_what_members_have_read_is_given_back_before_a_group_is_removed(
     assert (tmp_path / asked).read_text() == written
 
 
+def test_where_nothing_was_read_nothing_is_given_back(tmp_path: Path) -> None:
+    """Version 1 tells: what is charged is Linux's own memory for the group alone, which outlives none."""
+    for name in ("memory.usage_in_bytes", "memory.kmem.usage_in_bytes"):
+        (tmp_path / name).write_text("4096\n")
+    (tmp_path / "memory.force_empty").touch()
+    files.reclaim(tmp_path)
+    assert (tmp_path / "memory.force_empty").read_text() == ""
+
+
 def test_a_linux_that_gives_nothing_back_hinders_no_removal(tmp_path: Path) -> None:
     """Version 2 before Linux 5.19 has no such file; others may refuse."""
     (tmp_path / "old").mkdir()
