@@ -75,9 +75,16 @@ class Spawner:
         assert self.hears(Exited).kernel_id == kernel_id
 
     def children(self, mark: str) -> list[int]:
-        """Its child processes whose command line holds *mark*."""
+        """Its child processes whose command line holds *mark*; those that end meanwhile are none."""
         told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [pid for pid in map(int, told.split()) if mark in Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")]
+        return [pid for pid in map(int, told.split()) if mark in _command_line(pid)]
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _listen(path: Path) -> socket.socket:
