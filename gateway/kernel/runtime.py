@@ -24,7 +24,7 @@ def bind_channels(directory: Path) -> list[socket.socket]:
         for channel in CHANNELS:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             listeners.append(listener)
-            # A kernel can ask for the name that a socket of its own was bound by: it must not tell where on the host that is.
+            # A kernel can ask by which name its sockets were bound: that must not tell where on the host they are.
             listener.bind(f"/proc/self/fd/{folder}/{channel}")
             listener.listen(BACKLOG)
     except OSError:

@@ -144,8 +144,8 @@ OPTIONS: Final[Mapping[str, Mapping[int, tuple[int, ...]]]] = {
 """The options of sockets there are, by level: what the standard library, libzmq, tornado, urllib3 and Node set and ask, and
 what keeps a connection alive. All others answer ENOPROTOOPT, as a Linux without them would. Among those: filter programs
 (memory nobody counts, and the machine's one allowance for code of filters), IPv6 flow labels (one table for the machine),
-congestion control, encapsulation, multicast, zero copy, time stamps, busy polling. And what tells of the host on sockets that
-the gateway made: interfaces (BINDTODEVICE, BINDTOIFINDEX), namespace (NETNS_COOKIE), processes (PEERPIDFD, PEERCRED)."""
+congestion control, encapsulation, multicast, zero copy, time stamps, busy polling. And what tells of the host on sockets the
+gateway made: interfaces (BINDTODEVICE, BINDTOIFINDEX), namespace (NETNS_COOKIE), processes (PEERPIDFD, PEERCRED)."""
 
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _STREAM, _DGRAM, _SEQPACKET = 1, 2, 5
