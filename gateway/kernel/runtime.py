@@ -19,16 +19,20 @@ def bind_channels(directory: Path) -> list[socket.socket]:
     """One listening socket per channel in a directory only this user can enter; raises OSError."""
     directory.mkdir(mode=0o700)
     listeners = []
+    folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         for channel in CHANNELS:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             listeners.append(listener)
-            listener.bind(str(directory / channel))
+            # A kernel can ask by which name its sockets were bound: that must not tell where on the host they are.
+            listener.bind(f"/proc/self/fd/{folder}/{channel}")
             listener.listen(BACKLOG)
     except OSError:
         for listener in listeners:
             listener.close()
         raise
+    finally:
+        os.close(folder)
     return listeners
 
 

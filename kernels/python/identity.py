@@ -35,6 +35,7 @@ def environment(work_dir: str, given: Mapping[str, str]) -> dict[str, str]:
         "TZ": "UTC",
         "USER": "kernel",
         "MPLBACKEND": "agg",
+        "PIP_NO_INDEX": "1",  # it would ask a network that is not there, five times over
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from kernels.sandbox import capabilities, etc_files, network, sysc
+from kernels.sandbox import capabilities, etc_files, mounts, network, sysc
 from kernels.sandbox.python_home import PythonHome, PythonUnusable, describe_python
 
 __all__ = ["PythonHome", "PythonUnusable", "RootSpec", "build_root", "describe_python", "zygote_command"]
@@ -149,6 +149,7 @@ def new_root() -> Iterator[None]:
     os.umask(0o022)
     for name in _EMPTY:
         Path("/", name).mkdir(parents=True, exist_ok=True)
+    Path(mounts.EMPTY_FILE).touch(mode=0o444)
     yield
     sysc.umount(_OLD)
     os.rmdir(_OLD)

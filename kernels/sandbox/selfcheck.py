@@ -7,7 +7,7 @@ import os
 from typing import Final
 
 from kernels.contract import Level
-from kernels.sandbox import sysc
+from kernels.sandbox import mounts, sysc
 
 _PR_GET_SECCOMP: Final = 21
 _FILTERING: Final = 2
@@ -26,6 +26,8 @@ def check_self(level: Level, uid: int | None) -> None:
         raise OSError(errno.EPERM, "system calls are not filtered")
     if level in (Level.L3, Level.L2_PLUS):
         _check_status()
+        if shown := mounts.shown_of_host():
+            raise OSError(errno.EPERM, f"what {shown[0]} tells of the host is to be seen")
 
 
 def _check_status() -> None:

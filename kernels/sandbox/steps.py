@@ -81,6 +81,10 @@ def _mount(c: Confinement, p: _Progress) -> None:
     mounts.mount_writable(c.work_dir, c.policy, uid, gid)
 
 
+def _hide_host(_c: Confinement, _p: _Progress) -> None:
+    mounts.hide_host()
+
+
 def _name_network(_c: Confinement, _p: _Progress) -> None:
     network.raise_loopback()
     network.hide_host_name()
@@ -154,6 +158,12 @@ def _check_self(c: Confinement, _p: _Progress) -> None:
 STEPS: Final = (
     Step("namespaces", "host mounts, network, IPC, host name and cgroup tree", _NAMESPACED, _leave_namespaces),
     Step("mounts", "files of the host and of other kernels; more disk than allowed", _NAMESPACED, _mount),
+    Step(
+        "host_facts",
+        "boot arguments, configuration and identity of the host, its disks and devices",
+        _PROC_SHOWN,
+        _hide_host,
+    ),
     Step("network", "any address but its own loopback; the host's name", _NAMESPACED, _name_network),
     Step("memory_files", "executing code from a memory file", frozenset((Level.L3,)), _forbid_memory_files),
     Step("limits", "more memory, files, CPU time than allowed per process; core dumps", _ALL, _limit_resources),

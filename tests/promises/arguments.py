@@ -70,6 +70,16 @@ print(done, waits() - before < calls)  # who has a disk written waits for it
 """,
         Prints("{'ok'} True"),
     ),
+    # Each would be EBADF or EINVAL if Linux looked at it, so nothing is flushed or dropped on the host's disk.
+    line(
+        "S40",
+        """
+print({call(name, -1, 0, 0, 7) for name in ("fsync", "fdatasync", "sync_file_range")},
+      {call("msync", 1, 1, flags) for flags in (4, 6, (1 << 32) | 4)},
+      {call("fadvise64", -1, 0, 0, advice) for advice in (4, (1 << 32) | 4)})
+""",
+        Prints("{'ok'} {'ok'} {'ok'}"),
+    ),
     line(
         "S34",
         """

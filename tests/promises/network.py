@@ -21,6 +21,20 @@ def connects(family, kind, address):
             one.send(b"x")
     attempt(repr(address), act)
 """
+_SOCKETS = """
+import socket, stat
+def inherited():
+    for descriptor in range(3, 64):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        except OSError:
+            continue
+        if is_socket:
+            one = socket.socket(fileno=os.dup(descriptor))
+            if one.family == socket.AF_UNIX:
+                yield one
+"""
+"""The sockets a kernel was given, and the connections to them."""
 
 
 def host_cannot_reach_it(place: Place) -> None:
@@ -205,6 +219,64 @@ calls(("socketpair", 1, 2, 0, pair), ("socketpair", 1, 2 | 0x80000, 0, pair), ("
 """,
         Denied("ENOSYS", "EPERM"),
         batch="network",
+    ),
+    Attempt(
+        "N18",
+        """
+import socket, struct
+word, size = (1).to_bytes(4, "little") * 8, (64).to_bytes(4, "little")
+bare = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 65535))
+program = struct.pack("HxxxxxxQ", 1, ctypes.addressof(bare))
+kinds = ((1, 1), (2, 1), (2, 2), (10, 1), (10, 2))
+refused = {1: (16, 25, 29, 32, 33, 34, 36, 37, 42, 44, 46, 47, 49, 50, 51, 52, 54, 60, 61, 62, 65, 69, 70, 74, 75, 76, 82),
+           6: (7, 8, 9, 10, 13, 14, 19, 22, 23, 25, 30, 31, 36, 37), 17: (1, 100, 101, 102, 103, 104),
+           0: (4, 6, 8, 10, 11, 15, 19, 24, 32, 33, 34, 35, 36, 39, 41, 49), 41: (8, 17, 18, 19, 20, 21, 22, 25, 32, 33, 49)}
+for family, kind in kinds:
+    with socket.socket(family, kind) as one:
+        for number in (26, (1 << 32) | 26):
+            report("filter %s" % number, call("setsockopt", one.fileno(), 1, number, program, len(program)))
+        for level, options in refused.items():
+            for option in options:
+                label = "%s %s %s %s" % (family, kind, level, option)
+                report("set " + label, call("setsockopt", one.fileno(), level, option, word, 4))
+                report("get " + label, call("getsockopt", one.fileno(), level, option, bytes(64), size))
+""",
+        Denied("ENOPROTOOPT"),
+        batch="network",
+    ),
+    Attempt(
+        "N18",
+        _SOCKETS
+        + """
+size = (64).to_bytes(4, "little")
+for one in inherited():
+    for option in (17, 25, 31, 49, 55, 56, 57, 59, 62, 71, 77):
+        report("%s %s" % (one.fileno(), option), call("getsockopt", one.fileno(), 1, option, bytes(64), size))
+    report("bind", call("setsockopt", one.fileno(), 1, 62, size, 4))
+""",
+        Denied("ENOPROTOOPT"),
+        case="of-the-host",
+        used=True,
+    ),
+    Attempt(
+        "N18",
+        _SOCKETS
+        + """
+names = [one.getsockname() for one in inherited()]
+print([name for name in names if name and not name.startswith("/proc/self/fd/")], len(names) > 3)
+""",
+        Prints("[] True"),
+        case="names",
+        used=True,
+    ),
+    Attempt(
+        "N19",
+        """
+import subprocess
+done = subprocess.run([sys.executable, "-m", "pip", "install", "six-of-nowhere"], capture_output=True, text=True)
+print(done.returncode, "Retrying" in done.stderr, "No matching distribution" in done.stderr)
+""",
+        Prints("1 False True"),
     ),
     Attempt(
         "N16",

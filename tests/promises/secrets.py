@@ -16,7 +16,7 @@ SECRETS = (
         + """
 known = set('''HOME PATH LANG LC_ALL LC_CTYPE TERM NO_COLOR PAGER TMPDIR TZ USER MPLBACKEND MPLCONFIGDIR
 PYTHONDONTWRITEBYTECODE PYTHONIOENCODING PYTHONUNBUFFERED OPENBLAS_NUM_THREADS OMP_NUM_THREADS MKL_NUM_THREADS
-GIT_PAGER CLICOLOR FORCE_COLOR
+GIT_PAGER PIP_NO_INDEX CLICOLOR FORCE_COLOR
 CLICOLOR_FORCE JPY_PARENT_PID IPYTHON_DIR PYTHONHASHSEED PYDEVD_USE_FRAME_EVAL JOBLIB_MULTIPROCESSING LOKY_MAX_CPU_COUNT
 GIO_USE_VFS MATPLOTLIBRC NUMEXPR_NUM_THREADS'''.split())
 block = open("/proc/self/environ").read() if os.path.exists("/proc/self/environ") else ""
@@ -203,6 +203,22 @@ symbols = open("/proc/kallsyms") if os.path.exists("/proc/kallsyms") else []
 report("kallsyms", "EPERM" if not any(int(line.split()[0], 16) for line in symbols) else "told")
 """,
         Denied(*ABSENT, "ENXIO", "ENODEV"),
+        batch="files",
+    ),
+    Attempt(
+        "FS14",
+        """
+files = ("cmdline", "bootconfig", "config.gz", "kallsyms", "modules", "sys/kernel/random/boot_id", "cgroups", "diskstats",
+         "interrupts", "partitions")
+told = [name for name in files if os.path.exists("/proc/" + name) and open("/proc/" + name, "rb").read(1)]
+folders = ("bus", "fs", "pressure")
+told += [name for name in folders if os.path.exists("/proc/" + name) and os.listdir("/proc/" + name)]
+told += [path for path in ("/proc/pressure/cpu", "/proc/self/root/proc/cmdline", "/proc/thread-self/root/proc/config.gz")
+         if os.path.exists(path) and open(path, "rb").read(1)]
+print(told)
+""",
+        Prints("[]"),
+        case="host",
         batch="files",
     ),
     Attempt(

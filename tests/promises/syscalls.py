@@ -10,9 +10,9 @@ from tests.promises.attempt import Attempt, Denied, Verdict
 REFUSED = Denied("EPERM", "ENOSYS")
 
 
-def line(name: str, program: str, verdict: Verdict = REFUSED) -> Attempt:
+def line(name: str, program: str, verdict: Verdict = REFUSED, case: str = "") -> Attempt:
     """The line *name*, batched with the others."""
-    return Attempt(name, program, verdict, batch="syscalls")
+    return Attempt(name, program, verdict, case=case, batch="syscalls")
 
 
 def calls(name: str, *rows: str, verdict: Verdict = REFUSED) -> Attempt:
@@ -40,6 +40,13 @@ SYSCALLS = (
         "S07",
         f'for flag in {_NAMESPACES}[1:]: report("clone %x" % flag, call("clone", flag | 0x10000, None, None, None, 0))',
         Denied("EPERM", "ENOSYS"),
+    ),
+    # Its inode would count the processes that the whole machine has started.
+    line(
+        "S07",
+        'for flag in (0x1000, 0x1000 | (1 << 32)): report(flag, call("clone", flag | 0x10000, None, bytes(8), None, 0))',
+        Denied("EPERM"),
+        case="pidfd",
     ),
     line(
         "S08",

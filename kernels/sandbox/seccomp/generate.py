@@ -1,15 +1,20 @@
 """Compile the policy into the BPF programs this package ships: `python -m kernels.sandbox.seccomp.generate`.
 
+libseccomp compiles all but the options of sockets: it can't say "any other value" of an int. Those come first, by hand.
+
 Needs pyseccomp and libseccomp, which only a developer's machine has. At run time the programs are loaded as they are;
 the tests run them through an interpreter of their own, so neither libseccomp nor this file has to be believed.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import struct
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +24,12 @@ from kernels.sandbox.seccomp import policy
 
 HERE: Final = Path(__file__).parent
 ARCHES: Final = {"x86_64": pyseccomp.Arch.X86_64, "aarch64": pyseccomp.Arch.AARCH64}
+_AUDIT_ARCHES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_NUMBER, _ARCH, _SECOND_ARGUMENT, _THIRD_ARGUMENT = 0, 4, 24, 32
+_ALLOWED, _ERRNO = 0x7FFF0000, 0x00050000
+_Line = tuple[int, int, int, int]
+"""Operation, how far to jump if true and if false, operand."""
 _UNKNOWN: Final = -1
 """What libseccomp calls a name it has never heard; other negative numbers mean another architecture's call."""
 
@@ -40,14 +51,37 @@ def compile_profile(profile: policy.Profile, arch: str, numbers: dict[str, int])
     if pyseccomp.system_arch() != ARCHES[arch]:
         built.add_arch(ARCHES[arch])
         built.remove_arch(pyseccomp.system_arch())
-    for rule in policy.rules(profile):
-        if rule.name in numbers:
+    rules = policy.rules(profile)
+    for rule in rules:
+        if rule.name in numbers and rule.name not in policy.OPTIONS:
             action = pyseccomp.ALLOW if rule.action == policy.ALLOW else pyseccomp.ERRNO(rule.action)
             built.add_rule(action, rule.name, *map(_argument, rule.checks))
     with tempfile.TemporaryFile() as file:
         built.export_bpf(file)
         file.seek(0)
-        return file.read()
+        program = file.read()
+    has_options = any(rule.name in policy.OPTIONS for rule in rules)
+    return _options(arch, numbers) + program if has_options else program
+
+
+def _options(arch: str, numbers: dict[str, int]) -> bytes:
+    """What goes ahead of a program: it decides the calls of policy.OPTIONS and lets all others pass on to what follows."""
+    parts = [_by_pair(numbers[name], levels) for name, levels in policy.OPTIONS.items()]
+    code = [(_LOAD, 0, 0, _NUMBER), *(line for part in parts for line in part)]
+    code = [(_LOAD, 0, 0, _ARCH), (_JUMP_IF_EQUAL, 0, len(code), _AUDIT_ARCHES[arch]), *code]
+    return b"".join(struct.pack("<HBBI", *line) for line in code)
+
+
+def _by_pair(number: int, levels: Mapping[int, tuple[int, ...]]) -> list[_Line]:
+    """For the call *number*, which must be loaded: allowed for these levels and options, of which the low halves count."""
+    refused = (_RETURN, 0, 0, _ERRNO | errno.ENOPROTOOPT)
+    code: list[_Line] = [(_LOAD, 0, 0, _SECOND_ARGUMENT)]
+    for level, options in levels.items():
+        tried = [(_JUMP_IF_EQUAL, len(options) - at, 0, option) for at, option in enumerate(options)]
+        code += [(_JUMP_IF_EQUAL, 0, len(options) + 3, level), (_LOAD, 0, 0, _THIRD_ARGUMENT), *tried, refused]
+        code.append((_RETURN, 0, 0, _ALLOWED))
+    code.append(refused)
+    return [(_JUMP_IF_EQUAL, 0, len(code), number), *code]
 
 
 def _argument(check: policy.Check) -> pyseccomp.Arg:

@@ -9,6 +9,7 @@ the reason.
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -45,13 +46,12 @@ _FILES = """
 read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 open openat openat2 creat close close_range lseek
 stat fstat lstat newfstatat statx access faccessat faccessat2 getdents getdents64 getcwd chdir fchdir rename renameat
 renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat readlink readlinkat chmod fchmod fchmodat
-fchmodat2 chown fchown lchown fchownat umask truncate ftruncate fallocate fsync fdatasync sync_file_range flock dup
-dup2 dup3 pipe pipe2 sendfile copy_file_range fadvise64 readahead cachestat utime utimes utimensat futimesat statfs
-fstatfs getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr
-lremovexattr fremovexattr
+fchmodat2 chown fchown lchown fchownat umask truncate ftruncate fallocate flock dup dup2 dup3 pipe pipe2 sendfile
+copy_file_range readahead cachestat utime utimes utimensat futimesat statfs fstatfs getxattr lgetxattr fgetxattr listxattr
+llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
 """
 _MEMORY = """
-mmap mprotect munmap brk mremap msync mincore madvise mlock mlock2 munlock mlockall munlockall membarrier pkey_alloc
+mmap mprotect munmap brk mremap mincore madvise mlock mlock2 munlock mlockall munlockall membarrier pkey_alloc
 pkey_free pkey_mprotect map_shadow_stack
 """
 _PROCESSES = """
@@ -71,7 +71,7 @@ _WAITING = """
 poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
 eventfd eventfd2
 """
-_CONNECTED = "accept accept4 getsockname getpeername shutdown setsockopt getsockopt"
+_CONNECTED = "accept accept4 getsockname getpeername shutdown"
 _UNCONNECTED = "connect bind listen"
 
 _REFUSED = """
@@ -100,6 +100,8 @@ _NEW_NAMESPACES = (
 )
 _CLONE_PARENT = 0x00008000
 """A sibling instead of a child: the zygote's, which neither counts nor reaps it, so that its pid namespace never ends."""
+_CLONE_PIDFD = 0x00001000
+"""The inode of such a descriptor counts the processes that the whole machine has started."""
 _CLONE_FILES, _CLONE_THREAD = 0x00000400, 0x00010000
 """A table of descriptors shared with another process keeps that one's locks when it has ended, and then nobody knows whose
 they are (see spawner/locks.py). Threads share one all the time; no program needs it otherwise."""
@@ -113,6 +115,37 @@ _FD_IOCTLS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD, FIONBIO, FIONCLEX, FI
 _HARMLESS_PRCTLS = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 36, 37, 38, 39, 41, 42, 0x53564D41)
 """PDEATHSIG, GET_DUMPABLE, NAME, GET_SECCOMP, CAPBSET_READ, GET_SECUREBITS, TIMERSLACK, SUBREAPER, NO_NEW_PRIVS, THP and
 the names of memory areas."""
+
+_INT = 0xFFFF_FFFF
+"""Linux takes an int from the low half of a register, whatever the high half holds."""
+_FLUSHES = ("sync", "syncfs", "fsync", "fdatasync", "sync_file_range")
+"""Said to be done and not done. Linux flushes the disk also for a descriptor that can only read: code could hold up every
+writer of the host. What a kernel writes is memory, or (confined) ends with the kernel: it need not outlive a power cut."""
+_MS_SYNC = 4
+_ADVICE, _FORGET = (0, 1, 2, 3, 5), 4
+"""POSIX_FADV_DONTNEED would take files that all share out of memory, so that everybody reads them from the disk again."""
+_DSYNC, _SYNC = 0x1000, 0x100000
+_RWF_DSYNC, _RWF_SYNC = 2, 4
+
+_SOL_IP, _SOL_SOCKET, _SOL_TCP, _SOL_IPV6 = 0, 1, 6, 41
+# REUSEADDR, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, PRIORITY, LINGER, REUSEPORT, RCVLOWAT, RCVTIMEO, SNDTIMEO
+_SOCKET_OPTIONS = (2, 6, 7, 8, 9, 12, 13, 15, 18, 20, 21)
+_OPTIONS_TO_SET: Final[Mapping[int, tuple[int, ...]]] = {
+    _SOL_SOCKET: _SOCKET_OPTIONS,
+    _SOL_TCP: (1, 3, 4, 5, 6, 12, 18),  # NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, QUICKACK, USER_TIMEOUT
+    _SOL_IP: (1, 2),  # TOS, TTL
+    _SOL_IPV6: (16, 26, 67),  # UNICAST_HOPS, V6ONLY, TCLASS
+}
+OPTIONS: Final[Mapping[str, Mapping[int, tuple[int, ...]]]] = {
+    "setsockopt": _OPTIONS_TO_SET,
+    # Also TYPE, ERROR, SNDLOWAT, ACCEPTCONN, PROTOCOL, DOMAIN.
+    "getsockopt": {**_OPTIONS_TO_SET, _SOL_SOCKET: (*_SOCKET_OPTIONS, 3, 4, 19, 30, 38, 39)},
+}
+"""The options of sockets there are, by level: what the standard library, libzmq, tornado, urllib3 and Node set and ask, and
+what keeps a connection alive. All others answer ENOPROTOOPT, as a Linux without them would. Among those: filter programs
+(memory nobody counts, and the machine's one allowance for code of filters), IPv6 flow labels (one table for the machine),
+congestion control, encapsulation, multicast, zero copy, time stamps, busy polling. And what tells of the host on sockets the
+gateway made: interfaces (BINDTODEVICE, BINDTOIFINDEX), namespace (NETNS_COOKIE), processes (PEERPIDFD, PEERCRED)."""
 
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _STREAM, _DGRAM, _SEQPACKET = 1, 2, 5
@@ -156,7 +189,7 @@ def _connected_sockets() -> list[Rule]:
 
 def _by_argument() -> list[Rule]:
     """Calls allowed for some arguments only."""
-    refused, sharing = (*_NEW_NAMESPACES, _CLONE_PARENT), _CLONE_FILES | _CLONE_THREAD
+    refused, sharing = (*_NEW_NAMESPACES, _CLONE_PARENT, _CLONE_PIDFD), _CLONE_FILES | _CLONE_THREAD
     return [
         *(Rule("clone", ALLOW, (Check(0, kind, sum(refused) | sharing),)) for kind in (0, _CLONE_THREAD, sharing)),
         *(Rule("clone", errno.EPERM, (Check(0, flag, flag),)) for flag in refused),
@@ -183,10 +216,22 @@ def _by_argument() -> list[Rule]:
         Rule("prlimit64", ALLOW, (Check(0, 0),)),
         Rule("prlimit64", ALLOW, (Check(2, 0),)),
         Rule("prlimit64", errno.EPERM, (Check(0, 0, negated=True), Check(2, 0, negated=True))),
-        # Flushing every disk of the host is nobody's business in here: say it was done.
-        Rule("sync", 0),
-        Rule("syncfs", 0),
+        *(Rule(name, 0) for name in _FLUSHES),
+        Rule("msync", 0, (Check(2, _MS_SYNC, _MS_SYNC),)),
+        Rule("msync", ALLOW, (Check(2, 0, _MS_SYNC),)),
+        *(Rule("fadvise64", ALLOW, (Check(3, advice, _INT),)) for advice in _ADVICE),
+        Rule("fadvise64", 0, (Check(3, _FORGET, _INT),)),
     ]
+
+
+def _options() -> list[Rule]:
+    """Of each pair of level and option in OPTIONS, and then of the rest."""
+    made: list[Rule] = []
+    for name, levels in OPTIONS.items():
+        pairs = [(level, option) for level, options in levels.items() for option in options]
+        made += [Rule(name, ALLOW, (Check(1, level, _INT), Check(2, option, _INT))) for level, option in pairs]
+        made.append(Rule(name, errno.ENOPROTOOPT))
+    return made
 
 
 _REAPER = """
@@ -206,28 +251,36 @@ mremap clock_gettime gettimeofday time getpid gettid getrandom restart_syscall s
 No chmod and no chown, which could be led astray by a link."""
 
 
-def _opened_for_reading_without_truncation() -> list[Rule]:
-    """Landlock learned to deny truncation late (version 3): without namespaces it must not work by path at all."""
-    read_only_truncation, accessed_how = 0x200, 0x203
+def _opened_on_the_hosts_disk() -> list[Rule]:
+    """Landlock learned to deny truncation late (version 3): without namespaces it must not work by path at all.
+
+    And nothing opened or written in a way that flushes with each write: there the work directory is on the host's disk.
+    """
+    read_only_truncation, flushing = 0x200, _DSYNC | _SYNC
+    accessed_how = 0x203 | flushing
     kept = [value for value in (*range(4), *range(0x200, 0x204)) if value != read_only_truncation]
+    opened = (("open", 1), ("openat", 2))
     return [
-        Rule(name, ALLOW, (Check(at, value, accessed_how),)) for name, at in (("open", 1), ("openat", 2)) for value in kept
+        *(Rule(name, ALLOW, (Check(at, value, accessed_how),)) for name, at in opened for value in kept),
+        *(Rule(name, errno.EINVAL, (Check(at, flag, flag),)) for name, at in opened for flag in (_DSYNC, _SYNC)),
+        Rule("pwritev2", ALLOW, (Check(5, 0, _RWF_DSYNC | _RWF_SYNC),)),
+        *(Rule("pwritev2", errno.EOPNOTSUPP, (Check(5, flag, flag),)) for flag in (_RWF_DSYNC, _RWF_SYNC)),
     ]
 
 
 def rules(profile: Profile) -> tuple[Rule, ...]:
-    """Every rule of *profile*; a call without a matching rule answers DEFAULT."""
+    """Every rule of *profile*. The first that matches decides; a call without a matching rule answers DEFAULT."""
     if profile == "init":
         return tuple(_allowed(_REAPER))
     if profile == "files":
         return tuple(_allowed(_FILE_KEEPER))
-    by_path = "open openat openat2 truncate"
-    files = " ".join(name for name in _FILES.split() if profile == "kernel" or name not in by_path.split())
+    by_argument = "open openat openat2 truncate pwritev2"
+    files = " ".join(name for name in _FILES.split() if profile == "kernel" or name not in by_argument.split())
     shared = _allowed(" ".join((files, _MEMORY, _PROCESSES, _SIGNALS_AND_TIME, _WAITING, _CONNECTED)))
     shared += [Rule(name, errno.EPERM) for name in _REFUSED.split()]
-    shared += _by_argument() + _connected_sockets()
+    shared += _by_argument() + _connected_sockets() + _options()
     if profile == "kernel":
         shared += _allowed(_UNCONNECTED) + _sockets()
     else:
-        shared += _opened_for_reading_without_truncation()
+        shared += _opened_on_the_hosts_disk()
     return tuple(shared)

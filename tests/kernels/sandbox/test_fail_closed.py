@@ -114,6 +114,17 @@ def _fail_at(place: int) -> None:
     sysc._checked = checked
 
 
+def test_a_kernel_to_which_proc_tells_of_the_host_does_not_run() -> None:
+    """The last look finds what was not hidden, whatever the reason."""
+
+    def before() -> None:
+        steps.mounts.hide_host = lambda: None
+
+    outcome = trial.run(confinement(Level.L3), lambda: os._exit(RAN), before=before)
+    assert outcome.failure.startswith("self_check: EPERM: "), outcome
+    assert "/proc/cmdline" in outcome.failure
+
+
 @pytest.mark.parametrize("step", [step.name for step in steps.STEPS])
 def test_a_step_that_raises_anything_ends_the_process_before_user_code(step: str) -> None:
     """Also what no step is meant to raise."""

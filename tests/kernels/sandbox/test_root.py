@@ -143,7 +143,7 @@ class TestBuilt:
         assert [seen[name] for name in ("/home", "/root", "/run", "/work")] == [[]] * 4
         assert seen["/opt/omega/app"] == ["kernels"]
         assert set(seen["/opt"]) <= {"omega", "python"}
-        assert set(seen["/opt/omega"]) <= {"app", "env", "extra", "lib"}
+        assert set(seen["/opt/omega"]) <= {"app", "empty", "env", "extra", "lib"}
         devices = {"null", "zero", "full", "random", "urandom", "shm", "fd", "stdin", "stdout", "stderr"}
         assert set(seen["/dev"]) == devices
         written = {"passwd", "group", "hosts", "hostname", "nsswitch.conf", "localtime", "os-release", "mime.types"}

@@ -128,8 +128,10 @@ def test_page_cache_and_asynchronous_interfaces_look_absent(profile: policy.Prof
 
 
 @pytest.mark.parametrize("profile", ("kernel", "confined"))
-@pytest.mark.parametrize("flag", (*policy._NEW_NAMESPACES, policy._CLONE_PARENT))
-def test_clone_makes_threads_and_children_but_no_namespace_and_no_sibling(flag: int, profile: policy.Profile) -> None:
+@pytest.mark.parametrize("flag", (*policy._NEW_NAMESPACES, policy._CLONE_PARENT, policy._CLONE_PIDFD))
+def test_clone_makes_threads_and_children_but_no_namespace_no_sibling_and_no_descriptor(
+    flag: int, profile: policy.Profile
+) -> None:
     """A flag hidden among a thread's flags is refused like the flag alone."""
     thread_flags = 0x3D0F00
     assert verdict(profile, "clone", thread_flags) == bpf.ALLOW
@@ -233,10 +235,68 @@ def test_no_priority_and_no_processors_of_another_process_can_be_set() -> None:
             assert verdict(profile, "sched_setaffinity", pid, 8, 0) == bpf.ERRNO | errno.EPERM
 
 
-def test_flushing_the_hosts_disks_is_said_to_be_done_and_is_not() -> None:
+@pytest.mark.parametrize("arch", bpf.ARCHES)
+def test_flushing_the_hosts_disks_is_said_to_be_done_and_is_not(arch: str) -> None:
     """An errno of zero is a successful return without the call."""
-    assert verdict("kernel", "sync") == bpf.ERRNO
-    assert verdict("kernel", "syncfs") == bpf.ERRNO
+    synchronous, asynchronous, forget = 4, 1, 4
+    for profile in ("kernel", "confined"):
+        for name in ("sync", "syncfs", "fsync", "fdatasync", "sync_file_range"):
+            for arguments in ((), (3, 0, 0, 7), (HIGH,) * 6):
+                assert verdict(profile, name, *arguments, arch=arch) == bpf.ERRNO, name
+        for flags in (synchronous, synchronous | 2, HIGH | synchronous):
+            assert verdict(profile, "msync", 0, 4096, flags, arch=arch) == bpf.ERRNO
+        assert verdict(profile, "msync", 0, 4096, asynchronous, arch=arch) == bpf.ALLOW
+        for advice in (forget, HIGH | forget):
+            assert verdict(profile, "fadvise64", 3, 0, 0, advice, arch=arch) == bpf.ERRNO
+        assert verdict(profile, "fadvise64", 3, 0, 0, 3, arch=arch) == bpf.ALLOW
+
+
+def test_without_namespaces_no_write_flushes_the_hosts_disk() -> None:
+    """There the work directory is on it. In memory, where all is written elsewhere, these flags do nothing."""
+    for name, place in (("open", 1), ("openat", 2)):
+        for flush in (0x1000, 0x100000, 0x101000, HIGH | 0x101000):
+            arguments = [0] * 6
+            arguments[place] = 0x42 | flush
+            assert verdict("confined", name, *arguments) == bpf.ERRNO | errno.EINVAL
+            assert verdict("kernel", name, *arguments) == bpf.ALLOW
+    for flag in (2, 4, 6, HIGH | 2):
+        assert verdict("confined", "pwritev2", 3, 0, 0, 0, 0, flag) == bpf.ERRNO | errno.EOPNOTSUPP
+    assert verdict("confined", "pwritev2", 3, 0, 0, 0, 0, 16) == bpf.ALLOW
+
+
+_REFUSED_OPTIONS = {
+    0: (0, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, *range(32, 52), 64),
+    1: (1, 5, 10, 11, 14, 16, 17, 22, 23, 24, 25, 26, 27, 28, 29, 31, *range(32, 38), *range(40, 84), 0xFFFFFFFF),
+    6: (0, 2, 7, 8, 9, 10, 11, 13, 14, 16, 17, 19, 20, 21, 22, *range(23, 45)),
+    17: (1, 100, 101, 102, 103, 104),
+    41: (*range(1, 16), *range(17, 26), *range(27, 67), *range(68, 84)),
+    **{level: range(80) for level in (2, 58, 132, 136, 255, 263, 270, 279, 282, 284, 285, 0xFFFFFFFF)},
+}
+"""By level, kept here a second time. Filters are 26, 27 and 50 to 52 of level 1, names of interfaces 25 and 62, credentials
+16, 17, 59, 76, 77, the cookie of a namespace 71; congestion control is 13 of level 6, encapsulation 100 of level 17,
+multicast 32 to 39 of level 0, flow labels 32 and 33 of level 41."""
+
+
+@pytest.mark.parametrize("arch", bpf.ARCHES)
+@pytest.mark.parametrize("name", policy.OPTIONS)
+def test_options_of_sockets_that_no_kernel_needs_are_not_there(name: str, arch: str) -> None:
+    """As Linux takes them: the low half of each register, whatever the high half holds."""
+    for profile, high in itertools.product(("kernel", "confined"), (0, HIGH, 0xFFFFFFFF << 32)):
+        for level, options in _REFUSED_OPTIONS.items():
+            for option in options:
+                said = verdict(profile, name, 3, high | level, high | option, arch=arch)
+                assert said == bpf.ERRNO | errno.ENOPROTOOPT, (level, option)
+        for level, option in ((1, 2), (1, 7), (1, 9), (1, 15), (6, 1), (41, 26)):
+            assert verdict(profile, name, 3, high | level, high | option, arch=arch) == bpf.ALLOW
+    for profile in ("init", "files"):
+        assert verdict(profile, name, 3, 1, 2, arch=arch) == bpf.ERRNO | errno.ENOSYS
+
+
+def test_what_is_a_sockets_own_can_be_asked_and_not_set() -> None:
+    """Its kind, its error, whether it listens."""
+    for option in (3, 4, 19, 30, 38, 39):
+        assert verdict("kernel", "getsockopt", 3, 1, option) == bpf.ALLOW
+        assert verdict("kernel", "setsockopt", 3, 1, option) == bpf.ERRNO | errno.ENOPROTOOPT
 
 
 def test_the_reaper_cannot_open_signal_or_start_anything() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kernels.contract import Level
-from kernels.sandbox import sysc
+from kernels.sandbox import mounts, sysc
 from tests.kernels.sandbox import trial
 from tests.kernels.sandbox.trial import NAMESPACED, error_of, inside, places, write
 
@@ -46,6 +46,25 @@ def test_a_kernel_sees_its_own_processes_only(level: Level) -> None:
         return [name for name in os.listdir("/proc") if name.isdigit()], os.getpid(), os.readlink("/proc/self")
 
     assert inside(level, look) == [["1"], 1, "1"]
+
+
+@pytest.mark.parametrize("level", (Level.L3, Level.L2_PLUS))
+def test_proc_tells_nothing_of_the_host(level: Level) -> None:
+    """Boot arguments can hold secrets, and a boot id names the machine; what programs need is still there."""
+
+    def look() -> Any:
+        hidden = ("cmdline", "config.gz", "diskstats", "sys/kernel/random/boot_id")
+        there = [f"/proc/{name}" for name in hidden if os.path.exists(f"/proc/{name}")]
+        needed = ("cpuinfo", "meminfo", "stat", "loadavg", "mounts", "self/status", "sys/kernel/osrelease")
+        return (
+            [path for path in there if sysc.read_whole(path)],
+            [error_of(lambda p=path: os.open(p, os.O_WRONLY)) for path in there].count("done"),
+            [name for name in needed if not sysc.read_whole(f"/proc/{name}")],
+            mounts.shown_of_host(),
+        )
+
+    assert sysc.read_whole("/proc/cmdline"), "there is nothing to hide here"
+    assert inside(level, look) == [[], 0, [], []]
 
 
 def test_without_a_usable_proc_the_kernel_gets_an_empty_one() -> None:

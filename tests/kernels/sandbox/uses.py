@@ -41,11 +41,55 @@ with tempfile.TemporaryDirectory() as folder:
     shutil.copy2(file, folder + "/b"); shutil.copytree(folder, "/work/copy"); file.chmod(0o600)
     os.link(file, folder + "/hard"); os.symlink(file, folder + "/soft"); os.rename(folder + "/b", folder + "/c")
     base = sqlite3.connect(folder + "/db"); base.execute("pragma journal_mode=wal"); base.execute("create table t(x)")
+    base.execute("insert into t values (1)"); base.commit(); assert base.execute("select x from t").fetchall() == [(1,)]
+    with open(folder + "/kept", "wb") as opened: os.fsync(opened.fileno()); os.fdatasync(opened.fileno())
     with zipfile.ZipFile(folder + "/z", "w") as archive: archive.write(file)
     with tarfile.open(folder + "/t", "w:gz") as archive: archive.add(file)
     safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     with tarfile.open(folder + "/t") as archive: archive.extractall("/work/out", **safely)
-    with open(file, "r+b") as opened: mmap.mmap(opened.fileno(), 0).close()
+    with open(file, "r+b") as opened: mapped = mmap.mmap(opened.fileno(), 0); mapped.flush(); mapped.close()
+""",
+    "its own network": """
+import asyncio, http.server, multiprocessing, socket, socketserver, ssl, threading, urllib.request
+import xmlrpc.client, xmlrpc.server
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_): pass
+def served(server):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return "http://127.0.0.1:%d/" % server.server_address[1]
+assert urllib.request.urlopen(served(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet))).status == 200
+remote = xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False); remote.register_function(pow)
+assert xmlrpc.client.ServerProxy(served(remote)).pow(2, 3) == 8
+socketserver.ThreadingUDPServer(("127.0.0.1", 0), socketserver.DatagramRequestHandler).server_close()
+socket.create_server(("", 0), reuse_port=True).close()
+if socket.has_dualstack_ipv6():
+    socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True).close()
+near, far = socket.create_server(("127.0.0.1", 0)), socket.socket()
+far.connect(near.getsockname()); one, _ = near.accept(); far.settimeout(5)
+for option in (socket.TCP_NODELAY, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT):
+    far.setsockopt(socket.IPPROTO_TCP, option, 1); assert far.getsockopt(socket.IPPROTO_TCP, option)
+for option in (socket.SO_KEEPALIVE, socket.SO_SNDBUF, socket.SO_RCVBUF):
+    far.setsockopt(socket.SOL_SOCKET, option, 1); assert far.getsockopt(socket.SOL_SOCKET, option)
+far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes(8))
+assert far.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+there, here = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+here.check_hostname, here.verify_mode = False, ssl.CERT_NONE
+for context in (there, here):
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH-AES256-SHA:@SECLEVEL=0")
+threading.Thread(target=lambda: there.wrap_socket(one, server_side=True).sendall(b"secret")).start()
+assert here.wrap_socket(far).recv(6) == b"secret"
+with multiprocessing.Manager() as manager:
+    shared = manager.dict(); shared["a"] = 1; assert shared["a"] == 1
+async def main():
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0), allow_broadcast=True, reuse_port=True)
+    transport.close()
+    server = await asyncio.start_unix_server(lambda reader, writer: writer.close(), "/tmp/socket")
+    reader, _ = await asyncio.open_unix_connection("/tmp/socket")
+    assert await reader.read() == b""
+asyncio.run(main())
 """,
     "the rest of the standard library": """
 import ctypes, getpass, locale, platform, pwd, random, secrets, signal, socket, time, uuid, zoneinfo, select, selectors, ssl
