@@ -73,7 +73,7 @@ class Frames(WebSocketProtocol13):
             return None
         return super()._handle_message(opcode, data)
 
-    def write_pieces(self, pieces: Sequence[bytes], *, is_binary: bool) -> Future[None]:
+    def write_pieces(self, pieces: Sequence[bytes | memoryview], *, is_binary: bool) -> Future[None]:
         """Send one message that is given in pieces. Large ones are not copied, however long the client takes.
 
         Raises StreamClosedError. What is answered is done when the system has all of it.
@@ -81,7 +81,7 @@ class Frames(WebSocketProtocol13):
         first, *others = pieces
         head = _head(BINARY if is_binary else TEXT, sum(map(len, pieces)))
         if len(first) < LARGE_BYTES:
-            written = self.stream.write(head + first)
+            written = self.stream.write(head + bytes(first))
         else:
             self.stream.write(head)
             written = self.stream.write(first)

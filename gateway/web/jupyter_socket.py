@@ -19,7 +19,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.jupyter import Malformed, Relayed
 from gateway.service.jupyter_kernel import JupyterKernel
 from gateway.web import guard, jupyter_wire
-from gateway.web.frames import POLICY, Frames
+from gateway.web.frames import POLICY
 from gateway.web.jupyter import failure_body, find_token
 from gateway.web.socket import Socket
 
@@ -148,11 +148,12 @@ class KernelChannels(Socket):
     def _write_on(self) -> None:
         """Write what waits as far as the system takes it; the rest stays where all clients share it."""
         while self._outbox.has_unwritten and not self._stream.closed() and not self._stream.writing():
-            if self.ws_connection is None:
+            frames = self.frames
+            if frames is None:
                 return  # no message may follow the close frame
             message, pieces = self._outbox.write_next(self._protocol, jupyter_wire.encode)
             try:
-                written = self._frames.write_pieces(pieces, is_binary=jupyter_wire.is_binary(message, self._protocol))
+                written = frames.write_pieces(pieces, is_binary=jupyter_wire.is_binary(message, self._protocol))
             except StreamClosedError:
                 self._ends.append(NEVER)
                 return
@@ -161,12 +162,6 @@ class KernelChannels(Socket):
                 written.add_done_callback(self._go_on)
         if self._ending is not None and not self._outbox.has_unwritten:
             super().end(*self._ending)
-
-    @property
-    def _frames(self) -> Frames:
-        frames = self.ws_connection
-        assert isinstance(frames, Frames), "get_websocket_protocol() makes them"
-        return frames
 
     def _go_on(self, written: asyncio.Future[None]) -> None:
         """The system has room again."""
