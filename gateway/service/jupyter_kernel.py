@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from gateway.core.asked import EVERYBODY, Asked
-from gateway.core.backlog import Backlog
 from gateway.core.errors import GatewayError
 from gateway.core.jupyter import NO_PARENT, UNTRACKED, Channel, Relayed
+from gateway.core.outbox import Outbox
 from gateway.kernel.client import KernelClient
 from gateway.kernel.relay import Relay
+from gateway.service.jupyter_clients import Clients
 from gateway.service.jupyter_listener import Listener
 from gateway.service.jupyter_words import Words, explain
 from gateway.service.kernel_watch import cause_of
@@ -26,10 +26,9 @@ RELEASE_S = 10.0
 STABLE_S = 60.0
 MOST_DEATHS = 5
 """A kernel that died so often in a row, each time within STABLE_S, is not started again."""
-MAX_ABSENT = 64
 MAX_WAITING, MAX_WAITING_BYTES = 256, 32 * 1024 * 1024
 """Messages kept for a process that is being started."""
-SHUT_DOWN, REPLACED = 1001, 4000
+SHUT_DOWN = 1001
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,8 @@ class JupyterKernel:
         self._recipe = recipe
         self._words = Words(kernel_id)
         self._on_shutdown = on_shutdown
-        self._listeners: dict[str, Listener] = {}
-        self._absent: OrderedDict[str, None] = OrderedDict()
-        self._backlog = Backlog(recipe.backlog_bytes)
         self._asked = Asked()
+        self._clients = Clients(self._asked, recipe.backlog_bytes, self.balance)
         self._loop = asyncio.get_running_loop()
         self._release: asyncio.TimerHandle | None = None
         self._changing = asyncio.Lock()
@@ -78,7 +75,12 @@ class JupyterKernel:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return len(self._listeners)
+        return len(self._clients)
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that messages take which not all clients have taken in."""
+        return self._clients.held_bytes
 
     @property
     def is_busy(self) -> bool:
@@ -87,53 +89,32 @@ class JupyterKernel:
 
     # ---- clients ----------------------------------------------------------------------------------------------------
 
-    def take_over(self, session_id: str) -> list[Listener]:
-        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow.
+    def make_outbox(self) -> Outbox:
+        """Where a client keeps what it is to get."""
+        return self._clients.make_outbox()
 
-        Their client is the one that comes back now: it has lost them without saying so.
-        """
-        others = [other for other in self._listeners.values() if other.session_id == session_id != ""]
-        for other in others:
-            self._remove(other)
+    def take_over(self, session_id: str) -> list[Listener]:
+        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow."""
+        others = self._clients.take_over(session_id)
         if others and self._relay is not None:
             self._relay.pause()  # connect() lets it go on
         return others
 
     def settle(self, replaced: Sequence[Listener]) -> None:
         """Close connections that were taken over, and keep what they did not get."""
-        for other in replaced:
-            self._backlog.put_back(other.undelivered())
-            other.end(REPLACED, "another connection of the same session took its place")
+        self._clients.settle(replaced)
         self.balance()
 
     def connect(self, listener: Listener) -> None:
         """From here on *listener* gets what the kernel says; first what it said while nobody or not its asker was there."""
-        self._asked.hand_on(set(self._absent), listener.listener_id)
-        self._absent.clear()
-        self._listeners[listener.listener_id] = listener
-        listener.deliver(self._backlog.take(self._words.mark))
+        self._clients.connect(listener, self._words.mark)
         self._touch()
         self.balance()
 
     def disconnect(self, listener: Listener) -> None:
         """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
-        if not self._remove(listener):
-            return
-        asked = self._asked.asker_of
-        for message in listener.undelivered():
-            if not self._listeners or asked(message) == listener.listener_id or message.channel != "iopub":
-                self._backlog.add(message)
+        self._clients.disconnect(listener)
         self.balance()
-
-    def _remove(self, listener: Listener) -> bool:
-        """Forget *listener* but for what it asked; whether it was there."""
-        if self._listeners.pop(listener.listener_id, None) is None:
-            return False
-        if listener.listener_id in self._asked.askers():
-            self._absent[listener.listener_id] = None
-            if len(self._absent) > MAX_ABSENT:
-                self._absent.popitem(last=False)
-        return True
 
     def send(self, message: Relayed, listener: Listener) -> None:
         """Hand *message* of a client to the kernel; while there is none it is answered with an error."""
@@ -164,10 +145,11 @@ class JupyterKernel:
             await self._relay.writable(channel)
 
     def balance(self) -> None:
-        """Let the kernel wait while any client is behind, and go on when none is."""
+        """Let the kernel wait while too much waits for its clients, and go on when it does not."""
+        are_behind = self._clients.are_behind()
         if self._relay is None:
             return
-        if any(listener.is_behind for listener in self._listeners.values()):
+        if are_behind:
             self._relay.pause()
         else:
             self._relay.resume()
@@ -175,30 +157,15 @@ class JupyterKernel:
     # ---- what the kernel says ---------------------------------------------------------------------------------------
 
     def _take(self, messages: list[Relayed]) -> None:
-        """Hand on what came, in as few steps as there are clients."""
-        everybody_first: dict[str, list[Relayed]] = {name: [] for name in self._listeners}
+        """Hand on what came."""
+        self._publish(self._route(messages))
+        self._expect_release()
+
+    def _route(self, messages: list[Relayed]) -> Iterator[tuple[str, Relayed]]:
+        """Whom each is for, one by one: what is found out about a request may be forgotten with the next message."""
         for message in messages:
             self._note_state(message)
-            for asker, sent in self._asked.route(message):
-                self._sort(asker, sent, everybody_first)
-        for name, batch in everybody_first.items():
-            if batch and name in self._listeners:
-                self._listeners[name].deliver(batch)
-        self._expect_release()
-        self.balance()
-
-    def _sort(self, asker: str, message: Relayed, batches: dict[str, list[Relayed]]) -> None:
-        """Put *message* where it belongs: to its asker, to all, and to what is kept for those who are away."""
-        if asker in batches:
-            batches[asker].append(message)
-            return
-        if asker != EVERYBODY or not batches:
-            self._backlog.add(message)
-            return
-        for batch in batches.values():
-            batch.append(message)
-        if self._absent and self._asked.asker_of(message) in self._absent:
-            self._backlog.add(message)
+            yield from self._asked.route(message)
 
     def _note_state(self, message: Relayed) -> None:
         if message.channel != "iopub" or message.head.parent_type in UNTRACKED:
@@ -224,13 +191,9 @@ class JupyterKernel:
             return
         self._publish(self._asked.release())
 
-    def _publish(self, messages: Sequence[tuple[str, Relayed]]) -> None:
-        batches: dict[str, list[Relayed]] = {name: [] for name in self._listeners}
-        for asker, message in messages:
-            self._sort(asker, message, batches)
-        for name, batch in batches.items():
-            if batch:
-                self._listeners[name].deliver(batch)
+    def _publish(self, messages: Iterable[tuple[str, Relayed]]) -> None:
+        self._clients.publish(messages)
+        self.balance()
 
     # ---- messages of our own ----------------------------------------------------------------------------------------
 
@@ -340,7 +303,6 @@ class JupyterKernel:
             if not was_dead:
                 await self._end_process("KernelDied", "The kernel was shut down.")
                 self._finish("dead")
-            for listener in list(self._listeners.values()):
-                listener.end(SHUT_DOWN, reason)
+            self._clients.end(SHUT_DOWN, reason)
             if self._release is not None:
                 self._release.cancel()

@@ -20,14 +20,18 @@ class Listener(Protocol):
         """What the client calls itself; "" when it does not say."""
 
     @property
-    def is_behind(self) -> bool:
-        """It has so much unsent that the kernel should wait."""
+    def taken_bytes(self) -> int:
+        """How many bytes it has taken in since it is connected."""
+
+    @property
+    def is_served(self) -> bool:
+        """It has taken in all that was delivered."""
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
-        """Send, in order; must not raise."""
+        """Send, in order, when it takes them in; must not raise."""
 
     def end(self, code: int, reason: str) -> None:
-        """Close the connection."""
+        """Close the connection, after what was delivered if it takes that in soon."""
 
-    def undelivered(self) -> Sequence[Relayed]:
-        """What it certainly did not get."""
+    def take_back(self) -> Sequence[Relayed]:
+        """What it certainly did not get, and does not get any more."""

@@ -25,11 +25,14 @@ from gateway.web.failing import Failing
 from gateway.web.failure import JSON_TYPE as JSON_TYPE
 from gateway.web.failure import SECURITY_HEADERS as SECURITY_HEADERS
 from gateway.web.services import Answer, Services
+from gateway.web.unread import Unread
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 CLIENT_GONE = 499
 SEND_S, SEND_BYTES_PER_S = 60.0, 65_536
 """How long a client may take to read its answer: a minute, and longer for more than 64 KiB."""
+PIECE_BYTES = 262_144
+"""A larger answer is handed on in such pieces, as the client takes them in."""
 DRAIN_FACTOR = 4
 """How many times the body limit is read and thrown away so that the client gets to see its 413 before the end."""
 
@@ -124,6 +127,8 @@ class Endpoint(Failing):
         if not self.public:
             self.caller = self.services.keys.admit(self._find_token(), request.remote_ip or "")
             self.settings["connections"].work(self._stream)
+            if request.method != "DELETE":
+                self._unread.check(self.caller.key_id)
         self._action()
         self._check_body_headers()
 
@@ -239,6 +244,7 @@ class Endpoint(Failing):
             self.set_status(CLIENT_GONE, "Client Closed Request")
             return
         reply = done if isinstance(done, Reply) else Reply(answer.document(done))
+        self._work = done = None  # type: ignore[assignment]  # what the answer was made of is not kept until it is read
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)
         await self._send(reply.body)
@@ -247,6 +253,10 @@ class Endpoint(Failing):
         """Answer; a client that does not read does not keep the answer in memory for ever."""
         try:
             async with asyncio.timeout(SEND_S + len(body) / SEND_BYTES_PER_S):
+                if len(body) > PIECE_BYTES and self.request.method != "HEAD":
+                    self.set_header("Content-Length", str(len(body)))
+                    await self._flush_all(body)
+                    body = b""
                 await self.finish(body or None)
         except TimeoutError:
             self._stream.close()
@@ -255,14 +265,30 @@ class Endpoint(Failing):
 
     async def write_piece(self, piece: bytes) -> None:
         """Send a part of an answer that comes bit by bit, and wait until the client has room for more."""
-        self.write(piece)
         try:
             async with asyncio.timeout(SEND_S + len(piece) / SEND_BYTES_PER_S):
-                await self.flush()
+                await self._flush_all(piece)
         except TimeoutError:
             self._stream.close()
         except StreamClosedError:
             self._is_gone = True
+
+    async def _flush_all(self, data: bytes) -> None:
+        """Send *data* bit by bit: Tornado copies what it is given, several times."""
+        with self._unread.sending(self._key_id, data):
+            for start in range(0, len(data), PIECE_BYTES):
+                self.write(data[start : start + PIECE_BYTES])
+                await self.flush()
+
+    @property
+    def _unread(self) -> Unread:
+        unread: Unread = self.settings["unread"]
+        return unread
+
+    @property
+    def _key_id(self) -> str:
+        """Whose request it is; "" for one without a token."""
+        return "" if self.public else self.caller.key_id
 
     async def _act(self) -> Answer | Reply:
         bind_run(self.run_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from asyncio import Future
+from collections.abc import Sequence
 
 from tornado.websocket import WebSocketProtocol13
 
@@ -24,6 +26,9 @@ MAX_FRAGMENTS = 1024
 """Frames in one message; each costs far more than the bytes in it."""
 CONTROL_FRAMES = Rate(per_minute=1200, burst=200)
 """Pings and pongs of one client."""
+LARGE_BYTES = 16_384
+"""A piece of a message from this size on is not copied into one with others."""
+_FIN = 0x80
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
@@ -68,6 +73,22 @@ class Frames(WebSocketProtocol13):
             return None
         return super()._handle_message(opcode, data)
 
+    def write_pieces(self, pieces: Sequence[bytes | memoryview], *, is_binary: bool) -> Future[None]:
+        """Send one message that is given in pieces. Large ones are not copied, however long the client takes.
+
+        Raises StreamClosedError. What is answered is done when the system has all of it.
+        """
+        first, *others = pieces
+        head = _head(BINARY if is_binary else TEXT, sum(map(len, pieces)))
+        if len(first) < LARGE_BYTES:
+            written = self.stream.write(head + bytes(first))
+        else:
+            self.stream.write(head)
+            written = self.stream.write(first)
+        for piece in others:
+            written = self.stream.write(piece)
+        return written
+
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close. Tornado calls it with a reason alone when a ping was not answered: nobody is there to wait for then."""
         if code is None and reason is not None:
@@ -87,6 +108,15 @@ class Frames(WebSocketProtocol13):
                 # Closed with bytes unread, the connection would be reset, and the close frame lost.
                 self.farewells.linger(self.stream.socket)
         super()._abort()
+
+
+def _head(opcode: int, size_bytes: int) -> bytes:
+    """What stands before the *size_bytes* of a message in one frame from a server (RFC 6455 section 5.2)."""
+    if size_bytes < 126:
+        return struct.pack("!BB", _FIN | opcode, size_bytes)
+    if size_bytes <= 0xFFFF:
+        return struct.pack("!BBH", _FIN | opcode, 126, size_bytes)
+    return struct.pack("!BBQ", _FIN | opcode, 127, size_bytes)
 
 
 def _is_code(code: int) -> bool:

@@ -10,12 +10,10 @@ import termios
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import structlog
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClosedError
 
 from gateway.core.errors import GatewayError
 from gateway.core.jupyter import Malformed, Relayed
@@ -27,16 +25,16 @@ from gateway.web.socket import Socket
 
 TOKEN_PROTOCOL = "v1.token.websocket.jupyter.org."
 """How newer Jupyter clients offer the token as a subprotocol."""
-BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
-"""With so much unsent to one client the kernel is not read, until so little is left."""
 SYSTEM_BYTES = 1024 * 1024
 """What the system may hold for one client (Linux: twice that). With BEHIND_BYTES it fits what is kept for a return."""
-STALLED_S = 60.0
-"""A client that is behind and takes in nothing for so long is dropped; what it missed is kept for its return."""
 MAX_MALFORMED = 20
 NEVER = 2**62
 ACKNOWLEDGE_S = 0.25
 """How long a system may take to acknowledge what its client has taken in (Linux: 40 ms, others 200)."""
+LOOK_S, RARELY_S = 0.02, 1.0
+"""When it is looked again at what a client has taken in, twice as late each time: Linux tells of no acknowledgement."""
+LAST_S = 2.0
+"""How long what was said before has to reach a client before the connection is closed."""
 MAX_SESSION_CHARS = 256
 
 
@@ -48,15 +46,15 @@ class KernelChannels(Socket):
     token_protocols = (*Socket.token_protocols, TOKEN_PROTOCOL)
     _kernel: JupyterKernel
     _protocol: str | None = None
-    _is_behind = False
     _malformed = 0
-    _sent_bytes = 0
-    _stalled: asyncio.TimerHandle | None = None
+    _look: asyncio.TimerHandle | None = None
+    _ending: tuple[int, str] | None = None
 
     async def on_check(self) -> None:
         self._kernel = self.services.jupyter.find(self.parts["kernel_id"], self.caller)
-        self._unacknowledged: deque[tuple[int, Relayed]] = deque()
-        self._acknowledged = 0
+        self._outbox = self._kernel.make_outbox()
+        self._ends: deque[int] = deque()
+        self._taken_bytes = 0
         self._listener_id = uuid.uuid4().hex
         self._session_id = next(iter(self.get_query_arguments("session_id")), "")[:MAX_SESSION_CHARS]
 
@@ -73,8 +71,7 @@ class KernelChannels(Socket):
             self._kernel.connect(self)
 
     def on_end(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
+        self._stop_looking()
         self._kernel.disconnect(self)
 
     def _find_token(self) -> str:
@@ -123,59 +120,90 @@ class KernelChannels(Socket):
         return self._session_id
 
     @property
-    def is_behind(self) -> bool:
-        return self._is_behind
+    def taken_bytes(self) -> int:
+        self._note_arrivals()
+        return self._taken_bytes
+
+    @property
+    def is_served(self) -> bool:
+        return not self._outbox
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
-        for message in messages:
-            data = jupyter_wire.encode(message, self._protocol)
-            is_binary = self._protocol == jupyter_wire.V1 or bool(message.buffers)
+        self._outbox.add(messages)
+        self._write_on()
+        self._note_arrivals()
+
+    def take_back(self) -> Sequence[Relayed]:
+        self._note_arrivals()
+        self._ends.clear()
+        return self._outbox.take_back()
+
+    def end(self, code: int, reason: str) -> None:
+        if self._outbox.has_unwritten and self._ending is None:
+            asyncio.get_running_loop().call_later(LAST_S, super().end, code, reason)
+            self._ending = code, reason
+        elif self._ending is None:
+            super().end(code, reason)
+
+    def _write_on(self) -> None:
+        """Write what waits as far as the system takes it; the rest stays where all clients share it."""
+        while self._outbox.has_unwritten and not self._stream.closed() and not self._stream.writing():
+            frames = self.frames
+            if frames is None:
+                return  # no message may follow the close frame
+            message, pieces = self._outbox.write_next(self._protocol, jupyter_wire.encode)
             try:
-                written = asyncio.ensure_future(self.write_message(data, is_binary))
-            except WebSocketClosedError:
-                self._unacknowledged.append((NEVER, message))
-                self._unsent_bytes += len(data)
-                continue
-            self._unacknowledged.append((self._stream._total_write_index, message))
-            self._unsent_bytes += len(data)
-            written.add_done_callback(partial(self._note_written, len(data)))
-        self._note_acknowledged()
-        if self._unsent_bytes > BEHIND_BYTES and not self._is_behind:
-            self._is_behind = True
-            self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self._check_progress, self._sent_bytes)
+                written = frames.write_pieces(pieces, is_binary=jupyter_wire.is_binary(message, self._protocol))
+            except StreamClosedError:
+                self._ends.append(NEVER)
+                return
+            self._ends.append(self._stream._total_write_index)
+            if not written.done():
+                written.add_done_callback(self._go_on)
+        if self._ending is not None and not self._outbox.has_unwritten:
+            super().end(*self._ending)
 
-    def _note_written(self, size: int, done: asyncio.Future[None]) -> None:
-        self._unsent_bytes -= size
-        if done.cancelled() or isinstance(done.exception(), (WebSocketClosedError, StreamClosedError)):
+    def _go_on(self, written: asyncio.Future[None]) -> None:
+        """The system has room again."""
+        if written.cancelled() or written.exception() is not None:
             return
-        self._sent_bytes += size
-        if self._is_behind and self._unsent_bytes < CAUGHT_UP_BYTES:
-            self._is_behind = False
-            if self._stalled is not None:
-                self._stalled.cancel()
-            self._kernel.balance()
-
-    def _check_progress(self, sent_bytes: int) -> None:
-        if self._sent_bytes == sent_bytes:
-            self.drop()
-        else:
-            self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self._check_progress, self._sent_bytes)
-
-    def undelivered(self) -> Sequence[Relayed]:
-        self._note_acknowledged()
-        return [message for _end, message in self._unacknowledged]
+        self._write_on()
+        self._note_arrivals()
+        self._kernel.balance()
 
     def _note_close(self, exc_info: Any = False) -> None:
-        self._note_acknowledged()
+        self._note_arrivals()
         self._close_stream(exc_info)
 
-    def _note_acknowledged(self) -> None:
+    def _note_arrivals(self) -> None:
         """Forget what the client's system has taken in: a client that vanished without a word takes in nothing.
 
         Counted in bytes of the stream; the system tells how many of those it was given are not acknowledged.
         """
-        if not self._stream.closed():
-            (waiting,) = struct.unpack("i", fcntl.ioctl(self._stream.fileno(), termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ
-            self._acknowledged = self._stream._total_write_done_index - waiting
-        while self._unacknowledged and self._unacknowledged[0][0] <= self._acknowledged:
-            self._unacknowledged.popleft()
+        if not self._ends or self._stream.closed():
+            return
+        (waiting,) = struct.unpack("i", fcntl.ioctl(self._stream.fileno(), termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ
+        self._taken_bytes = self._stream._total_write_done_index - waiting
+        arrived = 0
+        while self._ends and self._ends[0] <= self._taken_bytes:
+            self._ends.popleft()
+            arrived += 1
+        self._outbox.note_arrival(arrived)
+        if self._ends and self._look is None and not self._stream.writing():
+            self._look_again(LOOK_S)
+
+    def _look_again(self, delay_s: float) -> None:
+        self._look = asyncio.get_running_loop().call_later(delay_s, self._look_now, delay_s)
+
+    def _look_now(self, delay_s: float) -> None:
+        """See what has arrived. A message is let go soon after that, although nothing more is written."""
+        self._note_arrivals()
+        self._look = None
+        if self._ends and not self._stream.writing():
+            self._look_again(min(2 * delay_s, RARELY_S))
+        self._kernel.balance()
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None

@@ -9,23 +9,52 @@ from __future__ import annotations
 import itertools
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.core.jupyter import MAX_BUFFERS, MAX_VALUES, Channel, Malformed, Relayed, is_channel, read
 from gateway.core.strict import clean_text, has_more_values
+from gateway.web.frames import LARGE_BYTES
 
 V1 = "v1.kernel.websocket.jupyter.org"
 MAX_OFFSETS = MAX_BUFFERS + 8
+MAX_PIECES = 16
+"""A message of more is put together: each piece costs every client that waits for it."""
 _WORD, _LONG = 4, 8
 
 
-def encode(message: Relayed, protocol: str | None) -> str | bytes:
-    """*message* for a client that speaks *protocol* (None for the default one)."""
+def encode(message: Relayed, protocol: str | None) -> Sequence[bytes]:
+    """*message* for a client that speaks *protocol* (None for the default one), in pieces that follow each other.
+
+    The large ones are the message's own bytes, so that however many clients wait for it, it is in memory once.
+    """
     if protocol == V1:
-        return _encode_v1(message)
-    text = _envelope(message)
-    return _with_buffers(text, message.buffers) if message.buffers else text
+        pieces = _encode_v1(message)
+    else:
+        text = _envelope(message)
+        pieces = _with_buffers(text, message.buffers) if message.buffers else text
+    joined = list(_joined(pieces))
+    return joined if len(joined) <= MAX_PIECES else [b"".join(joined)]
+
+
+def _joined(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces: the small ones together, the large ones as they are."""
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < LARGE_BYTES:
+            small.append(piece)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield piece
+    if small:
+        yield b"".join(small)
+
+
+def is_binary(message: Relayed, protocol: str | None) -> bool:
+    """Whether a client that speaks *protocol* gets *message* as bytes, not as text."""
+    return protocol == V1 or bool(message.buffers)
 
 
 def decode(data: str | bytes, protocol: str | None) -> Relayed:
@@ -46,27 +75,25 @@ def decode(data: str | bytes, protocol: str | None) -> Relayed:
 # ---- JSON ---------------------------------------------------------------------------------------------------------------
 
 
-def _envelope(message: Relayed) -> bytes:
+def _envelope(message: Relayed) -> tuple[bytes, ...]:
     """The message as one JSON object. Its parts are strict JSON already, so they can stand in it as they are."""
     head = message.head
-    return b"".join(
-        (
-            b'{"header":',
-            message.header,
-            b',"msg_id":',
-            _quote(head.msg_id),
-            b',"msg_type":',
-            _quote(head.msg_type),
-            b',"parent_header":',
-            message.parent,
-            b',"metadata":',
-            message.metadata,
-            b',"content":',
-            message.content,
-            b',"buffers":[],"channel":',
-            _quote(message.channel),
-            b"}",
-        )
+    return (
+        b'{"header":',
+        message.header,
+        b',"msg_id":',
+        _quote(head.msg_id),
+        b',"msg_type":',
+        _quote(head.msg_type),
+        b',"parent_header":',
+        message.parent,
+        b',"metadata":',
+        message.metadata,
+        b',"content":',
+        message.content,
+        b',"buffers":[],"channel":',
+        _quote(message.channel),
+        b"}",
     )
 
 
@@ -105,13 +132,13 @@ def _channel(name: object) -> Channel:
 # ---- JSON with buffers --------------------------------------------------------------------------------------------------
 
 
-def _with_buffers(text: bytes, buffers: Sequence[bytes]) -> bytes:
+def _with_buffers(text: Sequence[bytes], buffers: Sequence[bytes]) -> Sequence[bytes]:
     """A count, that many offsets (32 bits, big-endian), the JSON text, the buffers."""
-    pieces = (text, *buffers)
-    offsets = [_WORD * (len(pieces) + 1)]
-    for piece in pieces[:-1]:
-        offsets.append(offsets[-1] + len(piece))
-    return b"".join((struct.pack(f"!{len(pieces) + 1}I", len(pieces), *offsets), *pieces))
+    sizes = (sum(map(len, text)), *map(len, buffers))
+    offsets = [_WORD * (len(sizes) + 1)]
+    for size in sizes[:-1]:
+        offsets.append(offsets[-1] + size)
+    return (struct.pack(f"!{len(sizes) + 1}I", len(sizes), *offsets), *text, *buffers)
 
 
 def _split(data: bytes) -> list[bytes]:
@@ -132,13 +159,13 @@ def _cut(data: bytes, offsets: Sequence[int], start: int) -> list[bytes]:
 # ---- v1 -----------------------------------------------------------------------------------------------------------------
 
 
-def _encode_v1(message: Relayed) -> bytes:
+def _encode_v1(message: Relayed) -> Sequence[bytes]:
     """A count, that many offsets (64 bits, little-endian), the channel's name, the four parts, the buffers."""
     parts = (message.channel.encode(), message.header, message.parent, message.metadata, message.content, *message.buffers)
     offsets = [_LONG * (len(parts) + 2)]
     for part in parts:
         offsets.append(offsets[-1] + len(part))
-    return b"".join((struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets), *parts))
+    return (struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets), *parts)
 
 
 def _decode_v1(data: bytes) -> Relayed:

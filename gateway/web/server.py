@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from asyncio import Future
 from contextlib import suppress
 from typing import Any, cast
@@ -17,11 +18,17 @@ from gateway.web.connections import Connections
 from gateway.web.farewell import FULL, MALFORMED, Farewells, headers_too_large
 from gateway.web.open_sockets import OpenSockets
 from gateway.web.services import WebSettings
+from gateway.web.unread import Unread
 
 UNLIMITED = 2**62
 """Endpoints count bodies themselves: Tornado's own limit ends the connection without an answer that says why."""
 BACKSTOP = 2
 """Tornado's time for a body, in the endpoints' own: they answer 408 before it ends the connection."""
+TCP_NOTSENT_LOWAT = 25
+"""Of <linux/tcp.h>; Python has no name for it."""
+UNSENT_BYTES = 131_072
+"""What the system takes for a client beside what is on its way: of its own accord it holds megabytes for one that does not
+read."""
 TORNADO_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
@@ -40,6 +47,7 @@ def make_server(application: Application, settings: WebSettings) -> Server:
     application.settings["connections"] = server.open_connections
     application.settings["sockets"] = server.open_sockets
     application.settings["farewells"] = server.farewells
+    application.settings["unread"] = Unread()
     return server
 
 
@@ -56,6 +64,7 @@ class Server(HTTPServer):
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve one connection, small writes not held back (TCP_NODELAY)."""
         stream.set_nodelay(True)
+        stream.socket.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         door = Door(stream, self.farewells, self._too_large)
         if self.open_connections.enter(stream):
             super().handle_stream(stream, address)

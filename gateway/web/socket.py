@@ -12,12 +12,13 @@ import asyncio
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import stream_request_body
-from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, _WebSocketParams
+from tornado.websocket import WebSocketHandler, WebSocketProtocol, _WebSocketParams
 
 from gateway.core.errors import BadRequest, Forbidden, TooLarge, UpgradeRequired
 from gateway.log import bind_run
@@ -28,12 +29,11 @@ from gateway.web.failing import Failing, is_fault
 from gateway.web.frames import OUR_FAULT, Frames
 from gateway.web.open_sockets import OpenSockets
 from gateway.web.services import Services
+from gateway.web.unread import Unread
 
 TOKEN_PROTOCOL = "omega.token."
 SEND_S, SEND_BYTES_PER_S = 60.0, 65_536
 """How long a client may take to take in one message: a minute, and longer for more than 64 KiB."""
-MAX_UNSENT_BYTES = 4 * 1024 * 1024
-"""What may wait for one client that reads slower than we `push`; a single larger message still goes out."""
 MAX_REASON_BYTES = 120
 KEY_BYTES = 16
 
@@ -60,7 +60,6 @@ class Socket(Failing, WebSocketHandler):
         self.services = services
         self.route = route
         self._token = ""
-        self._unsent_bytes = 0
         self._ends_connection = False
         self._is_open = False
         self._stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]  # HTTP/1 connections have one
@@ -130,6 +129,7 @@ class Socket(Failing, WebSocketHandler):
         self._token = self._find_token()
         self.admit()
         self.settings["connections"].work(self._stream)
+        self._unread.check(self.caller.key_id)
 
     def _find_token(self) -> str:
         """The token, from the one place where there may be one; raises Unauthorized."""
@@ -197,44 +197,40 @@ class Socket(Failing, WebSocketHandler):
         return connections
 
     @property
+    def _unread(self) -> Unread:
+        unread: Unread = self.settings["unread"]
+        return unread
+
+    @property
     def _sockets(self) -> OpenSockets:
         sockets: OpenSockets = self.settings["sockets"]
         return sockets
 
     @property
-    def unsent_bytes(self) -> int:
-        """What the client has not taken in yet, beyond what the system holds for it."""
-        return self._unsent_bytes
-
-    def push(self, message: str | bytes, *, binary: bool = False) -> bool:
-        """Send soon, without waiting; False, and nothing sent, when too much waits for the client or it is gone."""
-        if self._unsent_bytes and self._unsent_bytes + len(message) > MAX_UNSENT_BYTES:
-            return False
-        try:
-            written = self.write_message(message, binary)
-        except WebSocketClosedError:
-            return False
-        self._unsent_bytes += len(message)
-        written.add_done_callback(lambda done: self._note_sent(done, len(message)))
-        return True
-
-    def _note_sent(self, done: asyncio.Future[None], size: int) -> None:
-        self._unsent_bytes -= size
-        if not done.cancelled():
-            done.exception()  # a connection that broke ends by itself
+    def frames(self) -> Frames | None:
+        """What messages are written to; None when nothing may follow any more."""
+        frames = self.ws_connection
+        return frames if isinstance(frames, Frames) and not frames.is_closing() else None
 
     async def send(self, message: str | bytes, *, binary: bool = False) -> bool:
         """Send and wait until the client has room for more; False when it is gone, or did not read for too long."""
-        patience_s = SEND_S + len(message) / SEND_BYTES_PER_S
+        data = message.encode() if isinstance(message, str) else message
+        del message  # a large one is not to be held twice for a client that does not read
+        return await self.send_pieces((data,), binary=binary)
+
+    async def send_pieces(self, pieces: Sequence[bytes | memoryview], *, binary: bool = False) -> bool:
+        """The same for a message in pieces, of which large ones are not copied."""
+        if self.frames is None:
+            return False
+        patience_s = SEND_S + sum(map(len, pieces)) / SEND_BYTES_PER_S
         try:
-            written = self.write_message(message, binary)
-            del message  # Tornado has its own copy; large ones are not to be held twice for a client that does not read
+            written = self.frames.write_pieces(pieces, is_binary=binary)
             async with asyncio.timeout(patience_s):
                 await written
         except TimeoutError:
             self._stream.close()
             return False
-        except (WebSocketClosedError, StreamClosedError):
+        except StreamClosedError:
             return False
         return True
 

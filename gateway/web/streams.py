@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
-from gateway.core.event_log import Entry, Gap
+from gateway.core.event_log import Entry, Gap, content_bytes
 from gateway.core.model import Json
 from gateway.service.live_runs import LiveRun, Plan
 from gateway.web import answer, events, wire_stream
@@ -21,6 +21,7 @@ from gateway.web.frames import POLICY
 from gateway.web.services import Services
 from gateway.web.socket import Socket
 from gateway.web.terms import Terms
+from gateway.web.unread import LARGE_BYTES, Shared
 from gateway.web.wire_stream import Execute, Interrupt, Resume, Said
 
 NORMAL = 1000
@@ -92,6 +93,7 @@ class Stream(Socket):
         match said:
             case Execute():
                 self.admit()
+                self._unread.check(self.caller.key_id)
                 self.execute(said)
             case Interrupt(run_id):
                 await self.interrupt(run_id)
@@ -146,8 +148,21 @@ class Stream(Socket):
         if oldest is None:
             return None
         followed, found = oldest
-        followed.seq = found.seq
-        return self.send(answer.dump({**events.describe(found, followed.run.request), **self.names(followed.run)}))
+        followed.seq, run = found.seq, followed.run
+        if isinstance(found, Gap) or content_bytes(found.item) < LARGE_BYTES:
+            return self.send(answer.dump({**events.describe(found, run.request), **self.names(run)}))
+        name = run.run_id, found.seq
+        event = self._unread.share(run.key_id, name, lambda: answer.dump(events.describe(found, run.request)))
+        return self._send_shared(event, answer.dump(self.names(run)))
+
+    async def _send_shared(self, event: Shared, names: bytes) -> bool:
+        """Send *event*, which other connections may be sending too, with the fields of the JSON object *names*."""
+        whole = memoryview(event.data)
+        pieces = (whole,) if names == b"{}" else (whole[:-1], b"," + names[1:])
+        try:
+            return await self.send_pieces(pieces)
+        finally:
+            self._unread.release(event)
 
     def _find_oldest(self) -> tuple[Followed, Entry | Gap] | None:
         """What is to be told next, and of which run; None when all is told."""

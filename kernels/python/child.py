@@ -18,7 +18,7 @@ from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from kernels.contract import CHANNELS
-from kernels.python import identity
+from kernels.python import attribution, identity
 from kernels.python.parts import take
 from kernels.python.publisher import Attendant, Publisher
 from kernels.python.streams import Record
@@ -81,6 +81,7 @@ def _set_up_process(start: ChildStart) -> None:
     sys.path[:] = [start.work_dir, *(folder for folder in sys.path if folder not in ("", start.work_dir))]
     sys.argv[:] = [""]
     identity.reseed()
+    attribution.enter(None)  # the zygote's rehearsal was a request too
 
 
 def _serve(start: ChildStart) -> None:
@@ -95,6 +96,7 @@ def _serve(start: ChildStart) -> None:
     shell.history_manager.dir_hist = [os.getcwd()]
     shell.user_ns["_dh"][:] = [os.getcwd()]
     kernel.interrupts.install()
+    attribution.install(lambda: parts.record.parent, shell.set_thread_parent)
     kernel.start()
     capture_output(parts.record, kernel, wires.attendant)  # last: until here, what goes wrong is told on the real stderr
     run(parts.publisher, wires)

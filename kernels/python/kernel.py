@@ -15,7 +15,7 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
 from kernels import workfiles
-from kernels.python import figures, refusals, tasks, tracebacks, usage
+from kernels.python import attribution, figures, refusals, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
 from kernels.python.interrupts import Interrupts
 from kernels.python.past import Past
@@ -43,6 +43,12 @@ class Kernel(Served, IPythonKernel):
         self._omega = None
         figures.gallery.publish = self._publish_picture
         refusals.install(self.shell)
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Attribute what follows to the request *parent*, wherever its code goes on later."""
+        super().set_parent(ident, parent, channel)
+        if channel == "shell":
+            attribution.enter(parent)
 
     def pre_handler_hook(self) -> None:
         """A request has come; base would make every moment of its handling interruptible."""

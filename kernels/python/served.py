@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kernels.python import attribution
+
 if TYPE_CHECKING:
     from ipykernel.kernelbase import Kernel as Base
 
@@ -37,7 +39,7 @@ class Served(Base):
         """Attribute what follows to the request *parent*."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
-            self.record.parent = parent
+            self.record.begin(parent)
 
     async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Run one request, ours or a plain client's."""
@@ -54,7 +56,8 @@ class Served(Base):
     def publish(self, message: str, content: dict[str, Any]) -> None:
         """Send one rich message after all text written before it, as an answer to the request that text belongs to.
 
-        The base's idea of that is a context variable, which callbacks of the event loop do not see.
+        The base's idea of that is a context variable alone, which callbacks of the event loop may not see.
         """
         self.record.flush()
-        self.session.send(self.iopub_socket, message, content, self.record.parent, self._topic(message))
+        request = attribution.request_here(self.record.parent)
+        self.session.send(self.iopub_socket, message, content, request, self._topic(message))

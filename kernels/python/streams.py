@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from kernels.python import attribution
 from kernels.python.courier import Courier
 from kernels.python.interrupts import Interrupts
 from kernels.python.texts import cuts
@@ -82,15 +83,25 @@ class Record:
     def write(self, name: Name, text: str) -> None:
         """Add *text*; whatever child processes wrote before it comes first."""
         # In pieces, so that what fits below the reader's limit arrives, and memory is enough, however much is printed.
+        request = attribution.request_here(self.parent)
+        if request is not self.parent and attribution.is_run(request):
+            return  # a thread or task of a run that is over: nobody hears of it any more
         for start in range(0, len(text), FLUSH_CHARS):
             with self._interrupts, self._lock:
                 if text != "\n" and self._ready():
                     self._drain()
-                self._append(name, text[start : start + FLUSH_CHARS] if len(text) > FLUSH_CHARS else text)
+                self._append(name, text[start : start + FLUSH_CHARS] if len(text) > FLUSH_CHARS else text, request)
             if self._chars > FLUSH_CHARS:
                 self.flush()
         if self._has_lost:
             self.own_up()
+
+    def begin(self, parent: Any) -> None:
+        """What follows is part of the request *parent*; what processes wrote before is not."""
+        with self._interrupts, self._lock:
+            if self._ready():
+                self._drain()
+            self.parent = parent
 
     def own_up(self) -> None:
         """Raise MemoryError, once, when text had to be dropped since the last time."""
@@ -103,12 +114,12 @@ class Record:
         self._chunks.clear()
         self._chars, self._has_lost, cuts.happened = 0, True, True
 
-    def _append(self, name: Name, text: str) -> None:
+    def _append(self, name: Name, text: str, parent: Any) -> None:
         last = self._chunks[-1] if self._chunks else None
-        if last and last[0] == name and last[1] is self.parent and len(text) < FLUSH_CHARS:
+        if last and last[0] == name and last[1] is parent and len(text) < FLUSH_CHARS:
             last[2].append(text)
         else:
-            self._chunks.append((name, self.parent, [text]))
+            self._chunks.append((name, parent, [text]))
         self._chars += len(text)
         if not self._waking:
             self._waking = True
@@ -131,7 +142,7 @@ class Record:
                     break
                 text = decoder.decode(data)
                 if text:
-                    self._append(name, text)
+                    self._append(name, text, self.parent)
                 if len(data) < READ_BYTES:
                     break
 

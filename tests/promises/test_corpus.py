@@ -95,6 +95,36 @@ def test_one_key_cannot_take_all_kernels(attacked: Attack) -> None:
     attacked.watch.check(len(answers))
 
 
+LEFT_BEHIND = """
+import subprocess, sys, threading, time
+from IPython.display import display
+on = threading.Event()
+def leak(again):
+    while not on.is_set(): time.sleep(0.001)
+    for number in range(50):
+        print("LEAK", number)
+        sys.stderr.write("LEAK\\n")
+        display({"text/plain": "LEAK"}, raw=True)
+        if again: threading.Thread(target=leak, args=(False,)).start()
+    over.release()
+over = threading.Semaphore(0)
+for _ in range(3): threading.Thread(target=leak, args=(True,)).start()
+print("first")
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.sandbox
+def test_what_a_run_left_behind_is_not_the_next_ones_output(attacked: Attack) -> None:
+    """E05: threads of one run print, log and display while the next goes on, whose answer has its own output alone."""
+    with contextlib.closing(create(attacked.place.gateway)) as session:
+        assert session.run(LEFT_BEHIND)["output"] == "first\n"
+        second = session.run("on.set()\nfor _ in range(3): over.acquire()\nprint('second')")
+        assert (second["stdout"], second["stderr"], second["results"]) == ("second\n", "", [])
+        assert session.run("print('third')")["output"] == "third\n"
+    attacked.watch.check()
+
+
 def test_no_line_of_the_specification_is_forgotten() -> None:
     """Each is an attempt here, tested elsewhere under a name that exists, or absent for a reason."""
     here = {attempt.id for attempt in CORPUS} | {knock.id for knock in KNOCKS}

@@ -20,12 +20,13 @@ class Client:
     got: list[Relayed] = field(default_factory=list)
     listener_id: str = "ada"
     session_id: str = ""
-    is_behind: bool = False
+    taken_bytes: int = 0
+    is_served: bool = True
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
         self.got += messages
 
-    def undelivered(self) -> Sequence[Relayed]:
+    def take_back(self) -> Sequence[Relayed]:
         return ()
 
     def end(self, code: int, reason: str) -> None:

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.jupyter import MAX_VALUES, Malformed, read
-from gateway.web.jupyter_wire import V1, decode, encode
+from gateway.core.jupyter import MAX_VALUES, Malformed, Relayed, read
+from gateway.web import jupyter_wire
+from gateway.web.jupyter_wire import V1, decode
 
 HEADER = {"msg_id": "a", "msg_type": "comm_msg"}
+
+
+def encode(message: Relayed, protocol: str | None) -> bytes:
+    """What a client that speaks *protocol* gets, in one piece."""
+    return b"".join(jupyter_wire.encode(message, protocol))
 
 
 def envelope(**changed: object) -> str:

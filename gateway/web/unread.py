@@ -1,0 +1,82 @@
+"""What answers and events wait for clients to read them: large ones made once, counted for each key, and bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.core.errors import TooManyRequests
+
+LIMIT_BYTES = 64 * 1024 * 1024
+"""With so much unread by its clients a key is not let in, until they have read or gone. What runs then still goes out."""
+LARGE_BYTES = 65_536
+"""Smaller ones are not worth the counting: connections cost as much in any case."""
+RETRY_AFTER_S = 1.0
+
+
+@dataclass(slots=True)
+class Shared:
+    """*data* that several connections send at the time, made once; each of them is to `Unread.release` it."""
+
+    key_id: str
+    name: Hashable
+    data: bytes
+    readers: int = 0
+
+
+class Unread:
+    """The answers on their way to the clients of each key."""
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes: Counter[str] = Counter()
+        self._shared: dict[Hashable, Shared] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """How much waits, for all keys together."""
+        return self._bytes.total()
+
+    def check(self, key_id: str) -> None:
+        """Raise TooManyRequests while too much waits for the clients of this key."""
+        if self._bytes[key_id] > self._limit_bytes:
+            raise TooManyRequests(
+                f"Clients of this key have not read {self._bytes[key_id]} bytes of their answers: "
+                "read them, or close the connections.",
+                retry_after_s=RETRY_AFTER_S,
+            )
+
+    @contextmanager
+    def sending(self, key_id: str, data: bytes) -> Iterator[None]:
+        """Count *data* for the key while it is being sent."""
+        if len(data) < LARGE_BYTES:
+            yield
+            return
+        self._bytes[key_id] += len(data)
+        try:
+            yield
+        finally:
+            self._forget(key_id, len(data))
+
+    def share(self, key_id: str, name: Hashable, make: Callable[[], bytes]) -> Shared:
+        """What *make* answers, made and counted once for all connections that send what has this *name* at the time."""
+        shared = self._shared.get(name)
+        if shared is None:
+            shared = self._shared[name] = Shared(key_id, name, make())
+            self._bytes[key_id] += len(shared.data)
+        shared.readers += 1
+        return shared
+
+    def release(self, shared: Shared) -> None:
+        """One connection has sent it, or ended."""
+        shared.readers -= 1
+        if not shared.readers:
+            del self._shared[shared.name]
+            self._forget(shared.key_id, len(shared.data))
+
+    def _forget(self, key_id: str, size_bytes: int) -> None:
+        self._bytes[key_id] -= size_bytes
+        if not self._bytes[key_id]:
+            del self._bytes[key_id]
