@@ -90,7 +90,11 @@ class Count:
 NONE = Count()
 
 
-def run_out(steps: Generator[None, None, T]) -> T:
+Steps = Generator[int, None, T]
+"""Work of which others need not wait for the whole: each step tells what it cost, in bytes."""
+
+
+def run_out(steps: Steps[T]) -> T:
     """What *steps* come to, taken all at once."""
     while True:
         try:
@@ -100,7 +104,7 @@ def run_out(steps: Generator[None, None, T]) -> T:
             return value
 
 
-def counting(data: bytes, most: int) -> Generator[None, None, Count]:
+def counting(data: bytes, most: int) -> Steps[Count]:
     """The Count of the JSON text *data*, in steps; not all of it where that is above *most* anyway.
 
     What stands in texts does not count, unless there are a FEW only, except halves of characters (surrogates): each
@@ -109,7 +113,7 @@ def counting(data: bytes, most: int) -> Generator[None, None, Count]:
     containers = commas = halves = 0
     for at in range(0, len(data), STEP_BYTES):
         if at:
-            yield
+            yield STEP_BYTES
         end = at + STEP_BYTES
         containers += data.count(b"[", at, end) + data.count(b"{", at, end)
         commas += data.count(b",", at, end)
@@ -120,7 +124,7 @@ def counting(data: bytes, most: int) -> Generator[None, None, Count]:
     containers, commas = 0, halves
     for index, marks in enumerate(_bare(data)):
         if index and not index % (STEP_BYTES // _PIECE_BYTES):
-            yield
+            yield STEP_BYTES
         containers += marks.count(b"[")
         commas += marks.count(b",")
         if containers + commas > most:
@@ -181,12 +185,12 @@ def decode(data: bytes) -> object:
     return run_out(decoding(data))
 
 
-def decoding(data: bytes) -> Generator[None, None, object]:
+def decoding(data: bytes) -> Steps[object]:
     """What decode() answers, in steps."""
     has_long = data[:1].isdigit()  # a number alone
     for at in range(0, len(data), STEP_BYTES):
         if at:
-            yield
+            yield STEP_BYTES
         has_long = has_long or _LONG_NUMBER in data[max(0, at - 1) : at + STEP_BYTES + _SAFE_DIGITS].translate(_KINDS)
     with uncollected(data):
         if not has_long:

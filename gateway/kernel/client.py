@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
+from gateway.core.strict import STEP_BYTES, Steps
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
@@ -19,8 +19,6 @@ from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Re
 from gateway.kernel.zmtp import FRAME_BYTES
 from kernels.contract import Language
 
-FEW_VALUES: Final = 50_000
-"""A message of more is read in one step, and taken in in another one."""
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
 """Code that does nothing, but all the way through."""
 MALFORMED_BYTES: Final = 1024
@@ -300,7 +298,7 @@ class KernelClient:
 
     # ---- what the sockets and the process say -----------------------------------------------------------------------
 
-    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Generator[None, None, int]:
+    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Steps[int]:
         if self._receiver is not None:
             return (yield from self._receiver(channel, messages))
         run, cost = self._run, 0
@@ -312,8 +310,8 @@ class KernelClient:
             message = yield from self._codec.decoding(channel, frames, wanted)
             if isinstance(message, Message) and message.parent_id == wanted and wanted:
                 cost += VALUE_COST * message.count.values
-                if message.count.values > FEW_VALUES:
-                    yield
+                if cost > STEP_BYTES:
+                    yield cost
                 fed.append(message)
             else:
                 self._take_other(channel, message, frames)

@@ -8,7 +8,7 @@ message of megabytes is done in steps, between which others are served.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -16,8 +16,9 @@ from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
 from gateway.core.jupyter import Relayed
-from gateway.core.strict import MAX_VALUES, STEP_BYTES, Count, counting, decoding, run_out
+from gateway.core.strict import MAX_VALUES, STEP_BYTES, Count, Steps, counting, decoding, run_out
 from gateway.core.validate import READ, Channel, Head, Message, Unread, parse_head, parse_message
+from gateway.kernel.share import VALUE_COST
 
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_FRAMES: Final = 64
@@ -25,11 +26,9 @@ MAX_FRAMES: Final = 64
 MAX_RELAYED_FRAMES: Final = jupyter.MAX_BUFFERS + 16
 UNCOUNTED_BYTES: Final = 2048
 """Parts up to this size are not worth counting."""
-VALUE_BYTES: Final = 32
-"""What a value counts beside its bytes where steps are told apart."""
 USERNAME: Final = "omega"
 
-Steps = Generator[None, None, Message | Head | None]
+Reading = Steps[Message | Head | None]
 
 
 class Codec:
@@ -51,7 +50,7 @@ class Codec:
         """
         return run_out(self.decoding(channel, frames, parent_id))
 
-    def decoding(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Steps:
+    def decoding(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Reading:
         """What decode() answers, in steps; one alone where the message is small."""
         parts = _strip_identities(frames)
         if parts is None or not (yield from self._checking(parts)):
@@ -74,7 +73,7 @@ class Codec:
         """The message in *frames* to hand on to clients; None if it is malformed or not signed by the kernel."""
         return run_out(self.opening(channel, frames))
 
-    def opening(self, channel: Channel, frames: Sequence[bytes]) -> Generator[None, None, Relayed | None]:
+    def opening(self, channel: Channel, frames: Sequence[bytes]) -> Steps[Relayed | None]:
         """What open() answers, in steps; one alone where the message is small."""
         parts = _strip_identities(frames, MAX_RELAYED_FRAMES)
         if parts is None or not (yield from self._checking(parts)):
@@ -84,7 +83,7 @@ class Codec:
         except jupyter.Malformed:
             return None
 
-    def _checking(self, parts: Sequence[bytes]) -> Generator[None, None, bool]:
+    def _checking(self, parts: Sequence[bytes]) -> Steps[bool]:
         """Whether the kernel signed *parts*."""
         signed = parts[1:5]
         if sum(map(len, signed)) <= STEP_BYTES:
@@ -94,11 +93,11 @@ class Codec:
         for part in signed:
             for at in range(0, len(part), STEP_BYTES):
                 auth.update(memoryview(part)[at : at + STEP_BYTES])
-                yield
+                yield STEP_BYTES
         return hmac.compare_digest(auth.hexdigest().encode(), parts[0])
 
 
-def _reading(channel: Channel, head: Head, metadata: bytes, content: bytes) -> Steps:
+def _reading(channel: Channel, head: Head, metadata: bytes, content: bytes) -> Reading:
     """The message of these parts, counted before they are decoded; of one that is too much it is told that it came."""
     counted, is_much = yield from _counting(content)
     if is_much:
@@ -108,14 +107,14 @@ def _reading(channel: Channel, head: Head, metadata: bytes, content: bytes) -> S
         more, is_much = yield from _counting(metadata)
         counted = Count(counted.containers + more.containers, counted.commas + more.commas)
         said = Unread() if is_much else (yield from _loading(metadata))
-    value = yield from _loading(content)
-    if len(content) + VALUE_BYTES * counted.values > STEP_BYTES:
-        yield
+    value, cost = (yield from _loading(content)), len(content) + VALUE_COST * counted.values
+    if cost > STEP_BYTES:
+        yield cost
     message = parse_message(channel, head, said, value)
     return message and Message(message.parent_id, message.body, counted)
 
 
-def _counting(data: bytes) -> Generator[None, None, tuple[Count, bool]]:
+def _counting(data: bytes) -> Steps[tuple[Count, bool]]:
     """The Count of *data*, and whether that is too much to be read."""
     if len(data) <= UNCOUNTED_BYTES:
         return Count(), False
@@ -135,7 +134,7 @@ def _load(data: bytes) -> object:
     return run_out(_loading(data))
 
 
-def _loading(data: bytes) -> Generator[None, None, object]:
+def _loading(data: bytes) -> Steps[object]:
     """The JSON value in *data*, or None: a malformed part is as good as none."""
     try:
         return (yield from decoding(data))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core.jupyter import Relayed
 from gateway.core.model import Death
-from gateway.core.strict import STEP_BYTES
+from gateway.core.strict import STEP_BYTES, Steps
 from gateway.core.validate import Channel
 from gateway.kernel.client import KernelClient, Line
 from gateway.kernel.share import VALUE_COST
@@ -92,7 +92,7 @@ class Relay:
         """How the kernel died; waits until it has, and everything it said was delivered."""
         return await self._kernel.ended()
 
-    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Generator[None, None, int]:
+    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Steps[int]:
         if self._handed is None:
             return 0  # late words about the warm-up
         taken: list[Relayed] = []

@@ -46,7 +46,7 @@ class Share:
     def __init__(self, turn_cost: int = TURN_COST) -> None:
         self._turn_cost = self._left = turn_cost
         self._now = 0
-        self._waiting: list[tuple[int, int, Line]] = []
+        self._waiting: list[tuple[int, int, int, Line]] = []
         self._order = count()
         self._is_due = False
 
@@ -69,7 +69,8 @@ class Share:
 
     def _wait(self, line: Line) -> None:
         line.hold()
-        heappush(self._waiting, (max(self._now, line.account.served), next(self._order), line))
+        served = line.account.served
+        heappush(self._waiting, (max(self._now, served), served, next(self._order), line))
 
     def _expect_turn(self) -> None:
         if not self._is_due:
@@ -81,7 +82,10 @@ class Share:
         self._is_due = False
         self._left = min(self._left + self._turn_cost, self._turn_cost)
         while self._waiting and self._left > 0:
-            _, _, line = heappop(self._waiting)
-            self._serve(line)
+            start, *_, line = heappop(self._waiting)
+            if line.account.served > start:
+                self._wait(line)  # another connection of its kernel was read meanwhile
+            else:
+                self._serve(line)
         if self._waiting or self._left <= 0:
             self._expect_turn()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from gateway.core.strict import STEP_BYTES
+from gateway.core.strict import STEP_BYTES, Steps
 from gateway.core.validate import Channel
 from gateway.kernel.launcher import Endpoint
 from gateway.kernel.share import FRAME_COST, MESSAGE_COST, Account, Share
@@ -23,8 +23,8 @@ PIECE_BYTES: Final = 32 * 1024
 """Read at a time. Frames may have two bytes: what one kernel sends must not keep everybody else waiting."""
 
 Address = Callable[[Endpoint, Channel], str]
-Receive = Callable[[Channel, list[list[bytes]]], Generator[None, None, int]]
-"""Takes in messages, in steps of STEP_BYTES where they are large; comes to what they cost beside their bytes (see Share)."""
+Receive = Callable[[Channel, list[list[bytes]]], Steps[int]]
+"""Takes in messages, in steps where they are large; comes to what the last step cost beside their bytes (see Share)."""
 Lose = Callable[[Channel, bool], None]
 """Takes a channel that is lost, and whether that is so because of a message over the limit."""
 
@@ -132,7 +132,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._share, self.account = share
         self._piece = bytearray()
         self._messages: Iterator[list[bytes]] = iter(())
-        self._steps: Generator[None, None, int] | None = None
+        self._steps: Steps[int] | None = None
+        self._unpaid = 0
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
@@ -170,6 +171,7 @@ class _Connection(asyncio.BufferedProtocol):
         """Have it read."""
         piece, self._piece = self._piece, bytearray()
         self._messages = self._reader.feed(memoryview(piece)[:size])
+        self._unpaid += size
         self._share.ask(self)
 
     def read(self, most: int) -> tuple[int, bool]:
@@ -189,19 +191,19 @@ class _Connection(asyncio.BufferedProtocol):
             cost += self._take_step(self._steps)
         return cost, not self._is_closed
 
-    def _take_step(self, steps: Generator[None, None, int]) -> int:
+    def _take_step(self, steps: Steps[int]) -> int:
         """What one step of the receiver costs."""
         try:
-            next(steps)
+            return next(steps)
         except StopIteration as end:
             self._steps = None
             return int(end.value)
-        return STEP_BYTES
 
     def _next_messages(self, most: int) -> tuple[list[list[bytes]], int]:
         """Messages that cost about *most*, and what they do."""
         messages: list[list[bytes]] = []
-        cost, frames = 0, self._reader.frames
+        cost, frames = self._unpaid, self._reader.frames
+        self._unpaid = 0
         try:
             for message in self._messages:
                 messages.append(message)
