@@ -87,7 +87,6 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
     header, parent, metadata, content = parts
     if max(len(header), len(parent)) > MAX_HEADER_BYTES:
         raise Malformed("header too large")
-    _check_weight(metadata, content)
     fields, parent, parent_fields = _object(header), *_strict(parent or NO_PARENT)
     head = Head(
         _id(fields.get("msg_id"), "msg_id"),
@@ -96,10 +95,18 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
         _loose_id(parent_fields.get("msg_type")),
         _loose_id(fields.get("session")),
     )
+    _check_weight(metadata, content)
     metadata, _ = _strict(metadata or b"{}")
     content, values = _strict(content)
     state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
     return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state)
+
+
+def stand_in(header: bytes, parent: bytes) -> Relayed:
+    """A line on stderr for the place of a message of the kernel with TooMany values; raises Malformed."""
+    fields = _object(header) | {"msg_type": "stream"}
+    text = f"[A message of more than {MAX_VALUES} values is left out here.]\n"
+    return read("iopub", [orjson.dumps(fields), parent, b"", orjson.dumps({"name": "stderr", "text": text})])
 
 
 def compose(channel: Channel, head: Head, date: str, parent: bytes, content: Mapping[str, object]) -> Relayed:

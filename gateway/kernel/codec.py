@@ -74,12 +74,17 @@ class Codec:
         return run_out(self.opening(channel, frames))
 
     def opening(self, channel: Channel, frames: Sequence[bytes]) -> Steps[Relayed | None]:
-        """What open() answers, in steps; one alone where the message is small."""
+        """What open() answers, in steps; one alone where the message is small.
+
+        Something that is shown of too many values is told of instead.
+        """
         parts = _strip_identities(frames, MAX_RELAYED_FRAMES)
         if parts is None or not (yield from self._checking(parts)):
             return None
         try:
             return jupyter.read(channel, parts[1:5], parts[5:])
+        except jupyter.TooMany:
+            return jupyter.stand_in(parts[1], parts[2]) if channel == "iopub" else None
         except jupyter.Malformed:
             return None
 
@@ -105,8 +110,11 @@ def _reading(channel: Channel, head: Head, metadata: bytes, content: bytes) -> R
     said: object = None
     if head.type == "execute_reply":  # of no other message anybody reads the metadata
         more, is_much = yield from _counting(metadata)
-        counted = Count(counted.containers + more.containers, counted.commas + more.commas)
-        said = Unread() if is_much else (yield from _loading(metadata))
+        if is_much:
+            said = Unread()
+        else:
+            counted = Count(counted.containers + more.containers, counted.commas + more.commas)
+            said = yield from _loading(metadata)
     value, cost = (yield from _loading(content)), len(content) + VALUE_COST * counted.values
     if cost > STEP_BYTES:
         yield cost

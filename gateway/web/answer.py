@@ -79,6 +79,8 @@ def clean(value: object, depth: int = DEPTH) -> Json:
             return int(value) if -SAFE_INT <= value <= SAFE_INT else _digits(value)
         case float():
             return float(value) if math.isfinite(value) else None
+        case orjson.Fragment():
+            return value  # type: ignore[return-value]  # JSON already
         case _ if depth <= 0:
             return _TOO_DEEP
         case Mapping():
