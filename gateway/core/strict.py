@@ -123,7 +123,7 @@ def counting(data: bytes, most: int) -> Steps[Count]:
         return Count(containers, commas + halves)
     containers, commas = 0, halves
     for index, marks in enumerate(_bare(data)):
-        if index and not index % (STEP_BYTES // _PIECE_BYTES):
+        if index and not index * _PIECE_BYTES % STEP_BYTES:
             yield STEP_BYTES
         containers += marks.count(b"[")
         commas += marks.count(b",")
