@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
+import orjson
 from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
@@ -57,7 +58,7 @@ class Codec:
             return None
         if max(len(parts[1]), len(parts[2])) > MAX_HEADER_BYTES:
             return None
-        head = parse_head(_load(parts[1]), _load(parts[2]))
+        head = parse_head(_load_header(parts[1]), _load_header(parts[2]))
         if head is None or head.parent_id not in (parent_id, ""):
             return head
         if head.type not in READ[channel]:
@@ -138,8 +139,12 @@ def _strip_identities(frames: Sequence[bytes], most: int = MAX_FRAMES) -> Sequen
     return parts if len(parts) >= 5 else None
 
 
-def _load(data: bytes) -> object:
-    return run_out(_loading(data))
+def _load_header(data: bytes) -> object:
+    """The JSON value in *data*, of which no number matters, or None."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return run_out(_loading(data))
 
 
 def _loading(data: bytes) -> Steps[object]:
