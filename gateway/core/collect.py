@@ -16,6 +16,7 @@ from gateway.core.validate import (
     Shown,
     Status,
     Stream,
+    Unread,
     Welcome,
 )
 
@@ -68,6 +69,9 @@ class Collector:
                 return self._finish()
             case Reply() as reply:
                 return self._take_reply(reply)
+            case Unread():
+                self.is_truncated = True
+                return []
             case Welcome() | Interrupted():
                 return []
             case _ as never:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import orjson
 
-from gateway.core.strict import Budget, TooMuch, clean, decode
+from gateway.core.strict import Budget, TooMuch, clean, count, decode
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
@@ -20,9 +20,8 @@ ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_ID_CHARS = 256
-MAX_CONTAINERS = 1_000_000
-MAX_VALUES = 4_000_000
-"""How many lists and objects, and how many values, a message may have: each takes more memory than it has bytes."""
+MAX_VALUES = 500_000
+"""How many values a message may have: nobody else is served while it is read, and it takes more memory than it has bytes."""
 MAX_BUFFERS = 1024
 NO_PARENT = b"{}"
 PROTOCOL = "5.3"
@@ -42,6 +41,10 @@ UNTRACKED = frozenset(
 
 class Malformed(ValueError):
     """Not a Jupyter message; the text says why and repeats nothing of it."""
+
+
+class TooMany(Malformed):
+    """A message of more than MAX_VALUES values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,6 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
     header, parent, metadata, content = parts
     if max(len(header), len(parent)) > MAX_HEADER_BYTES:
         raise Malformed("header too large")
-    _check_weight(metadata, content)
     fields, parent, parent_fields = _object(header), *_strict(parent or NO_PARENT)
     head = Head(
         _id(fields.get("msg_id"), "msg_id"),
@@ -93,10 +95,18 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
         _loose_id(parent_fields.get("msg_type")),
         _loose_id(fields.get("session")),
     )
+    _check_weight(metadata, content)
     metadata, _ = _strict(metadata or b"{}")
     content, values = _strict(content)
     state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
     return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state)
+
+
+def stand_in(header: bytes, parent: bytes) -> Relayed:
+    """A line on stderr for the place of a message of the kernel with TooMany values; raises Malformed."""
+    fields = _object(header) | {"msg_type": "stream"}
+    text = f"[A message of more than {MAX_VALUES} values is left out here.]\n"
+    return read("iopub", [orjson.dumps(fields), parent, b"", orjson.dumps({"name": "stderr", "text": text})])
 
 
 def compose(channel: Channel, head: Head, date: str, parent: bytes, content: Mapping[str, object]) -> Relayed:
@@ -129,12 +139,9 @@ def _loose_id(value: object) -> str:
 
 
 def _check_weight(*parts: bytes) -> None:
-    """Refuse what would take far more memory to read than it has bytes."""
-    if sum(map(len, parts)) < MAX_CONTAINERS:
-        return
-    containers = sum(part.count(b"[") + part.count(b"{") for part in parts)
-    if containers > MAX_CONTAINERS or sum(part.count(b",") for part in parts) > MAX_VALUES:
-        raise Malformed("too many values")
+    """Refuse what would take too long to read."""
+    if sum(map(len, parts)) > MAX_VALUES and sum(count(part, MAX_VALUES).values for part in parts) > MAX_VALUES:
+        raise TooMany("too many values")
 
 
 def _object(data: bytes) -> dict[str, object]:

@@ -1,30 +1,57 @@
-"""Any decoded JSON as strict JSON: finite numbers, 64-bit integers, valid Unicode, bounded depth and size."""
+"""Any JSON that others wrote as strict JSON: finite numbers, safe integers, valid Unicode, bounded depth and size."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 from json import JSONDecoder
 from math import isfinite
+from typing import TypeVar
 
 import orjson
 
 from gateway.core.model import Json
 
+T = TypeVar("T")
+
 MAX_DEPTH = 64
 MAX_BYTES = 64 * 1024 * 1024
+MAX_VALUES = 200_000
+"""How many values one message of a kernel may have. Nobody else is served while they are made, and they take more memory
+than they have bytes: `[[],[],` some fifty times as much."""
+SAFE_INT = 2**53 - 1
+"""Whole numbers beyond it become text: readers that use doubles would take another number for them (RFC 7493)."""
 NODE_BYTES = 8
 """What a value costs beside its text, so that millions of empty lists are not free."""
-WALK_BYTES = 64
-"""The same where each has to be looked at, for half characters and huge numbers: that takes much longer."""
+MEND_FACTOR = 16
+"""How many times its length a value costs in which something has to be replaced."""
 MANY_BYTES = 64 * 1024
+STEP_BYTES = 1024 * 1024
+"""After so much of a long text others are served."""
+FEW = 1000
+"""So few values are not worth telling from commas in texts."""
 
 _MAX_DIGITS = 4_000
-_LONGEST_INT = 20
+_MOST_DIGITS = str(SAFE_INT)
+_SAFE_DIGITS = len(_MOST_DIGITS)
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}",'))
 _PIECE_BYTES = 64 * 1024
 _ALIKE = bytes.maketrans(b"{}", b"[]")
+_KINDS = bytes(
+    ord("0") if chr(byte) in "0123456789" else ord(",") if chr(byte) in "[,:- \t\r\n" else ord("x") for byte in range(256)
+)
+"""Digits, what may stand before a number, and all else, as one character each."""
+_LONG_NUMBER = b"," + 16 * b"0"
+_STEP = {ord("["): 1, ord("]"): -1}
+_PASSES = 4
+_HALF = re.compile(rb"\xed[\xa0-\xbf].", re.DOTALL)
+_PAIR = re.compile(rb"\xed[\xa0-\xaf].\xed[\xb0-\xbf].", re.DOTALL)
+_REPLACEMENT = "\ufffd".encode()
 
 
 class TooMuch(ValueError):
@@ -44,20 +71,142 @@ class Budget:
             raise TooMuch("too large")
 
 
-def has_more_values(data: bytes, most: int) -> bool:
-    """Whether the JSON text *data* has more than *most* containers and commas; what stands in strings does not count.
+# ---- what reading would cost, looked at before anything is read -----------------------------------------------------------
 
-    To be asked before it is read: `[[],[],` takes fifty times its length as values, and seconds to walk through.
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a JSON text is made of: its lists and objects, and the commas between values."""
+
+    containers: int = 0
+    commas: int = 0
+
+    @property
+    def values(self) -> int:
+        """About how many values it has."""
+        return self.containers + self.commas
+
+
+NONE = Count()
+
+
+Steps = Generator[int, None, T]
+"""Work of which others need not wait for the whole: each step tells what it cost, in bytes."""
+
+
+def run_out(steps: Steps[T]) -> T:
+    """What *steps* come to, taken all at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+
+def counting(data: bytes, most: int) -> Steps[Count]:
+    """The Count of the JSON text *data*, in steps; not all of it where that is above *most* anyway.
+
+    What stands in texts does not count, unless there are a FEW only, except halves of characters (surrogates): each
+    has to be looked at. All this is to be asked before *data* is read.
     """
-    if len(data) <= most or data.count(b",") + data.count(b"[") + data.count(b"{") <= most:
+    containers = commas = halves = 0
+    for at in range(0, len(data), STEP_BYTES):
+        if at:
+            yield STEP_BYTES
+        end = at + STEP_BYTES
+        containers += data.count(b"[", at, end) + data.count(b"{", at, end)
+        commas += data.count(b",", at, end)
+        if data.find(b"\\u", at, end) >= 0:
+            halves += data.count(b"\\ud", at, end) + data.count(b"\\uD", at, end)
+    if containers + commas <= min(FEW, most) or halves > most:
+        return Count(containers, commas + halves)
+    containers, commas = 0, halves
+    for index, marks in enumerate(_bare(data)):
+        if index and not index * _PIECE_BYTES % STEP_BYTES:
+            yield STEP_BYTES
+        containers += marks.count(b"[")
+        commas += marks.count(b",")
+        if containers + commas > most:
+            break
+    return Count(containers, commas)
+
+
+def count(data: bytes, most: int = MAX_VALUES) -> Count:
+    """The Count of *data* at once; see counting()."""
+    return run_out(counting(data, most))
+
+
+def has_more_values(data: bytes, most: int) -> bool:
+    """Whether the JSON text *data* has more than *most* containers and commas; what stands in strings does not count."""
+    return len(data) > most and count(data, most).values > most
+
+
+def is_deeper(data: bytes, levels: int) -> bool:
+    """Whether more than *levels* lists and objects of the JSON *data* are within each other."""
+    if data.count(b"[") + data.count(b"{") <= levels:
         return False
-    bare = _bare(data)
-    return bare.count(b",") + bare.count(b"[") > most
+    brackets = b"".join(_bare(data)).replace(b",", b"")
+    # Mostly nearly all are innermost ones, or have only such in them. What is left is not worth so many passes.
+    passes = min(levels, _PASSES)
+    for _ in range(passes):
+        brackets = brackets.replace(b"[]", b"")
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > levels - passes
+
+
+def _bare(data: bytes) -> Iterator[bytes]:
+    """The commas and brackets of the JSON *data* that stand in no text, all of them square ones, piece by piece."""
+    at, is_inside = 0, False
+    while at < len(data):
+        piece = data[at : at + _PIECE_BYTES]
+        at += len(piece)
+        if b"\\" in piece:
+            if at < len(data) and (len(piece) - len(piece.rstrip(b"\\"))) % 2:
+                piece, at = piece[:-1], at - 1  # what it escapes comes with the next piece
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts = piece.translate(_ALIKE, _NO_MARKS).replace(b'""', b"").split(b'"')
+        yield b"".join(parts[is_inside::2])
+        is_inside ^= len(parts) % 2 == 0
+
+
+def weight(data: bytes) -> int:
+    """About how much the value with the JSON *data* costs: its text, and each value in it."""
+    return len(data) + NODE_BYTES * (data.count(b",") + data.count(b"[") + data.count(b"{") + 1)
+
+
+# ---- reading ------------------------------------------------------------------------------------------------------------
 
 
 def decode(data: bytes) -> object:
-    """The value of *data*, whoever wrote it; NaN and infinities are None. Raises ValueError or RecursionError."""
+    """The value of *data*, whoever wrote it; NaN and infinities are None, integers that are not safe are text.
+
+    Halves of characters are still in it. Raises ValueError or RecursionError.
+    """
+    return run_out(decoding(data))
+
+
+def decoding(data: bytes) -> Steps[object]:
+    """What decode() answers, in steps."""
+    if len(data) <= STEP_BYTES:
+        return _decode(data, _has_long_number(b"," + data))
+    has_long = data[:1].isdigit()  # a number alone
+    for at in range(0, len(data), STEP_BYTES):
+        yield STEP_BYTES
+        has_long = has_long or _has_long_number(data[max(0, at - 1) : at + STEP_BYTES + _SAFE_DIGITS])
+    return _decode(data, has_long)
+
+
+def _has_long_number(data: bytes) -> bool:
+    return _LONG_NUMBER in data.translate(_KINDS)
+
+
+def _decode(data: bytes, has_long_number: bool) -> object:
     with uncollected(data):
+        if not has_long_number:
+            try:
+                return orjson.loads(data)
+            except orjson.JSONDecodeError:
+                pass  # it takes less than is to be taken here: no NaN, no half of a character
         value: object = _DECODER.decode(data.decode())
     return value
 
@@ -80,7 +229,10 @@ def uncollected(data: bytes) -> Iterator[None]:
 
 def _read_int(digits: str) -> int | str:
     """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
-    return int(digits) if len(digits) <= _LONGEST_INT else digits
+    if len(digits) < _SAFE_DIGITS:
+        return int(digits)
+    size = digits.lstrip("-")
+    return digits if len(size) > _SAFE_DIGITS or size > _MOST_DIGITS else int(digits)
 
 
 def _read_float(text: str) -> float | None:
@@ -91,6 +243,9 @@ def _read_float(text: str) -> float | None:
 _DECODER = JSONDecoder(parse_int=_read_int, parse_float=_read_float, parse_constant=lambda _name: None)
 
 
+# ---- what was read, as strict JSON --------------------------------------------------------------------------------------
+
+
 def clean_text(text: str) -> str:
     """*text* as it can be encoded: pairs of surrogates joined, lone ones replaced."""
     if text.isascii():
@@ -98,8 +253,18 @@ def clean_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return _mend(text)
     return text
+
+
+def _mend(text: str) -> str:
+    """*text* without halves of characters; in one go, as a kernel decides how many there are."""
+    data = text.encode("utf-8", "surrogatepass")
+    if _PAIR.search(data):
+        data = (
+            text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass").encode("utf-8", "surrogatepass")
+        )
+    return _HALF.sub(_REPLACEMENT, data).decode()
 
 
 def text_bytes(text: str) -> int:
@@ -109,87 +274,50 @@ def text_bytes(text: str) -> int:
 
 def clean(value: object, budget: Budget) -> Json:
     """*value* as strict JSON; raises TooMuch when it is deeper or larger than allowed."""
-    if not isinstance(value, dict | list):
-        return _walk(value, budget, 0)
-    # Kernels decide how many parts there are: a look at each of millions would take seconds.
-    try:
-        data = orjson.dumps(value)
-    except TypeError:
-        return _walk(value, budget, 0)
-    budget.spend(weight(data))
-    if is_deeper(data, MAX_DEPTH):
-        raise TooMuch("too deep")
-    if b"null" not in data:
-        return value
-    with uncollected(data):
-        plain: Json = orjson.loads(data)  # NaN is written as null
-    return plain
-
-
-def is_deeper(data: bytes, levels: int) -> bool:
-    """Whether more than *levels* lists and objects of the JSON *data* are within each other."""
-    if data.count(b"[") + data.count(b"{") <= levels:
-        return False
-    brackets = _bare(data).replace(b",", b"")
-    for _ in range(levels):
-        brackets = brackets.replace(b"[]", b"")  # the innermost ones, wherever they are
-    return bool(brackets)
-
-
-def _bare(data: bytes) -> bytes:
-    """The commas and brackets of the JSON *data* that stand in no text, all of them square ones."""
-    marks = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ALIKE, _NO_MARKS)
-    marks = marks.replace(b'""', b"")
-    # A list of all texts at once would be large.
-    kept, is_inside = bytearray(), False
-    for at in range(0, len(marks), _PIECE_BYTES):
-        parts = marks[at : at + _PIECE_BYTES].split(b'"')
-        kept += b"".join(parts[is_inside::2])
-        is_inside ^= len(parts) % 2 == 0
-    return bytes(kept)
-
-
-def weight(data: bytes) -> int:
-    """About how much the value with the JSON *data* costs: its text, and each value in it."""
-    containers = data.count(b"[") + data.count(b"{") - data.count(b"[]") - data.count(b"{}")
-    return len(data) + NODE_BYTES * (data.count(b",") + containers + 1)
-
-
-def _walk(value: object, budget: Budget, depth: int) -> Json:
-    if depth > MAX_DEPTH:
-        raise TooMuch("too deep")
-    budget.spend(WALK_BYTES)
     match value:
-        case None | bool():
-            return value
         case str():
             budget.spend(len(value))
             return clean_text(value)
-        case int():
-            return clean_int(value)
         case float():
             return value if isfinite(value) else None
-        case list():
-            return [_walk(item, budget, depth + 1) for item in value]
-        case dict():
-            return _clean_dict(value, budget, depth)
+        case int():
+            return clean_int(value)
+        case None:
+            return None
+        case dict() | list():
+            return _clean_container(value, budget)
         case _:
             raise TooMuch("not JSON")
 
 
-def _clean_dict(value: dict[object, object], budget: Budget, depth: int) -> dict[str, Json]:
-    cleaned: dict[str, Json] = {}
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise TooMuch("not JSON")
-        budget.spend(len(key))
-        cleaned[clean_text(key)] = _walk(item, budget, depth + 1)
+def _clean_container(value: dict[str, Json] | list[Json], budget: Budget) -> Json:
+    """*value* looked at as a whole: kernels decide how many parts there are, and one by one they would take seconds."""
+    try:
+        data = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+        budget.spend(weight(data))
+        cleaned: Json = orjson.loads(data) if b"null" in data else value  # NaN is written as null
+    except TypeError:
+        cleaned, data = _rewrite(value, budget)
+    if is_deeper(data, MAX_DEPTH):
+        raise TooMuch("too deep")
     return cleaned
 
 
+def _rewrite(value: dict[str, Json] | list[Json], budget: Budget) -> tuple[Json, bytes]:
+    """*value*, in which something has to be replaced, and its JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        budget.spend(MEND_FACTOR * len(text))
+        with uncollected(text.encode("utf-8", "surrogatepass")):
+            cleaned: Json = _DECODER.decode(_mend(text))
+    except (TypeError, ValueError, RecursionError):
+        raise TooMuch("too much, or not JSON") from None
+    return cleaned, orjson.dumps(cleaned)
+
+
 def clean_int(value: int) -> int | str:
-    """*value* when 64 bits hold it, else its digits as text (hexadecimal when there are thousands)."""
-    if -(2**63) <= value < 2**64:
+    """*value* when it is a safe integer, else its digits as text (hexadecimal when there are thousands)."""
+    if -SAFE_INT <= value <= SAFE_INT:
         return value
     return str(value) if value.bit_length() < 3 * _MAX_DIGITS else hex(value)
 

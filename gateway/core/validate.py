@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Final, Literal
 
 from gateway.core.files import FileChange, is_path
 from gateway.core.model import Display, Json, Raised, Report
-from gateway.core.strict import Budget, TooMuch, clean, clean_text, size_bytes
+from gateway.core.strict import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 
 MAX_ID_CHARS = 256
 MAX_MIME_ENTRIES = 32
+MAX_MIME_NAMES = 256
+"""Entries of a bundle that are looked at, whether well-formed or not."""
 MAX_NAME_CHARS = 1024
 MAX_ERROR_TEXT_CHARS = 64 * 1024
+MARKUP_FACTOR = 4
+"""How much longer than its limit an error text may be before it is shortened with the terminal codes in it."""
 MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
@@ -29,6 +34,25 @@ MAX_HEX_CHARS = 8000
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 MAX_EXIT_CODE = 255
+
+READ: Final[Mapping[Channel, frozenset[str]]] = {
+    "iopub": frozenset(
+        (
+            "stream",
+            "display_data",
+            "execute_result",
+            "update_display_data",
+            "clear_output",
+            "error",
+            "status",
+            "iopub_welcome",
+        )
+    ),
+    "shell": frozenset(("execute_reply",)),
+    "control": frozenset(("interrupt_reply",)),
+    "stdin": frozenset(),
+}
+"""The messages that anybody reads. Of all others not even the content is decoded."""
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
 _HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
@@ -96,15 +120,21 @@ class Interrupted:
     """interrupt_reply: the signal was sent, so it cannot hit a later run."""
 
 
-Body = Stream | Shown | Clear | Failure | Status | Reply | Welcome | Interrupted
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A message that would have taken too long to read: its content was not looked at."""
+
+
+Body = Stream | Shown | Clear | Failure | Status | Reply | Welcome | Interrupted | Unread
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message that answers the request *parent_id* (empty for none)."""
+    """One message that answers the request *parent_id* (empty for none); *count* tells of how many values it was made."""
 
     parent_id: str
     body: Body
+    count: Count = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +158,15 @@ def parse_head(header: object, parent: object) -> Head | None:
 
 
 def parse_message(channel: Channel, head: Head, metadata: object, content: object) -> Message | None:
-    """The message, if it is of a kind that may come over *channel* and is well-formed; None otherwise."""
+    """The message, if it is of a kind that may come over *channel* and is well-formed; None otherwise.
+
+    *metadata* is Unread where it was too much to read: then something of the message is missing.
+    """
     if not isinstance(content, dict):
         return None
     body = _parse_body(channel, head.type, metadata, content)
+    if isinstance(body, Reply) and isinstance(metadata, Unread):
+        body = replace(body, is_cut=True)
     return None if body is None else Message(head.parent_id, body)
 
 
@@ -189,7 +224,7 @@ def _parse_shown(kind: str, content: dict[object, object]) -> Shown | None:
 def _clean_bundle(data: dict[object, object]) -> tuple[dict[str, Json], bool]:
     """The entries with a well-formed MIME type and a value of the right shape; and whether any was left out."""
     kept: dict[str, Json] = {}
-    for mime, value in data.items():
+    for mime, value in islice(data.items(), MAX_MIME_NAMES):
         if len(kept) == MAX_MIME_ENTRIES:
             break
         if not isinstance(mime, str) or not _MIME.fullmatch(mime):
@@ -216,27 +251,38 @@ def _clean_mapping(value: object) -> dict[str, Json] | None:
 def _parse_failure(content: Mapping[object, object]) -> Failure:
     lines = content.get("traceback")
     texts = lines[:MAX_TRACEBACK_LINES] if isinstance(lines, list) else []
-    parts = [
-        _text(content.get("ename")) or "Error",
+    said = (
+        _text(content.get("ename")),
         _text(content.get("evalue")),
-        "\n".join(_text(line) for line in texts),
-    ]
+        "\n".join(map(_text, texts)),
+    )
     limits = (MAX_NAME_CHARS, MAX_ERROR_TEXT_CHARS, 4 * MAX_ERROR_TEXT_CHARS)
-    shown = [shorten(part, limit) for part, limit in zip(parts, limits, strict=True)]
-    return Failure(Raised(*shown), is_cut=shown != parts)
+    name, message, traceback = [_plain(text, limit) for text, limit in zip(said, limits, strict=True)]
+    is_cut = name[1] or message[1] or traceback[1] or (isinstance(lines, list) and len(lines) > len(texts))
+    return Failure(Raised(name[0] or "Error", message[0], traceback[0]), is_cut)
 
 
 def _text(value: object) -> str:
-    """*value* as plain text: terminal codes in error texts would only reach logs and pages."""
-    return _ANSI.sub("", clean_text(value)) if isinstance(value, str) else ""
+    return value if isinstance(value, str) else ""
 
 
-def shorten(text: str, limit: int) -> str:
-    """*text*, its middle left out when it is longer than *limit* characters."""
-    if len(text) <= limit:
+def _plain(text: str, limit: int) -> tuple[str, bool]:
+    """*text* without terminal codes, which would only reach logs and pages, and with its middle left out where it is too
+    long; and whether it is. What is far too long is shortened first: looking for codes takes its time.
+    """
+    half = MARKUP_FACTOR * limit // 2
+    near = text if len(text) <= 2 * half else text[:half] + text[-half:]
+    plain = _ANSI.sub("", clean_text(near))
+    shown = shorten(plain, limit, len(text) - len(near))
+    return shown, shown is not plain
+
+
+def shorten(text: str, limit: int, lost: int = 0) -> str:
+    """*text*, its middle left out when it is longer than *limit* characters, or has *lost* some there already."""
+    if len(text) <= limit and not lost:
         return text
-    half = limit // 2
-    return text[:half] + _CUT.format(len(text) - 2 * half) + text[-half:]
+    half = min(limit, len(text)) // 2
+    return text[:half] + _CUT.format(len(text) - 2 * half + lost) + text[len(text) - half :]
 
 
 def _parse_status(content: dict[object, object]) -> Status | None:

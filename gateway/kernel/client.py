@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
+from gateway.core.strict import STEP_BYTES, Steps
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
 from gateway.kernel.codec import Codec
 from gateway.kernel.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
+from gateway.kernel.share import VALUE_COST, Share
 from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
 from gateway.kernel.zmtp import FRAME_BYTES
 from kernels.contract import Language
@@ -61,6 +62,7 @@ class KernelClient:
         memory_bytes: int,
         settings: ClientSettings | None = None,
         address: Address = socket_path,
+        share: Share | None = None,
     ) -> None:
         self._process = process
         self._memory_bytes = memory_bytes
@@ -84,6 +86,7 @@ class KernelClient:
             self._lose,
             address=address,
             max_message_bytes=self._settings.max_message_bytes,
+            share=share,
         )
         self._death: asyncio.Task[Death] = asyncio.create_task(self._await_death())
 
@@ -295,32 +298,42 @@ class KernelClient:
 
     # ---- what the sockets and the process say -----------------------------------------------------------------------
 
-    def _receive(self, channel: Channel, messages: Iterable[list[bytes]]) -> None:
+    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Steps[int]:
         if self._receiver is not None:
-            self._receiver(channel, list(messages))
-            return
-        run = self._run
+            return (yield from self._receiver(channel, messages))
+        run, cost = self._run, 0
         wanted = self._interrupt_id if channel == "control" else run.msg_id if run else ""
         fed: list[Message] = []
         for frames in messages:
             if run is not None and not run.can_take(frames):
-                return
-            match self._codec.decode(channel, frames, wanted):
-                case Message(parent_id, body) if parent_id == wanted and wanted:
-                    if isinstance(body, Interrupted):
-                        self._interrupted.set()
-                    fed.append(Message(parent_id, body))
-                case Message(_, Welcome()) if not self._welcome.is_set():
-                    self._welcome.set()
-                case Head() if channel == "iopub" and not self._welcome.is_set():
-                    self._welcome.set()  # it answers the nudge, so the subscription holds
-                case Head() | Message():
-                    self._count_noise(sum(map(len, frames)))
-                case None:
-                    # No kernel sends such a thing, and empty frames have no bytes to count.
-                    self._count_noise(MALFORMED_BYTES + FRAME_BYTES * len(frames) + sum(map(len, frames)))
-        if run is not None and fed:
+                break
+            message = yield from self._codec.decoding(channel, frames, wanted)
+            if isinstance(message, Message) and message.parent_id == wanted and wanted:
+                cost += VALUE_COST * message.count.values
+                if cost > STEP_BYTES:
+                    yield cost
+                fed.append(message)
+            else:
+                self._take_other(channel, message, frames)
+        # A run may end, and the next one begin, between the steps.
+        if run is not None and run is self._run and fed:
             run.feed(fed)
+        if any(isinstance(message.body, Interrupted) for message in fed) and wanted == self._interrupt_id:
+            self._interrupted.set()
+        return cost
+
+    def _take_other(self, channel: Channel, message: Message | Head | None, frames: list[bytes]) -> None:
+        """What is no part of the present run may be the sign that the kernel has us; else it is noise."""
+        match message:
+            case Message(_, Welcome()) if not self._welcome.is_set():
+                self._welcome.set()
+            case Head() if channel == "iopub" and not self._welcome.is_set():
+                self._welcome.set()  # it answers the nudge, so the subscription holds
+            case Head() | Message():
+                self._count_noise(sum(map(len, frames)))
+            case None:
+                # No kernel sends such a thing, and empty frames have no bytes to count.
+                self._count_noise(MALFORMED_BYTES + FRAME_BYTES * len(frames) + sum(map(len, frames)))
 
     def _count_noise(self, size_bytes: int) -> None:
         self._noise_bytes += size_bytes

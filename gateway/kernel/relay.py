@@ -9,8 +9,10 @@ from typing import Final
 
 from gateway.core.jupyter import Relayed
 from gateway.core.model import Death
+from gateway.core.strict import STEP_BYTES, Steps
 from gateway.core.validate import Channel
 from gateway.kernel.client import KernelClient, Line
+from gateway.kernel.share import VALUE_COST
 
 INTERRUPT_S: Final = 1.0
 """How long the kernel may take to obey an interrupt by message before it gets the signal."""
@@ -90,13 +92,17 @@ class Relay:
         """How the kernel died; waits until it has, and everything it said was delivered."""
         return await self._kernel.ended()
 
-    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> None:
+    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Steps[int]:
         if self._handed is None:
-            return  # late words about the warm-up
-        taken = [message for frames in messages if (message := self._line.codec.open(channel, frames)) is not None]
-        wanted = [message for message in taken if not self._is_own(message)]
-        if wanted:
-            self._deliver(wanted)
+            return 0  # late words about the warm-up
+        taken: list[Relayed] = []
+        for frames in messages:
+            message = yield from self._line.codec.opening(channel, frames)
+            if message is not None and not self._is_own(message):
+                taken.append(message)
+        if taken:
+            self._deliver(taken)
+        return VALUE_COST * sum(map(_values, taken))
 
     def _is_own(self, message: Relayed) -> bool:
         """Whether no client has to do with it: the greeting of our subscription, and what answers our own requests."""
@@ -107,3 +113,8 @@ class Relay:
         if message.channel == "control":
             self._interrupted.set()
         return True
+
+
+def _values(message: Relayed) -> int:
+    """About how many values the content of *message* has; of a long one its beginning tells."""
+    return sum(message.content.count(mark, 0, STEP_BYTES) for mark in (b",", b"[", b"{"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import chain
 
@@ -26,8 +26,11 @@ class Cause(Enum):
 ENVELOPE_BYTES = 2048
 """What a message may weigh beside its content without being charged: small ones are bounded by how fast they can be made."""
 SLACK_BYTES = 16 * 1024 * 1024
-NODE_BYTES = 8
-"""A value costs more to decode than its bytes show: `[],` takes seventy bytes of memory."""
+CONTAINER_BYTES, VALUE_BYTES = 400, 32
+"""What a list or an object costs beside its bytes, and any other value: `[],` takes seventy bytes of memory, and all that
+are kept are looked at whenever garbage is looked for."""
+MAX_MESSAGES = 200_000
+"""Messages of a run. Those of an ordinary one are bounded by what it may print."""
 MAX_EMPTY = 10_000
 """Messages of a run that add nothing to it. A few are ordinary: that it is busy, or idle."""
 
@@ -42,7 +45,7 @@ class Run:
         self._on_event = on_event
         self._started_at = started_at
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
-        self._empty = 0
+        self._empty = self._messages = 0
         # Escapes can double what is written; more than that is padding, and the kernel is ended for it.
         self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes) + SLACK_BYTES
 
@@ -58,7 +61,7 @@ class Run:
 
     @property
     def _is_flooded(self) -> bool:
-        return self._empty > MAX_EMPTY
+        return self._empty > MAX_EMPTY or self._messages >= MAX_MESSAGES
 
     def note(self, cause: Cause) -> None:
         """Add a reason why the run may be at an end."""
@@ -72,18 +75,23 @@ class Run:
         """Whether a message still fits what this run may send in all; looked at before anything of it is decoded."""
         if self._wire_bytes < 0 or self._is_flooded:
             return False
-        size = sum(map(len, frames))
-        if size > ENVELOPE_BYTES:
-            nodes = sum(frame.count(mark) for frame in frames for mark in (b"[", b"{", b","))
-            self._wire_bytes -= size - ENVELOPE_BYTES + NODE_BYTES * nodes
-            if self._wire_bytes < 0:
-                self.note(Cause.EXCEEDED)
-                return False
-        return True
+        self._messages += 1
+        self._spend(max(0, sum(map(len, frames)) - ENVELOPE_BYTES))
+        if self._messages == MAX_MESSAGES:
+            self.note(Cause.EXCEEDED)
+        return self._wire_bytes >= 0
 
-    def feed(self, messages: Iterable[Message]) -> None:
+    def _spend(self, cost_bytes: int) -> None:
+        had_room = self._wire_bytes >= 0
+        self._wire_bytes -= cost_bytes
+        if had_room and self._wire_bytes < 0:
+            self.note(Cause.EXCEEDED)
+
+    def feed(self, messages: Sequence[Message]) -> None:
         """Take in messages, hand their events on, and note when they end the run."""
         had_exceeded, was_over = self._collector.has_exceeded, self._collector.is_over
+        counted = [message.count for message in messages]
+        self._spend(sum(CONTAINER_BYTES * each.containers + VALUE_BYTES * each.commas for each in counted))
         fed = [self._collector.feed(message) for message in messages]
         events = coalesce(chain.from_iterable(fed))
         for event in events:

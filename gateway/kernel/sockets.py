@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from gateway.core.strict import STEP_BYTES, Steps
 from gateway.core.validate import Channel
 from gateway.kernel.launcher import Endpoint
+from gateway.kernel.share import FRAME_COST, MESSAGE_COST, Account, Share
 from gateway.kernel.zmtp import GREETING, SUBSCRIBE_ALL, Reader, TooLarge, Violation, encode_message, encode_ready
 
 SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER", "stdin": "DEALER"}
@@ -21,7 +23,8 @@ PIECE_BYTES: Final = 32 * 1024
 """Read at a time. Frames may have two bytes: what one kernel sends must not keep everybody else waiting."""
 
 Address = Callable[[Endpoint, Channel], str]
-Receive = Callable[[Channel, list[list[bytes]]], None]
+Receive = Callable[[Channel, list[list[bytes]]], Steps[int]]
+"""Takes in messages, in steps where they are large; comes to what the last step cost beside their bytes (see Share)."""
 Lose = Callable[[Channel, bool], None]
 """Takes a channel that is lost, and whether that is so because of a message over the limit."""
 
@@ -42,10 +45,12 @@ class KernelSockets:
         *,
         address: Address = socket_path,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        share: Share | None = None,
     ) -> None:
         self._endpoint, self._address = endpoint, address
         self._receive, self._lose = receive, lose
         self._max_message_bytes = max_message_bytes
+        self._share, self._account = share or Share(), Account()
         # Who asks on stdin is found by the identity that asked on shell: they must be the same.
         self._identity = b"omega-" + secrets.token_bytes(8)
         self._connections: dict[Channel, _Connection] = {}
@@ -57,7 +62,9 @@ class KernelSockets:
         """Connect *channels*; what is sent on them meanwhile waits."""
         made: dict[Channel, _Connection] = {}
         for channel in channels:
-            made[channel] = _Connection(channel, self._receive, self._lose, self._max_message_bytes, self._identity)
+            reader = Reader(self._max_message_bytes)
+            identity = b"" if channel == "iopub" else self._identity
+            made[channel] = _Connection(channel, identity, reader, (self._receive, self._lose), (self._share, self._account))
         self._connections |= made
         self._opening.append(asyncio.create_task(self._connect(made)))
 
@@ -108,18 +115,33 @@ class KernelSockets:
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """One channel. A small piece is read at a time, so a flood on one leaves the others their turn."""
+    """One channel. What it receives is read when its turn comes; until then it receives no more."""
 
-    def __init__(self, channel: Channel, receive: Receive, lose: Lose, max_message_bytes: int, identity: bytes) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        identity: bytes,
+        reader: Reader,
+        told: tuple[Receive, Lose],
+        share: tuple[Share, Account],
+    ) -> None:
         self._channel = channel
-        self._identity = b"" if channel == "iopub" else identity
-        self._receive = receive
-        self._lose = lose
-        self._reader = Reader(max_message_bytes)
+        self._identity = identity
+        self._reader = reader
+        self._receive, self._lose = told
+        self._share, self.account = share
         self._piece = bytearray()
+        self._messages: Iterator[list[bytes]] = iter(())
+        self._steps: Steps[int] | None = None
+        self._unpaid = 0
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._is_closed = False
+        self._is_held = False
+        self._is_paused = False
+        self._is_stalled = False
+        """It was paused with more to read."""
+        self._is_lost = False
         self._has_exceeded = False
         self._has_introduced = False
         self.ready = asyncio.Event()
@@ -146,15 +168,55 @@ class _Connection(asyncio.BufferedProtocol):
         return self._piece
 
     def buffer_updated(self, size: int) -> None:
-        """Pass on what is complete; drop the connection at the first violation."""
-        messages: list[list[bytes]] = []
+        """Have it read."""
         piece, self._piece = self._piece, bytearray()
+        self._messages = self._reader.feed(memoryview(piece)[:size])
+        self._unpaid += size
+        self._share.ask(self)
+
+    def read(self, most: int) -> tuple[int, bool]:
+        """Pass on what is complete, about *most* of it; drop the connection at the first violation."""
+        cost = 0
+        while cost < most and not self._is_closed:
+            if self._is_paused:
+                self._is_stalled = True
+                return cost, False
+            if self._steps is None:
+                messages, spent = self._next_messages(most - cost)
+                cost += spent
+                if not messages:
+                    self._release()
+                    return cost, False
+                self._steps = self._receive(self._channel, messages)
+            cost += self._take_step(self._steps)
+        return cost, not self._is_closed
+
+    def _take_step(self, steps: Steps[int]) -> int:
+        """What one step of the receiver costs."""
         try:
-            for message in self._reader.feed(memoryview(piece)[:size]):
-                messages.append(message)  # what came whole before a violation counts
-        except Violation as violation:
+            return next(steps)
+        except StopIteration as end:
+            self._steps = None
+            return int(end.value)
+
+    def _next_messages(self, most: int) -> tuple[list[list[bytes]], int]:
+        """Messages that cost about *most*, and what they do."""
+        messages: list[list[bytes]] = []
+        cost, frames = self._unpaid, self._reader.frames
+        self._unpaid = 0
+        try:
+            for message in self._messages:
+                messages.append(message)
+                cost += MESSAGE_COST + min(sum(map(len, message)), STEP_BYTES)
+                if cost >= most:
+                    break
+        except Violation as violation:  # what came whole before it counts
             self._has_exceeded = isinstance(violation, TooLarge)
             self._abort()
+        self._shake_hands()
+        return messages, cost + FRAME_COST * (self._reader.frames - frames)
+
+    def _shake_hands(self) -> None:
         if not self._has_introduced and self._reader.is_greeted:
             self._has_introduced = True
             self._write(encode_ready(SOCKET_TYPES[self._channel], self._identity))
@@ -163,15 +225,31 @@ class _Connection(asyncio.BufferedProtocol):
         if self._unsent and self._reader.is_ready:
             unsent, self._unsent = self._unsent, []
             self._write(b"".join(unsent))
-        if messages and not self._is_closed:
-            self._receive(self._channel, messages)
+
+    def hold(self) -> None:
+        """Receive nothing more for now: what is here waits to be read."""
+        self._is_held = True
+        self._switch_receiving()
+
+    def _release(self) -> None:
+        """All that has come is read."""
+        if self._is_lost:
+            self._tell_loss()
+        elif self._is_held:
+            self._is_held = False
+            self._switch_receiving()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Said once, after all that was received."""
         self._transport = None
-        self._reader.drop()  # not only once the garbage is looked for: a kernel decides how much it is
+        self._is_lost = True
         self.ready.set()
         self.can_write.set()
+        if not self._is_held:
+            self._tell_loss()
+
+    def _tell_loss(self) -> None:
+        self._reader.drop()  # not only once the garbage is looked for: a kernel decides how much it is
         if not self._is_closed:
             self._lose(self._channel, self._has_exceeded)
 
@@ -186,10 +264,17 @@ class _Connection(asyncio.BufferedProtocol):
             self._unsent.append(data)
 
     def set_paused(self, is_paused: bool) -> None:
-        """Stop or go on reading; a connection that is not made yet goes on."""
+        """Stop or go on passing on what comes; a connection that is not made yet goes on."""
+        self._is_paused = is_paused and self._transport is not None
+        self._switch_receiving()
+        if self._is_stalled and not is_paused:
+            self._is_stalled = False
+            self._share.ask(self)
+
+    def _switch_receiving(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if is_paused:
+        if self._is_paused or self._is_held:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -208,4 +293,6 @@ class _Connection(asyncio.BufferedProtocol):
         self.ready.set()
         self.can_write.set()
         self._unsent.clear()
+        self._messages, self._steps = iter(()), None
+        self._reader.drop()
         self._abort()

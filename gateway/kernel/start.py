@@ -7,6 +7,7 @@ import asyncio
 from gateway.core.errors import Unavailable
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import Launcher, LaunchRequest
+from gateway.kernel.share import Share
 from gateway.kernel.sockets import Address, socket_path
 
 
@@ -19,10 +20,12 @@ class KernelStarter:
         *,
         settings: ClientSettings | None = None,
         address: Address = socket_path,
+        share: Share | None = None,
     ) -> None:
         self._launcher = launcher
         self._settings = settings or ClientSettings()
         self._address = address
+        self._share = share or Share()
         self._is_closed = False
 
     async def start(self, request: LaunchRequest) -> KernelClient:
@@ -37,6 +40,7 @@ class KernelStarter:
                 memory_bytes=request.policy.memory_bytes,
                 settings=self._settings,
                 address=self._address,
+                share=self._share,
             )
             await client.connect()
             await client.warm_up(request.language)

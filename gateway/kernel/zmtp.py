@@ -17,6 +17,8 @@ SUBSCRIBE_ALL: Final = [b"\x01"]
 
 FRAME_BYTES: Final = 64
 """What a frame costs beside its body, so that empty ones without end reach the limit too."""
+MAX_FRAMES: Final = 4096
+"""In one message: four times as many as anybody reads."""
 MAX_COMMAND_BYTES: Final = 1024
 MAX_COMMANDS: Final = 1024
 """In the life of a connection. ZMTP 3.0 has one, READY; each more costs time and asks for nothing."""
@@ -64,6 +66,8 @@ class Reader:
         self._frames: list[bytes] = []
         self._held_bytes = 0
         self._commands = 0
+        self.frames = 0
+        """How many frames have come, commands included."""
         self.is_greeted = False
         """The peer's greeting has come: it is to be sent READY."""
         self.is_ready = False
@@ -122,11 +126,12 @@ class Reader:
                 raise Violation("command too large")
         elif not self.is_ready:
             raise Violation("message before READY")
-        elif self._held_bytes + size + FRAME_BYTES > self._max_message_bytes:
+        elif len(self._frames) == MAX_FRAMES or self._held_bytes + size + FRAME_BYTES > self._max_message_bytes:
             raise TooLarge("message too large")
 
     def _take_frame(self, flags: int, start: int, end: int) -> list[bytes] | None:
         """The message this frame completes, if it does."""
+        self.frames += 1
         with memoryview(self._buffer) as view:
             body = bytes(view[start:end])
         if flags & _COMMAND:

@@ -14,6 +14,7 @@ from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import LaunchRequest
 from gateway.kernel.provisioner import NoSpec, ProvisionerLauncher, SpecInfo, describe_spec
 from gateway.kernel.runtime import make_private, runtime_dir
+from gateway.kernel.share import Share
 from gateway.service.jupyter_kernels import Spec
 from gateway.service.jupyter_pool import JAVASCRIPT, PYTHON
 from gateway.service.runner import Caller
@@ -33,6 +34,7 @@ class AllowedSpecs:
         self._launchers = {spec.name: ProvisionerLauncher(spec.name, runtime) for spec in specs}
         self._specs = [Spec(spec.name, f"{spec.display_name} ({WARNING})", spec.language) for spec in specs]
         self._ending: set[asyncio.Task[object]] = set()
+        self._share = Share()
 
     @classmethod
     def find(cls, names: Sequence[str], instance: str) -> AllowedSpecs:
@@ -55,7 +57,8 @@ class AllowedSpecs:
         """A kernel that answers. The limits of the caller's key are not in force. Raises Unavailable."""
         request = LaunchRequest("python", Policy(), env)  # a kernelspec has its own language and no limits
         process = await self._launchers[name].launch(request)
-        client = KernelClient(process, memory_bytes=0, settings=ClientSettings(connect_timeout_s=CONNECT_S))
+        settings = ClientSettings(connect_timeout_s=CONNECT_S)
+        client = KernelClient(process, memory_bytes=0, settings=settings, share=self._share)
         try:
             await client.connect()
         except BaseException:

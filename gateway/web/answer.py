@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import orjson
 
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
-from gateway.core.strict import clean_text
+from gateway.core.strict import SAFE_INT, STEP_BYTES, clean_text
 from gateway.service.runner import RunRequest, chart_type, is_chart
 from gateway.web.file_names import text_of, url_path
 
-SAFE_INT = 2**53 - 1
 DEPTH = 100
+LEVELS, MOST_SHOWN = 4, 64
+"""How deep in an answer long texts are (results, one of them, its data, a MIME type), and in lists of what length
+they are looked for: in longer ones each is short beside the whole."""
+_SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
+_SPACES = _SPACES_TEXT.encode()
 _TOO_DEEP = "… (nested too deep)"
 
 
@@ -37,6 +41,33 @@ def document(value: object) -> bytes:
     return dump(value, orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE)
 
 
+def documenting(value: object) -> Generator[None, None, bytes]:
+    """What document() answers, in steps where there are long texts: others are served between."""
+    parts = value.values() if isinstance(value, dict) else ()
+    if any(part for part in parts if isinstance(part, list) or (isinstance(part, str) and len(part) > STEP_BYTES)):
+        value = yield from _long_texts_dumped(value, LEVELS)
+    return document(value)
+
+
+def _long_texts_dumped(value: object, levels: int) -> Generator[None, None, object]:
+    """*value*, in it each long text as its JSON; looked for only where answers have them."""
+    if isinstance(value, str) and len(value) > STEP_BYTES:
+        dumped = dump(value)
+        yield
+        return orjson.Fragment(dumped)
+    if levels and isinstance(value, dict):
+        parts: dict[str, object] = {}
+        for name, part in value.items():
+            parts[name] = yield from _long_texts_dumped(part, levels - 1)
+        return parts
+    if levels and isinstance(value, list) and len(value) <= MOST_SHOWN:
+        items: list[object] = []
+        for item in value:
+            items.append((yield from _long_texts_dumped(item, levels - 1)))
+        return items
+    return value
+
+
 def clean(value: object, depth: int = DEPTH) -> Json:
     """*value* with everything strict JSON can't carry replaced; see the module's first lines for by what."""
     match value:
@@ -48,6 +79,8 @@ def clean(value: object, depth: int = DEPTH) -> Json:
             return int(value) if -SAFE_INT <= value <= SAFE_INT else _digits(value)
         case float():
             return float(value) if math.isfinite(value) else None
+        case orjson.Fragment():
+            return value  # type: ignore[return-value]  # JSON already
         case _ if depth <= 0:
             return _TOO_DEEP
         case Mapping():
@@ -136,5 +169,13 @@ def describe_chart(display: Display) -> dict[str, Json]:
     if kind == "image/svg+xml":
         encoded = base64.b64encode(clean_text(text).encode()).decode()
         return {"base64": encoded, "mimeType": kind, "svg": text}
-    # IPython ends base64 with a newline and may wrap it; data URIs want neither.
-    return {"base64": "".join(text.split()), "mimeType": kind}
+    return {"base64": _joined(text), "mimeType": kind}
+
+
+def _joined(text: str) -> str:
+    """*text* without white space: IPython ends base64 with a newline and may wrap it, data URIs want neither."""
+    if not text.isascii():
+        return "".join(text.split())
+    if not any(map(text.__contains__, _SPACES_TEXT)):
+        return text
+    return text.encode("ascii").translate(None, _SPACES).decode("ascii")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -243,7 +243,7 @@ class Endpoint(Failing):
             # Nobody reads it; the log and the counters do.
             self.set_status(CLIENT_GONE, "Client Closed Request")
             return
-        reply = done if isinstance(done, Reply) else Reply(answer.document(done))
+        reply = done if isinstance(done, Reply) else Reply(await in_turns(answer.documenting(done)))
         self._work = done = None  # type: ignore[assignment]  # what the answer was made of is not kept until it is read
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)
@@ -326,6 +326,17 @@ class Endpoint(Failing):
 
     def compute_etag(self) -> None:
         """None: answers are not to be cached, so hashing them is for nothing."""
+
+
+async def in_turns(steps: Generator[None, None, bytes]) -> bytes:
+    """What *steps* come to; everybody else is served between them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            body: bytes = end.value
+            return body
+        await asyncio.sleep(0)
 
 
 class Unknown(Endpoint):

@@ -89,6 +89,21 @@ class Raises:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The run succeeds, prints exactly these *lines*, and its answer says that something of it is missing."""
+
+    lines: tuple[str, ...]
+
+    def __init__(self, *lines: object) -> None:
+        object.__setattr__(self, "lines", tuple(map(str, lines)))
+
+    def judge(self, answer: Answer) -> str:
+        if not answer["truncated"] or answer["limits"] or answer["results"]:
+            return f"not cut: truncated {answer['truncated']}, {len(answer['results'])} results, {_short(answer)}"
+        return Prints(*self.lines).judge(answer)
+
+
+@dataclass(frozen=True, slots=True)
 class Either:
     """One of several *verdicts*: which one depends on who is quicker."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.promises.attempt import Either, Ends
+from tests.promises.attempt import Cut, Either, Ends
 from tests.promises.protocol import RIGHT, line
 
 _LOST = Either(Ends("output"), Ends("kernel_died"))
+
+_CUT = Cut("still right")
 
 WIRE = (
     line(
@@ -145,6 +147,74 @@ forge("display_data", {"data": {"../../x": "x", "text/plain\\r\\nX: y": "x", "":
         "for _ in range(60):\n    forge('display_data', {'data': {'image/png': 'A' * (2 << 20)}, 'metadata': {}})",
         Ends("output"),
         case="much",
+    ),
+    line(
+        "G24",
+        """
+from IPython.display import display
+display({"application/json": [[]] * 1_000_000}, raw=True)
+display({"application/json": [{"a": 1}] * 500_000}, raw=True)
+""",
+        _CUT,
+        case="values",
+    ),
+    line(
+        "G24",
+        """
+for many in (900_000, 400_000, 400_000, 400_000):
+    half = b",".join([b'"' + bytes([92]) + b'ud800"'] * many)
+    raw(signed(header("display_data"), about(), {}, b'{"data":{"application/json":[' + half + b']},"metadata":{}}'))
+raw(signed(header("stream"), about(), {}, b'{"name":"stdout","text":"' + half.replace(b'"', b"").replace(b",", b"") + b'"}'))
+""",
+        _CUT,
+        case="half-characters",
+    ),
+    line(
+        "G24",
+        """
+number = b",".join([b"18446744073709551617"] * 900_000)
+raw(signed(header("display_data"), about(), {}, b'{"data":{"application/json":[' + number + b']},"metadata":{}}'))
+lists = b",".join([b"[]"] * 900_000)
+raw(signed(header("display_data"), about(), {}, b'{"data":{},"metadata":{"a":[' + lists + b"]}}"))
+raw(signed(header("error"), about(), {}, b'{"ename":"E","evalue":"","traceback":[' + lists + b"]}"))
+reply("execute_reply", b'{"status":"ok","payload":[' + lists + b"]}")
+""",
+        _CUT,
+        case="parts",
+    ),
+    line(
+        "G24",
+        """
+rows = json.dumps({"data": {"application/json": [[]] * 20_000}, "metadata": {}}).encode()
+for _ in range(300):
+    raw(signed(header("display_data"), about(), {}, rows))
+time.sleep(100)
+""",
+        Ends("output"),
+        case="values-in-small",
+        timeout_ms=120_000,
+    ),
+    line(
+        "G24",
+        """
+from IPython.display import display
+for _ in range(40_000):
+    display({}, raw=True)
+time.sleep(100)
+""",
+        Ends("output"),
+        case="empty-displays",
+        timeout_ms=120_000,
+    ),
+    line(
+        "G03",
+        """
+raw([*signed(header("stream"), about(), {}, {"name": "stdout", "text": "forged"}), *[b""] * 100_000])
+time.sleep(100)
+""",
+        Ends("output"),
+        case="frames",
+        timeout_ms=120_000,
     ),
     line(
         "G26",

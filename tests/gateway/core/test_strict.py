@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core import strict
 from gateway.core.strict import (
     MAX_DEPTH,
     Budget,
@@ -17,8 +18,10 @@ from gateway.core.strict import (
     clean,
     clean_int,
     clean_text,
+    count,
     decode,
     has_more_values,
+    is_deeper,
     size_bytes,
     text_bytes,
 )
@@ -51,12 +54,12 @@ def test_numbers_that_json_has_no_word_for_become_null(number: float) -> None:
     assert clean([number, 1.5], Budget()) == [None, 1.5]
 
 
-def test_integers_beyond_64_bits_become_text() -> None:
+def test_integers_that_doubles_cannot_hold_become_text() -> None:
     """Most JSON readers would silently round them."""
-    assert clean_int(2**64 - 1) == 2**64 - 1
-    assert clean_int(-(2**63)) == -(2**63)
-    assert clean_int(2**64) == "18446744073709551616"
-    assert clean_int(-(2**63) - 1) == "-9223372036854775809"
+    for number in (2**53 - 1, -(2**53) + 1):
+        assert clean_int(number) == decode(str(number).encode()) == number
+    for number in (2**53, -(2**53), 10**15 * 9 + 10**15, -(10**16), 2**63, 2**64, -(2**63) - 1):
+        assert clean_int(number) == decode(str(number).encode()) == clean([number], Budget())[0] == str(number)  # type: ignore[index]
 
 
 def test_integers_with_thousands_of_digits_become_text_quickly() -> None:
@@ -68,7 +71,7 @@ def test_integers_with_thousands_of_digits_become_text_quickly() -> None:
 
 def test_numbers_are_read_as_far_as_they_are_numbers() -> None:
     """A million digits would take seconds to become an int, and 1e999 is an infinity in other words."""
-    assert decode(b"[NaN, -Infinity, 1e999, 1.5, 18446744073709551616]") == [None, None, None, 1.5, 2**64]
+    assert decode(b"[NaN, -Infinity, 1e999, 1.5, 18446744073709551616]") == [None, None, None, 1.5, str(2**64)]
     assert decode(b"1" * 1_000_000) == "1" * 1_000_000
 
 
@@ -91,6 +94,45 @@ def test_values_are_counted_without_what_stands_in_strings(value: object) -> Non
     data, marks = json.dumps(value).encode(), marks_of(value)
     assert not has_more_values(data, marks)
     assert marks == 0 or has_more_values(data, marks - 1)
+
+
+@given(st.lists(st.text(st.sampled_from(',[{"\\\\é'), max_size=9), max_size=9), st.integers(1, 9), st.integers(1, 9))
+def test_counting_does_not_depend_on_where_it_is_cut(texts: list[str], piece: int, step: int) -> None:
+    """Long texts are looked at piece by piece; an escape may lie on the cut."""
+    data = json.dumps([texts, {"a,[": texts}]).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict, "FEW", 0)
+        whole = count(data)
+        patch.setattr(strict, "_PIECE_BYTES", piece + 1)
+        patch.setattr(strict, "STEP_BYTES", step)
+        assert count(data) == whole
+    assert whole.values == marks_of([texts, {"a,[": texts}])
+
+
+def test_half_characters_count_as_values() -> None:
+    """Each has to be replaced, wherever it stands."""
+    assert count(rb'["' + rb"\ud800\uDC00" * 1000 + b'"]', 1999).values >= 2000
+
+
+@given(anything, st.integers(1, 9))
+def test_reading_does_not_depend_on_where_it_is_cut(value: object, step: int) -> None:
+    """The long numbers, which are text afterwards, may lie on the cut."""
+    data = json.dumps(value).encode()
+    whole = decode(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict, "STEP_BYTES", step)
+        assert decode(data) == whole
+    assert clean(whole, Budget()) == clean(value, Budget())
+
+
+@given(st.recursive(st.just([]), lambda inner: st.lists(inner, max_size=4)), st.integers(0, 9))
+def test_how_deep_it_is(value: list[object], levels: int) -> None:
+    """Exactly, however broad it is."""
+
+    def depth(part: list[object]) -> int:
+        return 1 + max((depth(inner) for inner in part if isinstance(inner, list)), default=0)
+
+    assert is_deeper(json.dumps(value).encode(), levels) == (depth(value) > levels)
 
 
 @pytest.mark.parametrize(("data", "error"), [(b"{", ValueError), (b"\xff", ValueError), (b"[" * 100_000, RecursionError)])
@@ -159,7 +201,7 @@ def test_size_is_bounded_also_for_what_has_no_text() -> None:
         clean({"x" * 5000: 1}, Budget(4000))
 
 
-@pytest.mark.parametrize("value", [b"bytes", {1: 2}, object(), (1, 2), 1j])
+@pytest.mark.parametrize("value", [b"bytes", object(), (1, 2), 1j, [b"bytes"], {"a": object()}])
 def test_what_is_not_json_is_refused(value: object) -> None:
     """A decoder of ours never makes these; anything that does is wrong."""
     with pytest.raises(TooMuch):

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_client.session import DELIM, Session
 
-from gateway.core.validate import Head, Message, Shown, Stream
+from gateway.core import jupyter
+from gateway.core.model import Report
+from gateway.core.strict import MAX_VALUES, STEP_BYTES, run_out
+from gateway.core.validate import READ, Head, Message, Reply, Shown, Stream, Unread
 from gateway.kernel.codec import MAX_FRAMES, Codec
 
 KEY = "secret"
@@ -105,6 +108,64 @@ def test_parts_that_are_not_an_object_are_dropped(bad: bytes) -> None:
     assert in_metadata == Message("r", Stream("stdout", "a"))
 
 
+def of_values(many: int) -> bytes:
+    """A list of so many values as JSON."""
+    return b"[" + b",".join([b"[]"] * (many // 2)) + b"]"
+
+
+def test_a_message_of_too_many_values_is_not_read() -> None:
+    """That it came is known, and of which run it was; in text they may be."""
+    for kind in READ["iopub"] - {"iopub_welcome"}:
+        parts = (b'{"msg_type":"%s"}' % kind.encode(), b'{"msg_id":"r"}', b"{}", b'{"data":%s}' % of_values(MAX_VALUES + 2))
+        assert codec.decode("iopub", signed(*parts), "r") == Message("r", Unread())
+    told = of_values(MAX_VALUES + 2).decode()
+    read = codec.decode("iopub", message("stream", {"name": "stdout", "text": told}), "r")
+    assert read is not None
+    assert (type(read), read.body) == (Message, Stream("stdout", told))  # type: ignore[union-attr]
+
+
+def test_a_reply_whose_report_is_too_much_ends_its_run_all_the_same() -> None:
+    """Only the report is missing, and that is told."""
+    report = b'{"omega":{"return_value":%s}}' % of_values(MAX_VALUES + 2)
+    parts = (b'{"msg_type":"execute_reply"}', b'{"msg_id":"r"}', report, b'{"status":"ok"}')
+    assert codec.decode("shell", signed(*parts), "r") == Message("r", Reply("ok", Report(), None, is_cut=True))
+
+
+def test_of_messages_that_nobody_reads_the_content_is_not_decoded() -> None:
+    """Widgets' messages, for example."""
+    parts = (b'{"msg_type":"comm_msg"}', b'{"msg_id":"r"}', b"{", b"[" * MAX_VALUES)
+    assert codec.decode("iopub", signed(*parts), "r") is None
+
+
+def test_for_clients_of_a_kernel_a_line_stands_in_for_too_many_values() -> None:
+    """Nothing is left out silently; what it answers stays."""
+    parts = (b'{"msg_type":"display_data","msg_id":"m","session":"s"}', b'{"msg_id":"r"}', b"{}", b'{"data":%s}')
+    many = signed(*parts[:3], parts[3] % of_values(jupyter.MAX_VALUES + 2))
+    told = codec.open("iopub", many)
+    assert told is not None
+    assert (told.head.msg_type, told.head.parent_id, told.head.session) == ("stream", "r", "s")
+    assert b"500000 values is left out" in told.content
+    assert codec.open("shell", many) is None
+    few = codec.open("iopub", signed(*parts[:3], parts[3] % of_values(jupyter.MAX_VALUES - 10)))
+    assert few is not None
+    assert few.head.msg_type == "display_data"
+
+
+def test_a_message_read_in_steps_is_the_same() -> None:
+    """However long; each step tells what it cost."""
+    text = 'é\\",' * 2**20
+    frames = message("stream", {"name": "stdout", "text": text})
+    steps, costs = codec.decoding("iopub", frames, "r"), []
+    while True:
+        try:
+            costs.append(next(steps))
+        except StopIteration as end:
+            assert end.value.body == Stream("stdout", text)
+            break
+    assert sum(costs) >= 3 * len(frames[-1]) > 3 * STEP_BYTES
+    assert run_out(codec.opening("iopub", frames)) == codec.open("iopub", frames)
+
+
 def decoded_json(text: str) -> Any:
     """What becomes of a JSON text in a bundle."""
     content = b'{"data":{"application/json":%s}}' % text.encode()
@@ -116,9 +177,11 @@ def decoded_json(text: str) -> Any:
 
 
 def test_numbers_survive_as_strict_json() -> None:
-    """Not finite: null. Beyond 64 bits: text, digit by digit. Quickly, even with a million digits."""
+    """Not finite: null. Beyond what doubles hold: text, digit by digit. Quickly, even with a million digits."""
     assert decoded_json("[NaN, Infinity, -Infinity, 1e999, 0.5]") == [None, None, None, None, 0.5]
-    assert decoded_json("18446744073709551615") == 2**64 - 1
+    assert decoded_json(str(2**53 - 1)) == 2**53 - 1
+    assert decoded_json(str(2**53)) == str(2**53)
+    assert decoded_json("18446744073709551615") == "18446744073709551615"
     assert decoded_json("18446744073709551616") == "18446744073709551616"
     assert decoded_json("123456789012345678901234567890") == "123456789012345678901234567890"
     assert decoded_json("9" * 10**6) == "9" * 10**6

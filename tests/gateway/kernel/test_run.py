@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.fold import Completed
 from gateway.core.model import RunSpec
-from gateway.kernel.run import Cause, Run
+from gateway.core.strict import Count
+from gateway.core.validate import Message, Unread
+from gateway.kernel.run import MAX_MESSAGES, Cause, Run
 
 MIB = 1024 * 1024
 
@@ -15,19 +18,43 @@ def run() -> Run:
     return Run("m", RunSpec("python", "", 30, MIB, 32 * MIB), None, 0.0)
 
 
-@pytest.mark.parametrize(
-    "junk",
-    [b"x" * (16 * MIB), b"[]," * MIB, b'{"a":1},' * MIB, b"," * (4 * MIB)],
-    ids=["bytes", "lists", "objects", "commas"],
-)
-async def test_padding_ends_the_run_before_it_is_decoded(junk: bytes) -> None:
-    """Whatever kind of message carries it: it is charged by its weight and by what decoding it would cost."""
-    taken, one = 0, run()
+async def test_padding_ends_the_run_before_it_is_decoded() -> None:
+    """Whatever kind of message carries it: it is charged by its weight."""
+    taken, one, junk = 0, run(), b"x" * (16 * MIB)
     while one.can_take([b"signature", junk]):
         taken += len(junk)
         assert taken < 128 * MIB
     assert await one.next_cause() is Cause.EXCEEDED
     assert not one.can_take([b"more"])
+
+
+@pytest.mark.parametrize("count", [Count(containers=20_000), Count(commas=100_000)], ids=["lists", "numbers"])
+async def test_values_end_the_run_by_what_they_cost(count: Count) -> None:
+    """Each message may be small, or just within its limit: all that a run makes is bounded."""
+    one, taken = run(), 0
+    while one.can_take([b"frame"]):
+        one.feed([Message("m", Unread(), count)])
+        taken += count.values
+        assert taken < 4_000_000
+    assert await one.next_cause() is Cause.EXCEEDED
+    assert not one.can_take([b"more"])
+
+
+async def test_messages_without_end_end_the_run() -> None:
+    """However small they are, and though each may say something."""
+    one, taken = run(), 0
+    while one.can_take([b"frame"]):
+        taken += 1
+        assert taken <= MAX_MESSAGES
+    assert await one.next_cause() is Cause.EXCEEDED
+
+
+def test_what_is_not_read_is_missing() -> None:
+    """The run goes on, and says so."""
+    one = run()
+    one.feed([Message("m", Unread())])
+    result = one.result(Completed(), 0.0)
+    assert (result.truncated, result.limit) == (True, None)
 
 
 def test_all_that_the_limits_allow_fits() -> None:

@@ -15,7 +15,7 @@ from tests.fakes import short_directory
 
 MIB = 2**20
 LIMIT_BYTES = 4 * MIB
-UNFINISHED = (b"\x01\x40" + bytes(64)) * (2 * LIMIT_BYTES // 64)
+UNFINISHED = (b"\x03" + (4096).to_bytes(8, "big") + bytes(4096)) * (2 * LIMIT_BYTES // 4096)
 """Frames that announce another one each, without end."""
 
 

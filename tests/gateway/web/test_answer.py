@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Display, Limit, Raised, Result
-from gateway.web.answer import DEPTH, clean, describe_run, document, dump
+from gateway.web.answer import DEPTH, clean, describe_chart, describe_run, document, documenting, dump
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "stdout", "stderr", "results", "charts"}
@@ -111,6 +111,28 @@ def test_a_document_ends_its_line() -> None:
     for value in ({"v": 1}, {"v": 2**80}):
         assert document(value) == dump(value) + b"\n"
         assert b"\n" not in dump(value)
+
+
+@pytest.mark.parametrize("long", ["a" * 2**21, "é\ud800" * 2**20, '"' * 2**21])
+def test_a_document_made_in_steps_is_the_same(long: str) -> None:
+    """Wherever the long texts are, and with others served after each of them."""
+    shown = [Display("display", {kind: long, "application/json": {"a": long}}) for kind in ("text/plain", "image/svg+xml")]
+    answer = describe_run("chart", Result(True, long, long, "", None, 0, 0.0, tuple(shown)))
+    steps, taken = documenting(answer), 0
+    while True:
+        try:
+            next(steps)
+            taken += 1
+        except StopIteration as end:
+            assert end.value == document(answer)
+            break
+    assert taken >= 6
+
+
+@pytest.mark.parametrize("spaces", ["\n", " \t\r\n\v\f", "\u2028"])
+def test_base64_has_no_white_space(spaces: str) -> None:
+    """Data URIs want none, whatever a kernel wraps its lines with."""
+    assert describe_chart(Display("display", {"image/png": f"{spaces}aGkh{spaces}aGkh{spaces}"}))["base64"] == "aGkhaGkh"
 
 
 def test_what_is_nested_too_deep_is_cut() -> None:

@@ -1,0 +1,182 @@
+"""No kernel holds the event loop: processor time of each callback, whatever a run sends and however many send at once.
+
+Nothing here depends on how fast the machine is: all is measured in processor time of this thread, and compared with what
+reading one message takes that is just allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.core.model import Limit, Result, RunSpec
+from gateway.core.strict import MAX_VALUES, decode
+from gateway.core.validate import Head, parse_message
+from gateway.kernel.client import KernelClient
+from gateway.kernel.share import Share
+from gateway.web import answer
+from tests.wire_kernel import LoopWatch, Say, Voice, WireKernel
+
+MIB = 1024 * 1024
+SPEC = RunSpec("python", "", 120, MIB, 32 * MIB)
+TIMES = 2
+"""How much longer than reading one allowed message a callback may take."""
+
+
+def bundle(content: bytes, mime: bytes = b"application/json") -> bytes:
+    """The content of a display of one MIME type."""
+    return b'{"data":{"%s":%s},"metadata":{}}' % (mime, content)
+
+
+def row(value: bytes, many: int) -> bytes:
+    """A list of so many values."""
+    return b"[" + b",".join([value] * many) + b"]"
+
+
+@pytest.fixture(scope="module")
+def allowed_s() -> Iterator[float]:
+    """The processor time that one message takes of as many values, or as long a text, as is allowed.
+
+    Garbage of the tests before is left alone.
+    """
+    gc.collect()
+    gc.freeze()
+    largest = (bundle(row(b'{"a":1}', MAX_VALUES // 2 - 10)), bundle(b'"%s"' % (rb"\"," * (10 * MIB)), b"text/html"))
+
+    def once(content: bytes) -> float:
+        begun = time.thread_time()
+        assert parse_message("iopub", Head("display_data", ""), None, decode(content))
+        return time.thread_time() - begun
+
+    yield max(statistics.median(once(content) for _ in range(3)) for content in largest)
+    gc.unfreeze()
+
+
+@asynccontextmanager
+async def running(say: Say, share: Share | None = None) -> AsyncIterator[KernelClient]:
+    """A client of a kernel that says that."""
+    kernel = WireKernel(say)
+    client = KernelClient(kernel, memory_bytes=512 * MIB, share=share)
+    try:
+        await client.connect()
+        await client.warm_up("python")
+        yield client
+    finally:
+        await client.kill()
+        await kernel.close()
+
+
+def shows(content: bytes, times: int = 1, kind: str = "display_data") -> Callable[[Voice], Iterable[bytes]]:
+    """Says one message, so many times."""
+    return lambda voice: (voice.message(kind, content) for _ in range(times))
+
+
+def floods(content: bytes, times: int, kind: str = "display_data") -> Callable[[Voice], Iterable[bytes]]:
+    """Says one small message very often."""
+    return lambda voice: (voice.message(kind, content) * 100 for _ in range(times // 100))
+
+
+def says(text: bytes) -> bytes:
+    """The content of a stream message."""
+    return b'{"name":"stdout","text":"%s"}' % text
+
+
+LEFT_OUT = (True, True, None)
+"""The run goes on and succeeds, and its answer says that something is missing."""
+TAKEN = (True, False, None)
+ENDED = (False, True, Limit.OUTPUT)
+
+ATTACKS: dict[str, tuple[Say, tuple[bool, bool, Limit | None]]] = {
+    "empty lists": (shows(bundle(row(b"[]", 3_000_000))), LEFT_OUT),
+    "objects": (shows(bundle(row(b'{"":0}', 1_500_000))), LEFT_OUT),
+    "half characters": (shows(bundle(row(rb'"\ud800"', 900_000))), LEFT_OUT),
+    "half characters in five": (shows(bundle(row(rb'"\ud800"', 400_000)), 5), LEFT_OUT),
+    "half characters, allowed": (shows(bundle(row(rb'"\ud800"', 99_000)), 5), TAKEN),
+    "half characters in a text": (shows(bundle(b'"' + rb"\ud800" * 5_000_000 + b'"', b"text/html")), LEFT_OUT),
+    "half characters in a stream": (shows(says(rb"\uD800" * 5_000_000), kind="stream"), LEFT_OUT),
+    "huge integers": (shows(bundle(row(b"18446744073709551617", 900_000))), LEFT_OUT),
+    "unsafe integers, allowed": (shows(bundle(row(b"9007199254740993", 190_000))), TAKEN),
+    "floats, allowed": (shows(bundle(row(b"0.1234567890123456789", 190_000))), TAKEN),
+    "deep": (shows(bundle(b"[" * MIB + b"]" * MIB)), LEFT_OUT),
+    "nested, allowed": (shows(bundle(row(b"[" * 60 + b"]" * 60, 3000))), TAKEN),
+    "values without end": (shows(bundle(row(b"[]", 20_000)), 300), ENDED),
+    "empty displays": (floods(b'{"data":{},"metadata":{}}', 31_000), TAKEN),
+    "updates": (floods(b'{"data":{},"transient":{"display_id":"a"}}', 31_000, "update_display_data"), TAKEN),
+    "one letter at a time": (floods(says(b"a"), 60_000, "stream"), TAKEN),
+    "states": (lambda voice: (voice.state("busy") * 100 for _ in range(150)), ENDED),
+    "empty frames": (lambda _voice: (bytes(2 * 16384) for _ in range(100)), ENDED),
+    "a message of frames": (lambda _voice: [b"\1\0" * 400_000 + bytes(2)], ENDED),
+    "MIME types": (shows(b'{"data":{%s}}' % b",".join(b'"x%d":1' % at for at in range(190_000))), LEFT_OUT),
+    "metadata": (shows(b'{"data":{},"metadata":{"a":%s}}' % row(b"[]", 3_000_000)), LEFT_OUT),
+    "a message nobody reads": (shows(row(b"[]", 3_000_000), kind="comm_msg"), TAKEN),
+    "terminal codes": (
+        shows(b'{"ename":"E","evalue":"v","traceback":["%s"]}' % (rb"\u001b[0m" * 3_000_000), kind="error"),
+        LEFT_OUT,
+    ),
+    "a picture of spaces": (shows(bundle(b'"%s"' % (b"a " * (15 * MIB)), b"image/png")), TAKEN),
+    "quotes": (shows(bundle(b'"%s"' % (rb"\"," * (8 * MIB)), b"text/html")), TAKEN),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_no_message_holds_the_loop(name: str, allowed_s: float) -> None:
+    """Each callback, the one that makes the answer included, takes no longer than a few messages that are allowed."""
+    say, outcome = ATTACKS[name]
+    async with running(say) as client:
+        with LoopWatch() as watch:
+            result = await client.run(SPEC)
+            await _answered(result)
+        assert (result.success, result.truncated, result.limit) == outcome
+        assert watch.longest_s < TIMES * allowed_s
+
+
+async def _answered(result: Result) -> None:
+    for _ in answer.documenting(answer.describe_run("python", result)):
+        await asyncio.sleep(0)
+
+
+MANY = 24
+TURNS = 8
+"""How many turns of the loop a request takes that needs no kernel."""
+
+
+@pytest.mark.parametrize("name", ["updates", "one letter at a time", "empty frames", "half characters, allowed", "quotes"])
+async def test_others_are_served_while_many_kernels_do_their_worst(name: str, allowed_s: float) -> None:
+    """A request that needs no kernel gets its turns in the time of a few messages; a kernel that says little is heard."""
+    say, share = ATTACKS[name][0], Share()
+    healths: list[float] = []
+
+    def over_and_over(voice: Voice) -> Iterator[bytes]:
+        while True:
+            yield from say(voice)
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(300):
+        stop = asyncio.Event()
+        ready = asyncio.Barrier(MANY + 1)
+
+        async def attack() -> None:
+            async with running(over_and_over, share) as client:
+                await ready.wait()
+                while client.is_alive and not stop.is_set():
+                    attacking = asyncio.create_task(client.run(SPEC))
+                    await asyncio.wait({attacking, asyncio.ensure_future(stop.wait())}, return_when="FIRST_COMPLETED")
+                    attacking.cancel()
+
+        for _ in range(MANY):
+            group.create_task(attack())
+        async with running(shows(says(b"1\\n"), kind="stream"), share) as quiet:
+            await ready.wait()
+            for _ in range(100):
+                begun = time.thread_time()
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+                healths.append(time.thread_time() - begun)
+                assert (await quiet.run(SPEC)).output == "1\n"
+        stop.set()
+    assert statistics.quantiles(healths, n=100)[-1] < TIMES * allowed_s
