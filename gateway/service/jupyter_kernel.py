@@ -50,7 +50,7 @@ class JupyterKernel:
         self._words = Words(kernel_id)
         self._on_shutdown = on_shutdown
         self._asked = Asked()
-        self._clients = Clients(self._asked, recipe.backlog_bytes, self.balance)
+        self._clients = Clients(self._asked, recipe.backlog_bytes)
         self._loop = asyncio.get_running_loop()
         self._release: asyncio.TimerHandle | None = None
         self._changing = asyncio.Lock()
