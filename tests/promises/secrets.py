@@ -189,7 +189,7 @@ print([needle for needle in [*needles, HOST["state_dir"][::-1]] if needle in tol
         """
 lines = open("/proc/self/cgroup").read().splitlines()
 print({line.split(":", 2)[2] for line in lines} - {"/"})
-print([line for line in open("/proc/self/mounts").read().splitlines() if "cgroup" in line])
+print([line for line in open("/proc/self/mounts").read().splitlines() if line.split()[2].startswith("cgroup")])
 """,
         Prints("set()", "[]"),
         batch="files",
