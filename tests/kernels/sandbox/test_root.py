@@ -255,8 +255,15 @@ import subprocess, threading, sqlite3, tempfile, os, json, importlib.util
 assert subprocess.run(["/bin/sh", "-c", "echo 42"], capture_output=True, text=True, check=True).stdout == "42\\n"
 thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
 open("a", "w").write("x"); base = sqlite3.connect("db"); base.execute("create table t(x)"); base.commit()
+with open("kept", "wb") as kept: kept.write(b"x"); os.fsync(kept.fileno())
+try:
+    os.open("kept", os.O_WRONLY | os.O_DSYNC); raise AssertionError("each write would flush the host's disk")
+except OSError as error:
+    assert error.errno == 22
 assert importlib.util.find_spec("gateway") is None
-for path in ({APP_DIR!r} + "/gateway", {APP_DIR!r} + "/pyproject.toml", "/etc/shadow", "/root", "/home"):
+hidden = ("cmdline", "config.gz", "diskstats", "interrupts", "kallsyms", "pressure/cpu", "sys/kernel/random/boot_id")
+for path in ({APP_DIR!r} + "/gateway", {APP_DIR!r} + "/pyproject.toml", "/etc/shadow", "/root", "/home",
+             *["/proc/" + name for name in hidden]):
     try:
         os.open(path, os.O_RDONLY)
     except (PermissionError, FileNotFoundError):
