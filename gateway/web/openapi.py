@@ -213,6 +213,7 @@ ANSWERS: dict[str, Json] = {
         javascript=ANY,
         config=ANY,
         isolation=TEXT,
+        unavailableSince={"type": "string", "format": "date-time", "description": "only while kernels can't be had"},
         notSandboxed=_list(TEXT),
     ),
     "Session": SESSION,
