@@ -19,9 +19,10 @@ from gateway.core.plan import Limits
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
+from gateway.kernel.kept_spawner import NoIsolation
 from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
-from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
+from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
@@ -105,11 +106,12 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     packages = PackageStore(settings.state_dir / "packages")
     packages.sweep()
     banner.announce()
-    launcher = await _launch(settings, python, packages, stack)
-    ready = launcher.ready
     metrics, gate = Metrics(VERSION), Gate()
+    # Before there is any kernel: with a database that can't be used nobody is to wait for their imports.
     history = _open_history(settings, metrics, stack)
     keys, watch = await _open_keys(settings, stack)
+    launcher = await _launch(settings, python, packages, stack)
+    ready = launcher.ready
     languages = _languages(ready)
     pool = _make_pool(settings, languages, launcher, metrics, stack)
     seats = _make_seats(settings, languages)
@@ -120,6 +122,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
     runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    health = Health(source, [spec.name for spec in allowed.specs()])
+    metrics.watch_health(health.available)
     web = _web_settings(settings)
     live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
@@ -128,7 +132,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
-        health=Health(source, [spec.name for spec in allowed.specs()]),
+        health=health,
         gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,

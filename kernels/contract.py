@@ -269,6 +269,8 @@ class SpawnerOptions:
     """A lock on *instance*, kept until the spawner has ended: nobody may take the name before. -1: none."""
     remove: str = ""
     """A directory to remove at the end, for a gateway that may be killed and not come back. "": none."""
+    only_sweeps: bool = False
+    """Whether it only removes what a killed spawner of *instance* left, and serves nobody."""
 
     def to_text(self) -> str:
         """The options as one command-line argument."""

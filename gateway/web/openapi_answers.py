@@ -159,7 +159,7 @@ ANSWERS: dict[str, Schema] = {
             "config": struct({"pythonTimeout": WHOLE, "javascriptTimeout": WHOLE, "maxOutputSize": WHOLE}),
             "isolation": TEXT,
         },
-        {"notSandboxed": array(TEXT)},
+        {"notSandboxed": array(TEXT), "unavailableSince": described(MOMENT, "only while kernels can't be had")},
     ),
     "Gallery": struct({"examples": array(struct(EXAMPLE))}),
     "Home": struct(dict.fromkeys(("name", "version", "api", "examples", "openapi", "documentation"), TEXT)),

@@ -99,10 +99,11 @@ async def test_health_is_for_everyone_and_says_little(gateway: Gateway) -> None:
 
 async def test_health_is_503_while_no_kernel_can_start(gateway: Gateway) -> None:
     """So that a load balancer looks elsewhere."""
-    gateway.health.now = HealthReport(False, "Python 3.11.0", "L3")
+    gateway.health.now = HealthReport(False, "Python 3.11.0", "L3", unavailable_since_utc=1_700_000_000.25)
     response = await gateway.ask(f"{API}/health")
     assert response.code == 503
     assert json_of(response)["status"] == "unhealthy"
+    assert json_of(response)["unavailableSince"] == "2023-11-14T22:13:20.250Z"
 
 
 async def test_head_is_get_without_a_body(gateway: Gateway) -> None:
