@@ -26,7 +26,10 @@ from kernels.contract import (
     Shutdown,
     Spawn,
 )
-from kernels.spawner.kernels import Fds, Kernels, Surroundings, send_signal
+from kernels.spawner.kernels import Kernels
+from kernels.spawner.member import Fds
+from kernels.spawner.performer import send_signal
+from kernels.spawner.preparer import Surroundings
 from kernels.spawner.zygotes import Nursery, Zygote, showable, with_extra
 
 KERNEL_ID = re.compile(r"[0-9a-f-]{8,64}")
