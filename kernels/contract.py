@@ -302,9 +302,17 @@ _KINDS: dict[str, type[Any]] = {
 T = TypeVar("T")
 
 
+def _fields_of(value: Any) -> dict[str, Any]:
+    """Like asdict(), but without copies of all that is below: a spawner writes five packets for each kernel."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_fields_of)
+
+
 def encode(packet: Packet) -> bytes:
     """One packet as JSON bytes; raises ContractError when it would not fit."""
-    data = json.dumps({"kind": type(packet).__name__, **asdict(packet)}, separators=(",", ":")).encode()
+    data = _ENCODER.encode({"kind": type(packet).__name__, **_fields_of(packet)}).encode()
     if len(data) > PACKET_BYTES:
         raise ContractError(f"packet of {len(data)} bytes is over {PACKET_BYTES}")
     return data

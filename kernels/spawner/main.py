@@ -17,8 +17,8 @@ from typing import NoReturn
 from kernels.contract import NOTHING_REACHED, ContractError, Level, SpawnerOptions
 from kernels.sandbox import capabilities, descriptors, probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
-from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
+from kernels.spawner.preparer import Surroundings
 from kernels.spawner.server import Spawner
 from kernels.spawner.shown import showable
 from kernels.spawner.workplace import Workplaces

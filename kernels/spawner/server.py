@@ -26,7 +26,10 @@ from kernels.contract import (
     Shutdown,
     Spawn,
 )
-from kernels.spawner.kernels import Fds, Kernels, Surroundings, send_signal
+from kernels.spawner.kernels import Kernels
+from kernels.spawner.member import Fds
+from kernels.spawner.performer import send_signal
+from kernels.spawner.preparer import Surroundings
 from kernels.spawner.shown import showable
 from kernels.spawner.zygotes import Nursery, Zygote
 

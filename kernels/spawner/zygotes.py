@@ -58,14 +58,12 @@ class Zygote:
     forks: int = 0
     has_heir: bool = False
     namespaces: dict[str, int] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
     extra_dirs: tuple[str, ...] = ()
     foreign: frozenset[tuple[str, int]] = frozenset()
 
     def ask_fork(self, fork: Fork, fds: tuple[int, ...]) -> None:
         """Ask for one kernel; answered by Forked."""
         self.forks += 1
-        self.waiting.add(fork.kernel_id)
         contract.send(self.channel, fork, fds)
 
     def ask_reap(self, pid: int) -> None:
@@ -160,7 +158,6 @@ class Nursery:
                 zygote.warm = packet
                 zygote.owner.warm(zygote)
             case Forked():
-                zygote.waiting.discard(packet.kernel_id)
                 zygote.owner.forked(zygote, packet)
             case Reaped():
                 zygote.owner.reaped(zygote, packet)
