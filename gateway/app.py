@@ -15,7 +15,9 @@ from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
+from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
+from gateway.core.request import Allowance
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
@@ -45,7 +47,7 @@ from gateway.service.live_runs import LiveRuns, LiveSettings
 from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
-from gateway.service.runner import Allowance, Runner
+from gateway.service.runner import Runner
 from gateway.service.seats import Room, Seats
 from gateway.service.sessions import Sessions, SessionSettings
 from gateway.service.source import KernelSource
@@ -57,7 +59,6 @@ from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
 from gateway.web.routes import make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
-from gateway.web.wire import Timeouts
 from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import OnEvent, Result
+from gateway.core.request import Allowance, Caller, RunRequest
 from gateway.service.install import Installed
-from gateway.service.runner import Allowance, Caller, RunRequest
 
 RETRY_AFTER_S = 5
 

@@ -10,13 +10,13 @@ from typing import Final
 
 import structlog
 
+from gateway.core.request import Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import LaunchRequest
 from gateway.kernel.provisioner import NoSpec, ProvisionerLauncher, SpecInfo, describe_spec
 from gateway.kernel.runtime import make_private, runtime_dir
 from gateway.service.jupyter_kernels import Spec
 from gateway.service.jupyter_pool import JAVASCRIPT, PYTHON
-from gateway.service.runner import Caller
 from kernels.contract import Policy
 
 WARNING: Final = "not sandboxed"

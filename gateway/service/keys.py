@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Unavailable
 from gateway.core.limits import KeyLimits
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 from kernels.contract import MIB, Policy
 
 DEFAULT_KEY_ID = "default"

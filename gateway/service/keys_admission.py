@@ -14,8 +14,8 @@ import structlog
 from gateway.core.errors import TooManyRequests, Unauthorized
 from gateway.core.limits import Bucket, Rate
 from gateway.core.model import OnEvent, Result
+from gateway.core.request import Allowance, Caller, RunRequest
 from gateway.service.keys import Keys
-from gateway.service.runner import Allowance, Caller, RunRequest
 
 WRONG_TOKENS = Rate(per_minute=60, burst=20)
 MAX_ADDRESSES = 4096

@@ -19,7 +19,7 @@ import structlog
 from gateway.core.errors import BadRequest, GatewayError, NotFound
 from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, Entry, EventLog, Gap, Item, Refused, Started
 from gateway.core.model import Event, Finished, OnEvent, Raised, Report, Result, Text
-from gateway.service.runner import Allowance, Caller, Control, RunRequest
+from gateway.core.request import Allowance, Caller, Control, RunRequest
 
 EXIT_INTERRUPTED = 130
 SLACK_BYTES = 1024 * 1024

@@ -12,7 +12,7 @@ from gateway.core.event_log import content_bytes
 from gateway.core.model import Display, Event, Json, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, NotebookLanguage, metadata_for
 from gateway.core.notebook_outputs import CellOutputs
-from gateway.service.runner import Allowance, Caller, RunRequest
+from gateway.core.request import Allowance, Caller, RunRequest
 from gateway.service.sessions import Cell, NewSession, SessionView
 
 SESSION_NAME = "notebook"

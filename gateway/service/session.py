@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
 from gateway.core.model import Event, Limit, OnEvent, Raised, Report, Result, RunSpec
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 from gateway.service.supply import Kernel, Pool, Recipe, Supply
 from gateway.service.transcript import Cell, Recording, Transcript
 from gateway.service.turns import Turns

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from gateway.core.limits import Timeouts
+from gateway.core.request import Allowance, RunRequest
 from gateway.service.live_runs import Plan
-from gateway.service.runner import Allowance, RunRequest
 from gateway.web import sse, wire
 from gateway.web.answer import describe_answer
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 from gateway.web.terms import Terms
-from gateway.web.wire import Timeouts
 
 
 class RunEndpoint(Endpoint):

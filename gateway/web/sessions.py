@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from gateway.core.model import Json
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.service.sessions import SessionView
 from gateway.web import wire_sessions
 from gateway.web.answer import describe_raised

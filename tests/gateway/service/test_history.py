@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Unavailable
+from gateway.core.request import Record
 from gateway.service import history as module
 from gateway.service.database import DatabaseError
 from gateway.service.history import History
 from gateway.service.history_store import CODE_BYTES, Retention, Store, fit
-from gateway.service.runner import Record
 
 ROOT = Path(__file__).parents[3]
 

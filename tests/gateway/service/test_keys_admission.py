@@ -11,9 +11,9 @@ import pytest
 from gateway.core.errors import GatewayError, TooManyRequests, Unauthorized
 from gateway.core.limits import KeyLimits
 from gateway.core.model import OnEvent, Result
+from gateway.core.request import Allowance, Caller, RunRequest
 from gateway.service.keys import Key, Keys
 from gateway.service.keys_admission import MAX_ADDRESSES, WRONG_TOKENS, Admission, LimitedRuns, place_of
-from gateway.service.runner import Allowance, Caller, RunRequest
 
 TOKEN, OTHER = "a" * 32, "b" * 32
 

@@ -12,8 +12,8 @@ import pytest
 from gateway.core.errors import BadRequest, Busy, NotFound
 from gateway.core.event_log import Accepted, Done, Entry, Gap, Refused, Started
 from gateway.core.model import Display, Event, Finished, OnEvent, Raised, Report, Result, Text
+from gateway.core.request import Allowance, Caller, RunRequest
 from gateway.service.live_runs import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings, Plan
-from gateway.service.runner import Allowance, Caller, RunRequest
 
 ONE, OTHER = Caller("k1", "one"), Caller("k2", "other")
 ALLOWANCE = Allowance(1000, 2000)

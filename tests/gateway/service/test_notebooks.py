@@ -13,8 +13,8 @@ import pytest
 from gateway.core.errors import TooManyRequests
 from gateway.core.model import Display, Event, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, to_json
+from gateway.core.request import Allowance, Caller, RunRequest
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, Notebooks, Progress
-from gateway.service.runner import Allowance, Caller, RunRequest
 from gateway.service.sessions import Cell, NewSession, SessionView
 
 CALLER = Caller("k1", "test")

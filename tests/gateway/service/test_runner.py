@@ -11,7 +11,8 @@ import pytest
 
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.model import Display, Limit, OnEvent, Raised, Result, RunSpec
-from gateway.service.runner import Allowance, Caller, Record, Runner, RunRequest, outcome_of
+from gateway.core.request import Allowance, Caller, Record, RunRequest
+from gateway.service.runner import Runner, outcome_of
 from kernels.contract import Policy
 
 CALLER = Caller("k1", "one")

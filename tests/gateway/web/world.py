@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from gateway.core.errors import GatewayError, NotFound, Unauthorized
 from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
+from gateway.core.request import Allowance, Caller, Record, RunRequest
 from gateway.service.examples import Gallery
 from gateway.service.gate import Gate
 from gateway.service.health import HealthReport
@@ -24,7 +25,6 @@ from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
 from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
-from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.seats import Seats
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
