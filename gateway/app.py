@@ -29,7 +29,7 @@ from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
 from gateway.service.files import Files
-from gateway.service.gate import Gate, GatedInstalls, GatedRuns
+from gateway.service.gate import Gate, GatedInstalls
 from gateway.service.health import NODE, Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
@@ -40,7 +40,7 @@ from gateway.service.jupyter_pool import PoolSource
 from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
-from gateway.service.keys_admission import Admission, LimitedRuns
+from gateway.service.keys_admission import Admission, ConcurrentRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
 from gateway.service.live_runs import LiveRuns, LiveSettings
@@ -118,8 +118,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
     watch.listeners += [sessions.keep_only, jupyter.keep_only]
-    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
-    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
+    guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: gate.enter())
+    runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     web = _web_settings(settings)
     live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))

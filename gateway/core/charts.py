@@ -1,4 +1,4 @@
-"""TODO"""
+"""Which outputs are charts, and what a chart run without one answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from dataclasses import replace
 
 from gateway.core.model import Display, Raised, Result, Task
 
-# carved from gateway/service/runner.py
 CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
-
-
 NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
 
 

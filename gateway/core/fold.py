@@ -230,7 +230,6 @@ def signal_name(number: int) -> str:
         return str(number)
 
 
-# carved from gateway/service/kernel_watch.py
 def cause_of(death: Death) -> str:
     """How a kernel ended, in one word out of few: asked, memory, exit, or the signal's name."""
     if death.out_of_memory:

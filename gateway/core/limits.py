@@ -57,7 +57,6 @@ class Bucket:
         return min(max(0.0, self.missing - regained), rate.burst)
 
 
-# carved from gateway/web/wire.py
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """The default and the largest timeout a request may ask for."""

@@ -1,4 +1,4 @@
-"""TODO"""
+"""What travels from a request to a kernel: the run, who sent it, and how much it may show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from kernels.contract import Policy
 
 
-# carved from gateway/service/runner.py
 class Kernel(Protocol):
     """A kernel on loan."""
 
@@ -24,7 +23,7 @@ class Kernel(Protocol):
 
 
 class Control:
-    """Lets somebody else than the one who waits for a run know when it begins, and interrupt it."""
+    """A handle on a run: learn when it starts, interrupt it."""
 
     def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
         self._on_start = on_start
@@ -53,7 +52,7 @@ class RunRequest:
     """One run as a caller asked for it. *title* stands in the history where there is no code.
 
     *session* is the id of the session to run in; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    stands for the session's own. *control* is told when the run begins.
+    stands for the session's own.
     """
 
     task: Task
@@ -62,7 +61,6 @@ class RunRequest:
     inputs: dict[str, Json] = field(default_factory=dict)
     title: str = ""
     session: str = ""
-    control: Control = field(default_factory=Control, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,30 @@ class Allowance:
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One run on its way to a kernel: what is to run, for whom, under which id, and how much it may show.
+
+    *label* is the client's own name for the run.
+    """
+
+    request: RunRequest
+    caller: Caller
+    run_id: str
+    allowance: Allowance
+    label: str = ""
+
+
+class Runs(Protocol):
+    """Whatever carries out submissions."""
+
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
+        """What the run reported, told to *on_event* as it happens. *control* is told when the run has a kernel.
+
+        Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from typing import Protocol
 
 import structlog
@@ -13,11 +13,15 @@ import structlog
 from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import OnEvent, Result, RunSpec, Task
-from gateway.core.request import Allowance, Caller, Kernel, Record, RunRequest
+from gateway.core.request import Allowance, Caller, Control, Kernel, Record, RunRequest, Submission
 from kernels.contract import Language, Policy
 
 VARIABLES_PATIENCE_S = 5.0
 """How long a look at a session's variables waits for a run that is going on there."""
+
+
+Guard = Callable[[Caller], AbstractContextManager[None]]
+"""What a run is inside of from its start to its end; it raises a GatewayError to turn the run away."""
 
 
 class Pool(Protocol):
@@ -63,6 +67,7 @@ class Runner:
         meter: Meter,
         sessions: Leases | None = None,
         *,
+        guards: Sequence[Guard] = (),
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,17 +75,24 @@ class Runner:
         self._history = history
         self._meter = meter
         self._sessions = sessions
+        self._guards = guards
         self._wall_clock = wall_clock
         self._clock = clock
         self._log = structlog.get_logger("omega.runner")
 
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
+        """What the run reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
 
         In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many wait there).
+        Raises whatever a guard raises before anything is written down.
         """
+        with ExitStack() as stack:
+            for guard in self._guards:
+                stack.enter_context(guard(submission.caller))
+            return await self._run(submission, on_event, control or Control())
+
+    async def _run(self, submission: Submission, on_event: OnEvent | None, control: Control) -> Result:
+        request, caller, run_id = submission.request, submission.caller, submission.run_id
         started_utc, started_at = self._wall_clock(), self._clock()
         log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
         log.info("run started", timeout_s=request.timeout_s or None, code_chars=len(request.code))
@@ -88,8 +100,8 @@ class Runner:
         outcome, result = "internal", None
         try:
             async with self._lease(request, caller) as kernel:
-                with request.control.holding(kernel):
-                    result = judge(request.task, await kernel.run(_spec(request, allowance), on_event))
+                with control.holding(kernel):
+                    result = judge(request.task, await kernel.run(_spec(request, submission.allowance), on_event))
             outcome = outcome_of(result)
             return result
         except GatewayError as error:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from gateway.core.files import Entry, Listing, Path
 from gateway.core.limits import Timeouts
-from gateway.core.model import Json, OnEvent, Result
+from gateway.core.model import Json
 from gateway.core.notebook import Notebook
-from gateway.core.request import Allowance, Caller, Record, RunRequest
+from gateway.core.request import Allowance, Caller, Record, Runs
 from gateway.kernel.files import FileContents
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
@@ -52,15 +52,6 @@ class Keys(Protocol):
 
     def admit(self, token: str, address: str) -> Caller:
         """Whose *token* it is; raises Unauthorized or TooManyRequests. Takes the same time for any wrong token."""
-
-
-class Runs(Protocol):
-    """Runs code; see service.runner.Runner."""
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported."""
 
 
 class Installer(Protocol):

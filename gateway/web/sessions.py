@@ -79,7 +79,7 @@ class SessionVariables(RunEndpoint):
 
     async def on_get(self) -> Answer:
         request = RunRequest("variables", "", VARIABLES_S, session=self.parts["session_id"])
-        result = await self.services.runner.run(request, self.caller, self.run_id, self._allowance)
+        result = await self.services.runner.run(self._submission(request))
         return {
             "success": result.success,
             "error": describe_raised(result.error) if result.error else None,
