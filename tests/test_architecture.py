@@ -1,4 +1,4 @@
-"""The rules of CONTRIBUTING.md that a program can check: sizes, mirrors, private names. Exceptions are named with a reason."""
+"""The rules of CONTRIBUTING.md that a program can check. Exceptions are named with a reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> in
     """The lines of *node* without its docstring."""
     lines = (node.end_lineno or node.lineno) - node.lineno + 1
     first = node.body[0]
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    is_docstring = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
     return lines - ((first.end_lineno or first.lineno) - first.lineno + 1 if is_docstring else 0)
 
 
@@ -82,7 +84,9 @@ def test_functions_take_few_parameters() -> None:
     many = []
     for name, node in definitions(kinds):
         assert isinstance(node, kinds)
-        given = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args) if argument.arg not in ("self", "cls")]
+        given = [
+            argument.arg for argument in (*node.args.posonlyargs, *node.args.args) if argument.arg not in ("self", "cls")
+        ]
         if len(given) > 6:
             many.append(name)
     assert not many
