@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.source import modules
+from tests.test_borrowed import TABLE
+
 FUNCTION_LINES, MODULE_LINES, CLASS_LINES, METHODS = 40, 400, 250, 25
+
+BORROWED = {row.name for row in TABLE} | {"_exit"}
 
 LONG_FUNCTIONS: dict[str, str] = {}
 LARGE_CLASSES: dict[str, str] = {}
 """Each says why it is one: what it would be split into has no state of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A module as it is written."""
-
-    path: str
-    text: str
-
-    def nodes(self) -> Iterator[ast.AST]:
-        """Everything in it."""
-        return ast.walk(ast.parse(self.text))
-
-
-@cache
-def modules() -> list[Source]:
-    """Every module of the product."""
-    found = [path for top in ("gateway", "kernels") for path in sorted((ROOT / top).rglob("*.py"))]
-    return [Source(str(path.relative_to(ROOT)), path.read_text()) for path in found]
 
 
 def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
@@ -90,6 +72,30 @@ def test_functions_take_few_parameters() -> None:
         if len(given) > 6:
             many.append(name)
     assert not many
+
+
+def test_nobody_reaches_into_another_object() -> None:
+    """A private name is used by the class that has it; what libraries lend is in test_borrowed.py."""
+    wrong = []
+    for source in modules():
+        for top in ast.parse(source.text).body:
+            own = {node.attr for node in ast.walk(top) if is_own(node)} | {
+                node.name for node in ast.walk(top) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+            for node in ast.walk(top):
+                if isinstance(node, ast.Attribute) and not is_own(node) and is_lent_to_nobody(node.attr, own):
+                    wrong.append(f"{source.path}:{node.lineno}: {ast.unparse(node)}")
+    assert not wrong
+
+
+def is_own(node: ast.AST) -> bool:
+    """Whether *node* is an attribute of the object itself."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+def is_lent_to_nobody(name: str, own: set[str]) -> bool:
+    """Whether *name* is private, and neither of this class nor a library's."""
+    return name.startswith("_") and not name.startswith("__") and name not in own | BORROWED
 
 
 @pytest.mark.parametrize("listed", [LONG_FUNCTIONS, LARGE_CLASSES], ids=["functions", "classes"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.test_architecture import ROOT, Source, modules
+from tests.source import ROOT, Source, modules
 
 KERNEL_PYTHON = ROOT / ".venv-kernels/bin/python"
 
