@@ -15,7 +15,9 @@ from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
+from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
+from gateway.core.request import Allowance
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
@@ -28,7 +30,7 @@ from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
 from gateway.service.files import Files
-from gateway.service.gate import Gate, GatedInstalls, GatedRuns
+from gateway.service.gate import Gate, GatedInstalls
 from gateway.service.health import NODE, Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
@@ -39,14 +41,14 @@ from gateway.service.jupyter_pool import PoolSource
 from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
-from gateway.service.keys_admission import Admission, LimitedRuns
+from gateway.service.keys_admission import Admission, ConcurrentRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
 from gateway.service.live_runs import LiveRuns, LiveSettings
 from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
-from gateway.service.runner import Allowance, Runner
+from gateway.service.runner import Runner
 from gateway.service.seats import Room, Seats
 from gateway.service.sessions import Sessions, SessionSettings
 from gateway.service.source import KernelSource
@@ -58,7 +60,6 @@ from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
 from gateway.web.routes import make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
-from gateway.web.wire import Timeouts
 from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
@@ -119,8 +120,8 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
     watch.listeners += [sessions.keep_only, jupyter.keep_only]
-    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
-    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
+    guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: gate.enter())
+    runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     health = Health(source, [spec.name for spec in allowed.specs()])
     metrics.watch_health(health.available)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gateway.core.request import Record
 from gateway.service.examples import Example
-from gateway.service.runner import Record
 from gateway.web import answer
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer

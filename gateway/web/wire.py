@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.web import patterns
 from gateway.web.body import name_of, parse_object
 
 SHOWN_CHARS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """The default and the largest timeout a request may ask for."""
-
-    default_s: float = 30.0
-    max_s: float = 300.0
-
-    def within(self, max_s: float | None) -> Timeouts:
-        """These for a caller whose own maximum is *max_s*."""
-        return self if max_s is None else Timeouts(min(self.default_s, max_s), max_s)
 
 
 class Body(BaseModel):

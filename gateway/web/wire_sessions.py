@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
 from gateway.core.model import Json
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.service.session import NewSession
 from gateway.web import patterns
-from gateway.web.wire import Body, Code, Timeout, Timeouts, first_flaw, parse_seconds, read, source
+from gateway.web.wire import Body, Code, Timeout, first_flaw, parse_seconds, read, source
 from kernels.contract import Language
 
 ENV_NAMES = 64

@@ -21,11 +21,11 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Unavailable
+from gateway.core.request import Record
 from gateway.service import history as module
 from gateway.service.database import DatabaseError
 from gateway.service.history import History
 from gateway.service.history_store import CODE_BYTES, Retention, Store, fit
-from gateway.service.runner import Record
 
 ROOT = Path(__file__).parents[3]
 
@@ -199,7 +199,7 @@ KILLED = """
 import asyncio, os, sys, time
 from gateway.service.history import History
 from gateway.service.history_store import Retention
-from gateway.service.runner import Record
+from gateway.core.request import Record
 from tests.gateway.service.test_history import Tally
 async def main():
     tally = Tally()

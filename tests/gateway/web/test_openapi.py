@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from gateway.core.errors import BadRequest
 from gateway.core.files import parse_path
 from gateway.core.limits import KeyLimits
+from gateway.core.request import Caller
 from gateway.service.install import _NAME as PACKAGE_NAME
-from gateway.service.runner import Caller
 from gateway.web import patterns, wire, wire_notebooks, wire_sessions
 from gateway.web.jupyter import JupyterEndpoint
 from gateway.web.openapi import InForce, describe_api

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.model import Json
+from gateway.core.request import Record
 from gateway.service.examples import EXAMPLES
 from gateway.service.health import HealthReport
-from gateway.service.runner import Record
 from gateway.web.routes import ROUTES
 from tests.gateway.web.world import Gateway, json_of
 
