@@ -201,6 +201,13 @@ TABLE = (
         "ctypes:_Pointer",
     ),
     Borrowed(
+        "python",
+        "_WorkItem",
+        "kernels/python/attribution.py",
+        "Work of an executor: without it what a worker prints would be output of the run that started the worker.",
+        "concurrent.futures.thread:_WorkItem",
+    ),
+    Borrowed(
         "ipykernel",
         "_topic",
         "kernels/node/kernel.py",
@@ -353,10 +360,11 @@ def used_in(source: Source, ours: frozenset[str]) -> Iterator[str]:
 
 
 def is_private(name: str) -> bool:
-    """Whether *name* is somebody's own; ``os._exit`` is documented."""
-    return name.startswith("_") and not name.startswith("__") and name not in ("_", "_exit")
+    """Whether *name* is somebody's own; ``os._exit`` and what named tuples have are documented."""
+    return name.startswith("_") and not name.startswith("__") and name not in DOCUMENTED
 
 
+DOCUMENTED = {"_", "_exit", "_replace", "_asdict", "_fields"}
 OVERRIDES = {"_receive_frame", "_handle_message", "_abort", "_frame_mask", "_cancel_on_sigint", "_execute_sleep"}
 """Private names that we define because a base class of a library reads or calls them: no scan can tell these from ours."""
 
