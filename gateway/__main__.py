@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from gateway.cli import run
-from gateway.stop import take_signals_back
+from gateway.signals import take_signals_back
 
 
 def main() -> int:

@@ -20,45 +20,46 @@ from gateway.core.plan import Limits
 from gateway.core.request import Allowance
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
-from gateway.kernel.floor import LevelFloor
-from gateway.kernel.kept_spawner import NoIsolation
-from gateway.kernel.provisioner import NoSpec
+from gateway.kernel.launch.kept_spawner import NoIsolation
+from gateway.kernel.launch.kernelspec_launcher import NoSpec
+from gateway.kernel.launch.minimum_level import LevelFloor
+from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from gateway.kernel.start import KernelStarter
-from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
-from gateway.service.examples import Gallery
-from gateway.service.files import Files
-from gateway.service.gate import Gate, GatedInstalls
+from gateway.service.examples.gallery import Gallery
 from gateway.service.health import NODE, Health
-from gateway.service.history import History
-from gateway.service.history_store import Retention
-from gateway.service.install import Installer
-from gateway.service.jupyter_allowed import AllowedSpecs
-from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
-from gateway.service.jupyter_pool import PoolSource
-from gateway.service.jupyter_sessions import JupyterSessions
-from gateway.service.kernel_watch import KernelWatch, MeteredPool
-from gateway.service.keys import Key, Keys
-from gateway.service.keys_admission import Admission, ConcurrentRuns
-from gateway.service.keys_store import KeyStore
-from gateway.service.keys_watch import KeyWatch
-from gateway.service.live_runs import LiveRuns, LiveSettings
-from gateway.service.notebooks import Notebooks
-from gateway.service.package_store import PackageStore
-from gateway.service.pip import Pip
-from gateway.service.runner import Runner
-from gateway.service.seats import Room, Seats
-from gateway.service.sessions import Sessions, SessionSettings
-from gateway.service.source import KernelSource
+from gateway.service.history.history import History
+from gateway.service.history.store import Retention
+from gateway.service.jupyter.kernelspec_source import AllowedSpecs
+from gateway.service.jupyter.pool_source import PoolSource
+from gateway.service.jupyter.sessions import JupyterSessions
+from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
+from gateway.service.kept_kernels import Room, Seats
+from gateway.service.kernel_health import KernelSource
+from gateway.service.keys.admission import Admission, ConcurrentRuns
+from gateway.service.keys.keys import Key, Keys
+from gateway.service.keys.store import KeyStore
+from gateway.service.keys.watch import KeyWatch
+from gateway.service.packages.drain import GatedInstalls
+from gateway.service.packages.installer import Installer
+from gateway.service.packages.pip import Pip
+from gateway.service.packages.store import PackageStore
+from gateway.service.runs.drain import Gate
+from gateway.service.runs.kernel_metrics import KernelWatch, MeteredPool
+from gateway.service.runs.live import LiveRuns, LiveSettings
+from gateway.service.runs.runner import Runner
+from gateway.service.sessions.files import Files
+from gateway.service.sessions.notebooks import Notebooks
+from gateway.service.sessions.table import Sessions, SessionSettings
 from gateway.settings import Settings, find_kernel_python, is_loopback
-from gateway.stop import Stop
+from gateway.signals import Stop
 from gateway.version import VERSION
-from gateway.web.frames import GOING_AWAY
-from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
+from gateway.web.edge.header_rules import ANY_HOST, LOCAL_HOSTS
+from gateway.web.edge.server import Server, make_server
+from gateway.web.edge.websocket_frames import GOING_AWAY
 from gateway.web.routes import make_application
-from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc

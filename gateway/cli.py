@@ -17,14 +17,14 @@ from gateway.app import StartError, serve
 from gateway.banner import Banner
 from gateway.commands import PROGRAM, add_command
 from gateway.configuration import describe_allowed, describe_default, read_settings
-from gateway.kernel.kernelspecs import KernelspecError
-from gateway.kernel.spawner import APP_DIR
+from gateway.event_loop import make_loop
+from gateway.kernel.in_jupyter.kernelspecs import KernelspecError
+from gateway.kernel.launch.spawner_process import APP_DIR
 from gateway.service.database import DatabaseError
-from gateway.service.keys_store import KeyRefused
+from gateway.service.keys.store import KeyRefused
 from gateway.settings import Settings, SettingsError, find_kernel_python
 from gateway.tokens import Values
 from gateway.version import VERSION
-from gateway.waiting import make_loop
 from kernels.contract import Level
 from kernels.sandbox import probe
 

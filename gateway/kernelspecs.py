@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.commands import add_command, print_table
-from gateway.kernel import kernelspecs
-from gateway.kernel.kernelspecs import Wish
-from gateway.kernel.sandboxed import LIMITS
+from gateway.kernel.in_jupyter import kernelspecs
+from gateway.kernel.in_jupyter.kernelspecs import Wish
+from gateway.kernel.in_jupyter.provisioner import LIMITS
 from gateway.settings import Settings, find_kernel_python
 
 SETTINGS = ("kernel_python", "require_isolation", *LIMITS)

@@ -19,8 +19,8 @@ from gateway.commands import add_command, print_table
 from gateway.core.kernel_limits import KERNEL_LIMITS, KernelLimit
 from gateway.core.limits import KeyLimits
 from gateway.service.database import DatabaseError, explain
-from gateway.service.keys import DEFAULT_KEY_ID, hash_token, make_token
-from gateway.service.keys_store import KeyRecord, KeyStore
+from gateway.service.keys.keys import DEFAULT_KEY_ID, hash_token, make_token
+from gateway.service.keys.store import KeyRecord, KeyStore
 from gateway.settings import Settings, SettingsError
 
 PATH = "path"

@@ -78,7 +78,7 @@ def _answer(control: socket.socket, packet: Packet, fds: list[int], readable: tu
 def _preload() -> dict[str, str]:
     """Import everything and answer with the versions; ends the process, saying what is missing, when a package is."""
     try:
-        preload = importlib.import_module("kernels.python.preload")
+        preload = importlib.import_module("kernels.python.warmup.preload")
         packages: dict[str, str] = preload.preload(_prepare_javascript)
     except ModuleNotFoundError as error:
         sys.stderr.write(

@@ -22,7 +22,7 @@ from jupyter_client.session import Session
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Event, Result, RunSpec
-from gateway.kernel.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
 from kernels.contract import CHANNELS
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.core.model import Death
 from gateway.core.validate import Channel
-from gateway.kernel.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
 from tests.fakes import short_directory
 
 PORTS = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}

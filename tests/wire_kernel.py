@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 
 from gateway.core.model import Death
-from gateway.kernel.launcher import Endpoint
-from gateway.kernel.zmtp import GREETING, Reader, encode_message, encode_ready
+from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.wire.zmtp import GREETING, Reader, encode_message, encode_ready
 from kernels.contract import CHANNELS
 from tests.fakes import KILLED, short_directory
 

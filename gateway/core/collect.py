@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from gateway.core.model import Cleared, Event, Finished, Text
-from gateway.core.strict import text_bytes
+from gateway.core.strict_json import text_bytes
 from gateway.core.validate import (
     Clear,
     Failure,

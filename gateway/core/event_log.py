@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from gateway.core.model import Display, Event, Raised, Result, Text
-from gateway.core.strict import size_bytes, text_bytes
+from gateway.core.strict_json import size_bytes, text_bytes
 
 ENTRY_BYTES = 256
 """What each entry costs beside its content."""

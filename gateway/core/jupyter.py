@@ -12,8 +12,8 @@ from typing import Literal
 
 import orjson
 
-from gateway.core import strict
-from gateway.core.strict import Budget, Steps, TooMuch, clean, counting, decode, has_more_values, run_out
+from gateway.core import strict_json
+from gateway.core.strict_json import Budget, Steps, TooMuch, clean, counting, decode, has_more_values, run_out
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
@@ -179,7 +179,7 @@ def _strict(data: bytes) -> tuple[bytes, dict[str, object]]:
 
 
 def _repair(data: bytes) -> tuple[bytes, dict[str, object]]:
-    if has_more_values(data, strict.MAX_VALUES):  # it takes longer
+    if has_more_values(data, strict_json.MAX_VALUES):  # it takes longer
         raise TooMany("too many values")
     try:
         value = clean(decode(data), Budget())

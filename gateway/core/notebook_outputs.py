@@ -10,7 +10,7 @@ from typing import assert_never
 
 from gateway.core.model import Cleared, Display, Event, Finished, Json, Raised, Report, Text
 from gateway.core.notebook import Output
-from gateway.core.strict import NODE_BYTES, size_bytes, text_bytes
+from gateway.core.strict_json import NODE_BYTES, size_bytes, text_bytes
 
 LEFT_OUT = "[Some output is left out here: it is over the limit.]\n"
 _OUTPUT_BYTES = 128

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from gateway.core.files import FileChange, is_path
 from gateway.core.model import Display, Json, Raised, Report
-from gateway.core.strict import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
+from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 

@@ -9,14 +9,14 @@ from typing import Final
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
-from gateway.core.strict import STEP_BYTES, Steps
+from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
-from gateway.kernel.codec import Codec
-from gateway.kernel.launcher import KernelProcess
+from gateway.kernel.launch.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
-from gateway.kernel.share import VALUE_COST, Share
-from gateway.kernel.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
-from gateway.kernel.zmtp import FRAME_BYTES
+from gateway.kernel.wire.codec import Codec
+from gateway.kernel.wire.share import VALUE_COST, Share
+from gateway.kernel.wire.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
+from gateway.kernel.wire.zmtp import FRAME_BYTES
 from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}

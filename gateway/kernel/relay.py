@@ -9,10 +9,10 @@ from typing import Final
 
 from gateway.core.jupyter import Relayed
 from gateway.core.model import Death
-from gateway.core.strict import STEP_BYTES, Steps
+from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel
 from gateway.kernel.client import KernelClient, Line
-from gateway.kernel.share import VALUE_COST
+from gateway.kernel.wire.share import VALUE_COST
 
 INTERRUPT_S: Final = 1.0
 """How long the kernel may take to obey an interrupt by message before it gets the signal."""

@@ -6,9 +6,9 @@ import asyncio
 
 from gateway.core.errors import Unavailable
 from gateway.kernel.client import ClientSettings, KernelClient
-from gateway.kernel.launcher import Launcher, LaunchRequest
-from gateway.kernel.share import Share
-from gateway.kernel.sockets import Address, socket_path
+from gateway.kernel.launch.launcher import Launcher, LaunchRequest
+from gateway.kernel.wire.share import Share
+from gateway.kernel.wire.sockets import Address, socket_path
 
 
 class KernelStarter:

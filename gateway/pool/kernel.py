@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 from gateway.core.model import Death, OnEvent, Result, RunSpec
-from gateway.kernel.launcher import LaunchRequest
+from gateway.kernel.launch.launcher import LaunchRequest
 
 
 class Kernel(Protocol):

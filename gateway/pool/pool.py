@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar, assert_never
 
 from gateway.core.errors import Busy, GatewayError, NotImplementedYet, Unavailable
 from gateway.core.plan import Action, Limits, Start, Stop, Wake, backoff_s, plan
-from gateway.kernel.launcher import LaunchRequest
+from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.pool.kernel import Kernel, Observer, Starter, Unobserved
-from gateway.pool.shelf import PoolSnapshot, Shelf, Waiter
+from gateway.pool.recipe_pool import PoolSnapshot, Shelf, Waiter
 from kernels.contract import Language, Policy
 
 K = TypeVar("K", bound=Kernel)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.web.endpoint import Endpoint
-from gateway.web.wire import Body
+from gateway.web.api.run_bodies import Body
+from gateway.web.edge.endpoint import Endpoint
 
 JSON = "application/json"
 

@@ -8,26 +8,16 @@ from dataclasses import dataclass
 
 from tornado.web import Application
 
-from gateway.web import (
-    files,
-    guard,
-    jupyter_rest,
-    notebooks,
-    pages,
-    runs,
-    sessions,
-    streams,
-    wire,
-    wire_notebooks,
-    wire_sessions,
-)
-from gateway.web.endpoint import Endpoint, Unknown, log_request
-from gateway.web.jupyter_socket import KernelChannels
-from gateway.web.openapi import ApiDescription
+from gateway.web.api import files, notebook_bodies, notebooks, pages, run_bodies, runs, session_bodies, sessions, streams
+from gateway.web.edge import header_rules
+from gateway.web.edge.endpoint import Endpoint, Unknown, log_request
+from gateway.web.edge.streamed_body import OCTETS
+from gateway.web.edge.websocket import Socket
+from gateway.web.jupyter import rest
+from gateway.web.jupyter.channels import KernelChannels
+from gateway.web.openapi.document import ApiDescription
 from gateway.web.operations import Operation, delete, get, post, run
 from gateway.web.services import Services
-from gateway.web.socket import Socket
-from gateway.web.streamed import OCTETS
 
 BASE = "/code-interpreter"
 SESSION = f"{BASE}/sessions/{{session_id}}"
@@ -47,7 +37,7 @@ class Route:
     operations: tuple[Operation, ...]
 
     @property
-    def body(self) -> type[wire.Body] | None:
+    def body(self) -> type[run_bodies.Body] | None:
         """The model that the body of a POST is checked by, where there is one with fields."""
         models = (operation.takes for operation in self.operations if self.endpoint.takes_body)
         return next((model for model in models if not isinstance(model, str)), None)
@@ -60,22 +50,22 @@ def at(path: str, endpoint: type[Endpoint], *operations: Operation) -> Route:
 
 FORM = "multipart/form-data"
 ROUTES = (
-    at(f"{BASE}/python", runs.PythonRuns, run("Run", wire.PythonBody)),
-    at(f"{BASE}/javascript", runs.JavascriptRuns, run("JavascriptRun", wire.JavascriptBody)),
-    at(f"{BASE}/chart", runs.ChartRuns, run("ChartRun", wire.ChartBody)),
-    at(f"{BASE}/analyze", runs.Analyses, run("Run", wire.AnalyzeBody)),
-    at(f"{BASE}/math", runs.MathRuns, run("Run", wire.MathBody)),
-    at(f"{BASE}/install", runs.Installs, post("Installed", wire.InstallBody)),
+    at(f"{BASE}/python", runs.PythonRuns, run("Run", run_bodies.PythonBody)),
+    at(f"{BASE}/javascript", runs.JavascriptRuns, run("JavascriptRun", run_bodies.JavascriptBody)),
+    at(f"{BASE}/chart", runs.ChartRuns, run("ChartRun", run_bodies.ChartBody)),
+    at(f"{BASE}/analyze", runs.Analyses, run("Run", run_bodies.AnalyzeBody)),
+    at(f"{BASE}/math", runs.MathRuns, run("Run", run_bodies.MathBody)),
+    at(f"{BASE}/install", runs.Installs, post("Installed", run_bodies.InstallBody)),
     at(
         f"{BASE}/sessions",
         sessions.SessionTable,
         get("SessionList"),
-        post("Session", wire_sessions.NewSessionBody),
+        post("Session", session_bodies.NewSessionBody),
     ),
     at(SESSION, sessions.OneSession, get("Session"), delete("Ended")),
-    at(f"{SESSION}/execute", sessions.SessionRuns, run("SessionRun", wire_sessions.ExecuteBody)),
-    at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", wire_sessions.NothingBody)),
-    at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", wire_sessions.NothingBody)),
+    at(f"{SESSION}/execute", sessions.SessionRuns, run("SessionRun", session_bodies.ExecuteBody)),
+    at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
+    at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),
     at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),
     at(
         f"{SESSION}/files",
@@ -91,40 +81,40 @@ ROUTES = (
         delete("Deleted", query=("recursive",)),
     ),
     at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),
-    at(f"{BASE}/notebook", notebooks.NotebookRuns, run("NotebookRun", wire_notebooks.NotebookBody)),
+    at(f"{BASE}/notebook", notebooks.NotebookRuns, run("NotebookRun", notebook_bodies.NotebookBody)),
     at(f"{BASE}/history", pages.HistoryList, get("History", query=("limit",))),
     at(f"{BASE}/health", pages.HealthCheck, Operation("GET", "Health", busy="Health")),
     at(f"{BASE}/examples", pages.Examples, get("Gallery")),
-    at("/api", jupyter_rest.ApiVersion, get("ApiVersion")),
-    at("/api/status", jupyter_rest.ApiStatus, get("ApiStatus")),
-    at("/api/me", jupyter_rest.Identity, get("Identity")),
-    at("/api/kernelspecs", jupyter_rest.KernelSpecs, get("KernelSpecs")),
-    at("/api/kernelspecs/{name}", jupyter_rest.OneKernelSpec, get("KernelSpec")),
-    at("/kernelspecs/{name}/{resource}", jupyter_rest.KernelSpecResource, get("Bytes", "image/svg+xml", "image/png")),
+    at("/api", rest.ApiVersion, get("ApiVersion")),
+    at("/api/status", rest.ApiStatus, get("ApiStatus")),
+    at("/api/me", rest.Identity, get("Identity")),
+    at("/api/kernelspecs", rest.KernelSpecs, get("KernelSpecs")),
+    at("/api/kernelspecs/{name}", rest.OneKernelSpec, get("KernelSpec")),
+    at("/kernelspecs/{name}/{resource}", rest.KernelSpecResource, get("Bytes", "image/svg+xml", "image/png")),
     at(
         "/api/kernels",
-        jupyter_rest.Kernels,
+        rest.Kernels,
         get("KernelList"),
         post("Kernel", "NewKernel", status=201),
     ),
-    at(KERNEL, jupyter_rest.OneKernel, get("Kernel"), delete()),
-    at(f"{KERNEL}/interrupt", jupyter_rest.KernelInterrupt, post("", status=204)),
-    at(f"{KERNEL}/restart", jupyter_rest.KernelRestart, post("Kernel")),
+    at(KERNEL, rest.OneKernel, get("Kernel"), delete()),
+    at(f"{KERNEL}/interrupt", rest.KernelInterrupt, post("", status=204)),
+    at(f"{KERNEL}/restart", rest.KernelRestart, post("Kernel")),
     at(
         "/api/sessions",
-        jupyter_rest.JupyterSessionTable,
+        rest.JupyterSessionTable,
         get("JupyterSessionList"),
         post("JupyterSession", "JupyterSessionWanted", status=201),
     ),
     at(
         "/api/sessions/{session_id}",
-        jupyter_rest.OneJupyterSession,
+        rest.OneJupyterSession,
         get("JupyterSession"),
         Operation("PATCH", "JupyterSession", "JupyterSessionWanted"),
         delete(),
     ),
-    at("/api/swagger.json", jupyter_rest.SwaggerJson, get("Swagger")),
-    at("/api/swagger.yaml", jupyter_rest.SwaggerYaml, get("Swagger", "text/x-yaml")),
+    at("/api/swagger.json", rest.SwaggerJson, get("Swagger")),
+    at("/api/swagger.yaml", rest.SwaggerYaml, get("Swagger", "text/x-yaml")),
     at("/metrics", pages.MetricsText, get("Text", "text/plain")),
     at("/openapi.json", ApiDescription, get("OpenApi")),
     at("/", pages.Home, get("Home")),
@@ -165,7 +155,7 @@ def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKET
 
 def _patterns_of(path: str, handler: type[Endpoint] | type[Socket]) -> list[str]:
     """Where *path* is served: where a token may stand in the query, also behind one in the address."""
-    before = [f"/t/{{{guard.PATH_TOKEN}}}"] if handler.takes_query_token else []
+    before = [f"/t/{{{header_rules.PATH_TOKEN}}}"] if handler.takes_query_token else []
     return [pattern_of(prefix + path) for prefix in ["", *before]]
 
 

@@ -13,15 +13,15 @@ from gateway.core.model import Json
 from gateway.core.notebook import Notebook
 from gateway.core.request import Allowance, Caller, Record, Runs
 from gateway.kernel.files import FileContents
-from gateway.service.examples import Example
+from gateway.service.examples.gallery import Example
 from gateway.service.health import HealthReport
-from gateway.service.install import Installed
-from gateway.service.jupyter_kernels import JupyterKernels
-from gateway.service.jupyter_sessions import JupyterSessions
-from gateway.service.live_runs import LiveRuns
-from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
-from gateway.service.sessions import NewSession, SessionView
-from gateway.web.guard import LOCAL_HOSTS
+from gateway.service.jupyter.sessions import JupyterSessions
+from gateway.service.jupyter.table import JupyterKernels
+from gateway.service.packages.installer import Installed
+from gateway.service.runs.live import LiveRuns
+from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
+from gateway.service.sessions.table import NewSession, SessionView
+from gateway.web.edge.header_rules import LOCAL_HOSTS
 
 MIB = 1024 * 1024
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from kernels.node.parts import take
 from kernels.node.process import NodeProcess
-from kernels.python import child, identity
-from kernels.python.child import ChildStart
+from kernels.serving import child, identity
+from kernels.serving.child import ChildStart
 
 __all__ = ["ChildStart", "main"]
 

@@ -14,11 +14,11 @@ from ipykernel.kernelbase import Kernel as BaseKernel
 from kernels.node.binary import Node
 from kernels.node.conversation import Conversation, Outlets
 from kernels.node.process import NodeProcess
-from kernels.python import setup
-from kernels.python.publisher import Publisher
-from kernels.python.served import NoShellThread, Served
-from kernels.python.streams import Record, Stream
-from kernels.python.tracebacks import Failure
+from kernels.serving import setup
+from kernels.serving.failure import Failure
+from kernels.serving.publisher import Publisher
+from kernels.serving.served import NoShellThread, Served
+from kernels.serving.streams import Record, Stream
 
 TASKS = ("javascript", "setup", "variables")
 

@@ -9,10 +9,10 @@ from jupyter_client.session import Session
 
 from kernels.node.binary import find
 from kernels.node.kernel import Kernel
-from kernels.python.interrupts import Interrupts
-from kernels.python.parts import output_parts
-from kernels.python.publisher import Publisher
-from kernels.python.streams import Record
+from kernels.serving.interrupts import Interrupts
+from kernels.serving.output import output_parts
+from kernels.serving.publisher import Publisher
+from kernels.serving.streams import Record
 
 VERSION_NAME = "Node.js"
 """What the version of Node is told under, among those of the packages."""

@@ -15,16 +15,20 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
 from kernels import workfiles
-from kernels.python import attribution, figures, refusals, tasks, tracebacks, usage
-from kernels.python.drawing import MIME, Picture
+from kernels.python import refusals, usage
 from kernels.python.event_loops import ScriptLoops
-from kernels.python.interrupts import Interrupts
 from kernels.python.past import Past
-from kernels.python.publisher import Publisher
-from kernels.python.served import NoShellThread, Served
+from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
-from kernels.python.streams import Record, Stream
-from kernels.python.texts import cuts
+from kernels.python.shown import figures, tracebacks
+from kernels.python.shown.drawing import MIME, Picture
+from kernels.python.tasks.run import Run
+from kernels.serving import attribution
+from kernels.serving.interrupts import Interrupts
+from kernels.serving.publisher import Publisher
+from kernels.serving.served import NoShellThread, Served
+from kernels.serving.streams import Record, Stream
+from kernels.serving.texts import cuts
 
 
 class Kernel(Served, IPythonKernel):
@@ -71,14 +75,14 @@ class Kernel(Served, IPythonKernel):
 
     async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:
         """Run *code* and answer with the content of the reply."""
-        request = tasks.parse((cell_meta or {}).get("omega"))
+        request = parse((cell_meta or {}).get("omega"))
         if request is None:
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
         meter = usage.Meter()
         cuts.happened = False
         files = self._look_at_files() if request.wants_files else None
         with self._ours(silent):
-            outcome = await self._run(tasks.Run(self, request, code), kwargs.get("store_history", True))
+            outcome = await self._run(Run(self, request, code), kwargs.get("store_history", True))
             outcome = self._with_all_output(outcome)
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
         if files is not None:
@@ -101,17 +105,17 @@ class Kernel(Served, IPythonKernel):
         self._finish_plain()
         return reply
 
-    async def _run(self, run: tasks.Run, store_history: bool) -> tasks.Outcome:
+    async def _run(self, run: Run, store_history: bool) -> Outcome:
         try:
             return await run.run(store_history)
         except BaseException as error:  # noqa: BLE001  # every request gets its reply, whatever code has done to us
             self.interrupts.refuse()
-            return tasks.Outcome(tracebacks.describe(error))
+            return Outcome(tracebacks.describe(error))
         finally:
             self.end_if_forked()
             sys.stdout, sys.stderr = self.streams  # code may have put anything there; the next run needs them
 
-    def _with_all_output(self, outcome: tasks.Outcome) -> tasks.Outcome:
+    def _with_all_output(self, outcome: Outcome) -> Outcome:
         """*outcome*, its output handed on; a failure when some of that had to be dropped."""
         self._write_pages()
         self.record.finish()
@@ -167,7 +171,7 @@ class Kernel(Served, IPythonKernel):
                 self.streams[0].write(str(payload["data"].get("text/plain", "")).rstrip("\n") + "\n")
         manager.clear_payload()
 
-    def _reply(self, outcome: tasks.Outcome) -> dict[str, Any]:
+    def _reply(self, outcome: Outcome) -> dict[str, Any]:
         reply: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
         failure = outcome.failure
         if failure is not None:

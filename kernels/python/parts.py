@@ -7,18 +7,17 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ipykernel.jsonutil import json_clean
 from jupyter_client.session import Session
 from matplotlib.figure import Figure
 from matplotlib_inline.config import InlineBackend
 
-from kernels.python import figures
-from kernels.python.interrupts import Interrupts
 from kernels.python.kernel import Kernel
-from kernels.python.publisher import Publisher
 from kernels.python.shell import Profile, config
-from kernels.python.streams import Name, Record
-from kernels.python.texts import clean
+from kernels.python.shown import figures
+from kernels.serving.interrupts import Interrupts
+from kernels.serving.output import output_parts
+from kernels.serving.publisher import Publisher
+from kernels.serving.streams import Record
 
 
 @dataclass(slots=True)
@@ -49,15 +48,6 @@ def build() -> Parts:
     parts = Parts(session, publisher, record, kernel)
     _made.append(parts)
     return parts
-
-
-def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, Record]:
-    """What signs, what sends and what collects a kernel's messages, not connected to anything."""
-    session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
-    publisher = Publisher(interrupts)
-    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
-    publisher.welcome = lambda topic: _welcome(session, topic)
-    return session, publisher, record
 
 
 def take() -> Parts:
@@ -97,16 +87,3 @@ def _shown(figure: Any, form: str) -> Any:
     if picture is None:
         return None
     return picture.data if form == "png" else picture.data.decode("utf-8")
-
-
-def _emit(session: Session, publisher: Publisher, name: Name, text: str, parent: Any) -> bool:
-    content = json_clean({"name": name, "text": clean(text)})
-    message = session.msg("stream", content, parent=parent)
-    parts: list[Any] = session.serialize(message, ident=b"stream." + name.encode())
-    return publisher.try_send(parts)
-
-
-def _welcome(session: Session, topic: bytes) -> list[bytes]:
-    message = session.msg("iopub_welcome", {"subscription": topic.decode("utf-8", "replace")}, parent={})
-    parts: list[bytes] = session.serialize(message)
-    return [topic, *parts] if topic else parts

@@ -16,8 +16,9 @@ from IPython.lib import pretty
 from traitlets import Type, default
 from traitlets.config import Config
 
-from kernels.python import refusals, tracebacks, values
-from kernels.python.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
+from kernels.python import refusals
+from kernels.python.shown import tracebacks, values
+from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
 JSON_CHARS = 64 * 1024

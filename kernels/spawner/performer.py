@@ -28,7 +28,7 @@ from kernels.spawner.actions import (
     TellRefused,
 )
 from kernels.spawner.events import Event, Fact, Failed, Reaped
-from kernels.spawner.keepers import KeeperPlace, Keepers
+from kernels.spawner.files_helpers import KeeperPlace, Keepers
 from kernels.spawner.member import Member
 from kernels.spawner.preparer import Preparer, Surroundings
 from kernels.spawner.tree import kill_orphans, strangers

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.web.endpoint import Endpoint
+from gateway.web.edge.endpoint import Endpoint
+from gateway.web.edge.websocket import Socket
 from gateway.web.routes import ROUTES, SOCKETS, Route, SocketRoute
-from gateway.web.socket import Socket
 from tests.api import raw
 from tests.live import Gateway, serving
 

@@ -12,7 +12,7 @@ import uuid
 import pytest
 from tornado.websocket import WebSocketClosedError
 
-from gateway.web.jupyter_socket import MAX_MALFORMED
+from gateway.web.jupyter.channels import MAX_MALFORMED
 from tests.api.jupyter import V1, Jupyter, execute, is_reply, kinds, request, texts
 from tests.live import Gateway
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
 from gateway.core.errors import Unavailable
-from gateway.kernel.launcher import LaunchRequest
-from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
+from gateway.kernel.launch.launcher import LaunchRequest
+from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from kernels.contract import Policy
 from tests.bench import ipykernels, jkg, plain, processes
 from tests.bench.client import Connection

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from gateway.core.model import Death, RunSpec
 from gateway.kernel.client import KernelClient
-from gateway.kernel.launcher import Endpoint, LaunchRequest
-from gateway.kernel.runtime import bind_channels
+from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.runtime import bind_channels
+from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from gateway.kernel.start import KernelStarter
-from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
 from kernels.contract import Policy
 from tests.bench import plain
 from tests.bench.numbers import Samples

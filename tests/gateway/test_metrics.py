@@ -10,8 +10,8 @@ import pytest
 from gateway.core.fold import cause_of
 from gateway.core.model import Death
 from gateway.metrics import Metrics
-from gateway.pool.shelf import PoolSnapshot
-from gateway.service.kernel_watch import KernelWatch
+from gateway.pool.recipe_pool import PoolSnapshot
+from gateway.service.runs.kernel_metrics import KernelWatch
 
 
 @dataclass

@@ -24,13 +24,13 @@ IDS: Final = tuple(_LINES.split())
 
 _LIFE = "tests/api/test_life.py"
 _SANDBOX = "tests/kernels/sandbox"
-_SOCKET = "tests/gateway/web/test_socket.py"
-_ENDPOINT = "tests/gateway/web/test_endpoint.py"
+_SOCKET = "tests/gateway/web/edge/test_websocket.py"
+_ENDPOINT = "tests/gateway/web/edge/test_endpoint.py"
 
 ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "E05": (
         "tests/promises/test_corpus.py::test_what_a_run_left_behind_is_not_the_next_ones_output",
-        "tests/kernels/python/test_attribution.py::test_what_an_earlier_run_left_behind_writes_nothing_into_the_next",
+        "tests/kernels/serving/test_attribution.py::test_what_an_earlier_run_left_behind_writes_nothing_into_the_next",
     ),
     "E11": (
         f"{_LIFE}::test_no_end_leaves_anything_on_the_machine",

@@ -12,9 +12,9 @@ from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
 from gateway.core.model import Report
-from gateway.core.strict import MAX_VALUES, STEP_BYTES, run_out
+from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, run_out
 from gateway.core.validate import READ, Head, Message, Reply, Shown, Stream, Unread
-from gateway.kernel.codec import MAX_FRAMES, Codec
+from gateway.kernel.wire.codec import MAX_FRAMES, Codec
 
 KEY = "secret"
 peer = Session(key=KEY.encode(), username="kernel")

@@ -12,10 +12,10 @@ import pytest
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Limit
 from gateway.kernel.client import ClientSettings, KernelClient
-from gateway.kernel.launcher import Launcher, LaunchRequest
-from gateway.kernel.provisioner import ProvisionerLauncher
-from gateway.kernel.sockets import socket_path
+from gateway.kernel.launch.kernelspec_launcher import ProvisionerLauncher
+from gateway.kernel.launch.launcher import Launcher, LaunchRequest
 from gateway.kernel.start import KernelStarter
+from gateway.kernel.wire.sockets import socket_path
 from kernels.contract import Policy
 from tests.fakes import FakeLauncher, Request, say_ok, short_directory, spec
 from tests.stock import StockLauncher, kernel_python, stock_address, write_spec

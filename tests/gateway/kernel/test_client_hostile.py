@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.model import Limit
 from gateway.kernel.client import ClientSettings, KernelClient
-from gateway.kernel.launcher import LaunchRequest
+from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.kernel.start import KernelStarter
 from kernels.contract import Policy
 from tests.fakes import spec

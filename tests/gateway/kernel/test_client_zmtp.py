@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kernel.zmtp import (
+from gateway.kernel.wire.zmtp import (
     FRAME_BYTES,
     GREETING,
     MAX_COMMAND_BYTES,

@@ -18,12 +18,12 @@ import pytest
 from gateway.core import jupyter
 from gateway.core.jupyter import NO_PARENT, Relayed, compose
 from gateway.core.model import Limit, Result, RunSpec
-from gateway.core.strict import MAX_VALUES, decode
+from gateway.core.strict_json import MAX_VALUES, decode
 from gateway.core.validate import Head, parse_message
 from gateway.kernel.client import KernelClient
 from gateway.kernel.relay import Relay
-from gateway.kernel.share import Share
-from gateway.web import answer
+from gateway.kernel.wire.share import Share
+from gateway.web.api import answers
 from tests.wire_kernel import LoopWatch, Say, Voice, WireKernel
 
 MIB = 1024 * 1024
@@ -141,7 +141,7 @@ async def test_no_message_holds_the_loop(name: str, allowed_s: float) -> None:
 
 
 async def _answered(result: Result) -> None:
-    for _ in answer.documenting(answer.describe_run("python", result)):
+    for _ in answers.documenting(answers.describe_run("python", result)):
         await asyncio.sleep(0)
 
 

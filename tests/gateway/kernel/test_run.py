@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.fold import Completed
 from gateway.core.model import RunSpec
-from gateway.core.strict import Count
+from gateway.core.strict_json import Count
 from gateway.core.validate import Message, Unread
 from gateway.kernel.run import MAX_MESSAGES, Cause, Run
 

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.core.model import Death
 from gateway.core.plan import MIB, Limits
 from gateway.pool.pool import KernelPool, PoolSettings
-from gateway.pool.shelf import PoolSnapshot
+from gateway.pool.recipe_pool import PoolSnapshot
 from kernels.contract import Policy
 from tests.fakes import FakeStarter, SilentKernel, in_fake_time
 

@@ -12,9 +12,9 @@ import pytest
 from gateway.core.errors import Busy, Gone, Unavailable
 from gateway.core.model import Death, Limit, OnEvent, Raised, Report, Result, RunSpec, Text
 from gateway.core.request import Caller
-from gateway.service.gate import Gate
-from gateway.service.seats import Seats
-from gateway.service.sessions import NewSession, Sessions, SessionSettings
+from gateway.service.kept_kernels import Seats
+from gateway.service.runs.drain import Gate
+from gateway.service.sessions.table import NewSession, Sessions, SessionSettings
 from kernels.contract import Language, Policy
 from tests.fakes import KILLED, in_fake_time, spec
 

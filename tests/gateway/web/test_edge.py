@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.web import endpoint
-from gateway.web.endpoint import SECURITY_HEADERS
-from tests.gateway.web.test_endpoint import BODY, assert_failure, request
+from gateway.web.edge import endpoint
+from gateway.web.edge.endpoint import SECURITY_HEADERS
+from tests.gateway.web.edge.test_endpoint import BODY, assert_failure, request
 from tests.gateway.web.test_http import PYTHON, closing, split
 from tests.gateway.web.world import TOKEN, Gateway, ok
 

@@ -9,8 +9,8 @@ import socket
 import orjson
 import pytest
 
-from gateway.web.endpoint import DRAIN_FACTOR, SECURITY_HEADERS
-from tests.gateway.web.test_endpoint import BODY, assert_failure, request
+from gateway.web.edge.endpoint import DRAIN_FACTOR, SECURITY_HEADERS
+from tests.gateway.web.edge.test_endpoint import BODY, assert_failure, request
 from tests.gateway.web.world import TOKEN, Gateway
 
 PYTHON = "/code-interpreter/python"

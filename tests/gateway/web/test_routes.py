@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.model import Json
 from gateway.core.request import Record
-from gateway.service.examples import EXAMPLES
+from gateway.service.examples.gallery import EXAMPLES
 from gateway.service.health import HealthReport
 from gateway.web.routes import ROUTES
 from tests.gateway.web.world import Gateway, json_of

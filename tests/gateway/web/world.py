@@ -17,18 +17,18 @@ from gateway.core.errors import GatewayError, NotFound, Unauthorized
 from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
 from gateway.core.request import Allowance, Caller, Control, Record, RunRequest, Submission
-from gateway.service.examples import Gallery
-from gateway.service.gate import Gate
+from gateway.service.examples.gallery import Gallery
 from gateway.service.health import HealthReport
-from gateway.service.install import Installed
-from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
-from gateway.service.jupyter_sessions import JupyterSessions
-from gateway.service.live_runs import LiveRuns
-from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
-from gateway.service.seats import Seats
-from gateway.service.sessions import NewSession, SessionView
+from gateway.service.jupyter.sessions import JupyterSessions
+from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
+from gateway.service.kept_kernels import Seats
+from gateway.service.packages.installer import Installed
+from gateway.service.runs.drain import Gate
+from gateway.service.runs.live import LiveRuns
+from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
+from gateway.service.sessions.table import NewSession, SessionView
+from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
-from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
 from tests.gateway.web.fake_files import FakeFiles

@@ -18,7 +18,7 @@ def main() -> None:
     """Serve start and wait requests on the socket whose descriptor is the first argument."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     control = socket.socket(fileno=int(sys.argv[1]))
-    from kernels.python.preload import preload
+    from kernels.python.warmup.preload import preload
 
     packages = preload(_prepare_javascript)
     tasks = os.listdir("/proc/self/task")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.kernel.spawner import APP_DIR, BOOTSTRAP, spawner_environment
+from gateway.kernel.launch.spawner_process import APP_DIR, BOOTSTRAP, spawner_environment
 from kernels import contract
 from kernels.contract import CHANNELS, Exited, Kill, Packet, Ready, Refused, Shutdown, Spawn, SpawnerOptions, Started
 from tests.kernels.python.harness import PYTHON

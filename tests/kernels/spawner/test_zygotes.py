@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.kernel.spawner import APP_DIR
+from gateway.kernel.launch.spawner_process import APP_DIR
 from kernels import contract
 from kernels.contract import CHANNELS, Fork, Forked, Level, Reap, Reaped, Warm
 from kernels.sandbox import root

@@ -1,0 +1,152 @@
+"""The clients of one Jupyter kernel: who gets what it says, what is kept for those who are away, and when it has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.core.backlog import Backlog, Lost
+from gateway.core.jupyter import Relayed
+from gateway.core.outbox import Held, Outbox
+from gateway.core.request_routing import EVERYBODY, Asked
+from gateway.service.jupyter.listener import Listener
+
+BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
+"""With so much not taken in by its clients the kernel is not read, until so little is left. A message counts once."""
+PATIENCE_S, TAKEN_BYTES_PER_S = 60.0, 65_536
+"""How often it is looked at how much each client takes in while the kernel waits, and how much that has to be."""
+MAX_ABSENT = 64
+REPLACED, TOO_SLOW = 4000, 4001
+"""Close codes of our own."""
+
+
+class Clients:
+    """Those who are connected, those who left and wait for an answer, and what was said meanwhile."""
+
+    def __init__(self, asked: Asked, backlog_bytes: int) -> None:
+        self._asked = asked
+        self._listeners: dict[str, Listener] = {}
+        self._absent: OrderedDict[str, None] = OrderedDict()
+        self._backlog = Backlog(backlog_bytes)
+        self._held = Held()
+        self._is_behind = False
+        self._watch: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many are connected."""
+        return len(self._listeners)
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that messages take which not all clients have taken in."""
+        return self._held.size_bytes
+
+    def make_outbox(self) -> Outbox:
+        """Where a client keeps what it is to get."""
+        return Outbox(self._held)
+
+    # ---- who is there ------------------------------------------------------------------------------------------------
+
+    def take_over(self, session_id: str) -> list[Listener]:
+        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow.
+
+        Their client is the one that comes back now: it has lost them without saying so.
+        """
+        others = [other for other in self._listeners.values() if other.session_id == session_id != ""]
+        for other in others:
+            self._remove(other)
+        return others
+
+    def settle(self, replaced: Sequence[Listener]) -> None:
+        """Close connections that were taken over, and keep what they did not get."""
+        for other in replaced:
+            self._backlog.put_back(other.take_back())
+            other.end(REPLACED, "another connection of the same session took its place")
+
+    def connect(self, listener: Listener, mark: Callable[[Lost], Relayed]) -> None:
+        """*listener* gets what was kept, after what *mark* makes of what is missing there, and what comes from here on."""
+        self._asked.hand_on(set(self._absent), listener.listener_id)
+        self._absent.clear()
+        self._listeners[listener.listener_id] = listener
+        listener.deliver(self._backlog.take(mark))
+
+    def disconnect(self, listener: Listener) -> None:
+        """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
+        if not self._remove(listener):
+            return
+        asked = self._asked.asker_of
+        for message in listener.take_back():
+            if not self._listeners or asked(message) == listener.listener_id or message.channel != "iopub":
+                self._backlog.add(message)
+
+    def _remove(self, listener: Listener) -> bool:
+        """Forget *listener* but for what it asked; whether it was there."""
+        if self._listeners.pop(listener.listener_id, None) is None:
+            return False
+        if listener.listener_id in self._asked.askers():
+            self._absent[listener.listener_id] = None
+            if len(self._absent) > MAX_ABSENT:
+                self._absent.popitem(last=False)
+        return True
+
+    def end(self, code: int, reason: str) -> None:
+        """Close all connections."""
+        for listener in list(self._listeners.values()):
+            listener.end(code, reason)
+        self._stop_watching()
+
+    # ---- what they get -----------------------------------------------------------------------------------------------
+
+    def publish(self, messages: Iterable[tuple[str, Relayed]]) -> None:
+        """Hand each message to those it is for, in as few steps as there are clients."""
+        batches: dict[str, list[Relayed]] = {name: [] for name in self._listeners}
+        for asker, message in messages:
+            self._sort(asker, message, batches)
+        for name, batch in batches.items():
+            if batch and name in self._listeners:
+                self._listeners[name].deliver(batch)
+
+    def _sort(self, asker: str, message: Relayed, batches: dict[str, list[Relayed]]) -> None:
+        """Put *message* where it belongs: to its asker, to all, and to what is kept for those who are away."""
+        if asker in batches:
+            batches[asker].append(message)
+            return
+        if asker != EVERYBODY or not batches:
+            self._backlog.add(message)
+            return
+        for batch in batches.values():
+            batch.append(message)
+        if self._absent and self._asked.asker_of(message) in self._absent:
+            self._backlog.add(message)
+
+    # ---- how fast they take it in ------------------------------------------------------------------------------------
+
+    def are_behind(self) -> bool:
+        """Whether so much waits for them that the kernel should wait too."""
+        self._is_behind = self._held.size_bytes > (CAUGHT_UP_BYTES if self._is_behind else BEHIND_BYTES)
+        if not self._is_behind:
+            self._stop_watching()
+        elif self._watch is None:
+            self._watch_all()
+        return self._is_behind
+
+    def _watch_all(self) -> None:
+        taken = {name: one.taken_bytes for name, one in self._listeners.items()}
+        self._watch = asyncio.get_running_loop().call_later(PATIENCE_S, self._drop_slow, taken)
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def _drop_slow(self, taken: dict[str, int]) -> None:
+        """Close those because of whom the kernel has waited for all this time; what they miss is kept as for any."""
+        for name, before in taken.items():
+            listener = self._listeners.get(name)
+            if listener is None or listener.is_served:
+                continue
+            if listener.taken_bytes - before < PATIENCE_S * TAKEN_BYTES_PER_S:
+                listener.end(TOO_SLOW, "the client took in too little of what the kernel said; connect again for the rest")
+        self._watch = None
+        self.are_behind()

@@ -1,0 +1,258 @@
+"""The kernels of the Jupyter API: who they belong to, how many there may be, where they come from, and when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from gateway.core.errors import BadRequest, Conflict, NotFound
+from gateway.core.request import Caller
+from gateway.kernel.client import KernelClient
+from gateway.service.jupyter.kernel import JupyterKernel, Recipe
+
+MAX_ENV_NAMES, MAX_ENV_CHARS = 64, 16_384
+FIRST_CHECK_S = 1.0
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_log = structlog.get_logger("omega.jupyter")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A kind of kernel as Jupyter clients see it. *aliases* are further names clients use for it."""
+
+    name: str
+    display_name: str
+    language: str
+    aliases: Sequence[str] = ()
+
+
+class KernelSource(Protocol):
+    """Where kernels of some specs come from: the pool, or a launcher of kernelspecs the operator allows."""
+
+    def specs(self) -> Sequence[Spec]:
+        """What can be had here."""
+
+    async def start(self, name: str, caller: Caller, env: Mapping[str, str]) -> KernelClient:
+        """A kernel of the spec *name* that answers. Raises Busy or Unavailable."""
+
+    def discard(self, kernel: KernelClient) -> None:
+        """End a kernel that start() gave, without waiting."""
+
+
+class Seats(Protocol):
+    """Counts the kernels keys keep; see seats.Seats."""
+
+    def take(self, caller: Caller) -> None:
+        """One more for *caller*; raises TooManyRequests or Busy."""
+
+    def give_back(self, caller: Caller) -> None:
+        """One is free again."""
+
+
+class Door(Protocol):
+    """The gateway's gate; see gate.Gate."""
+
+    def enter(self) -> AbstractContextManager[None]:
+        """Be counted as work under way; raises Unavailable when the gateway is ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class JupyterSettings:
+    """How kernels of the Jupyter API are kept. *env_names* may be set by clients beside ``KERNEL_...``."""
+
+    idle_s: float = 1800.0
+    backlog_bytes: int = 8 * 1024 * 1024
+    env_names: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewKernel:
+    """What a client asks for. An empty *name* is the first spec, an empty *kernel_id* any."""
+
+    name: str = ""
+    kernel_id: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A kernel's place in the table; there before the kernel is, so that two requests can't both get the last one."""
+
+    caller: Caller
+    kernel: JupyterKernel | None = None
+    ending: asyncio.Task[None] | None = None
+
+
+class JupyterKernels:
+    """All of them. Those of another key are not there."""
+
+    def __init__(self, sources: Sequence[KernelSource], seats: Seats, gate: Door, settings: JupyterSettings) -> None:
+        self._sources = sources
+        self._seats = seats
+        self._gate = gate
+        self._settings = settings
+        self._table: dict[str, _Seat] = {}
+        self._culler: asyncio.Task[None] | None = None
+        self.started_utc = time.time()
+
+    def specs(self) -> list[Spec]:
+        """What can be started; the first is the default."""
+        return [spec for source in self._sources for spec in source.specs()]
+
+    def spec(self, name: str) -> Spec | None:
+        """The spec called *name*, or by one of its other names."""
+        specs = self.specs()
+        if not name:
+            return specs[0] if specs else None
+        exact = [spec for spec in specs if spec.name == name]
+        return next(iter(exact or [spec for spec in specs if name in spec.aliases]), None)
+
+    async def start(self, asked: NewKernel, caller: Caller) -> JupyterKernel:
+        """A new kernel of *caller*. Raises BadRequest, Conflict, TooManyRequests, Busy or Unavailable: there is none."""
+        spec = self.spec(asked.name)
+        if spec is None:
+            known = ", ".join(spec.name for spec in self.specs())
+            raise BadRequest(f"There is no kernel of that name here; there are: {known}.")
+        kernel_id, env = self._free_id(asked.kernel_id), self._filter(asked.env)
+        with self._gate.enter():
+            self._seats.take(caller)
+            seat = self._table[kernel_id] = _Seat(caller)
+            try:
+                seat.kernel = await self._make(kernel_id, spec, caller, env)
+            except BaseException:
+                self._free(kernel_id)
+                raise
+        if self._culler is None:
+            self._culler = asyncio.create_task(self._cull())
+        _log.info("jupyter kernel started", kernel_id=kernel_id, spec=spec.name, key_id=caller.key_id)
+        return seat.kernel
+
+    def list(self, caller: Caller) -> list[JupyterKernel]:
+        """The kernels of *caller*, the oldest first."""
+        seats = self._table.values()
+        return [seat.kernel for seat in seats if seat.kernel is not None and seat.caller.key_id == caller.key_id]
+
+    def find(self, kernel_id: str, caller: Caller) -> JupyterKernel:
+        """The kernel; raises NotFound when it is not there or another key's."""
+        seat = self._table.get(kernel_id)
+        if seat is None or seat.kernel is None or seat.caller.key_id != caller.key_id or seat.ending is not None:
+            raise NotFound("Kernel does not exist: it was never there, is another key's, or has ended.")
+        return seat.kernel
+
+    async def delete(self, kernel_id: str, caller: Caller) -> None:
+        """End the kernel; answers when all of it is gone. Raises NotFound."""
+        self.find(kernel_id, caller)
+        await asyncio.shield(self._end(kernel_id, "the kernel was shut down"))
+
+    async def restart(self, kernel_id: str, caller: Caller) -> JupyterKernel:
+        """The kernel, with a new process behind it. Raises NotFound, Busy or Unavailable."""
+        kernel = self.find(kernel_id, caller)
+        with self._gate.enter():
+            await asyncio.shield(asyncio.ensure_future(kernel.restart()))
+        return kernel
+
+    async def interrupt(self, kernel_id: str, caller: Caller) -> None:
+        """Ask what runs in the kernel to stop. Raises NotFound."""
+        await self.find(kernel_id, caller).interrupt()
+
+    def keep_only(self, key_ids: frozenset[str]) -> None:
+        """End the kernels of all other keys."""
+        for kernel_id, seat in self._table.items():
+            if seat.kernel is not None and seat.caller.key_id not in key_ids:
+                self._end(kernel_id, "the key is not valid any more")
+
+    async def close(self) -> None:
+        """End all of them."""
+        if self._culler is not None:
+            self._culler.cancel()
+        ending = [self._end(kernel_id, "the server is shutting down") for kernel_id in list(self._table)]
+        if ending:
+            await asyncio.wait(ending)
+
+    # ---- making one -------------------------------------------------------------------------------------------------
+
+    async def _make(self, kernel_id: str, spec: Spec, caller: Caller, env: Mapping[str, str]) -> JupyterKernel:
+        source = next(source for source in self._sources if spec in source.specs())
+
+        async def start() -> KernelClient:
+            return await source.start(spec.name, caller, env)
+
+        recipe = Recipe(spec.name, start, source.discard, self._settings.backlog_bytes)
+        kernel = JupyterKernel(kernel_id, recipe, lambda: self._end_soon(kernel_id))
+        await kernel.start()
+        return kernel
+
+    def _free_id(self, wanted: str) -> str:
+        """The id a client chose, if it is one and nobody has it."""
+        if not wanted:
+            return str(uuid.uuid4())
+        try:
+            kernel_id = str(uuid.UUID(wanted))
+        except ValueError:
+            raise BadRequest("kernel_id must be a UUID.") from None
+        if kernel_id in self._table:
+            raise Conflict("There is a kernel with this kernel_id already.")
+        return kernel_id
+
+    def _filter(self, env: Mapping[str, str]) -> dict[str, str]:
+        """The variables a client may set; the others are left out, as Jupyter does."""
+        kept = {
+            name: value
+            for name, value in env.items()
+            if _ENV_NAME.fullmatch(name) and (name.startswith("KERNEL_") or name in self._settings.env_names)
+        }
+        kept.pop("KERNEL_GATEWAY", None)  # Jupyter's gateways say with it what they are; clients pass on one they run in
+        if len(kept) > MAX_ENV_NAMES or sum(len(name) + len(value) for name, value in kept.items()) > MAX_ENV_CHARS:
+            raise BadRequest(f"env may have {MAX_ENV_NAMES} variables and {MAX_ENV_CHARS} characters in all.")
+        if any("\0" in value for value in kept.values()):
+            raise BadRequest("Values in env can't contain NUL.")
+        return kept
+
+    # ---- ending one -------------------------------------------------------------------------------------------------
+
+    def _end_soon(self, kernel_id: str) -> None:
+        self._end(kernel_id, "the kernel was shut down")
+
+    def _end(self, kernel_id: str, reason: str) -> asyncio.Task[None]:
+        seat = self._table[kernel_id]
+        if seat.ending is None:
+            seat.ending = asyncio.create_task(self._end_now(kernel_id, seat, reason))
+        return seat.ending
+
+    async def _end_now(self, kernel_id: str, seat: _Seat, reason: str) -> None:
+        if seat.kernel is None:
+            return  # whoever starts it takes it out of the table
+        try:
+            await seat.kernel.shut_down(reason)
+        finally:
+            self._free(kernel_id)
+        _log.info("jupyter kernel ended", kernel_id=kernel_id, reason=reason)
+
+    def _free(self, kernel_id: str) -> None:
+        seat = self._table.pop(kernel_id, None)
+        if seat is not None:
+            self._seats.give_back(seat.caller)
+
+    async def _cull(self) -> None:
+        """End kernels that were idle for too long, whether or not anybody is connected. Busy ones go on."""
+        loop, idle_s = asyncio.get_running_loop(), self._settings.idle_s
+        while True:
+            now, next_at = loop.time(), loop.time() + idle_s
+            for kernel_id, seat in list(self._table.items()):
+                if seat.kernel is None or seat.kernel.is_busy:
+                    continue
+                due_at = seat.kernel.idle_since + idle_s
+                if due_at <= now:
+                    self._end(kernel_id, f"the kernel was idle for {idle_s:.0f} s")
+                else:
+                    next_at = min(next_at, due_at)
+            # A kernel that becomes idle or is started later is not due before idle_s from then.
+            await asyncio.sleep(max(FIRST_CHECK_S, next_at - now))

@@ -1,0 +1,54 @@
+"""The way to the runner, which closes when the gateway is to end: runs inside finish, new ones are turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.core.errors import Unavailable
+
+RETRY_AFTER_S = 5
+
+
+class Gate:
+    """Counts what is under way, and lets nothing new in once it is closed."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._is_closed = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def inside(self) -> int:
+        """How many are under way."""
+        return self._inside
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be counted; raises Unavailable when the gate is closed."""
+        if self._is_closed:
+            raise Unavailable("The server is shutting down.", retry_after_s=RETRY_AFTER_S)
+        self._inside += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    def close(self) -> None:
+        """Turn new ones away from here on."""
+        self._is_closed = True
+
+    async def wait_empty(self, timeout_s: float) -> bool:
+        """Whether all had ended before *timeout_s* was over."""
+        if not self._inside:
+            return True
+        try:
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True

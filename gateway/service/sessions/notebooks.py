@@ -1,0 +1,259 @@
+"""Notebooks: a session so far as one, and an uploaded one executed cell by cell in a session of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from gateway.core.event_log import content_bytes
+from gateway.core.model import Display, Event, Json, Limit, OnEvent, Raised, Result, Text
+from gateway.core.notebook import Notebook, NotebookCell, NotebookLanguage, metadata_for
+from gateway.core.notebook_outputs import CellOutputs
+from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission
+from gateway.service.sessions.table import Cell, NewSession, SessionView
+
+SESSION_NAME = "notebook"
+MIN_BYTES = 1024
+"""With less room than this left, the next cell is not begun."""
+EVENT_BYTES = 64
+_NO_CODE = "# A run of the task {!r}: its data was sent beside the code and is not kept."
+_OUT_OF_TIME = Raised("TimeoutError", "The time for the whole notebook is over", "")
+_FULL = Raised("ExecutionError", "The outputs of the whole notebook are over the limit", "")
+_LOST = Raised("KernelDied", "The kernel was lost, and what the cells before had made with it", "")
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookRequest:
+    """A notebook to execute. Each cell has *timeout_s*; errors stop it at the first unless it *allows_errors*."""
+
+    notebook: Notebook
+    language: NotebookLanguage
+    timeout_s: float
+    allows_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellStarted:
+    """The cell at *index* of all cells begins to run."""
+
+    index: int
+    cell_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellDone:
+    """The cell at *index* has run."""
+
+    index: int
+    cell_id: str
+    result: Result
+
+
+Progress = CellStarted | CellDone | Event
+
+OnProgress = Callable[[Progress], None]
+"""Gets what happens as it happens, each cell's events between its start and its end; must neither wait nor raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The notebook with its new outputs. *error* is what stopped it, at the cell *stopped_at* of all; None when nothing did.
+
+    *ran* counts the cells that were run, *failed* those of them that failed.
+    """
+
+    notebook: Notebook
+    ran: int
+    failed: int
+    wall_s: float
+    error: Raised | None = None
+    stopped_at: int | None = None
+    limit: Limit | None = None
+    is_cut: bool = False
+
+
+class Sessions(Protocol):
+    """Keeps sessions; see sessions.Sessions."""
+
+    async def create(self, asked: NewSession, caller: Caller) -> SessionView:
+        """A new one."""
+
+    async def delete(self, session_id: str, caller: Caller) -> None:
+        """End one."""
+
+    def show(self, session_id: str, caller: Caller) -> SessionView:
+        """One of the caller's."""
+
+    def transcript(self, session_id: str, caller: Caller) -> Sequence[Cell]:
+        """What was run in it."""
+
+
+class Notebooks:
+    """Makes notebooks of sessions, and runs notebooks; the whole of one may take *total_s* seconds."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        sessions: Sessions,
+        *,
+        total_s: float,
+        room: Allowance,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._runs = runs
+        self._sessions = sessions
+        self._total_s = total_s
+        self._room_bytes = room.output_bytes + room.rich_bytes
+        self._clock = clock
+
+    def export(self, session_id: str, caller: Caller) -> Notebook:
+        """What was run in a session so far, as a notebook. Raises NotFound or Gone."""
+        language = self._sessions.show(session_id, caller).language
+        ran = self._sessions.transcript(session_id, caller)
+        outputs = CellOutputs(self._room_bytes)
+        for cell in ran:
+            outputs.start()
+            for event in cell.events:
+                outputs.add(event)
+            # The cell that stands for dropped runs has no number and says so itself.
+            outputs.end(_verdict(cell.events), cell.execution_count, is_cut=cell.is_cut and cell.execution_count > 0)
+        cells = []
+        for number, (cell, (shown, count, is_cut)) in enumerate(zip(ran, outputs.render(), strict=True)):
+            source = cell.code or (_NO_CODE.format(cell.task) if cell.execution_count else "")
+            metadata: dict[str, Json] = {"omega": {"truncated": True}} if is_cut or cell.is_cut else {}
+            cells.append(NotebookCell("code", f"run-{number}", source, metadata, None, shown, count))
+        return Notebook(cells, metadata_for(language))
+
+    async def execute(
+        self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
+    ) -> Executed:
+        """Run the cells in order in a new session, which ends with them.
+
+        Raises what creating a session raises, and Busy, Unavailable or TooManyRequests when a cell could not be run at all.
+        """
+        view = await self._sessions.create(NewSession(asked.language, SESSION_NAME, asked.timeout_s), caller)
+        try:
+            runs = _Runs(self._runs, caller, run_id, view.id, allowance)
+            return await _Execution(asked, runs, on_progress, self._room_bytes, self._clock, self._total_s).run()
+        finally:
+            # Also when the caller is gone, which cancels this.
+            await asyncio.shield(self._sessions.delete(view.id, caller))
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Runs in one session."""
+
+    runs: Runs
+    caller: Caller
+    run_id: str
+    session_id: str
+    allowance: Allowance
+
+    async def run(
+        self, code: str, language: NotebookLanguage, timeout_s: float, left_bytes: int, on_event: OnEvent
+    ) -> Result:
+        """The result of one cell, which may show no more than *left_bytes*."""
+        allowance = Allowance(min(self.allowance.output_bytes, left_bytes), min(self.allowance.rich_bytes, left_bytes))
+        request = RunRequest(language, code, timeout_s, session=self.session_id)
+        return await self.runs.run(Submission(request, self.caller, self.run_id, allowance), on_event)
+
+
+@dataclass(slots=True)
+class _Stop:
+    error: Raised
+    index: int
+    limit: Limit | None = None
+
+
+@dataclass(slots=True)
+class _Execution:
+    """One notebook's execution."""
+
+    asked: NotebookRequest
+    runs: _Runs
+    on_progress: OnProgress
+    room_bytes: int
+    clock: Callable[[], float]
+    total_s: float
+    _left_bytes: int = field(init=False)
+    _ran: list[int] = field(default_factory=list)
+    _failed: int = 0
+
+    async def run(self) -> Executed:
+        """Execute it."""
+        begun, self._left_bytes = self.clock(), self.room_bytes
+        outputs = CellOutputs(self.room_bytes)
+        stop: _Stop | None = None
+        for index, cell in enumerate(self.asked.notebook.cells):
+            if cell.is_to_run:
+                stop = self._check_room(index, begun) or await self._run_cell(index, cell, outputs, begun)
+            if stop is not None:
+                break
+        rendered = dict(zip(self._ran, outputs.render(), strict=True))
+        cells = [
+            replace(cell, outputs=rendered[index][0], execution_count=rendered[index][1]) if index in rendered else cell
+            for index, cell in enumerate(self.asked.notebook.cells)
+        ]
+        metadata = {**metadata_for(self.asked.language), **self.asked.notebook.metadata}
+        return Executed(
+            Notebook(cells, metadata),
+            ran=len(self._ran),
+            failed=self._failed,
+            wall_s=self.clock() - begun,
+            error=stop.error if stop else None,
+            stopped_at=stop.index if stop else None,
+            limit=stop.limit if stop else None,
+            is_cut=any(is_cut for _, _, is_cut in rendered.values()),
+        )
+
+    def _check_room(self, index: int, begun: float) -> _Stop | None:
+        """Why the next cell is not begun."""
+        if self.clock() - begun >= self.total_s:
+            return _Stop(_OUT_OF_TIME, index, Limit.TIMEOUT)
+        if self._left_bytes < MIN_BYTES:
+            return _Stop(_FULL, index, Limit.OUTPUT)
+        return None
+
+    async def _run_cell(self, index: int, cell: NotebookCell, outputs: CellOutputs, begun: float) -> _Stop | None:
+        """Run one cell; why nothing may run after it."""
+
+        def take(event: Event) -> None:
+            self._left_bytes -= _cost(event)
+            outputs.add(event)
+            self.on_progress(event)
+
+        left_s = self.total_s - (self.clock() - begun)
+        timeout_s = min(self.asked.timeout_s, left_s)
+        self.on_progress(CellStarted(index, cell.cell_id))
+        outputs.start()
+        self._ran.append(index)
+        result = await self.runs.run(cell.source, self.asked.language, timeout_s, self._left_bytes, take)
+        error = result.error or (None if result.success else Raised("ExecutionError", "The cell failed", ""))
+        outputs.end(error, result.execution_count, is_cut=result.truncated)
+        self._failed += error is not None
+        self.on_progress(CellDone(index, cell.cell_id, result))
+        if error is not None and left_s < self.asked.timeout_s and result.limit is Limit.TIMEOUT:
+            return _Stop(_OUT_OF_TIME, index, Limit.TIMEOUT)
+        if error is not None and not self._tolerates(cell):
+            return _Stop(error, index, result.limit)
+        if result.kernel_replaced:
+            return _Stop(error or _LOST, index, result.limit or Limit.DIED)
+        return None
+
+    def _tolerates(self, cell: NotebookCell) -> bool:
+        return self.asked.allows_errors or "raises-exception" in cell.tags
+
+
+def _verdict(events: Sequence[Event]) -> Raised | None:
+    """The error a run ended with, in a transcript its last one; an exit with status 0 is none."""
+    raised = next((event for event in reversed(events) if isinstance(event, Raised)), None)
+    is_exit = raised is not None and raised.type == "SystemExit" and raised.message in ("", "0", "None")
+    return None if is_exit else raised
+
+
+def _cost(event: Event) -> int:
+    return EVENT_BYTES + (content_bytes(event) if isinstance(event, Text | Display) else 0)

@@ -1,0 +1,234 @@
+"""One session: a kernel that keeps its state from run to run, and whose turn it is to use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
+from gateway.core.model import Event, Limit, OnEvent, Raised, Report, Result, RunSpec
+from gateway.core.request import Caller
+from gateway.service.sessions.kernel_slot import Kernel, Pool, Recipe, Supply
+from gateway.service.sessions.transcript import Cell, Recording, Transcript
+from gateway.service.sessions.turns import Turns
+from kernels.contract import Language
+
+MAX_WAITING = 32
+"""Runs of one session that may wait for their turn."""
+RESTARTED = "The session was restarted before this ran."
+UNWIND_S = 5.0
+"""How long at most a run may take to end whose kernel is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session as a caller asked for it. *timeout_s* is what its runs have unless they ask for another time.
+
+    *idle_s* is how long it may be without a run; None is the gateway's own. *env* and *cwd* (a directory below the work
+    directory, made when missing) are there before any code runs, also after a restart.
+    """
+
+    language: Language = "python"
+    name: str = ""
+    timeout_s: float = 30.0
+    idle_s: float | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
+
+
+class Session:
+    """A session that lives; who may use it and for how long is its keeper's business."""
+
+    def __init__(self, session_id: str, asked: NewSession, caller: Caller, pool: Pool, transcript_bytes: int) -> None:
+        self.id = session_id
+        self.asked = asked
+        self.caller = caller
+        self.execution_count = 0
+        self.replacements = 0
+        """How often its kernel was lost and replaced by another."""
+        self._supply = Supply(pool, Recipe(asked.language, caller.policy, asked.env, asked.cwd))
+        self._turns = Turns(MAX_WAITING)
+        self._transcript = Transcript(transcript_bytes)
+        self._inside = 0
+        self._is_running = False
+        self._restarts = 0
+        self._ended: GatewayError | None = None
+
+    @property
+    def language(self) -> Language:
+        """What its kernel speaks."""
+        return self.asked.language
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is being done in it, or waits for its turn."""
+        return self._inside > 0
+
+    @property
+    def state(self) -> str:
+        """starting, busy or idle."""
+        if self._supply.present is None:
+            return "starting"
+        return "busy" if self._turns.is_taken else "idle"
+
+    @property
+    def kernel_id(self) -> str:
+        """The name of the kernel it has now; raises Busy while it has none."""
+        kernel = self._supply.present
+        if kernel is None:
+            raise Busy("The session's kernel is being replaced: try again.", retry_after_s=1.0)
+        return kernel.kernel_id
+
+    def cells(self) -> tuple[Cell, ...]:
+        """What was run in it so far."""
+        return self._transcript.cells()
+
+    async def start(self) -> None:
+        """Get the first kernel. Raises Busy, Unavailable, or BadRequest when it can't be set up as asked."""
+        await self._supply.ready()
+
+    @asynccontextmanager
+    async def lease(self, patience_s: float | None = None) -> AsyncIterator[Turn]:
+        """Wait for the turn and have the kernel inside the block; see Turns.turn for what it raises."""
+        restarts = self._restarts
+        self._inside += 1
+        try:
+            async with self._turns.turn(patience_s):
+                self._check(restarts)
+                yield Turn(self, restarts)
+        finally:
+            self._inside -= 1
+
+    async def interrupt(self) -> bool:
+        """Ask the run that is going on to stop; whether there was one."""
+        kernel = self._supply.present
+        if not self._is_running or kernel is None:
+            return False
+        await kernel.interrupt()
+        return True
+
+    async def restart(self) -> None:
+        """A new kernel: what runs is ended, what waits is turned away, all state is gone."""
+        self._restarts += 1
+        self.execution_count = 0
+        self._turns.turn_away(Conflict(RESTARTED))
+        ended = self._turns.end_of_turn()
+        self._supply.renew()
+        await self._supply.ready()
+        await asyncio.wait({ended}, timeout=UNWIND_S)  # then whoever looks sees an idle session
+
+    def end(self, reason: GatewayError) -> None:
+        """End it for good; whoever waits gets *reason*."""
+        self._ended = reason
+        self._turns.turn_away(reason)
+        self._supply.close(reason)
+
+    # ---- one run, in its turn ---------------------------------------------------------------------------------------
+
+    async def run_turn(self, spec: RunSpec, on_event: OnEvent | None, restarts: int) -> Result:
+        """Run *spec* on the kernel; on a new one when it turns out to be gone, and then the result says so."""
+        spec = replace(spec, timeout_s=spec.timeout_s or self.asked.timeout_s)
+        is_seen = spec.task != "variables"
+        self.execution_count += is_seen
+        count = self.execution_count
+        recording = self._transcript.begin(spec.task, spec.code, count)
+        result: Result | None = None
+        try:
+            result = await self._run_somewhere(spec, _tee(recording, on_event, count), restarts)
+            return replace(result, execution_count=count)
+        finally:
+            if is_seen:
+                self._transcript.add(recording.finish(result))
+
+    async def _run_somewhere(self, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
+        kernel = await self._kernel(restarts)
+        if _is_gone(kernel):
+            return await self._run_anew(spec, on_event, restarts)
+        try:
+            return await self._run_on(kernel, spec, on_event, restarts)
+        except Unavailable:
+            if not _is_gone(kernel):
+                raise
+            return await self._run_anew(spec, on_event, restarts)
+
+    async def _run_anew(self, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
+        """The kernel died since the last run: this run has another, without the state."""
+        self._check(restarts)
+        self._replace()
+        result = await self._run_on(await self._kernel(restarts), spec, on_event, restarts)
+        return replace(result, kernel_replaced=True)
+
+    async def _run_on(self, kernel: Kernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
+        self._is_running = spec.task != "variables"
+        try:
+            result = await kernel.run(spec, on_event)
+        finally:
+            self._is_running = False
+        if result.kernel_replaced and self._ended is not None:
+            return _cut_short(result, "SessionEnded", self._ended.message)
+        if result.kernel_replaced and restarts != self._restarts:
+            return _cut_short(result, "SessionRestarted", "The session was restarted while this ran; its state is gone.")
+        if result.kernel_replaced:
+            self._replace()
+        return result
+
+    async def _kernel(self, restarts: int) -> Kernel:
+        self._check(restarts)
+        kernel = await self._supply.ready()
+        self._check(restarts)
+        return kernel
+
+    def _replace(self) -> None:
+        """The kernel is lost. Nobody else replaces it meanwhile: it is this run's turn, and there was no restart."""
+        self.replacements += 1
+        self._supply.renew()
+
+    def _check(self, restarts: int) -> None:
+        """Raise why a run that came before *restarts* must not go on."""
+        if self._ended is not None:
+            raise self._ended
+        if restarts != self._restarts:
+            raise Conflict(RESTARTED)
+
+
+class Turn:
+    """The kernel of a session while it is one's turn; see runner.Kernel."""
+
+    def __init__(self, session: Session, restarts: int) -> None:
+        self._session = session
+        self._restarts = restarts
+
+    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
+        """The result of one run; a timeout of 0 stands for the session's own.
+
+        Its *execution_count* is the session's. *kernel_replaced* says that what the session knew is gone: the kernel was
+        lost in this run, or since the one before.
+        """
+        return await self._session.run_turn(spec, on_event, self._restarts)
+
+    async def interrupt(self) -> bool:
+        """Ask the run that is going on to stop; whether there was one."""
+        return await self._session.interrupt()
+
+
+def _is_gone(kernel: Kernel) -> bool:
+    """Whether no run can be tried on it; asked again after each wait."""
+    return not kernel.is_alive
+
+
+def _tee(recording: Recording, on_event: OnEvent | None, count: int) -> OnEvent:
+    """Events go to both; the number of the run is the session's, whatever the kernel says."""
+
+    def take(event: Event) -> None:
+        recording.add(event)
+        if on_event is not None:
+            on_event(replace(event, execution_count=count) if isinstance(event, Report) else event)
+
+    return take
+
+
+def _cut_short(result: Result, kind: str, message: str) -> Result:
+    error = Raised(kind, message, "")
+    return replace(result, success=False, error=error, exit_code=result.exit_code or 1, limit=Limit.DIED)

@@ -1,0 +1,106 @@
+"""The endpoints of a session's files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gateway.core.errors import BadRequest
+from gateway.core.files import Entry, Path, parse_path
+from gateway.core.model import Json
+from gateway.web.api import file_names
+from gateway.web.edge import multipart
+from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.streamed_body import OCTETS, StreamedEndpoint
+from gateway.web.services import Answer
+
+
+class FileTable(Endpoint):
+    """The files of a session: GET lists them, POST takes a form with new ones."""
+
+    async def on_get(self) -> Answer:
+        under, wants_digests = self._directory(), flag(self, "hashes", default=True)
+        session_id = self.parts["session_id"]
+        listing = await self.services.files.list(session_id, self.caller, under, wants_digests=wants_digests)
+        return {"files": [describe_entry(entry) for entry in listing.entries], "truncated": listing.is_cut}
+
+    async def on_post(self) -> Answer:
+        files = multipart.parse_files(self.request.headers.get("Content-Type"), self.body)
+        written = await self.services.files.write_all(self.parts["session_id"], self.caller, files)
+        return {"success": True, "files": [describe_entry(entry) for entry in written]}
+
+    def _check_content(self) -> None:
+        multipart.boundary_of(self.request.headers.get("Content-Type"))
+
+    def _directory(self) -> Path:
+        asked = self.request.query_arguments.get("path", [b""])[-1]
+        return parse_path(asked) if asked else b""
+
+
+class OneFile(StreamedEndpoint):
+    """One file of a session: GET fetches it, PUT replaces it by the body, DELETE removes it."""
+
+    async def on_get(self) -> Reply:
+        async with self.services.files.read(self.parts["session_id"], self.caller, self._path()) as contents:
+            self.set_header("Content-Type", OCTETS)
+            self.set_header("Content-Disposition", file_names.disposition(contents.entry.path))
+            self.set_header("Content-Length", str(contents.entry.size))
+            modified = datetime.fromtimestamp(_seconds(contents.entry), UTC)
+            self.set_header("Last-Modified", modified.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+            return await self.send_pieces(contents.pieces())
+
+    async def on_put(self) -> Answer:
+        path = self._path()
+        assert self.pipe is not None, "there is one for each PUT"
+        entry = await self.services.files.write(self.parts["session_id"], self.caller, path, self.pipe.read())
+        return {"success": True, "file": describe_entry(entry)}
+
+    async def on_delete(self) -> Answer:
+        path, is_recursive = self._path(), flag(self, "recursive", default=False)
+        removed = await self.services.files.delete(self.parts["session_id"], self.caller, path, is_recursive=is_recursive)
+        return {"success": True, "deleted": removed}
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """A part of the address as text; a file's name keeps bytes that are none."""
+        return value.decode("utf-8", "surrogateescape") if name == "path" else super().decode_argument(value, name)
+
+    def _path(self) -> Path:
+        return parse_path(self.parts["path"].encode("utf-8", "surrogateescape"))
+
+    def _check_content(self) -> None:
+        """Whatever it is, it is kept as bytes; but a piece of a file must not take the place of the whole."""
+        if "Content-Range" in self.request.headers:
+            raise BadRequest("A file is put as a whole: leave out the Content-Range header and send all of it.")
+
+    def _body_limit(self) -> int:
+        return self.services.settings.file_bytes
+
+
+def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
+    """The query argument *name*, true or false; raises BadRequest for anything else."""
+    match endpoint.request.query_arguments.get(name):
+        case None:
+            return default
+        case [b"true" | b"1"]:
+            return True
+        case [b"false" | b"0"]:
+            return False
+        case _:
+            raise BadRequest(f"{name} must be true or false.")
+
+
+def describe_entry(entry: Entry) -> dict[str, Json]:
+    """An entry as the API shows it; ``urlPath`` is what to put behind ``files/`` to name exactly this one."""
+    moment = datetime.fromtimestamp(_seconds(entry), UTC).isoformat(timespec="milliseconds")
+    return {
+        "path": file_names.text_of(entry.path),
+        "urlPath": file_names.url_path(entry.path),
+        "type": entry.kind,
+        "size": entry.size if entry.kind == "file" else None,
+        "modified": moment.replace("+00:00", "Z"),
+        "sha256": entry.digest.hex() or None,
+    }
+
+
+def _seconds(entry: Entry) -> float:
+    """When it was changed, within the years that dates have; the session's code can set any time."""
+    return min(max(entry.modified_ns / 1e9, 0.0), 253_402_300_799.0)

@@ -1,0 +1,37 @@
+"""The bodies of requests about notebooks: an .ipynb as it is, or one with what is asked of its execution beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from gateway.core.limits import Timeouts
+from gateway.core.notebook import NotebookLanguage
+from gateway.core.notebook_form import language_of, read_notebook
+from gateway.service.sessions.notebooks import NotebookRequest
+from gateway.web.api.run_bodies import Body, Timeout, check, parse_seconds
+from gateway.web.edge.body import parse_object
+
+DEPTH = 64
+"""How deep metadata and outputs of a notebook may be nested; some charts are."""
+
+
+class NotebookBody(Body):
+    """A notebook to execute; the notebook alone, as it is in its file, is taken too."""
+
+    notebook: Annotated[dict[str, Any], Field(description="a notebook of Jupyter's format 4 (the JSON of an .ipynb)")]
+    timeout: Timeout = None
+    allowErrors: Annotated[bool, Field(description="true or false")] = False  # noqa: N815  # the API's own name
+
+
+def parse_notebook(body: bytes, python: Timeouts, javascript: Timeouts) -> NotebookRequest:
+    """The execution asked for in *body*; *timeout* is that of each cell. Raises BadRequest, naming the place."""
+    value = parse_object(body, DEPTH)
+    asked = check(NotebookBody, {"notebook": value} if "nbformat" in value else value)
+    notebook = read_notebook(asked.notebook)
+    language = language_of(notebook)
+    timeouts: dict[NotebookLanguage, Timeouts] = {"python": python, "javascript": javascript}
+    chosen = timeouts[language]
+    timeout_s = chosen.default_s if asked.timeout is None else parse_seconds("timeout", asked.timeout, chosen)
+    return NotebookRequest(notebook, language, timeout_s, asked.allowErrors)

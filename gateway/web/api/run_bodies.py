@@ -1,0 +1,280 @@
+"""Request bodies as typed runs: the models the API documents, and errors that name field, value and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
+from gateway.core.model import Json, Task
+from gateway.core.request import RunRequest
+from gateway.web.api import patterns
+from gateway.web.edge.body import name_of, parse_object
+
+SHOWN_CHARS = 40
+
+
+class Body(BaseModel):
+    """What all request bodies share: JSON types are not converted, unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def first_flaw(kind: type) -> BeforeValidator:
+    """For objects whose values are to be of this *kind*: pydantic would list every one that is not, maybe millions."""
+
+    def cut(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return next(({name: item} for name, item in value.items() if not isinstance(item, kind)), value)
+
+    return BeforeValidator(cut)
+
+
+def whole(value: object) -> object:
+    """*value*, a float without a fraction as the whole number it is: JSON has one kind of number, and 180.0 is 180."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json, and so is what the
+# functions below check of it.
+Code = Annotated[
+    str, Field(description="source text that is not empty", min_length=1, json_schema_extra={"pattern": patterns.SOURCE})
+]
+Timeout = Annotated[
+    Annotated[float, Field(ge=1)] | None,
+    Field(description="a number of milliseconds from 1 to the server's maximum"),
+]
+SessionId = Annotated[
+    Annotated[str, Field(min_length=1, max_length=64)] | None,
+    Field(description="the id of a session of this key, to run in its kernel"),
+]
+
+
+class PythonBody(Body):
+    """Python to run in a fresh kernel."""
+
+    code: Code
+    timeout: Timeout = None
+    session: SessionId = None
+
+
+class JavascriptBody(Body):
+    """JavaScript to run in a fresh kernel."""
+
+    code: Code
+    timeout: Timeout = None
+    session: SessionId = None
+
+
+class ChartBody(Body):
+    """Plotting code; ``plt``, ``np``, ``pd`` and ``sns`` are there without import."""
+
+    code: Code
+    timeout: Timeout = None
+    format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
+    dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300), BeforeValidator(whole)] = 100
+    session: SessionId = None
+
+
+class AnalyzeBody(Body):
+    """Data to describe, and how."""
+
+    data: Annotated[
+        Annotated[list[dict[str, Any]], Field(fail_fast=True)] | Annotated[dict[str, list[Any]], first_flaw(list)] | str,
+        Field(description="a list of objects (records), an object of lists (columns), or CSV text"),
+    ]
+    analysisType: Annotated[  # noqa: N815  # the API's own name
+        Literal["summary", "correlation", "stats"], Field(description="'summary', 'correlation' or 'stats'")
+    ] = "summary"
+    timeout: Timeout = None
+    session: SessionId = None
+
+
+class MathBody(Body):
+    """One expression; ``math``, ``np`` and ``statistics`` are there without import."""
+
+    expression: Annotated[
+        str,
+        Field(
+            description="one expression of 1 to 10000 characters",
+            min_length=1,
+            max_length=10_000,
+            json_schema_extra={"pattern": patterns.SOURCE},
+        ),
+    ]
+    timeout: Timeout = None
+    session: SessionId = None
+
+
+RunBody = PythonBody | JavascriptBody | ChartBody | AnalyzeBody | MathBody
+
+
+class InstallBody(Body):
+    """A package of the whitelist."""
+
+    package: Annotated[
+        str,
+        Field(
+            description="a package name of 1 to 100 characters",
+            min_length=1,
+            max_length=100,
+            json_schema_extra={"pattern": patterns.PACKAGE},
+        ),
+    ]
+
+
+B = TypeVar("B", bound=Body)
+
+
+def read(kind: type[B], body: bytes) -> B:
+    """*body* as a *kind*; raises BadRequest with one sentence that says what to change."""
+    return check(kind, parse_object(body))
+
+
+def check(kind: type[B], value: dict[str, Json]) -> B:
+    """*value* as a *kind*; raises BadRequest as read() does."""
+    if len(value) > len(kind.model_fields):  # pydantic would list every one, and there may be a million
+        name = next(name for name in value if name not in kind.model_fields)
+        raise BadRequest(_sentence(kind, "extra_forbidden", (name,), value[name]))
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        flaw = error.errors(include_url=False, include_context=False)[0]
+        raise BadRequest(_sentence(kind, flaw["type"], flaw["loc"], flaw["input"])) from None
+
+
+def parse_python(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The Python run in *body*."""
+    asked = read(PythonBody, body)
+    return _request("python", source("code", asked.code), asked, timeouts)
+
+
+def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The JavaScript run in *body*."""
+    asked = read(JavascriptBody, body)
+    return _request("javascript", source("code", asked.code), asked, timeouts)
+
+
+def parse_chart(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The chart run in *body*."""
+    asked = read(ChartBody, body)
+    return _request("chart", source("code", asked.code), asked, timeouts, {"format": asked.format, "dpi": asked.dpi})
+
+
+def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The analysis in *body*; its data stays data and is never made into code."""
+    asked = read(AnalyzeBody, body)
+    shape, size = _shape(asked.data)
+    data: Any = asked.data
+    inputs: dict[str, Json] = {"analysisType": asked.analysisType, "format": shape, "data": data}
+    return _request("analyze", "", asked, timeouts, inputs, f"{asked.analysisType} of {size}")
+
+
+def parse_math(body: bytes, timeouts: Timeouts) -> RunRequest:
+    """The expression in *body*."""
+    asked = read(MathBody, body)
+    return _request("math", source("expression", asked.expression), asked, timeouts)
+
+
+def parse_install(body: bytes) -> str:
+    """The package name in *body*, as written."""
+    return read(InstallBody, body).package
+
+
+def parse_limit(values: list[str], default: int, maximum: int) -> int:
+    """The ``limit`` of a query string: a whole number from 1 to *maximum*."""
+    if not values:
+        return default
+    text = values[-1]
+    # A leading digit check keeps out what int() also reads: signs, underscores, other scripts' digits.
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
+        raise BadRequest(f"limit must be a whole number from 1 to {maximum}, not {show(text)}.")
+    return int(text)
+
+
+def source(name: str, code: str) -> str:
+    """*code*, sent as *name*; raises BadRequest when nothing can be run of it."""
+    if not code.strip():
+        raise BadRequest(f"{name} is empty.")
+    position = code.find("\0")
+    if position >= 0:
+        raise BadRequest(f"{name} has a NUL character at position {position}.")
+    return code
+
+
+def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:
+    """*value_ms* milliseconds, sent as *name*, in seconds; raises BadRequest when that is over the maximum."""
+    if not 1 <= value_ms <= timeouts.max_s * 1000:
+        raise BadRequest(
+            f"{name} must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {show(value_ms)}."
+        )
+    return value_ms / 1000
+
+
+def _request(
+    task: Task, code: str, asked: RunBody, timeouts: Timeouts, inputs: dict[str, Json] | None = None, title: str = ""
+) -> RunRequest:
+    """The run of *task* with what every body may say of a run."""
+    timeout_s = _seconds(asked.timeout, timeouts, asked.session)
+    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "")
+
+
+def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:
+    """The time asked for, or the default; 0 for a run in a session, which has one of its own."""
+    if timeout_ms is None:
+        return 0.0 if session else timeouts.default_s
+    return parse_seconds("timeout", timeout_ms, timeouts)
+
+
+def _shape(data: list[dict[str, Any]] | dict[str, list[Any]] | str) -> tuple[str, str]:
+    """The format of *data* and its size in words, for the history."""
+    match data:
+        case str():
+            return "csv", f"CSV text of {len(data)} characters"
+        case list():
+            return "records", f"{len(data)} records"
+        case dict():
+            lengths = {name: len(column) for name, column in data.items()}
+            if len(set(lengths.values())) > 1:
+                (first, one), (second, other) = min(lengths.items(), key=_length), max(lengths.items(), key=_length)
+                raise BadRequest(
+                    f"data has columns of different lengths: {show(first)} has {one} values, {show(second)} has {other}."
+                )
+            return "columns", f"{len(data)} columns"
+
+
+def _length(item: tuple[str, int]) -> int:
+    return item[1]
+
+
+def _sentence(kind: type[Body], flaw: str, place: tuple[int | str, ...], value: Any) -> str:
+    allowed = ", ".join(kind.model_fields)
+    name = str(place[0]) if place else "body"
+    if flaw == "extra_forbidden":
+        return f"Unknown field {show(name)}; allowed are: {allowed}."
+    rule = kind.model_fields[name].description
+    if flaw == "missing" and len(place) == 1:
+        return f"{name} is missing; it must be {rule}."
+    where = "".join(f"[{part!r}]"[:SHOWN_CHARS] for part in place[1:] if _is_inside(part))
+    return f"{name} must be {rule}, not {show(value)}{f' at {name}{where}' if where else ''}."
+
+
+def _is_inside(part: int | str) -> bool:
+    """Whether a step of pydantic's path is in the data; the other steps name a branch of a union."""
+    return isinstance(part, int)
+
+
+def show(value: Any) -> str:
+    """*value* as the caller wrote it, short; containers by their kind."""
+    if isinstance(value, (dict, list)):
+        return name_of(value) if value else f"an empty {'object' if isinstance(value, dict) else 'list'}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…")
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    # Timeouts are read as floats; whole ones are shown as they were sent.
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e16
+    return str(int(value) if is_whole else value)[:SHOWN_CHARS]

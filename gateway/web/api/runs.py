@@ -1,0 +1,99 @@
+"""The endpoints that run code or install packages."""
+
+from __future__ import annotations
+
+from gateway.core.limits import Timeouts
+from gateway.core.request import Allowance, RunRequest, Submission
+from gateway.web.api import run_bodies, server_sent_events
+from gateway.web.api.answers import describe_answer
+from gateway.web.api.caller_limits import Terms
+from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.services import Answer
+
+
+class RunEndpoint(Endpoint):
+    """What all runs share: the answer has the seed guide's fields."""
+
+    @property
+    def _terms(self) -> Terms:
+        """What this caller's runs may have."""
+        return Terms.of(self.services.settings, self.caller)
+
+    @property
+    def _python(self) -> Timeouts:
+        """The timeouts this caller's Python may have."""
+        return self._terms.python
+
+    @property
+    def _javascript(self) -> Timeouts:
+        """The timeouts this caller's JavaScript may have."""
+        return self._terms.javascript
+
+    @property
+    def _allowance(self) -> Allowance:
+        """How much this caller's runs may print."""
+        return self._terms.allowance
+
+    def _submission(self, request: RunRequest) -> Submission:
+        """*request* as this caller's, under the id of this request."""
+        return Submission(request, self.caller, self.run_id, self._allowance)
+
+    async def _run(self, request: RunRequest) -> Answer | Reply:
+        if server_sent_events.is_asked_for(self.request.headers.get("Accept", "")):
+            return await self._stream_run(request)
+        result = await self.services.runner.run(self._submission(request))
+        return describe_answer(request, result)
+
+    async def _stream_run(self, request: RunRequest) -> Reply:
+        """The run as server-sent events; what keeps it from beginning is an error like any other."""
+        run = self.services.live.start(self._submission(request), grace_s=0)
+        with run.reading() as news:
+            await run.begun(news)
+            self.set_header("Content-Type", server_sent_events.EVENT_STREAM)
+            self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
+            async for piece in server_sent_events.stream(run, news):
+                await self.write_piece(piece)
+        return Reply(b"", server_sent_events.EVENT_STREAM)
+
+
+class PythonRuns(RunEndpoint):
+    """Runs Python in a fresh kernel."""
+
+    async def on_post(self) -> Answer | Reply:
+        return await self._run(run_bodies.parse_python(self.body, self._python))
+
+
+class ChartRuns(RunEndpoint):
+    """Runs plotting code and answers with its pictures."""
+
+    async def on_post(self) -> Answer | Reply:
+        return await self._run(run_bodies.parse_chart(self.body, self._python))
+
+
+class Analyses(RunEndpoint):
+    """Describes structured data."""
+
+    async def on_post(self) -> Answer | Reply:
+        return await self._run(run_bodies.parse_analyze(self.body, self._python))
+
+
+class MathRuns(RunEndpoint):
+    """Evaluates one expression."""
+
+    async def on_post(self) -> Answer | Reply:
+        return await self._run(run_bodies.parse_math(self.body, self._python))
+
+
+class JavascriptRuns(RunEndpoint):
+    """Runs JavaScript in a fresh kernel: the body of an async function, whose result is ``returnValue``."""
+
+    async def on_post(self) -> Answer | Reply:
+        return await self._run(run_bodies.parse_javascript(self.body, self._javascript))
+
+
+class Installs(Endpoint):
+    """Installs a package of the whitelist."""
+
+    async def on_post(self) -> Answer:
+        done = await self.services.installer.install(run_bodies.parse_install(self.body))
+        return {"success": True, "output": done.output, "error": None, "package": done.package, "version": done.version}

@@ -1,0 +1,47 @@
+"""A run as server-sent events, for callers without WebSockets: the same events, one way, over the answer of the request.
+
+The format is that of the HTML standard, section 9.2: ``id`` is the event's number, ``event`` its type, ``data`` its JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from gateway.core.model import Json
+from gateway.service.runs.live import LiveRun
+from gateway.web.api import events
+from gateway.web.edge import json_answer
+
+EVENT_STREAM = "text/event-stream"
+KEEPALIVE_S = 15.0
+"""Proxies take a silent connection for a dead one."""
+KEEPALIVE = b": still running\n\n"
+
+
+def is_asked_for(accept: str) -> bool:
+    """Whether an Accept header names server-sent events."""
+    return any(kind.partition(";")[0].strip().lower() == EVENT_STREAM for kind in accept.split(","))
+
+
+def encode(seq: int, event: dict[str, Json]) -> bytes:
+    """One event; its JSON has no line ends, so that one ``data`` line holds it."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, str(event["type"]).encode(), json_answer.dump(event))
+
+
+async def stream(run: LiveRun, news: asyncio.Event, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[bytes]:
+    """The events of *run*, read with *news*, to its end; and a comment whenever nothing came for *keepalive_s*."""
+    seq = 0
+    while True:
+        news.clear()
+        found = run.next_after(seq)
+        if found is not None:
+            seq = found.seq
+            yield encode(seq, events.describe(found, run.request))
+        elif run.is_over:
+            return
+        else:
+            try:
+                await asyncio.wait_for(news.wait(), keepalive_s)
+            except TimeoutError:
+                yield KEEPALIVE

@@ -1,0 +1,140 @@
+"""The bodies of requests about sessions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
+from gateway.core.model import Json
+from gateway.core.request import RunRequest
+from gateway.service.sessions.session import NewSession
+from gateway.web.api import patterns
+from gateway.web.api.run_bodies import Body, Code, Timeout, first_flaw, parse_seconds, read, source
+from kernels.contract import Language
+
+ENV_NAMES = 64
+ENV_CHARS = 32 * 1024
+CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": 100}
+_ENV_NAME, _ONE_LINE = re.compile(patterns.ENV_NAME), re.compile(patterns.ONE_LINE)
+_DIRECTORY = re.compile(patterns.DIRECTORY)
+_ENV_SCHEMA: dict[str, JsonValue] = {
+    "propertyNames": {"type": "string", "pattern": patterns.ENV_NAME},
+    "additionalProperties": {"type": "string", "pattern": patterns.NO_NUL},
+}
+
+Milliseconds = Annotated[
+    Annotated[float, Field(ge=1)] | None,
+    Field(description="a number of milliseconds from 1 to the server's maximum"),
+]
+
+
+class NewSessionBody(Body):
+    """A session to create: a kernel that keeps its state from run to run."""
+
+    language: Annotated[Literal["python", "javascript"], Field(description="'python' or 'javascript'")] = "python"
+    name: Annotated[
+        str,
+        Field(
+            description="text of at most 128 characters", max_length=128, json_schema_extra={"pattern": patterns.ONE_LINE}
+        ),
+    ] = ""
+    timeout: Timeout = None
+    idleTimeout: Milliseconds = None  # noqa: N815  # the API's own name
+    env: Annotated[
+        dict[str, str],
+        Field(
+            default_factory=dict,
+            description="an object of at most 64 texts: the environment variables to set",
+            max_length=ENV_NAMES,
+            json_schema_extra=_ENV_SCHEMA,
+        ),
+        first_flaw(str),
+    ]
+    cwd: Annotated[
+        str,
+        Field(
+            description="a directory below the work directory, at most 512 characters",
+            max_length=512,
+            json_schema_extra={"pattern": patterns.DIRECTORY},
+        ),
+    ] = ""
+
+
+class ExecuteBody(Body):
+    """Code to run in a session."""
+
+    code: Code
+    timeout: Timeout = None
+    type: Annotated[
+        Literal["python", "javascript", "chart", "math"] | None,
+        Field(description="'python', 'javascript', 'chart' or 'math'; it must fit the session's language"),
+    ] = None
+
+
+class NothingBody(Body):
+    """A request that says all in its address."""
+
+
+def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle: Timeouts) -> NewSession:
+    """The session asked for in *body*, with the timeouts of its language; the usual one when it is empty."""
+    asked = read(NewSessionBody, body) if body.strip() else NewSessionBody.model_validate({})
+    timeouts = javascript if asked.language == "javascript" else python
+    _check_name(asked.name)
+    _check_env(asked.env)
+    _check_cwd(asked.cwd)
+    return NewSession(
+        language=asked.language,
+        name=asked.name,
+        timeout_s=timeouts.default_s if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts),
+        idle_s=None if asked.idleTimeout is None else parse_seconds("idleTimeout", asked.idleTimeout, idle),
+        env=asked.env,
+        cwd=asked.cwd,
+    )
+
+
+def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Timeouts) -> RunRequest:
+    """The run in *body*, for a session that speaks *language*."""
+    asked = read(ExecuteBody, body)
+    task = asked.type or language
+    timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
+    inputs = dict(CHART_INPUTS) if task == "chart" else {}
+    return RunRequest(task, source("code", asked.code), timeout_s, inputs, session=session_id)
+
+
+def parse_nothing(body: bytes) -> None:
+    """No body, or an empty object; raises BadRequest for anything else."""
+    if body.strip():
+        read(NothingBody, body)
+
+
+def _check_name(name: str) -> None:
+    if not _ONE_LINE.fullmatch(name):
+        raise BadRequest("name must be text without line breaks and other control characters.")
+
+
+def _check_env(env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        if not _ENV_NAME.fullmatch(name):
+            raise BadRequest(
+                f"env has the name {name[:40]!r}: use letters, digits and underscores, 128 at most, no digit first."
+            )
+        if "\0" in value:
+            raise BadRequest(f"env has a NUL character in the value of {name}.")
+    if sum(len(name) + len(value) for name, value in env.items()) > ENV_CHARS:
+        raise BadRequest(f"env is over the limit of {ENV_CHARS} characters in all.")
+
+
+def _check_cwd(cwd: str) -> None:
+    if not _ONE_LINE.fullmatch(cwd):
+        raise BadRequest("cwd must be a path without control characters.")
+    if ".." in cwd.split("/"):
+        raise BadRequest("cwd must be a directory below the work directory: '..' is not allowed in it.")
+    if cwd.startswith("/"):
+        raise BadRequest("cwd must be relative to the work directory: leave out the leading slash.")
+    if not _DIRECTORY.fullmatch(cwd):
+        raise BadRequest("cwd has a part of more than 255 characters.")

@@ -1,0 +1,115 @@
+"""The endpoints of sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from gateway.core.model import Json
+from gateway.core.request import RunRequest
+from gateway.service.sessions.table import SessionView
+from gateway.web.api import session_bodies
+from gateway.web.api.answers import describe_raised
+from gateway.web.api.runs import RunEndpoint
+from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.services import Answer
+
+VARIABLES_S = 5.0
+
+
+class SessionTable(RunEndpoint):
+    """The caller's sessions."""
+
+    needs_body = False
+
+    async def on_post(self) -> Answer:
+        asked = session_bodies.parse_new_session(
+            self.body, self._python, self._javascript, self.services.settings.session_idle
+        )
+        return {"success": True, **describe_session(await self.services.sessions.create(asked, self.caller))}
+
+    async def on_get(self) -> Answer:
+        return {"sessions": [describe_session(view) for view in self.services.sessions.list(self.caller)]}
+
+
+class OneSession(Endpoint):
+    """One session of the caller's."""
+
+    async def on_get(self) -> Answer:
+        return describe_session(self.services.sessions.show(self.parts["session_id"], self.caller))
+
+    async def on_delete(self) -> Answer:
+        session_id = self.parts["session_id"]
+        await self.services.sessions.delete(session_id, self.caller)
+        return {"success": True, "id": session_id}
+
+
+class SessionRuns(RunEndpoint):
+    """Runs code in a session."""
+
+    async def on_post(self) -> Answer | Reply:
+        view = self.services.sessions.show(self.parts["session_id"], self.caller)
+        timeouts = self._javascript if view.language == "javascript" else self._python
+        return await self._run(session_bodies.parse_execute(self.body, view.id, view.language, timeouts))
+
+
+class SessionInterrupt(Endpoint):
+    """Stops the run that is going on in a session; its state is kept."""
+
+    takes_body = False
+
+    async def on_post(self) -> Answer:
+        session_bodies.parse_nothing(self.body)
+        return {"interrupted": await self.services.sessions.interrupt(self.parts["session_id"], self.caller)}
+
+
+class SessionRestart(Endpoint):
+    """Gives a session a new kernel; its state is gone."""
+
+    takes_body = False
+
+    async def on_post(self) -> Answer:
+        session_bodies.parse_nothing(self.body)
+        view = await self.services.sessions.restart(self.parts["session_id"], self.caller)
+        return {"success": True, **describe_session(view)}
+
+
+class SessionVariables(RunEndpoint):
+    """Lists the names a session has."""
+
+    async def on_get(self) -> Answer:
+        request = RunRequest("variables", "", VARIABLES_S, session=self.parts["session_id"])
+        result = await self.services.runner.run(self._submission(request))
+        return {
+            "success": result.success,
+            "error": describe_raised(result.error) if result.error else None,
+            "variables": [_describe_variable(name, row) for name, row in result.variables.items()],
+            "truncated": result.truncated,
+            "kernelReplaced": result.kernel_replaced,
+        }
+
+
+def _describe_variable(name: str, row: Json) -> Json:
+    return {**(row if isinstance(row, Mapping) else {}), "name": name}
+
+
+def describe_session(view: SessionView) -> dict[str, Json]:
+    """A session as the API shows it; times in ISO 8601 and UTC, durations in milliseconds."""
+    return {
+        "id": view.id,
+        "name": view.name,
+        "language": view.language,
+        "state": view.state,
+        "createdAt": _moment(view.created_utc),
+        "lastActivity": _moment(view.last_activity_utc),
+        "idleTimeout": round(view.idle_s * 1000),
+        "timeout": round(view.timeout_s * 1000),
+        "executionCount": view.execution_count,
+        "kernelsReplaced": view.kernels_replaced,
+        "cwd": view.cwd,
+        "expiresAt": None if view.expires_utc is None else _moment(view.expires_utc),
+    }
+
+
+def _moment(seconds_utc: float) -> str:
+    return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,118 @@
+"""What clients say on a stream, as typed messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from gateway.core.errors import BadRequest
+from gateway.core.model import Json
+from gateway.core.request import RunRequest
+from gateway.web.api import run_bodies
+from gateway.web.api.caller_limits import Terms
+from gateway.web.edge.body import parse_object
+
+MAX_ID_CHARS = 128
+RUN_ID_CHARS = 64
+TASKS: Final = ("python", "javascript", "chart", "analyze", "math")
+KINDS: Final = ("execute", *TASKS, "interrupt", "resume")
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run something; *label* is the client's own name for it, which the run's events repeat."""
+
+    request: RunRequest
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Stop the run *run_id*; empty for the one that is going on."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Tell what happened in the run *run_id* after event *after*."""
+
+    run_id: str
+    after: int
+
+
+Said = Execute | Interrupt | Resume
+
+
+def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", session: str = "") -> Said:
+    """What *text* asks for; raises BadRequest. Runs are in *session* and speak its *language* unless they say otherwise."""
+    if isinstance(text, bytes):
+        raise BadRequest("Messages are JSON in text frames, not binary ones.")
+    try:
+        fields = parse_object(text.encode())
+    except BadRequest as error:
+        raise BadRequest(error.message.replace("The body", "The message", 1)) from None
+    kind = fields.pop("type", "execute")
+    match kind:
+        case "interrupt":
+            _check_fields(fields, "run")
+            return Interrupt(_text(fields, "run", RUN_ID_CHARS))
+        case "resume":
+            _check_fields(fields, "run", "after")
+            return parse_resume(_text(fields, "run", RUN_ID_CHARS), fields.get("after", 0))
+        case str() if kind in KINDS:
+            return _parse_execute(fields, kind, terms, language, session)
+    raise BadRequest(f"type must be one of {', '.join(KINDS)}, not {run_bodies.show(kind)}.")
+
+
+def parse_resume(run_id: str, after: Json) -> Resume:
+    """Where to go on; raises BadRequest."""
+    if not run_id:
+        raise BadRequest("run is missing: it is the runId of the run's first event.")
+    if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) < 19:
+        after = int(after)
+    if isinstance(after, bool) or not isinstance(after, int) or after < 0:
+        raise BadRequest(f"after must be the seq of the last event you have, or 0, not {run_bodies.show(after)}.")
+    return Resume(run_id, after)
+
+
+def _parse_execute(fields: dict[str, Json], kind: str, terms: Terms, language: str, session: str) -> Execute:
+    label = _text(fields, "id", MAX_ID_CHARS)
+    fields.pop("id", None)
+    task = _task(kind, fields.pop("language", None), language)
+    if session and fields.setdefault("session", session) != session:
+        raise BadRequest("This connection's runs are in its own session: leave session out.")
+    parse, timeouts = _PARSERS[task], terms.javascript if task == "javascript" else terms.python
+    return Execute(parse(orjson.dumps(fields), timeouts), label)
+
+
+def _task(kind: str, asked: Json, language: str) -> str:
+    if asked is None:
+        return language if kind == "execute" else kind
+    if asked not in ("python", "javascript") or kind not in ("execute", asked):
+        raise BadRequest(f"language must be 'python' or 'javascript', and fit the type, not {run_bodies.show(asked)}.")
+    return str(asked)
+
+
+def _text(fields: dict[str, Json], name: str, most: int) -> str:
+    value = fields.get(name, "")
+    if not isinstance(value, str) or len(value) > most:
+        raise BadRequest(f"{name} must be text of at most {most} characters, not {run_bodies.show(value)}.")
+    return value
+
+
+def _check_fields(fields: dict[str, Json], *allowed: str) -> None:
+    for name in fields:
+        if name not in allowed:
+            raise BadRequest(f"Unknown field {run_bodies.show(name)}; allowed are: type, {', '.join(allowed)}.")
+
+
+_PARSERS: Final = {
+    "python": run_bodies.parse_python,
+    "javascript": run_bodies.parse_javascript,
+    "chart": run_bodies.parse_chart,
+    "analyze": run_bodies.parse_analyze,
+    "math": run_bodies.parse_math,
+}

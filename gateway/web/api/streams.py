@@ -1,0 +1,270 @@
+"""Runs over a WebSocket: messages in, events out as they happen, and a way back in after a broken connection.
+
+Each event goes out when the client has room for it. What waits is in the run's log, which is bounded, so a client that
+does not read costs no more than one that does, and delays nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
+from gateway.core.event_log import Entry, Gap, content_bytes
+from gateway.core.model import Json
+from gateway.core.request import Submission
+from gateway.service.runs.live import LiveRun
+from gateway.web.api import events, stream_messages
+from gateway.web.api.caller_limits import Terms
+from gateway.web.api.stream_messages import Execute, Interrupt, Resume, Said
+from gateway.web.edge import json_answer
+from gateway.web.edge.unread import LARGE_BYTES, Shared
+from gateway.web.edge.websocket import Socket
+from gateway.web.edge.websocket_frames import POLICY
+from gateway.web.services import Services
+
+NORMAL = 1000
+MAX_FOLLOWED = 64
+"""Runs one connection follows at a time."""
+
+
+@dataclass(slots=True)
+class Followed:
+    """A run, and how much of it the client was told."""
+
+    run: LiveRun
+    seq: int
+
+    def next(self) -> Entry | Gap | None:
+        """What is to be told next."""
+        return self.run.next_after(self.seq)
+
+
+class Stream(Socket):
+    """What both streams share. A client that says goodbye (code 1000) stops its runs; a broken connection does not."""
+
+    def initialize(self, services: Services, route: str) -> None:
+        super().initialize(services, route)
+        self._followed: dict[str, Followed] = {}
+        self._news = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._resumes: list[Resume] = []
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._followed)
+
+    async def on_check(self) -> None:
+        run_id = self.get_query_argument("run", "")
+        if run_id or self.get_query_arguments("after"):
+            resume = stream_messages.parse_resume(run_id, self.get_query_argument("after", "0"))
+            self.find(run_id).check(resume.after)
+            self._resumes.append(resume)
+
+    async def on_start(self) -> None:
+        self._pump = asyncio.create_task(self._tell_all())
+        self._pump.add_done_callback(self._note_fault)
+        for resume in self._resumes:
+            await self._heed(lambda resume=resume: resume)  # type: ignore[misc]  # bound now
+
+    async def on_message(self, message: str | bytes) -> None:
+        """One message of the client; what is wrong with it is told, and the connection stays."""
+        await self._heed(lambda: self.parse(message))
+
+    async def _heed(self, parse: Callable[[], Said]) -> None:
+        try:
+            await self._carry_out(parse())
+        except Unauthorized as error:
+            self.end(POLICY, error.message)
+        except GatewayError as error:
+            await self._tell(events.describe_refusal(error))
+
+    def parse(self, message: str | bytes) -> Said:
+        """What *message* asks for; raises BadRequest."""
+        return stream_messages.parse_message(message, self.terms)
+
+    @property
+    def terms(self) -> Terms:
+        """What this caller's runs may have."""
+        return Terms.of(self.services.settings, self.caller)
+
+    async def _carry_out(self, said: Said) -> None:
+        match said:
+            case Execute():
+                self.admit()
+                self._unread.check(self.caller.key_id)
+                self.execute(said)
+            case Interrupt(run_id):
+                await self.interrupt(run_id)
+            case Resume(run_id, after):
+                run = self.find(run_id)
+                run.check(after)
+                self._follow(run, after)
+            case _ as never:
+                assert_never(never)
+
+    def find(self, run_id: str) -> LiveRun:
+        """A run of this caller, to be followed or stopped here; raises NotFound."""
+        return self.services.live.find(run_id, self.caller)
+
+    def execute(self, said: Execute, run_id: str = "") -> None:
+        """Begin a run and follow it."""
+        if len(self._followed) >= MAX_FOLLOWED:
+            raise TooManyRequests(f"A connection may have {MAX_FOLLOWED} runs at once: try again later.", retry_after_s=1)
+        run_id = run_id or uuid.uuid4().hex
+        submission = Submission(said.request, self.caller, run_id, self.terms.allowance, said.label)
+        self._follow(self.services.live.start(submission), 0)
+
+    async def interrupt(self, run_id: str) -> None:
+        """Stop one of the runs followed here: the named one, or else the oldest; nothing when there is none."""
+        if run_id:
+            await self.find(run_id).interrupt()
+            return
+        for followed in self._followed.values():
+            await followed.run.interrupt()
+            return
+
+    def _follow(self, run: LiveRun, after: int) -> None:
+        if run.run_id in self._followed:
+            raise Conflict("This connection gets the events of this run already.")
+        self._followed[run.run_id] = Followed(run, after)
+        run.attach(self._news)
+
+    async def _tell_all(self) -> None:
+        """Tell what happens in the runs followed, in its order; one event at a time waits for the client."""
+        while True:
+            self._news.clear()
+            sending = self._send_oldest()
+            if sending is None:
+                self._let_go()
+                await self._news.wait()
+            elif not await sending:
+                return
+
+    def _send_oldest(self) -> Awaitable[bool] | None:
+        """Send what is to be told next; None when all is told. What waits for the client is held once, in its last form."""
+        oldest = self._find_oldest()
+        if oldest is None:
+            return None
+        followed, found = oldest
+        followed.seq, run = found.seq, followed.run
+        if isinstance(found, Gap) or content_bytes(found.item) < LARGE_BYTES:
+            return self.send(json_answer.dump({**events.describe(found, run.request), **self.names(run)}))
+        name = run.run_id, found.seq
+        event = self._unread.share(run.key_id, name, lambda: json_answer.dump(events.describe(found, run.request)))
+        return self._send_shared(event, json_answer.dump(self.names(run)))
+
+    async def _send_shared(self, event: Shared, names: bytes) -> bool:
+        """Send *event*, which other connections may be sending too, with the fields of the JSON object *names*."""
+        whole = memoryview(event.data)
+        pieces = (whole,) if names == b"{}" else (whole[:-1], b"," + names[1:])
+        try:
+            return await self.send_pieces(pieces)
+        finally:
+            self._unread.release(event)
+
+    def _find_oldest(self) -> tuple[Followed, Entry | Gap] | None:
+        """What is to be told next, and of which run; None when all is told."""
+        untold = [(followed, found) for followed in self._followed.values() if (found := followed.next()) is not None]
+        return min(untold, key=lambda one: one[1].stamp, default=None)
+
+    def _let_go(self) -> None:
+        """All is told: do not follow any longer what is over."""
+        for followed in [one for one in self._followed.values() if one.run.is_over]:
+            del self._followed[followed.run.run_id]
+            followed.run.detach(self._news)
+            self.on_followed(followed.run)
+
+    def _note_fault(self, pump: asyncio.Task[None]) -> None:
+        error = None if pump.cancelled() else pump.exception()
+        if error is not None:
+            self.log_exception(type(error), error, error.__traceback__)
+
+    def names(self, run: LiveRun) -> dict[str, Json]:
+        """What tells this run's events from those of others on the connection."""
+        return {}
+
+    def on_followed(self, run: LiveRun) -> None:
+        """Called when all events of *run* were sent."""
+
+    async def _tell(self, event: dict[str, Json]) -> bool:
+        return await self.send(json_answer.dump(event))
+
+    def on_end(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+        for followed in self._followed.values():
+            followed.run.detach(self._news)
+            if self.close_code == NORMAL:
+                followed.run.stop()
+
+
+class OneRun(Stream):
+    """One run: the first message says what, events follow, and the connection ends after the last one."""
+
+    def initialize(self, services: Services, route: str) -> None:
+        super().initialize(services, route)
+        self._has_run = False
+        self._patience: asyncio.TimerHandle | None = None
+
+    async def on_start(self) -> None:
+        self._has_run = bool(self._resumes)
+        settings = self.services.settings
+        late = f"no run was asked for within {settings.body_timeout_s:g} seconds"
+        if not self._has_run:
+            self._patience = asyncio.get_running_loop().call_later(settings.body_timeout_s, self.end, POLICY, late)
+        await super().on_start()
+
+    def execute(self, said: Execute, run_id: str = "") -> None:
+        if self._has_run:
+            raise BadRequest("This connection is for one run: open another one, or use a session's stream.")
+        super().execute(said, self.run_id)
+        self._has_run = True
+        self._stop_waiting()
+
+    def on_followed(self, run: LiveRun) -> None:
+        self.end(NORMAL, "the run is over")
+
+    def on_end(self) -> None:
+        self._stop_waiting()
+        super().on_end()
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
+
+class SessionStream(Stream):
+    """Runs in one session, as many as are asked for; each event names its run."""
+
+    def initialize(self, services: Services, route: str) -> None:
+        super().initialize(services, route)
+        self._session = ""
+        self._language = "python"
+
+    async def on_check(self) -> None:
+        view = self.services.sessions.show(self.parts["session_id"], self.caller)
+        self._session, self._language = view.id, view.language
+        await super().on_check()
+
+    def parse(self, message: str | bytes) -> Said:
+        return stream_messages.parse_message(message, self.terms, language=self._language, session=self._session)
+
+    def find(self, run_id: str) -> LiveRun:
+        run = super().find(run_id)
+        if run.request.session != self._session:
+            raise NotFound("There is no such run in this session.")
+        return run
+
+    async def interrupt(self, run_id: str) -> None:
+        """Without a name whatever runs in the session, also what another connection sent."""
+        if run_id:
+            await super().interrupt(run_id)
+        else:
+            await self.services.sessions.interrupt(self._session, self.caller)
+
+    def names(self, run: LiveRun) -> dict[str, Json]:
+        return {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}

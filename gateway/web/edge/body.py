@@ -1,0 +1,59 @@
+"""Request bodies as JSON values: every way in which bytes can fail to be one is a clear BadRequest. Pure."""
+
+from __future__ import annotations
+
+import orjson
+
+from gateway.core.errors import BadRequest, TooLarge
+from gateway.core.model import Json
+from gateway.core.strict_json import has_more_values, is_deeper, uncollected
+
+JSON_DEPTH = 32
+MAX_VALUES = 2_000_000
+"""Values in one body. A table of a hundred thousand rows with ten columns has half as many."""
+
+
+def parse_object(body: bytes, max_depth: int = JSON_DEPTH) -> dict[str, Json]:
+    """The JSON object in *body*. Whole numbers beyond 64 bits become floats, as in most JSON readers.
+
+    Raises BadRequest for what is none or too deep, TooLarge for more than MAX_VALUES values.
+    """
+    if not body.strip():
+        raise BadRequest("The body is empty: send a JSON object.")
+    if has_more_values(body, MAX_VALUES):
+        raise TooLarge(f"The body has more than {MAX_VALUES} values.")
+    try:
+        with uncollected(body):
+            value: Json = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(_reason(body, error)) from None
+    if not isinstance(value, dict):
+        raise BadRequest(f"The body must be a JSON object, not {name_of(value)}.")
+    if is_deeper(body, max_depth):
+        raise BadRequest(f"The body is nested more than {max_depth} levels deep.")
+    return value
+
+
+def name_of(value: object) -> str:
+    """The JSON kind of *value* in words, with its article."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _reason(body: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as flaw:
+        return f"The body is not UTF-8: bad byte at position {flaw.start}."
+    return f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."

@@ -1,0 +1,69 @@
+"""Values as strict JSON, whatever they hold: NaN and infinities are null, large integers and broken text are made safe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import orjson
+
+from gateway.core.model import Json
+from gateway.core.strict_json import SAFE_INT, clean_text
+
+DEPTH = 100
+
+
+_TOO_DEEP = "… (nested too deep)"
+
+
+def dump(value: object, options: int = orjson.OPT_STRICT_INTEGER) -> bytes:
+    """*value* as strict JSON in UTF-8, whatever it holds."""
+    try:
+        return orjson.dumps(value, option=options)
+    except TypeError:
+        # Only answers with something JSON has no form for pay for the walk.
+        return orjson.dumps(clean(value), option=options)
+
+
+def document(value: object) -> bytes:
+    """The same as a body of its own; its last line ends, so that a terminal's prompt is not on it."""
+    return dump(value, orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE)
+
+
+def clean(value: object, depth: int = DEPTH) -> Json:
+    """*value* with everything strict JSON can't carry replaced; see the module's first lines for by what."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return clean_text(value)
+        case int():
+            return int(value) if -SAFE_INT <= value <= SAFE_INT else _digits(value)
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case orjson.Fragment():
+            return value  # type: ignore[return-value]  # JSON already
+        case _ if depth <= 0:
+            return _TOO_DEEP
+        case Mapping():
+            return {clean_text(str(key)): clean(item, depth - 1) for key, item in value.items()}
+        case list() | tuple():
+            return [clean(item, depth - 1) for item in value]
+        case _:
+            return f"({type(value).__name__})"
+
+
+def _digits(value: int) -> str:
+    """*value* in decimal; beyond what Python converts by default (4300 digits) in hexadecimal, which is never slow."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
+def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
+    """A request that was not carried out: the same error shape with a stable code."""
+    return {
+        "success": False,
+        "error": {"type": kind, "message": message, "code": code, "traceback": None},
+    }

@@ -1,0 +1,164 @@
+"""The API's description for machines, made from the routes, the request models and the limits in force."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic.json_schema import models_json_schema
+
+from gateway.core.model import Json
+from gateway.web.api.caller_limits import Terms
+from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
+from gateway.web.api.patterns import FILE
+from gateway.web.api.server_sent_events import EVENT_STREAM
+from gateway.web.edge.endpoint import Endpoint
+from gateway.web.edge.streamed_body import OCTETS
+from gateway.web.openapi.answers import ANSWERS
+from gateway.web.openapi.bodies import BODIES, notebook_body
+from gateway.web.openapi.jupyter import JUPYTER_ANSWERS, wanted
+from gateway.web.openapi.schemas import Schema, properties_of, ref
+from gateway.web.operations import JSON, Operation, RouteEntry
+from gateway.web.services import Answer
+
+_PART = re.compile(r"\{(\w+)(:path)?\}")
+"""A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
+_FLAG: Schema = {"enum": ["true", "false", "1", "0"]}
+_QUERY: Mapping[str, tuple[str, Schema]] = {
+    "limit": (
+        "How many runs to list, the newest first.",
+        {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
+    ),
+    "path": ("The directory to list, with all in it; without it the work directory.", {"type": "string", "pattern": FILE}),
+    "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
+    "recursive": ("Whether to delete a directory with all in it.", {**_FLAG, "default": "false"}),
+}
+_EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
+_SCHEMES: Answer = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "queryToken": {"type": "apiKey", "in": "query", "name": "token"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the description tells of one gateway and one caller: the largest times in milliseconds, the kernels there are."""
+
+    version: str
+    timeout_ms: float
+    idle_ms: float
+    kernel_names: Sequence[str]
+
+
+class ApiDescription(Endpoint):
+    """This description of the API, as OpenAPI 3.1, with the limits of the key that asks."""
+
+    async def on_get(self) -> Answer:
+        settings = self.services.settings
+        terms = Terms.of(settings, self.caller)
+        specs = self.services.jupyter.specs()
+        in_force = InForce(
+            settings.version,
+            max(terms.python.max_s, terms.javascript.max_s) * 1000,
+            settings.session_idle.max_s * 1000,
+            [name for spec in specs for name in (spec.name, *spec.aliases)],
+        )
+        return describe_api(self.settings["routes"], in_force)
+
+
+def describe_api(routes: Iterable[RouteEntry], in_force: InForce) -> Answer:
+    """An OpenAPI 3.1 document of *routes*."""
+    listed = list(routes)
+    schemas = {**_models(listed, in_force), **BODIES, **wanted(in_force.kernel_names), **ANSWERS, **JUPYTER_ANSWERS}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Omega Gateway",
+            "version": in_force.version,
+            "description": "Runs code in a fresh, isolated kernel. Code that fails is a successful request: "
+            "200 with success false.",
+        },
+        "security": [{"token": []}],
+        "paths": {_PART.sub(r"{\1}", route.path): _describe_path(route) for route in listed},
+        "components": {"schemas": schemas, "securitySchemes": _SCHEMES},
+    }
+
+
+def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
+    """The schemas of the bodies that models check."""
+    taken = [operation.takes for route in routes for operation in route.operations]
+    _, made = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(taken) if not isinstance(model, str)],
+        ref_template="#/components/schemas/{model}",
+    )
+    maxima = {"timeout": in_force.timeout_ms, "idleTimeout": in_force.idle_ms}
+    schemas = {name: _bounded(schema, maxima) for name, schema in made["$defs"].items()}
+    return {**schemas, "NotebookBody": notebook_body(schemas["NotebookBody"])}
+
+
+def _bounded(schema: Schema, maxima: Mapping[str, float]) -> Schema:
+    """The model *schema*, whose fields named in *maxima* are numbers with these at most."""
+    fields = properties_of(schema)
+    bounded: Schema = {}
+    for name, field in fields.items():
+        number: Json = [{"type": "number", "minimum": 1, "maximum": maxima.get(name)}, {"type": "null"}]
+        bounded[name] = {**cast(Schema, field), "anyOf": number} if name in maxima else field
+    return {**schema, "properties": bounded}
+
+
+def _describe_path(route: RouteEntry) -> Json:
+    parts: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": _part(is_path)}
+        for name, is_path in _PART.findall(route.path)
+    ]
+    methods = {operation.method.lower(): _describe(route.endpoint, operation) for operation in route.operations}
+    return {**methods, **({"parameters": parts} if parts else {})}
+
+
+def _part(is_path: str) -> Schema:
+    return {"type": "string", "minLength": 1, **({"pattern": FILE} if is_path else {})}
+
+
+def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
+    described: dict[str, Json] = {
+        "summary": (endpoint.__doc__ or "").partition("\n")[0],
+        "operationId": f"{operation.method.lower()}_{endpoint.__name__}",
+        "responses": {
+            str(operation.status): _success(operation),
+            "503": _failure(operation.busy, "Nothing can be run at the moment. Retry-After says when to ask again."),
+            "default": _failure("Failure", "The request was not carried out."),
+        },
+    }
+    if endpoint.public:
+        described["security"] = []
+    if endpoint.takes_query_token:
+        described["security"] = [{"token": []}, {"queryToken": []}]
+    if operation.takes:
+        name = operation.takes if isinstance(operation.takes, str) else operation.takes.__name__
+        described["requestBody"] = {
+            # Bytes may be none at all: an empty file.
+            "required": endpoint.takes_body and endpoint.needs_body and operation.takes_type != OCTETS,
+            "content": {operation.takes_type: {"schema": ref(name)}},
+        }
+    if operation.query:
+        described["parameters"] = [_parameter(name, *_QUERY[name]) for name in operation.query]
+    return described
+
+
+def _success(operation: Operation) -> Json:
+    if not operation.answer:
+        return {"description": "Done."}
+    content: dict[str, Json] = {kind: {"schema": ref(operation.answer)} for kind in operation.content_types}
+    if operation.streams:
+        content[EVENT_STREAM] = {"schema": {"type": "string", "description": _EVENTS}}
+    return {"description": "The answer.", "content": content}
+
+
+def _failure(schema: str, description: str) -> Json:
+    return {"description": description, "content": {JSON: {"schema": ref(schema)}}}
+
+
+def _parameter(name: str, description: str, schema: Schema) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}

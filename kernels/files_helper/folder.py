@@ -1,0 +1,356 @@
+"""What the files helper can do in a work directory: list, read, write and delete, each within bounds.
+
+Nothing here follows a link: directories are opened by `beneath`, and every other call takes a single name in an open
+directory and acts on that name itself. What the kernel's code does meanwhile can make a request fail, and no more.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from kernels.files_helper.beneath import names_in, open_beneath, open_directory, opened
+from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Entry, Kind, Problem, split_path
+
+MAX_DEPTH: Final = 40
+"""How deep a listing goes; each level is a descriptor, and a kernel may be allowed as few as 64."""
+MAX_LISTED_BYTES: Final = 4 * 1024 * 1024
+MAX_HASHED_BYTES: Final = 256 * 1024 * 1024
+MAX_HASHING_S: Final = 5.0
+MAX_REMOVED: Final = 50_000
+FILE_MODE: Final = 0o644
+DIRECTORY_MODE: Final = 0o755
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+class Refused(Exception):
+    """A request that is not carried out, and why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.name)
+        self.problem = problem
+
+
+_PROBLEMS: Final = {
+    errno.ENOENT: Problem.MISSING,
+    errno.ELOOP: Problem.LINK,
+    errno.EXDEV: Problem.LINK,
+    errno.EISDIR: Problem.DIRECTORY,
+    errno.ENOTDIR: Problem.NOT_A_DIRECTORY,
+    errno.ENXIO: Problem.NOT_A_FILE,
+    errno.ENODEV: Problem.NOT_A_FILE,
+    errno.ENOTEMPTY: Problem.NOT_EMPTY,
+    errno.EEXIST: Problem.CHANGED,
+    errno.ENOSPC: Problem.FULL,
+    errno.EDQUOT: Problem.FULL,
+    errno.ENOMEM: Problem.FULL,
+    errno.EFBIG: Problem.TOO_LARGE,
+    errno.EACCES: Problem.DENIED,
+    errno.EPERM: Problem.DENIED,
+    errno.ENAMETOOLONG: Problem.NAME,
+    errno.EINVAL: Problem.NAME,
+}
+
+
+def problem_of(error: OSError) -> Problem:
+    """What an error of Linux means to whoever asked."""
+    return _PROBLEMS.get(error.errno or 0, Problem.OTHER)
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What is left of a listing's bounds."""
+
+    entries: int = MAX_ENTRIES
+    listed_bytes: int = MAX_LISTED_BYTES
+    hashed_bytes: int = MAX_HASHED_BYTES
+    hashing_until: float = field(default_factory=lambda: time.monotonic() + MAX_HASHING_S)
+    is_cut: bool = False
+
+    def take(self, path: bytes) -> bool:
+        """Whether one more entry fits."""
+        self.entries -= 1
+        self.listed_bytes -= len(path)
+        fits = self.entries >= 0 and self.listed_bytes >= 0
+        self.is_cut |= not fits
+        return fits
+
+    def may_hash(self, size: int) -> bool:
+        """Whether so many bytes may be read for a digest."""
+        return size <= self.hashed_bytes and time.monotonic() < self.hashing_until
+
+
+@dataclass(slots=True)
+class Listing:
+    """Gives the entries below *under* by name, directories before what is in them; then *is_cut*: whether some miss."""
+
+    root: int
+    under: bytes
+    wants_digests: bool
+    is_cut: bool = False
+
+    def __iter__(self) -> Iterator[Entry]:
+        budget = _Budget()
+        top = open_directory(self.root, b"/".join(split_path(self.under)) if self.under else b".")
+        try:
+            yield from self._walk(top, self.under + b"/" if self.under else b"", budget, MAX_DEPTH)
+        finally:
+            os.close(top)
+            self.is_cut = budget.is_cut
+
+    def _walk(self, directory: int, before: bytes, budget: _Budget, depth: int) -> Iterator[Entry]:
+        names, is_cut = names_in(directory, budget.entries)
+        budget.is_cut |= is_cut
+        for name in names:
+            try:
+                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except OSError:
+                continue  # gone meanwhile
+            path = before + name
+            if not _can_name(path):
+                budget.is_cut = True  # too deep for a path
+                continue
+            if not budget.take(path):
+                return
+            digest = self._digest(directory, name, found, budget)
+            yield entry_of(path, found, digest)
+            if stat.S_ISDIR(found.st_mode):
+                yield from self._descend(directory, name, path + b"/", budget, depth - 1)
+            if budget.entries <= 0:
+                budget.is_cut |= name != names[-1]
+                return
+
+    def _descend(self, directory: int, name: bytes, before: bytes, budget: _Budget, depth: int) -> Iterator[Entry]:
+        if depth <= 0:
+            budget.is_cut = True
+            return
+        try:
+            inner = open_directory(directory, name)
+        except OSError:
+            budget.is_cut = True  # closed by its owner, or no directory any more
+            return
+        try:
+            yield from self._walk(inner, before, budget, depth)
+        finally:
+            os.close(inner)
+
+    def _digest(self, directory: int, name: bytes, found: os.stat_result, budget: _Budget) -> bytes:
+        if not self.wants_digests or not stat.S_ISREG(found.st_mode) or not budget.may_hash(found.st_size):
+            return b""
+        try:
+            with opened(directory, name, os.O_RDONLY) as fd:
+                size = _regular(fd).st_size
+                if not budget.may_hash(size):
+                    return b""
+                budget.hashed_bytes -= size
+                digest = hashlib.sha256()
+                for piece in _pieces(fd, size):
+                    digest.update(piece)
+                    if time.monotonic() > budget.hashing_until:
+                        return b""
+                return digest.digest()
+        except (OSError, Refused):
+            return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A regular file, open; *entry* is as it was when it was opened, and no more bytes than that come."""
+
+    fd: int
+    entry: Entry
+
+    @classmethod
+    def open(cls, root: int, path: bytes) -> Reading:
+        """Raises OSError or Refused."""
+        fd = open_beneath(root, b"/".join(split_path(path)), os.O_RDONLY)
+        try:
+            return cls(fd, entry_of(path, _regular(fd)))
+        except Refused:
+            os.close(fd)
+            raise
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes; raises Refused when there are fewer than there were."""
+        return _pieces(self.fd, self.entry.size)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self.fd)
+
+
+def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> Entry:
+    """The new file at *path*, with the directories on the way to it; it appears there whole, or not at all.
+
+    It takes the place of a file of that name. Raises OSError or Refused, and then nothing is changed.
+    """
+    *parents, name = split_path(path)
+    made: list[bytes] = []
+    try:
+        folder = _make_parents(root, parents, made)
+        try:
+            return _write_in(folder, name, path, pieces, most_bytes)
+        finally:
+            os.close(folder)
+    except BaseException:
+        for depth in reversed(made):
+            _remove_made(root, depth)
+        raise
+
+
+def _make_parents(root: int, parents: list[bytes], made: list[bytes]) -> int:
+    """The innermost directory, open; those that had to be made are added to *made*."""
+    folder = open_directory(root)
+    for depth, name in enumerate(parents):
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(name, DIRECTORY_MODE, dir_fd=folder)
+                made.append(b"/".join(parents[: depth + 1]))
+            inner = open_directory(folder, name)
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
+
+
+def _remove_made(root: int, path: bytes) -> None:
+    """Remove a directory that was made for nothing, if it is still empty."""
+    before, _, name = path.rpartition(b"/")
+    with suppress(OSError), opened(root, before or b".", os.O_RDONLY | os.O_DIRECTORY) as folder:
+        os.rmdir(name, dir_fd=folder)
+
+
+def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> Entry:
+    _check_replaceable(folder, name)
+    temporary = b".upload-" + secrets.token_hex(8).encode()
+    with opened(folder, temporary, _CREATE, FILE_MODE) as fd:
+        try:
+            digest = _fill(fd, pieces, most_bytes)
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+        return entry_of(path, os.fstat(fd), digest)
+
+
+def _check_replaceable(folder: int, name: bytes) -> None:
+    """Refuse to put a file where something else is; rename() would take a link's place, which surprises."""
+    try:
+        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise Refused(_unfit(mode))
+
+
+def _fill(fd: int, pieces: Iterable[bytes], most_bytes: int) -> bytes:
+    """Write all; the digest of it."""
+    digest, total = hashlib.sha256(), 0
+    for piece in pieces:
+        total += len(piece)
+        if total > most_bytes:
+            raise Refused(Problem.TOO_LARGE)
+        digest.update(piece)
+        while piece:
+            piece = piece[os.write(fd, piece) :]
+    return digest.digest()
+
+
+def delete(root: int, path: bytes, *, is_recursive: bool) -> int:
+    """Remove what *path* names, links as themselves; how many entries went. Raises OSError or Refused.
+
+    A directory must be empty, or goes with all that is in it; when that is too much, part of it is left.
+    """
+    *parents, name = split_path(path)
+    with opened(root, b"/".join(parents) or b".", os.O_RDONLY | os.O_DIRECTORY) as folder:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=folder)
+            return 1
+        removed = 0
+        if is_recursive:
+            with opened(folder, name, os.O_RDONLY | os.O_DIRECTORY) as inner:
+                removed = _empty(inner)
+        os.rmdir(name, dir_fd=folder)
+        return removed + 1
+
+
+def _empty(top: int) -> int:
+    """Remove all that is in *top*. Directories in directories come up first: nothing gets longer with the tree's depth."""
+    removed = 0
+    while True:
+        names, _ = names_in(top, MAX_ENTRIES)
+        if not names:
+            return removed
+        for name in names:
+            removed += _remove_one(top, name)
+            if removed > MAX_REMOVED:
+                raise Refused(Problem.TOO_MANY)
+
+
+def _remove_one(top: int, name: bytes) -> int:
+    if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=top)
+        return 1
+    removed = 1
+    with opened(top, name, os.O_RDONLY | os.O_DIRECTORY) as inner:
+        for below in names_in(inner, MAX_REMOVED)[0]:
+            if stat.S_ISDIR(os.stat(below, dir_fd=inner, follow_symlinks=False).st_mode):
+                os.rename(below, secrets.token_hex(16).encode(), src_dir_fd=inner, dst_dir_fd=top)
+            else:
+                os.unlink(below, dir_fd=inner)
+                removed += 1
+    os.rmdir(name, dir_fd=top)
+    return removed
+
+
+def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"") -> Entry:
+    """What stat() said, as an entry."""
+    return Entry(path, _kind(found.st_mode), found.st_size, found.st_mtime_ns, digest)
+
+
+def _kind(mode: int) -> Kind:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+def _can_name(path: bytes) -> bool:
+    try:
+        split_path(path)
+    except ValueError:
+        return False
+    return True
+
+
+def _regular(fd: int) -> os.stat_result:
+    """What is open as *fd*; raises Refused unless it is a regular file."""
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(_unfit(found.st_mode))
+    return found
+
+
+def _unfit(mode: int) -> Problem:
+    if stat.S_ISDIR(mode):
+        return Problem.DIRECTORY
+    return Problem.LINK if stat.S_ISLNK(mode) else Problem.NOT_A_FILE
+
+
+def _pieces(fd: int, size: int) -> Iterator[bytes]:
+    while size > 0:
+        piece = os.read(fd, min(size, FRAME_BYTES))
+        if not piece:
+            raise Refused(Problem.CHANGED)
+        size -= len(piece)
+        yield piece

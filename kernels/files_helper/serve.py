@@ -1,0 +1,133 @@
+"""The files helper's conversation: one request after the other, until the gateway hangs up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from kernels import filewire as wire
+from kernels.files_helper import folder
+from kernels.filewire import Problem
+
+IDLE_S: Final = 120
+"""A helper that can neither read nor write for so long ends: nobody is there, or nobody who goes on."""
+
+
+class Ended(Exception):
+    """The gateway has hung up, or says what is not agreed."""
+
+
+def serve(channel: int, root: int) -> None:
+    """Carry out what is asked over the socket *channel* in the directory open as *root*; returns at the end of it."""
+    try:
+        send(channel, wire.READY)
+        while True:
+            letter, payload = receive(channel)
+            _answer(channel, root, letter, payload)
+    except (Ended, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _answer(channel: int, root: int, letter: bytes, payload: bytes) -> None:
+    pieces = _Pieces(channel, is_expected=letter == wire.WRITE)
+    try:
+        _perform(channel, root, letter, payload, pieces)
+        return
+    except folder.Refused as refused:
+        problem = refused.problem
+    except wire.PathError:
+        problem = Problem.NAME
+    except (struct.error, wire.WireError):
+        raise Ended from None
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except OSError as error:
+        problem = folder.problem_of(error)
+    send(channel, wire.FAILED, bytes([problem]))
+    # What was still under way is thrown away, so that the gateway gets to read why.
+    for _ in pieces:
+        pass
+
+
+def _perform(channel: int, root: int, letter: bytes, payload: bytes, pieces: _Pieces) -> None:
+    match letter:
+        case wire.LIST:
+            _list(channel, root, payload)
+        case wire.READ:
+            _read(channel, root, payload)
+        case wire.WRITE:
+            path, most_bytes = wire.parse_write(payload)
+            send(channel, wire.ENTRY, wire.pack_entry(folder.write(root, path, pieces, most_bytes)))
+        case wire.DELETE:
+            path, is_recursive = wire.parse_delete(payload)
+            send(channel, wire.END, wire.pack_end(folder.delete(root, path, is_recursive=is_recursive)))
+        case _:
+            raise Ended
+
+
+def _list(channel: int, root: int, payload: bytes) -> None:
+    under, wants_digests = wire.parse_list(payload)
+    listing, count = folder.Listing(root, under, wants_digests), 0
+    for entry in listing:
+        send(channel, wire.ENTRY, wire.pack_entry(entry))
+        count += 1
+    send(channel, wire.END, wire.pack_end(count, is_cut=listing.is_cut))
+
+
+def _read(channel: int, root: int, path: bytes) -> None:
+    reading = folder.Reading.open(root, path)
+    try:
+        send(channel, wire.ENTRY, wire.pack_entry(reading.entry))
+        for piece in reading.pieces():
+            send(channel, wire.DATA, piece)
+        send(channel, wire.END, wire.pack_end())
+    finally:
+        reading.close()
+
+
+class _Pieces:
+    """The bytes of a file that the gateway sends; once through, also for who only wants to be rid of them."""
+
+    def __init__(self, channel: int, *, is_expected: bool) -> None:
+        self._channel, self._is_over = channel, not is_expected
+
+    def __iter__(self) -> Iterator[bytes]:
+        while not self._is_over:
+            letter, payload = receive(self._channel)
+            if letter == wire.END:
+                self._is_over = True
+            elif letter == wire.DATA:
+                yield payload
+            else:
+                raise Ended
+
+
+def send(channel: int, letter: bytes, payload: bytes = b"") -> None:
+    """Send one frame, whole."""
+    signal.alarm(IDLE_S)
+    data = memoryview(wire.frame(letter, payload))
+    while data:
+        data = data[os.write(channel, data) :]
+
+
+def receive(channel: int) -> tuple[bytes, bytes]:
+    """The next frame; raises Ended at the end of the stream."""
+    signal.alarm(IDLE_S)
+    try:
+        letter, length = wire.parse_header(_read_exactly(channel, wire.HEADER.size))
+    except wire.WireError:
+        raise Ended from None
+    return letter, _read_exactly(channel, length)
+
+
+def _read_exactly(channel: int, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        piece = os.read(channel, length - len(data))
+        if not piece:
+            raise Ended
+        data += piece
+    return bytes(data)

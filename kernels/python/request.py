@@ -1,0 +1,45 @@
+"""The requests a Python kernel knows beside plain ones, and how their runs end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from kernels.serving.failure import Failure
+
+Task = Literal["python", "chart", "analyze", "math", "setup", "variables"]
+
+
+TASKS = ("python", "chart", "analyze", "math", "setup", "variables")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The omega metadata of one request, checked."""
+
+    task: Task
+    inputs: dict[str, Any]
+    wants_variables: bool
+    wants_files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, for its reply."""
+
+    failure: Failure | None
+    variables: dict[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
+
+
+def parse(omega: Any) -> Request | None:
+    """The Request in a message's metadata, or None for a plain client's message."""
+    if not isinstance(omega, dict) or omega.get("task") not in TASKS:
+        return None
+    inputs = omega.get("inputs")
+    return Request(
+        task=cast(Task, omega["task"]),
+        inputs=inputs if isinstance(inputs, dict) else {},
+        wants_variables=bool(omega.get("variables", True)),
+        wants_files=omega.get("files") is True,
+    )

@@ -1,0 +1,218 @@
+"""Requests with omega metadata: one Run each, whatever its task."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.async_helpers import _pseudo_sync_runner
+
+from kernels.python.request import Outcome, Request
+from kernels.python.shown import figures, tracebacks, values
+from kernels.python.shown.drawing import Format
+from kernels.python.tasks import analyze, expression, setup, variables
+from kernels.serving.texts import cuts
+
+if TYPE_CHECKING:
+    from kernels.python.kernel import Kernel
+
+CHART_SAVED = "Chart saved successfully\n"
+NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
+MIN_DPI, MAX_DPI = 10, 600
+
+
+class ChartError(Exception):
+    """Chart code that drew nothing."""
+
+    __module__ = "builtins"
+
+
+class Run:
+    """One run of caller's code or data."""
+
+    def __init__(self, kernel: Kernel, request: Request, code: str) -> None:
+        self._kernel = kernel
+        self._shell: Any = kernel.shell
+        self._request = request
+        self._code = code
+        self._bound: set[str] = set()
+        self._listed: dict[str, Any] = {}
+
+    async def run(self, store_history: bool) -> Outcome:
+        """Do the task, publish what it shows, and answer with how it ended."""
+        before = dict(self._shell.user_ns)
+        error: BaseException | None = None
+        try:
+            figures.gallery.begin(*self._image_options())
+            error = await self._do(store_history)
+            self._kernel.end_if_forked()
+            self._finish_figures(error)
+        except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
+            self._kernel.interrupts.refuse()
+            error = error or raised
+        return self._outcome(error, before)
+
+    async def _do(self, store_history: bool) -> BaseException | None:
+        match self._request.task:
+            case "analyze":
+                self._analyze()
+            case "math":
+                self._evaluate()
+            case "setup":
+                setup.apply(self._shell, self._request.inputs)
+            case "variables":
+                self._list()
+            case _:
+                return await self._execute(store_history)
+        return None
+
+    def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
+        failure = code = None
+        if isinstance(error, SystemExit):
+            failure = tracebacks.describe(error)
+            code = _exit_code(error, self._kernel.streams[1])
+        elif error is not None:
+            failure = tracebacks.describe(error)
+        if self._request.task == "variables":
+            return Outcome(failure, self._listed)
+        if not self._request.wants_variables or self._request.task not in ("python", "chart"):
+            return Outcome(failure, exit_code=code)
+        return Outcome(failure, variables.changed(before, self._names(), self._bound), code)
+
+    def _names(self) -> dict[str, Any]:
+        """What the caller's code has put into the namespace; keys of other types could have code of the caller's."""
+        hidden, present = self._shell.user_ns_hidden, list(self._shell.user_ns.items())
+        return {name: value for name, value in present if type(name) is str and hidden.get(name, self) is not value}
+
+    def _list(self) -> None:
+        """Look at every name there is. Libraries are the caller's to change, so an interrupt must be able to end this."""
+        with self._kernel.interrupts.allowed():
+            self._listed, is_whole = variables.listing(self._names())
+        cuts.happened = cuts.happened or not is_whole
+
+    # -- python and chart ---------------------------------------------------------------------------------------------
+
+    def _image_options(self) -> tuple[Format, float | None]:
+        inputs = self._request.inputs
+        dpi = inputs.get("dpi")
+        return (
+            "svg" if inputs.get("format") == "svg" else "png",
+            float(min(max(dpi, MIN_DPI), MAX_DPI)) if isinstance(dpi, int | float) and not isinstance(dpi, bool) else None,
+        )
+
+    async def _execute(self, store_history: bool) -> BaseException | None:
+        shell = self._shell
+        if self._request.task == "chart":
+            for name, module in _chart_names().items():
+                shell.user_ns.setdefault(name, module)
+        shell.displayhook.wants_json = self._request.task == "python"
+        shell.failure = None
+        cell, problem = self._transform()
+        coroutine = shell.run_cell_async(
+            self._code, store_history=store_history, transformed_cell=cell, preprocessing_exc_tuple=problem
+        )
+        collector = _Names(self._bound)
+        shell.ast_transformers.append(collector)
+        try:
+            if problem is None and shell.should_run_async(self._code, transformed_cell=cell):
+                await self._until_interrupted(coroutine)
+            else:
+                with self._kernel.loops.outside(), self._kernel.interrupts.allowed():
+                    _pseudo_sync_runner(coroutine)
+        finally:
+            coroutine.close()  # an interrupt may have come before its first step
+            if collector in shell.ast_transformers:
+                shell.ast_transformers.remove(collector)
+        return cast("BaseException | None", shell.failure)
+
+    async def _until_interrupted(self, coroutine: Any) -> None:
+        future = asyncio.ensure_future(coroutine)
+        with self._kernel.cancel_on_sigint(future), self._kernel.interrupts.allowed():
+            await future
+        failure = self._shell.failure
+        if isinstance(failure, asyncio.CancelledError):  # nobody else can reach this task
+            self._shell.failure = KeyboardInterrupt().with_traceback(failure.__traceback__)
+
+    def _transform(self) -> tuple[str, Any]:
+        try:
+            cell = self._shell.transform_cell(self._code)
+        except Exception:  # noqa: BLE001  # IPython's transformers raise what they like; the run reports it
+            return self._code, sys.exc_info()
+        # IPython drops leading blank lines; put them back, so that line numbers are the caller's.
+        lines = self._code.splitlines()
+        blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
+        return "\n" * blank + cell, None
+
+    def _finish_figures(self, error: BaseException | None) -> None:
+        with self._kernel.interrupts.allowed():
+            figures.gallery.finish()
+        if self._request.task != "chart" or error is not None:
+            return
+        if not figures.gallery.count:
+            raise ChartError(NO_FIGURE)
+        self._kernel.streams[0].write(CHART_SAVED)
+
+    # -- analyze and math ---------------------------------------------------------------------------------------------
+
+    def _analyze(self) -> None:
+        with self._kernel.interrupts.allowed():
+            report = analyze.analyze(self._request.inputs)
+        self._kernel.streams[0].write(report.text)
+        self._publish_result({"text/plain": report.text.strip("\n"), "application/json": report.numbers})
+
+    def _evaluate(self) -> None:
+        code = expression.compile_expression(self._code, tracebacks.CODE_NAME)
+        tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
+        with self._kernel.loops.outside(), self._kernel.interrupts.allowed():
+            result = eval(code, self._expression_names())
+            expression.check(result)
+            shown, bundle = self._shell.shown_text(result), self._bundle(result)
+        self._kernel.streams[0].write(f"Result: {shown}\n")
+        self._publish_result(bundle)
+
+    def _expression_names(self) -> dict[str, Any]:
+        """What an expression can use: in a session also what its runs have left."""
+        names = expression.names()
+        return {**names, **self._shell.user_ns} if self._request.inputs.get("session") is True else names
+
+    def _bundle(self, result: Any) -> dict[str, Any]:
+        text = self._shell.plain_text(result)
+        try:
+            return {"text/plain": text, "application/json": values.to_json(result)}
+        except values.NotJsonError:
+            return {"text/plain": text, "application/json": text}
+
+    def _publish_result(self, bundle: dict[str, Any]) -> None:
+        count = self._shell.execution_count
+        self._shell.execution_count += 1
+        self._kernel.publish("execute_result", {"data": bundle, "metadata": {}, "execution_count": count})
+
+
+class _Names:
+    """Looks at the parsed source on its way to the compiler and notes the names it binds."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def visit(self, tree: Any) -> Any:
+        self._names |= variables.bound_names(tree)
+        return tree
+
+
+def _chart_names() -> dict[str, Any]:
+    import matplotlib.pyplot as plt  # here, so that the other tasks never wait for it
+    import numpy as np
+    import pandas as pd
+    import seaborn as sns
+
+    return {"plt": plt, "np": np, "pd": pd, "sns": sns}
+
+
+def _exit_code(error: SystemExit, stderr: Any) -> int:
+    """How a script would exit: a status of 0 to 255, and 1 for anything else, which goes to stderr."""
+    code = error.code
+    if code is None or isinstance(code, int):
+        return int(code or 0) & 0xFF
+    stderr.write(tracebacks.text_of(code) + "\n")
+    return 1

@@ -1,0 +1,84 @@
+"""What the zygote does once: import the data stack, warm it, and build a kernel that only lacks its sockets."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from kernels.python.warmup import exercise, memory
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")  # as in identity.py
+PACKAGES = (
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+    "scipy",
+    "scikit-learn",
+    "ipykernel",
+    "ipython",
+    "pyzmq",
+    "jupyter_client",
+    "pillow",
+    "joblib",
+)
+
+
+class PreloadError(RuntimeError):
+    """The zygote may not fork: something it must not have is there."""
+
+
+def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
+    """Import, warm and freeze everything; answers with the packages' versions. Call once, before any fork.
+
+    *prepare* does the same for kernels of another language, after the imports, and answers with more versions.
+    """
+    for name in THREADS:
+        os.environ[name] = "1"  # read when the libraries load: no thread of theirs may exist when the zygote forks
+    os.environ["MPLBACKEND"] = "agg"  # until our own backend is installed
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="omega-zygote-") as caches:
+        warnings.simplefilter("ignore")
+        # Where there is no root of its own (level 1) nothing of it may stay on the machine.
+        os.environ["MPLCONFIGDIR"] = caches
+        for name in exercise.MODULES:
+            importlib.import_module(name)
+        _prepare_figures()
+        exercise.exercise()
+        _build()
+        others = prepare()
+        del os.environ["MPLCONFIGDIR"]
+    # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.
+    warnings.filterwarnings("ignore", message=r"This process .* is multi-threaded", category=DeprecationWarning)
+    _check()
+    memory.settle()
+    return {**{name: importlib.metadata.version(name) for name in PACKAGES}, **others}
+
+
+def _prepare_figures() -> None:
+    from kernels.python.shown import figures, fonts  # here: the libraries read the environment when they are imported
+
+    fonts.configure()
+    figures.install()
+
+
+def _build() -> None:
+    from kernels.python import parts
+    from kernels.python.warmup import rehearsal
+
+    rehearsal.rehearse(parts.build())
+
+
+def _check() -> None:
+    if "debugpy" in sys.modules:
+        raise PreloadError("debugpy was imported")
+    tasks = Path("/proc/self/task")
+    if tasks.is_dir() and len(list(tasks.iterdir())) != 1:
+        raise PreloadError("the zygote has more than one thread")

@@ -1,0 +1,63 @@
+"""What our kernels of all languages have in common as users of ipykernel's base class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kernels.serving import attribution
+
+if TYPE_CHECKING:
+    from ipykernel.kernelbase import Kernel as Base
+
+    from kernels.serving.streams import Record
+else:
+    Base = object  # a mixin
+
+
+class NoShellThread:
+    """Stands where ipykernel keeps its shell channel thread: there are no subshells, so no such thread."""
+
+    parent_thread: Any = None
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Served(Base):
+    """Attributes what is printed to its request, tells ours in the reply's metadata, and sends in order."""
+
+    _supports_kernel_subshells = False
+    record: Record
+    _omega: dict[str, Any] | None = None
+
+    def _publish_status(self, status: str, *args: Any, **kwargs: Any) -> None:
+        # "starting" would come before or after iopub_welcome as chance has it; so the welcome is always the first.
+        if status != "starting":
+            super()._publish_status(status, *args, **kwargs)
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Attribute what follows to the request *parent*."""
+        super().set_parent(ident, parent, channel)
+        if channel == "shell":
+            self.record.begin(parent)
+
+    async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Run one request, ours or a plain client's."""
+        self._omega = None
+        await super().execute_request(stream, ident, parent)
+
+    def finish_metadata(self, parent: Any, metadata: Any, reply_content: Any) -> Any:
+        """Metadata of the reply."""
+        metadata = super().finish_metadata(parent, metadata, reply_content)
+        if self._omega is not None:
+            metadata["omega"] = self._omega
+        return metadata
+
+    def publish(self, message: str, content: dict[str, Any]) -> None:
+        """Send one rich message after all text written before it, as an answer to the request that text belongs to.
+
+        The base's idea of that is a context variable alone, which callbacks of the event loop may not see.
+        """
+        self.record.flush()
+        request = attribution.request_here(self.record.parent)
+        self.session.send(self.iopub_socket, message, content, request, self._topic(message))

@@ -1,0 +1,55 @@
+"""The gateway's ends of a kernel's sockets: what a lost connection leaves in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tracemalloc
+from pathlib import Path
+
+from gateway.core.validate import Channel
+from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.wire.sockets import RUN_CHANNELS, KernelSockets
+from gateway.kernel.wire.zmtp import GREETING, encode_ready
+from tests.fakes import short_directory
+
+MIB = 2**20
+LIMIT_BYTES = 4 * MIB
+UNFINISHED = (b"\x03" + (4096).to_bytes(8, "big") + bytes(4096)) * (2 * LIMIT_BYTES // 4096)
+"""Frames that announce another one each, without end."""
+
+
+async def _listen(directory: Path) -> list[asyncio.Server]:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING + encode_ready("ROUTER") + UNFINISHED)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+
+    return [await asyncio.start_unix_server(serve, directory / channel) for channel in RUN_CHANNELS]
+
+
+async def test_nothing_is_held_of_a_message_that_never_ended() -> None:
+    """Also while somebody still knows the connection: garbage is looked for seldom, and a kernel decides how much it is."""
+    lost: dict[Channel, bool] = {}
+    are_lost = asyncio.Event()
+
+    def lose(channel: Channel, has_exceeded: bool) -> None:
+        lost[channel] = has_exceeded
+        are_lost.set() if len(lost) == len(RUN_CHANNELS) else None
+
+    directory = short_directory()
+    servers = await _listen(directory)
+    tracemalloc.start()
+    try:
+        sockets = KernelSockets(Endpoint(str(directory), ""), lambda *_: None, lose, max_message_bytes=LIMIT_BYTES)
+        async with asyncio.timeout(20):
+            await are_lost.wait()
+        held_bytes, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await sockets.close()
+        for server in servers:
+            server.close()
+    assert lost == dict.fromkeys(RUN_CHANNELS, True)
+    assert peak_bytes > LIMIT_BYTES
+    assert held_bytes < MIB

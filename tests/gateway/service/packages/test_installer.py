@@ -1,0 +1,503 @@
+"""The whitelist, and packages really fetched and placed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import BadRequest, Busy, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
+from gateway.service.packages.installer import Installer, InstallLimits
+from gateway.service.packages.pip import ENVIRONMENT, Pin, Pip
+from gateway.service.packages.store import PackageStore
+from gateway.service.packages.wheels import hash_file
+
+BASE = {"numpy": "2.4.6", "scikit_learn": "1.9.1"}
+
+
+@dataclass
+class FakeKernels:
+    base: Mapping[str, str] = field(default_factory=lambda: dict(BASE))
+    used: list[tuple[str, ...]] = field(default_factory=list)
+
+    def versions(self) -> Mapping[str, str]:
+        return self.base
+
+    async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
+        self.used.append(extra_dirs)
+
+
+class FakePip(Pip):
+    """An index of wheels made on the spot: name -> (version, entries)."""
+
+    def __init__(self, index: Mapping[str, tuple[str, Sequence[str]]]) -> None:
+        super().__init__(Path("/nowhere"), {}, file_bytes=1)
+        self.index = index
+        self.asked: list[list[str]] = []
+        self.gate: asyncio.Event | None = None
+
+    def _wheel(self, name: str, folder: Path) -> Path:
+        version, entries = self.index[name]
+        path = folder / f"{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for entry in entries:
+                archive.writestr(zipfile.ZipInfo(entry), "x = 1\n")
+        return path
+
+    async def resolve(self, requirements: Sequence[str], work: Path) -> list[Pin]:
+        self.asked.append(list(requirements))
+        if self.gate is not None:
+            await self.gate.wait()
+        names = [name.partition("==")[0] for name in requirements]
+        return [Pin(name, self.index[name][0], hash_file(self._wheel(name, work))) for name in names]
+
+    async def download(self, pins: Sequence[Pin], work: Path) -> list[Path]:
+        (work / "wheels").mkdir()
+        return [self._wheel(pin.name, work / "wheels") for pin in pins]
+
+    async def unpack(self, wheels: Sequence[Path], target: Path, work: Path) -> None:
+        for wheel in wheels:
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(target)
+
+
+def installer(tmp_path: Path, pip: Pip | None = None, *extra: str, **limits: float) -> tuple[Installer, FakeKernels]:
+    kernels = FakeKernels()
+    store = PackageStore(tmp_path / "packages")
+    made = Installer(
+        kernels,
+        pip or FakePip({}),
+        store,
+        extra=extra,
+        limits=InstallLimits(**limits),  # type: ignore[arg-type]  # whole numbers where they must be
+    )
+    return made, kernels
+
+
+@pytest.mark.parametrize(
+    ("asked", "output"),
+    [
+        ("numpy", "numpy-2.4.6 is already installed\n"),
+        ("NumPy", "numpy-2.4.6 is already installed\n"),
+        (" numpy ", "numpy-2.4.6 is already installed\n"),
+        ("sklearn", "scikit-learn-1.9.1 is already installed\n"),
+        ("scikit_learn", "scikit-learn-1.9.1 is already installed\n"),
+        ("json", "json is part of Python; there is nothing to install\n"),
+    ],
+)
+async def test_what_is_there_says_so(tmp_path: Path, asked: str, output: str) -> None:
+    """With its version; the standard library has none of its own."""
+    assert (await installer(tmp_path)[0].install(asked)).output == output
+
+
+@pytest.mark.parametrize("asked", ["requests", "os", "subprocess", "numpy2", "pip", "setuptools"])
+async def test_anything_else_is_forbidden_with_the_list(tmp_path: Path, asked: str) -> None:
+    """The list has what the operator added."""
+    with pytest.raises(Forbidden, match=r"Allowed are: numpy, pandas, .*sklearn, math, .*random, six\."):
+        await installer(tmp_path, None, "six")[0].install(asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("", " ", "--index-url=http://evil", "-r", "numpy==1.0", "numpy>1", "numpy[x]", "numpy; python_version>'3'"),
+        *(
+            "https://evil/x.whl",
+            "git+https://evil",
+            "./numpy",
+            "../x",
+            "/tmp/x",
+            "numpy\n--pre",
+            "numpy six",
+            "é",
+            "a" + "\0",
+        ),
+    ],
+)
+async def test_only_a_bare_name_is_a_name(tmp_path: Path, asked: str) -> None:
+    """No version, option, address or path gets anywhere near pip."""
+    pip = FakePip({})
+    with pytest.raises(BadRequest):
+        await installer(tmp_path, pip, "six")[0].install(asked)
+    assert not pip.asked
+
+
+async def test_an_allowed_package_is_added_and_shown_to_new_kernels(tmp_path: Path) -> None:
+    """Read-only, with its modules; asked again it is there already, also after a restart."""
+    pip = FakePip({"six": ("1.17.0", ["six.py", "bin/x"])})
+    made, kernels = installer(tmp_path, pip, "Six")
+    done = await made.install("six")
+    assert (done.package, done.version, done.output) == ("six", "1.17.0", "Successfully installed six-1.17.0\n")
+    ((directory,),) = kernels.used
+    assert sorted(os.listdir(directory)) == ["six.py"]
+    assert mode_of(directory, "six.py") == 0o444
+    assert (await made.install("SIX")).output == "six-1.17.0 is already installed\n"
+    again, _ = installer(tmp_path, pip, "six")
+    assert (await again.install("six")).output == "six-1.17.0 is already installed\n"
+    assert PackageStore(tmp_path / "packages").current_dir() == Path(directory)
+    assert len(pip.asked) == 1
+
+
+async def test_what_was_added_before_stays_in_the_same_version(tmp_path: Path) -> None:
+    """The new set is the old one and the new package; the answer names what is new."""
+    pip = FakePip({"six": ("1.17.0", ["six.py"]), "toolz": ("1.0", ["toolz/__init__.py"])})
+    made, kernels = installer(tmp_path, pip, "six", "toolz")
+    await made.install("six")
+    assert (await made.install("toolz")).output == "Successfully installed toolz-1.0\n"
+    assert pip.asked[-1] == ["six==1.17.0", "toolz"]
+    assert sorted(os.listdir(kernels.used[-1][0])) == ["six.py", "toolz"]
+    assert mode_of(kernels.used[0][0], "six.py"), "kernels that run on may still import from the old set"
+
+
+@pytest.mark.parametrize(
+    ("entries", "limits", "kind"),
+    [
+        (["six.py", "evil.pth"], {}, Forbidden),
+        (["json.py"], {}, Forbidden),
+        (["../six.py"], {}, Forbidden),
+        (["six.py"] + [f"m{n}.py" for n in range(20)], {"files": 5}, Forbidden),
+        (["six.py", "seven.py"], {"total_bytes": 8}, Forbidden),
+        (["six.py"], {"wheel_bytes": 10}, TooLarge),
+        (["six.py"], {"wheels": 0}, TooLarge),
+    ],
+)
+async def test_a_package_that_may_not_be_placed_leaves_no_trace(
+    tmp_path: Path, entries: list[str], limits: dict[str, float], kind: type[GatewayError]
+) -> None:
+    """Nothing is placed, nothing is left, and the next installation works."""
+    pip = FakePip({"six": ("1.17.0", entries)})
+    made, kernels = installer(tmp_path, pip, "six", **limits)
+    with pytest.raises(kind):
+        await made.install("six")
+    assert not kernels.used
+    assert not list((tmp_path / "packages").iterdir())
+
+
+async def test_a_package_that_needs_other_versions_of_what_kernels_have_is_refused(tmp_path: Path) -> None:
+    """It would take effect in some kernels and not in the libraries loaded already."""
+
+    class Greedy(FakePip):
+        async def resolve(self, requirements: Sequence[str], work: Path) -> list[Pin]:
+            return [*await super().resolve(requirements, work), Pin("numpy", "3.0", "0" * 64)]
+
+    made, _ = installer(tmp_path, Greedy({"six": ("1", ["six.py"])}), "six")
+    with pytest.raises(Forbidden, match=r"needs another version of numpy \(3\.0\) than kernels have"):
+        await made.install("six")
+
+
+async def test_files_other_than_those_resolved_are_refused(tmp_path: Path) -> None:
+    """The hash of the first look is the hash of what is placed."""
+
+    class Swapped(FakePip):
+        async def download(self, pins: Sequence[Pin], work: Path) -> list[Path]:
+            self.index = {"six": ("1", ["other.py"])}
+            return await super().download(pins, work)
+
+    made, _ = installer(tmp_path, Swapped({"six": ("1", ["six.py"])}), "six")
+    with pytest.raises(Unavailable, match="other files"):
+        await made.install("six")
+
+
+async def test_installations_wait_their_turn_and_few_may_wait(tmp_path: Path) -> None:
+    """One at a time; two for the same package fetch it once."""
+    pip = FakePip({"six": ("1", ["six.py"])})
+    pip.gate = asyncio.Event()
+    made, _ = installer(tmp_path, pip, "six", waiting=2)
+    first, second = (asyncio.create_task(made.install("six")) for _ in range(2))
+    await asyncio.sleep(0)
+    with pytest.raises(Busy):
+        await made.install("six")
+    pip.gate.set()
+    assert (await first).output == "Successfully installed six-1\n"
+    assert (await second).output == "six-1 is already installed\n"
+    assert len(pip.asked) == 1
+
+
+async def test_an_installation_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    """And leaves nothing."""
+    pip = FakePip({"six": ("1", ["six.py"])})
+    pip.gate = asyncio.Event()
+    made, _ = installer(tmp_path, pip, "six", timeout_s=0.01)
+    with pytest.raises(Unavailable, match="longer than"):
+        await made.install("six")
+    assert not list((tmp_path / "packages").iterdir())
+
+
+async def test_leftovers_of_an_interrupted_installation_are_swept(tmp_path: Path) -> None:
+    """At the next start."""
+    store = PackageStore(tmp_path / "packages")
+    left = tmp_path / "packages" / ".staging-x" / "deep"
+    left.mkdir(parents=True)
+    left.chmod(0o555)
+    store.sweep()
+    assert not list((tmp_path / "packages").iterdir())
+
+
+async def test_old_sets_are_removed(tmp_path: Path) -> None:
+    """The current one and two more are kept."""
+    store = PackageStore(tmp_path / "packages")
+    for number in range(6):
+        with store.staging() as work:
+            (work / "site").mkdir()
+            (work / "site" / "m.py").write_text(str(number))
+            made = store.activate(work / "site", [])
+    assert made.name == "site"
+    names = sorted(path.name for path in (tmp_path / "packages").iterdir())
+    assert names == ["4", "5", "6", "current"]
+    assert store.current_dir() == made
+
+
+async def test_pip_sees_named_variables_alone(tmp_path: Path) -> None:
+    """How to reach the index, and no secret of the gateway's."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\necho 'ERROR: http://user:secret@index/x' >&2\nexit 1\n")
+    script.chmod(0o755)
+    environ = {"PATH": os.environ["PATH"], "PIP_INDEX_URL": "http://index", "OMEGA_TOKEN": "secret", "PIP_TARGET": "/x"}
+    with pytest.raises(Unavailable) as caught:
+        await Pip(script, environ, file_bytes=1000).resolve(["six"], tmp_path)
+    assert "secret" not in caught.value.message
+    seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
+    assert set(seen) - {"PWD", "SHLVL", "_"} <= {*ENVIRONMENT, "TMPDIR"}
+    assert seen["PIP_INDEX_URL"] == "http://index"
+
+
+@pytest.mark.parametrize("moment", ["while it starts", "while it runs"])
+async def test_nothing_of_a_cancelled_pip_goes_on(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its children end with it, whenever that is."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/child\nwait\n")
+    script.chmod(0o755)
+    child = tmp_path / "child"
+    create, runs = asyncio.create_subprocess_exec, asyncio.Event()
+
+    async def create_and_see(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await create(*command, **options)
+        await until(lambda: child.exists() and child.read_text().strip() != "")
+        runs.set()
+        if moment == "while it starts":
+            await asyncio.sleep(0.1)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", create_and_see)
+    running = asyncio.create_task(Pip(script, dict(os.environ), file_bytes=1000).resolve(["six"], tmp_path))
+    await runs.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await until(lambda: not is_alive(int(child.read_text())))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return once *holds*; what is watched is another process, so there is nothing to wait on."""
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def mode_of(folder: str, name: str) -> int:
+    """The permissions of a file that was placed."""
+    return stat.S_IMODE(Path(folder, name).stat().st_mode)
+
+
+def python(*command: str | Path) -> str:
+    """What an interpreter prints."""
+    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+@pytest.mark.kernel
+async def test_a_real_package_from_the_index(tmp_path: Path) -> None:
+    """six, resolved, fetched by hash, checked, placed and imported by a fresh interpreter; skipped without an index."""
+    venv = tmp_path / "venv"
+    interpreter = venv / "bin" / "python"
+    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
+    made, kernels = installer(tmp_path, Pip(interpreter, os.environ, file_bytes=10_000_000), "six")
+    try:
+        done = await made.install("six")
+    except Unavailable:
+        pytest.skip("no package index can be reached")
+    assert done.output == f"Successfully installed six-{done.version}\n"
+    ((directory,),) = kernels.used
+    script = f"import sys; sys.path.append({directory!r}); import six; print(six.__version__, six.__file__)"
+    found = await asyncio.to_thread(python, interpreter, "-I", "-c", script)
+    assert found.split() == [done.version, f"{directory}/six.py"]
+    assert sorted(path.name for path in (tmp_path / "packages").iterdir()) == ["1", "current"]
+
+
+@pytest.mark.kernel
+async def test_a_package_without_a_wheel_is_not_built(tmp_path: Path) -> None:
+    """A source archive stays closed: its build script would run outside of any kernel."""
+    source = tmp_path / "index" / "omega-probe-1.0.tar.gz"
+    source.parent.mkdir()
+    with tarfile.open(source, "w:gz") as archive:
+        code = f"open({str(tmp_path / 'ran')!r}, 'w')\n".encode()
+        entry = tarfile.TarInfo("omega-probe-1.0/setup.py")
+        entry.size = len(code)
+        archive.addfile(entry, io.BytesIO(code))
+    venv = tmp_path / "venv"
+    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
+    environ = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(source.parent)}
+    made, _ = installer(tmp_path, Pip(venv / "bin" / "python", environ, file_bytes=10_000_000), "omega-probe")
+    with pytest.raises(NotFound, match="No wheel"):
+        await made.install("omega-probe")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.kernel
+async def test_a_dependency_given_by_address_is_not_built(tmp_path: Path) -> None:
+    """A wheel may name a source archive by URL, for which --only-binary does not hold."""
+    index, marker = tmp_path / "index", tmp_path / "ran"
+    index.mkdir()
+    source = tmp_path / "evil-1.0.tar.gz"
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "be"\nbackend-path = ["."]\n',
+        "PKG-INFO": "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n",
+        "be.py": f"open({str(marker)!r}, 'w')\n",
+    }
+    with tarfile.open(source, "w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"evil-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    metadata = f"Metadata-Version: 2.1\nName: omega-probe\nVersion: 1.0\nRequires-Dist: evil @ {source.as_uri()}\n"
+    with zipfile.ZipFile(index / "omega_probe-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("omega_probe.py", "")
+        wheel.writestr("omega_probe-1.0.dist-info/METADATA", metadata)
+        wheel.writestr(
+            "omega_probe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("omega_probe-1.0.dist-info/RECORD", "")
+    venv = tmp_path / "venv"
+    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
+    environ = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    made, _ = installer(tmp_path, Pip(venv / "bin" / "python", environ, file_bytes=10_000_000), "omega-probe")
+    with pytest.raises(Forbidden, match="building packages is not allowed"):
+        await made.install("omega-probe")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("ERROR: No matching distribution found for six", NotFound),
+        ("ERROR: ResolutionImpossible: for help visit", NotFound),
+        ("WARNING: connection broken by 'x'\nERROR: No matching distribution found for six", Unavailable),
+        ("Could not fetch URL http://u:p@index/six: connection error\nERROR: No matching distribution found", Unavailable),
+        ("something else at http://u:p@index", Unavailable),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", Unavailable),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Unavailable),
+    ],
+)
+async def test_a_failure_of_pip_is_told_without_addresses(tmp_path: Path, said: str, kind: type[GatewayError]) -> None:
+    """A package that is not there is another thing than an index that can't be reached."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    script.chmod(0o755)
+    with pytest.raises(kind) as caught:
+        await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=1000).resolve(["six"], tmp_path)
+    assert "index/" not in caught.value.message
+    assert "u:p" not in caught.value.message
+
+
+def probe(index: Path, *, needs: str = "", metadata: str = "", size: int = 3) -> Path:
+    """A wheel of omega-probe in *index* whose module has *size* bytes."""
+    index.mkdir()
+    path = index / "omega_probe-1.0-py3-none-any.whl"
+    head = "Metadata-Version: 2.1\nName: omega-probe\nVersion: 1.0\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("omega_probe.py", "#" * size)
+        wheel.writestr(
+            "omega_probe-1.0.dist-info/METADATA", head + metadata + (f"Requires-Dist: {needs}\n" if needs else "")
+        )
+        wheel.writestr(
+            "omega_probe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("omega_probe-1.0.dist-info/RECORD", "")
+    return path
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("made", "kind", "words"),
+    [
+        ({"needs": "other @ git+https://127.0.0.1:1/x.git"}, Forbidden, "address of a source repository"),
+        ({"needs": "other @ hg+https://127.0.0.1:1/x"}, Forbidden, "address of a source repository"),
+        ({"needs": "other @ file:///etc/passwd"}, Forbidden, "something that is no wheel"),
+        ({"needs": "other @ http://127.0.0.1:1/other-1.0-py3-none-any.whl"}, Unavailable, "could not reach"),
+        ({"needs": "this is no requirement !!"}, Forbidden, "broken"),
+        ({"needs": "omega-nowhere"}, NotFound, "No wheel was found"),
+        ({"metadata": "Requires-Python: >=4\n"}, NotFound, "No wheel was found"),
+        ({"size": 300_000}, TooLarge, "over the limit of 100000 bytes"),
+    ],
+)
+async def test_why_a_package_can_not_be_had_is_the_truth(
+    tmp_path: Path, made: dict[str, Any], kind: type[GatewayError], words: str
+) -> None:
+    """By a real pip: only what may work later is 503."""
+    probe(tmp_path / "index", **made)
+    await expect_failure(tmp_path, kind, words)
+
+
+@pytest.mark.kernel
+async def test_a_broken_wheel_is_no_fault_of_the_index(tmp_path: Path) -> None:
+    """Asking again would not mend it."""
+    wheel = probe(tmp_path / "index")
+    wheel.write_bytes(wheel.read_bytes()[:200])
+    await expect_failure(tmp_path, Forbidden, "broken")
+
+
+async def expect_failure(tmp_path: Path, kind: type[GatewayError], words: str) -> None:
+    """The package omega-probe of the folder index fails so, and nothing is added."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path / "index"),
+        "PIP_RETRIES": "0",
+    }
+    made, kernels = installer(tmp_path, Pip(Path(sys.executable), environ, file_bytes=100_000), "omega-probe")
+    with pytest.raises(kind, match=words):
+        await made.install("omega-probe")
+    assert not kernels.used
+
+
+@pytest.mark.kernel
+async def test_pip_has_no_capabilities_and_a_file_limit(tmp_path: Path) -> None:
+    """It reads what strangers wrote, so it gets nothing it does not need, also when root runs the gateway."""
+    fake = tmp_path / "pip" / "__main__.py"
+    fake.parent.mkdir()
+    (fake.parent / "__init__.py").write_text("")
+    seen = tmp_path / "seen"
+    fake.write_text(
+        "import resource\n"
+        f"with open({str(seen)!r}, 'w') as out:\n"
+        "    out.write(open('/proc/self/status').read())\n"
+        "    print('limit', resource.getrlimit(resource.RLIMIT_FSIZE), file=out)\n"
+    )
+    script = tmp_path / "python"
+    # The first argument, -I, would keep the stand-in for pip from being found.
+    script.write_text(f'#!/bin/sh\nshift\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    with pytest.raises(Unavailable):
+        await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=12345).resolve(["six"], tmp_path)
+    status = dict(line.partition(":")[::2] for line in seen.read_text().splitlines() if ":" in line)
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh")} == {0}
+    assert "limit (12345, 12345)" in seen.read_text()

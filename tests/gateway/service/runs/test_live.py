@@ -1,0 +1,226 @@
+"""Runs that are followed: they wait for no reader, and for a reader to come back only so long."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.core.errors import BadRequest, Busy, NotFound
+from gateway.core.event_log import Accepted, Done, Entry, Gap, Refused, Started
+from gateway.core.model import Display, Event, Finished, OnEvent, Raised, Report, Result, Text
+from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
+from gateway.service.runs.live import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings
+
+ONE, OTHER = Caller("k1", "one"), Caller("k2", "other")
+ALLOWANCE = Allowance(1000, 2000)
+LONG = LiveSettings(grace_s=60)
+
+
+@dataclass
+class Script:
+    """A runner whose one kernel says *events*, then waits for *go*, then answers *result*."""
+
+    events: Sequence[Event] = ()
+    result: Result | Exception = field(default_factory=lambda: Result(True, "", "", "", None, 0, 0.1))
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    gets_kernel: bool = True
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def interrupt(self) -> None:
+        self.result = Result(False, "", "", "", Raised("KeyboardInterrupt", "", ""), 1, 0.1)
+        self.go.set()
+
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
+        try:
+            if not self.gets_kernel:
+                await self.go.wait()
+            if isinstance(self.result, Exception):
+                raise self.result
+            assert on_event is not None
+            with (control or Control()).holding(self):  # type: ignore[arg-type]  # a kernel that only stops
+                for event in self.events:
+                    on_event(event)
+                await self.go.wait()
+            return self.result
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def plan(run_id: str = "r1", caller: Caller = ONE) -> Submission:
+    return Submission(RunRequest("python", "x", 5.0), caller, run_id, ALLOWANCE)
+
+
+async def everything(run: LiveRun, after: int = 0) -> list[object]:
+    """The items and gaps from *after* to the end."""
+    got: list[object] = []
+    with run.reading() as news:
+        while True:
+            news.clear()
+            piece = run.next_after(after)
+            if piece is not None:
+                got.append(piece.item if isinstance(piece, Entry) else piece)
+                after = piece.seq
+            elif run.is_over:
+                return got
+            else:
+                await asyncio.wait_for(news.wait(), 5)
+
+
+async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
+    """Text and displays as they come; the error, and what only the end knows, once, at the end."""
+    shown = Display("display", {"text/plain": "1"})
+    raised = Raised("ValueError", "no", "Traceback")
+    result = Result(False, "ab", "a", "bc", raised, 1, 0.5, displays=(shown,))
+    events = [Text("stdout", "a"), shown, Text("stderr", "b"), raised, Report(), Finished("error")]
+    script = Script(events, result)
+    run = LiveRuns(script, LONG).start(plan())
+    with run.reading() as news:
+        await run.begun(news)
+    for seq, expected in enumerate((Accepted("r1"), Started(), Text("stdout", "a"), shown, Text("stderr", "b"))):
+        assert run.next_after(seq) == Entry(seq + 1, expected)
+    script.go.set()
+    text, error, done = await everything(run, 5)
+    assert (text, error) == (Text("stderr", "c"), raised)
+    assert isinstance(done, Done)
+    assert (done.result.success, done.result.stdout, done.result.displays) == (False, "", ())
+
+
+async def test_a_run_without_readers_is_stopped_after_its_grace() -> None:
+    """Nobody waits for it; whoever reads in time keeps it going."""
+    script = Script()
+    live = LiveRuns(script, LiveSettings(grace_s=0.01))
+    run = live.start(plan())
+    with run.reading():
+        await asyncio.sleep(0.05)
+        assert not script.cancelled.is_set()
+    await asyncio.wait_for(script.cancelled.wait(), 5)
+
+
+async def test_a_reader_who_comes_back_misses_nothing() -> None:
+    """From where it was, also after the end; and only one of the same key."""
+    script = Script([Text("stdout", "a"), Text("stderr", "b")])
+    live = LiveRuns(script, LONG)
+    run = live.start(plan())
+    with run.reading() as news:
+        await run.begun(news)
+    script.go.set()
+    assert live.find("r1", ONE) is run
+    assert (await everything(run, 2))[:2] == [Text("stdout", "a"), Text("stderr", "b")]
+    with pytest.raises(NotFound):
+        live.find("r1", OTHER)
+    with pytest.raises(BadRequest):
+        run.check(6)
+    run.check(5)
+    await live.close()
+    with pytest.raises(NotFound):
+        live.find("r1", ONE)
+
+
+async def test_finished_runs_are_forgotten_after_the_grace() -> None:
+    """Their events take memory."""
+    script = Script()
+    script.go.set()
+    live = LiveRuns(script, LiveSettings(grace_s=0.01))
+    run = live.start(plan())
+    assert live.states() == {"running": 1, "kept": 0}
+    await everything(run)
+    await asyncio.sleep(0)
+    assert live.states() == {"running": 0, "kept": 1}
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                live.find("r1", ONE)
+            except NotFound:
+                break
+            await asyncio.sleep(0.005)
+    assert live.states() == {"running": 0, "kept": 0}
+
+
+async def test_what_finished_runs_of_a_key_keep_is_bounded() -> None:
+    """The oldest goes first, a reader that is still behind is told, and other keys lose nothing."""
+    script = Script([Display("display", {"text/plain": "x" * 1000})])
+    script.go.set()
+    live = LiveRuns(script, LiveSettings(grace_s=60, kept_bytes=6000))
+    other = live.start(plan("other", OTHER))
+    await everything(other)
+    runs = []
+    for number in range(5):
+        runs.append(live.start(plan(f"r{number}")))
+        await everything(runs[-1])
+    await asyncio.sleep(0)
+    assert live.find("r4", ONE) is runs[4]
+    assert live.find("other", OTHER) is other
+    with pytest.raises(NotFound):
+        live.find("r0", ONE)
+    assert (await everything(runs[0]))[0] == Gap(1, 3)
+
+
+class Code(str):
+    """Source text whose end can be seen."""
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("ending", ["done", "refused", "fault", "stopped"])
+async def test_a_finished_run_keeps_what_happened_and_not_what_was_asked(ending: str) -> None:
+    """Code and data may be far larger than what came of them, and count nowhere; the rest goes when it is forgotten."""
+    script = Script()
+    if ending in ("refused", "fault"):
+        script.result = Busy("full", retry_after_s=1) if ending == "refused" else KeyError("odd")
+    live, code, data = LiveRuns(script, LONG), Code("x"), Code("data")
+    seen = weakref.ref(code), weakref.ref(data)
+    run = live.start(Submission(RunRequest("analyze", code, 5.0, {"data": data}), ONE, "r1", ALLOWANCE))
+    del code, data
+    with run.reading() as news:
+        if ending in ("done", "stopped"):
+            await run.begun(news)
+    if ending == "stopped":
+        run.stop()
+    script.go.set()
+    assert len(await everything(run)) >= 2
+    await asyncio.sleep(0)
+    assert [ref() for ref in seen] == [None, None]
+    assert live.find("r1", ONE) is run
+    forgotten = weakref.ref(run)
+    await live.close()
+    del run, script
+    assert forgotten() is None
+
+
+async def test_a_run_is_interrupted_by_its_kernel_or_gives_up_its_place() -> None:
+    """Running code may say what it has to; what waits for a kernel ends at once."""
+    script = Script()
+    run = LiveRuns(script, LONG).start(plan())
+    with run.reading() as news:
+        await run.begun(news)
+        await run.interrupt()
+        error, done = (await everything(run))[-2:]
+    assert isinstance(error, Raised)
+    assert isinstance(done, Done)
+    assert done.result.exit_code == 1
+    waiting = LiveRuns(Script(gets_kernel=False), LONG).start(plan())
+    with waiting.reading():
+        await waiting.interrupt()
+        error, done = (await everything(waiting))[-2:]
+    assert error == Raised("KeyboardInterrupt", "The run was interrupted before it began", "")
+    assert isinstance(done, Done)
+    assert done.result.exit_code == EXIT_INTERRUPTED
+
+
+async def test_what_kept_a_run_from_beginning_is_told() -> None:
+    """As the failure it is, and as the last event."""
+    script = Script(result=Busy("Full."))
+    run = LiveRuns(script, LONG).start(plan())
+    with run.reading() as news, pytest.raises(Busy):
+        await run.begun(news)
+    assert await everything(run) == [Accepted("r1"), Refused("Busy", "Full.", "busy")]
+
+
+async def test_a_fault_of_ours_tells_the_run_id_alone() -> None:
+    """The log has the rest."""
+    run = LiveRuns(Script(result=KeyError("secret")), LONG).start(plan())
+    assert await everything(run) == [Accepted("r1"), Refused("InternalError", "internal error (run r1)", "internal")]

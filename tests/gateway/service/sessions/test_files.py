@@ -1,0 +1,110 @@
+"""Files of sessions above the helper: whose they are, what is said when the kernel is gone, and the limits by number."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import Gone, NotFound, TooLarge, Unavailable
+from gateway.core.files import Entry
+from gateway.core.request import Caller
+from gateway.kernel.files import Full
+from gateway.service.sessions.files import Files
+from kernels.contract import Policy
+
+ME = Caller("k1", "me")
+SMALL = Caller("k2", "small", policy=Policy(work_bytes=77))
+
+
+class Sessions:
+    """One session whose kernel is *k*, until it has ended."""
+
+    has_ended = False
+
+    def kernel_id(self, session_id: str, caller: Caller) -> str:
+        if session_id != "s":
+            raise NotFound("no")
+        if self.has_ended:
+            raise Gone("culled")
+        return "k"
+
+
+class Contents:
+    def __init__(self, size: int) -> None:
+        self.entry = Entry(b"f", "file", size, 0)
+
+
+class Folder:
+    """Answers what a test asks for."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.written: list[bytes] = []
+
+    async def read(self, _path: bytes) -> Contents:
+        return Contents(self.size)
+
+    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int) -> Entry:
+        body = b"".join([piece async for piece in pieces])
+        if body == b"full":
+            raise Full("full")
+        assert most_bytes == 100
+        self.written.append(body)
+        return Entry(path, "file", len(body), 0)
+
+
+def files(sessions: Sessions, folder: Folder, *, error: Exception | None = None, ends: bool = False) -> Files:
+    """Files of *sessions* in *folder*; opening it raises *error*, and the session may end meanwhile."""
+
+    @asynccontextmanager
+    async def opening(kernel_id: str) -> AsyncIterator[Any]:
+        assert kernel_id == "k"
+        sessions.has_ended = ends
+        if error is not None:
+            raise error
+        yield folder
+
+    return Files(sessions, opening, file_bytes=100, work_bytes=1000)
+
+
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def test_a_session_that_is_not_there_has_no_files() -> None:
+    """Nothing is opened for it."""
+    with pytest.raises(NotFound):
+        await files(Sessions(), Folder(0)).write("other", ME, b"f", pieces(b"1"))
+
+
+async def test_a_session_that_ends_meanwhile_says_so() -> None:
+    """The end of its kernel is not the news then."""
+    with pytest.raises(Gone):
+        await files(Sessions(), Folder(0), error=Unavailable("ended"), ends=True).write("s", ME, b"f", pieces(b"1"))
+    with pytest.raises(Unavailable):
+        await files(Sessions(), Folder(0), error=Unavailable("ended")).write("s", ME, b"f", pieces(b"1"))
+
+
+async def test_limits_are_told_by_number() -> None:
+    """Of the file, and of this caller's work directory."""
+    async with files(Sessions(), Folder(100)).read("s", ME, b"f") as contents:
+        assert contents.entry.size == 100
+    with pytest.raises(TooLarge, match="101 bytes: at most 100"):
+        async with files(Sessions(), Folder(101)).read("s", ME, b"f"):
+            pass
+    for caller, number in ((ME, "1000"), (SMALL, "77")):
+        with pytest.raises(TooLarge, match=f"holds {number} bytes"):
+            await files(Sessions(), Folder(0)).write("s", caller, b"f", pieces(b"full"))
+
+
+async def test_several_files_are_put_in_their_order() -> None:
+    """After an error those before it are there."""
+    folder = Folder(0)
+    given = [(b"a", b"1"), (b"b", b"2"), (b"c", b"full"), (b"d", b"4")]
+    assert [entry.path for entry in await files(Sessions(), folder).write_all("s", ME, given[:2])] == [b"a", b"b"]
+    with pytest.raises(TooLarge):
+        await files(Sessions(), folder).write_all("s", ME, given)
+    assert folder.written == [b"1", b"2", b"1", b"2"]
