@@ -28,6 +28,7 @@ from gateway.kernel.start import KernelStarter
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
+from gateway.service.drain import Drain
 from gateway.service.examples.gallery import Gallery
 from gateway.service.health import NODE, Health
 from gateway.service.history.history import History
@@ -36,17 +37,15 @@ from gateway.service.jupyter.kernelspec_source import AllowedSpecs
 from gateway.service.jupyter.pool_source import PoolSource
 from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
-from gateway.service.kept_kernels import Room, Seats
+from gateway.service.kept_kernels import Quota, Room
 from gateway.service.kernel_health import KernelSource
 from gateway.service.keys.admission import Admission, ConcurrentRuns
 from gateway.service.keys.keys import Key, Keys
 from gateway.service.keys.store import KeyStore
 from gateway.service.keys.watch import KeyWatch
-from gateway.service.packages.drain import GatedInstalls
 from gateway.service.packages.installer import Installer
 from gateway.service.packages.pip import Pip
 from gateway.service.packages.store import PackageStore
-from gateway.service.runs.drain import Gate
 from gateway.service.runs.kernel_metrics import KernelWatch, MeteredPool
 from gateway.service.runs.live import LiveRuns, LiveSettings
 from gateway.service.runs.runner import Runner
@@ -56,11 +55,11 @@ from gateway.service.sessions.table import Sessions, SessionSettings
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.signals import Stop
 from gateway.version import VERSION
-from gateway.web.edge.header_rules import ANY_HOST, LOCAL_HOSTS
+from gateway.web.edge.header_rules import ANY_HOST
 from gateway.web.edge.server import Server, make_server
 from gateway.web.edge.websocket_frames import GOING_AWAY
 from gateway.web.routes import make_application
-from gateway.web.services import Services, WebSettings
+from gateway.web.services import LOCAL_HOSTS, Services, WebSettings
 from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
@@ -108,7 +107,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     packages = PackageStore(settings.state_dir / "packages")
     packages.sweep()
     banner.announce()
-    metrics, gate = Metrics(VERSION), Gate()
+    metrics, drain = Metrics(VERSION), Drain()
     # Before there is any kernel: with a database that can't be used nobody is to wait for their imports.
     history = _open_history(settings, metrics, stack)
     keys, watch = await _open_keys(settings, stack)
@@ -116,12 +115,12 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     ready = launcher.ready
     languages = _languages(ready)
     pool = _make_pool(settings, languages, launcher, metrics, stack)
-    seats = _make_seats(settings, languages)
-    sessions = _make_sessions(settings, languages, pool, seats, gate, metrics)
+    quota = _make_quota(settings, languages)
+    sessions = _make_sessions(settings, languages, pool, quota, drain, metrics)
     allowed = _allow_kernelspecs(settings, stack)
-    jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
+    jupyter = _make_jupyter(settings, languages, pool, quota, drain, allowed)
     watch.listeners += [sessions.keep_only, jupyter.keep_only]
-    guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: gate.enter())
+    guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
     health = Health(source, [spec.name for spec in allowed.specs()])
@@ -132,7 +131,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         settings=web,
         keys=Admission(keys, settings.requests_per_minute),
         runner=runs,
-        installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
+        installer=_installer(settings, source, python, packages, drain),
         history=history,
         health=health,
         gallery=Gallery(languages),
@@ -159,7 +158,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     banner.show(Serving(settings.host, port, ready.level, ready.python_version, token, ready.packages.get(NODE)))
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
-    return await _drain(server, gate, settings.drain_s)
+    return await _drain(server, drain, settings.drain_s)
 
 
 def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
@@ -215,11 +214,11 @@ def _make_pool(
     return pool
 
 
-def _make_seats(settings: Settings, languages: Languages) -> Seats:
+def _make_quota(settings: Settings, languages: Languages) -> Quota:
     """How many kernels may be kept; at least one is always left to runs without a session."""
     pooled = _pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
-    return Seats(settings.sessions_per_key, room)
+    return Quota(settings.sessions_per_key, room)
 
 
 def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpecs:
@@ -236,27 +235,27 @@ def _make_jupyter(
     settings: Settings,
     languages: Languages,
     pool: KernelPool[KernelClient],
-    seats: Seats,
-    gate: Gate,
+    quota: Quota,
+    drain: Drain,
     allowed: AllowedSpecs,
 ) -> JupyterKernels:
     """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
     source = PoolSource(pool, languages)
     kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
-    return JupyterKernels([source, allowed], seats, gate, kept)
+    return JupyterKernels([source, allowed], quota, drain, kept)
 
 
 def _make_sessions(
     settings: Settings,
     languages: Languages,
     pool: KernelPool[KernelClient],
-    seats: Seats,
-    gate: Gate,
+    quota: Quota,
+    drain: Drain,
     metrics: Metrics,
 ) -> Sessions:
     """The table of sessions, on kernels of *pool*."""
     times = SessionSettings(settings.session_idle_s, settings.session_lifetime_s, settings.transcript_bytes)
-    sessions = Sessions(pool, seats, gate, metrics, times, languages=languages)
+    sessions = Sessions(pool, quota, drain, metrics, times, languages=languages)
     metrics.watch_sessions(sessions.states)
     return sessions
 
@@ -347,20 +346,20 @@ def _web_settings(settings: Settings) -> WebSettings:
     )
 
 
-def _installer(settings: Settings, source: KernelSource, python: Path, store: PackageStore) -> Installer:
+def _installer(settings: Settings, source: KernelSource, python: Path, store: PackageStore, drain: Drain) -> Installer:
     pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
-    return Installer(source, pip, store, extra=settings.extra_packages)
+    return Installer(source, pip, store, extra=settings.extra_packages, drain=drain)
 
 
-async def _drain(server: Server, gate: Gate, drain_s: float) -> int:
+async def _drain(server: Server, drain: Drain, drain_s: float) -> int:
     """Let running work end; new connections are refused and new runs on open ones are answered 503."""
-    gate.close()
+    drain.close()
     server.stop()
     server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)
-    _log.info("draining", runs=gate.inside, drain_s=drain_s)
-    is_clean = await gate.wait_empty(drain_s)
+    _log.info("draining", runs=drain.inside, drain_s=drain_s)
+    is_clean = await drain.wait_empty(drain_s)
     if not is_clean:
-        _log.warning("runs are cut short", runs=gate.inside)
+        _log.warning("runs are cut short", runs=drain.inside)
     await _flush(server)
     await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
     return ENDED if is_clean else CUT_SHORT

@@ -17,6 +17,7 @@ TOGETHER = ("api", "contract", "levels", "notebooks")
 """Directories whose tests share gateways: one worker runs them all, so that no gateway is started twice."""
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests one worker runs, where there are several (see pytest-xdist, --dist loadgroup)."""
     for item in items:

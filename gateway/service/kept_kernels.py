@@ -42,7 +42,7 @@ def _cost_bytes(policy: Policy, limits: Limits) -> int:
     return int(max(limits.idle_bytes, policy.memory_bytes * limits.used_share))
 
 
-class Seats:
+class Quota:
     """Counts the kernels that keys keep: those of sessions and those of the Jupyter API together."""
 
     def __init__(self, most_per_key: int, room: Room | None = None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.web.api.run_bodies import Body
+from pydantic import BaseModel
+
 from gateway.web.edge.endpoint import Endpoint
 
 JSON = "application/json"
@@ -22,7 +23,7 @@ class Operation:
 
     method: str
     answer: str
-    takes: type[Body] | str = ""
+    takes: type[BaseModel] | str = ""
     takes_type: str = JSON
     status: int = 200
     content_types: tuple[str, ...] = (JSON,)
@@ -36,12 +37,12 @@ def get(answer: str, *content_types: str, query: tuple[str, ...] = ()) -> Operat
     return Operation("GET", answer, content_types=content_types or (JSON,), query=query)
 
 
-def run(answer: str, body: type[Body]) -> Operation:
+def run(answer: str, body: type[BaseModel]) -> Operation:
     """A POST of *body* that runs it, and can tell as events what happens."""
     return Operation("POST", answer, body, streams=True)
 
 
-def post(answer: str, takes: type[Body] | str = "", *, status: int = 200) -> Operation:
+def post(answer: str, takes: type[BaseModel] | str = "", *, status: int = 200) -> Operation:
     """A POST that answers with *answer*."""
     return Operation("POST", answer, takes, status=status)
 

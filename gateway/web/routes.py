@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel
 from tornado.web import Application
 
 from gateway.web.api import files, notebook_bodies, notebooks, pages, run_bodies, runs, session_bodies, sessions, streams
@@ -37,7 +38,7 @@ class Route:
     operations: tuple[Operation, ...]
 
     @property
-    def body(self) -> type[run_bodies.Body] | None:
+    def body(self) -> type[BaseModel] | None:
         """The model that the body of a POST is checked by, where there is one with fields."""
         models = (operation.takes for operation in self.operations if self.endpoint.takes_body)
         return next((model for model in models if not isinstance(model, str)), None)

@@ -21,9 +21,9 @@ from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, SessionView
-from gateway.web.edge.header_rules import LOCAL_HOSTS
 
 MIB = 1024 * 1024
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)

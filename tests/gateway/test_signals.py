@@ -1,4 +1,4 @@
-"""What signals and the drain gate do at each stage of a gateway's life."""
+"""What signals and the drain drain do at each stage of a gateway's life."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.core.errors import Unavailable
-from gateway.service.runs.drain import Gate
+from gateway.service.drain import Drain
 from gateway.signals import Stop
 
 
@@ -79,20 +79,20 @@ async def test_a_signal_during_the_cleaning_up_is_ignored() -> None:
 
 async def test_a_closed_gate_lets_those_inside_finish_and_nobody_in() -> None:
     """Those turned away are told when to come again."""
-    gate = Gate()
-    with gate.enter():
-        gate.close()
-        assert gate.inside == 1
-        assert not await gate.wait_empty(0.01)
-        with pytest.raises(Unavailable) as turned_away, gate.enter():
+    drain = Drain()
+    with drain.enter():
+        drain.close()
+        assert drain.inside == 1
+        assert not await drain.wait_empty(0.01)
+        with pytest.raises(Unavailable) as turned_away, drain.enter():
             pass
         assert turned_away.value.retry_after_s == 5
-    assert await gate.wait_empty(0.01)
+    assert await drain.wait_empty(0.01)
 
 
 async def test_a_run_that_fails_leaves_the_gate_too() -> None:
     """Otherwise every drain would last its whole time."""
-    gate = Gate()
-    with pytest.raises(ZeroDivisionError), gate.enter():
+    drain = Drain()
+    with pytest.raises(ZeroDivisionError), drain.enter():
         raise ZeroDivisionError
-    assert await gate.wait_empty(0)
+    assert await drain.wait_empty(0)

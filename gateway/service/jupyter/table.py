@@ -7,7 +7,6 @@ import re
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +15,9 @@ import structlog
 from gateway.core.errors import BadRequest, Conflict, NotFound
 from gateway.core.request import Caller
 from gateway.kernel.client import KernelClient
+from gateway.service.drain import Drain
 from gateway.service.jupyter.kernel import JupyterKernel, Recipe
+from gateway.service.kept_kernels import Quota
 
 MAX_ENV_NAMES, MAX_ENV_CHARS = 64, 16_384
 FIRST_CHECK_S = 1.0
@@ -47,23 +48,6 @@ class KernelSource(Protocol):
         """End a kernel that start() gave, without waiting."""
 
 
-class Seats(Protocol):
-    """Counts the kernels keys keep; see seats.Seats."""
-
-    def take(self, caller: Caller) -> None:
-        """One more for *caller*; raises TooManyRequests or Busy."""
-
-    def give_back(self, caller: Caller) -> None:
-        """One is free again."""
-
-
-class Door(Protocol):
-    """The gateway's gate; see gate.Gate."""
-
-    def enter(self) -> AbstractContextManager[None]:
-        """Be counted as work under way; raises Unavailable when the gateway is ending."""
-
-
 @dataclass(frozen=True, slots=True)
 class JupyterSettings:
     """How kernels of the Jupyter API are kept. *env_names* may be set by clients beside ``KERNEL_...``."""
@@ -83,7 +67,7 @@ class NewKernel:
 
 
 @dataclass(slots=True)
-class _Seat:
+class _Place:
     """A kernel's place in the table; there before the kernel is, so that two requests can't both get the last one."""
 
     caller: Caller
@@ -94,12 +78,12 @@ class _Seat:
 class JupyterKernels:
     """All of them. Those of another key are not there."""
 
-    def __init__(self, sources: Sequence[KernelSource], seats: Seats, gate: Door, settings: JupyterSettings) -> None:
+    def __init__(self, sources: Sequence[KernelSource], quota: Quota, drain: Drain, settings: JupyterSettings) -> None:
         self._sources = sources
-        self._seats = seats
-        self._gate = gate
+        self._quota = quota
+        self._drain = drain
         self._settings = settings
-        self._table: dict[str, _Seat] = {}
+        self._table: dict[str, _Place] = {}
         self._culler: asyncio.Task[None] | None = None
         self.started_utc = time.time()
 
@@ -122,30 +106,30 @@ class JupyterKernels:
             known = ", ".join(spec.name for spec in self.specs())
             raise BadRequest(f"There is no kernel of that name here; there are: {known}.")
         kernel_id, env = self._free_id(asked.kernel_id), self._filter(asked.env)
-        with self._gate.enter():
-            self._seats.take(caller)
-            seat = self._table[kernel_id] = _Seat(caller)
+        with self._drain.enter():
+            self._quota.take(caller)
+            place = self._table[kernel_id] = _Place(caller)
             try:
-                seat.kernel = await self._make(kernel_id, spec, caller, env)
+                place.kernel = await self._make(kernel_id, spec, caller, env)
             except BaseException:
                 self._free(kernel_id)
                 raise
         if self._culler is None:
             self._culler = asyncio.create_task(self._cull())
         _log.info("jupyter kernel started", kernel_id=kernel_id, spec=spec.name, key_id=caller.key_id)
-        return seat.kernel
+        return place.kernel
 
     def list(self, caller: Caller) -> list[JupyterKernel]:
         """The kernels of *caller*, the oldest first."""
-        seats = self._table.values()
-        return [seat.kernel for seat in seats if seat.kernel is not None and seat.caller.key_id == caller.key_id]
+        places = self._table.values()
+        return [place.kernel for place in places if place.kernel is not None and place.caller.key_id == caller.key_id]
 
     def find(self, kernel_id: str, caller: Caller) -> JupyterKernel:
         """The kernel; raises NotFound when it is not there or another key's."""
-        seat = self._table.get(kernel_id)
-        if seat is None or seat.kernel is None or seat.caller.key_id != caller.key_id or seat.ending is not None:
+        place = self._table.get(kernel_id)
+        if place is None or place.kernel is None or place.caller.key_id != caller.key_id or place.ending is not None:
             raise NotFound("Kernel does not exist: it was never there, is another key's, or has ended.")
-        return seat.kernel
+        return place.kernel
 
     async def delete(self, kernel_id: str, caller: Caller) -> None:
         """End the kernel; answers when all of it is gone. Raises NotFound."""
@@ -155,7 +139,7 @@ class JupyterKernels:
     async def restart(self, kernel_id: str, caller: Caller) -> JupyterKernel:
         """The kernel, with a new process behind it. Raises NotFound, Busy or Unavailable."""
         kernel = self.find(kernel_id, caller)
-        with self._gate.enter():
+        with self._drain.enter():
             await asyncio.shield(asyncio.ensure_future(kernel.restart()))
         return kernel
 
@@ -165,8 +149,8 @@ class JupyterKernels:
 
     def keep_only(self, key_ids: frozenset[str]) -> None:
         """End the kernels of all other keys."""
-        for kernel_id, seat in self._table.items():
-            if seat.kernel is not None and seat.caller.key_id not in key_ids:
+        for kernel_id, place in self._table.items():
+            if place.kernel is not None and place.caller.key_id not in key_ids:
                 self._end(kernel_id, "the key is not valid any more")
 
     async def close(self) -> None:
@@ -222,34 +206,34 @@ class JupyterKernels:
         self._end(kernel_id, "the kernel was shut down")
 
     def _end(self, kernel_id: str, reason: str) -> asyncio.Task[None]:
-        seat = self._table[kernel_id]
-        if seat.ending is None:
-            seat.ending = asyncio.create_task(self._end_now(kernel_id, seat, reason))
-        return seat.ending
+        place = self._table[kernel_id]
+        if place.ending is None:
+            place.ending = asyncio.create_task(self._end_now(kernel_id, place, reason))
+        return place.ending
 
-    async def _end_now(self, kernel_id: str, seat: _Seat, reason: str) -> None:
-        if seat.kernel is None:
+    async def _end_now(self, kernel_id: str, place: _Place, reason: str) -> None:
+        if place.kernel is None:
             return  # whoever starts it takes it out of the table
         try:
-            await seat.kernel.shut_down(reason)
+            await place.kernel.shut_down(reason)
         finally:
             self._free(kernel_id)
         _log.info("jupyter kernel ended", kernel_id=kernel_id, reason=reason)
 
     def _free(self, kernel_id: str) -> None:
-        seat = self._table.pop(kernel_id, None)
-        if seat is not None:
-            self._seats.give_back(seat.caller)
+        place = self._table.pop(kernel_id, None)
+        if place is not None:
+            self._quota.give_back(place.caller)
 
     async def _cull(self) -> None:
         """End kernels that were idle for too long, whether or not anybody is connected. Busy ones go on."""
         loop, idle_s = asyncio.get_running_loop(), self._settings.idle_s
         while True:
             now, next_at = loop.time(), loop.time() + idle_s
-            for kernel_id, seat in list(self._table.items()):
-                if seat.kernel is None or seat.kernel.is_busy:
+            for kernel_id, place in list(self._table.items()):
+                if place.kernel is None or place.kernel.is_busy:
                     continue
-                due_at = seat.kernel.idle_since + idle_s
+                due_at = place.kernel.idle_since + idle_s
                 if due_at <= now:
                     self._end(kernel_id, f"the kernel was idle for {idle_s:.0f} s")
                 else:

@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from gateway.core.errors import BadRequest, Busy, Forbidden, NotFound, TooLarge, Unavailable
+from gateway.service.drain import Drain
 from gateway.service.packages.pip import Pin, Pip
 from gateway.service.packages.store import PackageStore
 from gateway.service.packages.wheels import check_tree, hash_file, inspect_wheel, normalise
@@ -65,6 +66,7 @@ class Installer:
         store: PackageStore,
         *,
         extra: Iterable[str] = (),
+        drain: Drain | None = None,
         limits: InstallLimits | None = None,
     ) -> None:
         self._kernels = kernels
@@ -72,11 +74,16 @@ class Installer:
         self._store = store
         self._extra = tuple(sorted({normalise(name) for name in extra}))
         self._limits = limits or InstallLimits()
+        self._drain = drain or Drain()
         self._lock = asyncio.Lock()
         self._waiting = 0
 
     async def install(self, package: str) -> Installed:
-        """*package*, there already or added now. Raises Forbidden for one that is not allowed."""
+        """*package*, there already or added now. Raises Forbidden for one that is not allowed, Unavailable at the end."""
+        with self._drain.enter():
+            return await self._install(package)
+
+    async def _install(self, package: str) -> Installed:
         name = self._check_name(package)
         if name in STANDARD:
             return Installed(name, "", f"{name} is part of Python; there is nothing to install\n")

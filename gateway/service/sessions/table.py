@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -17,7 +17,8 @@ import structlog
 
 from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
 from gateway.core.request import Caller
-from gateway.service.kept_kernels import Seats
+from gateway.service.drain import Drain
+from gateway.service.kept_kernels import Quota
 from gateway.service.sessions.kernel_slot import Pool
 from gateway.service.sessions.session import NewSession, Session, Turn
 from gateway.service.sessions.transcript import Cell
@@ -70,13 +71,6 @@ class Meter(Protocol):
         """One has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
 
 
-class Door(Protocol):
-    """The gateway's gate; see gate.Gate."""
-
-    def enter(self) -> AbstractContextManager[None]:
-        """Be counted as work under way; raises Unavailable when the gateway is ending."""
-
-
 class _Kept:
     """A session with its times: *_at* on the loop's clock, *_utc* on the wall's."""
 
@@ -104,8 +98,8 @@ class Sessions:
     def __init__(
         self,
         pool: Pool,
-        seats: Seats,
-        door: Door,
+        quota: Quota,
+        drain: Drain,
         meter: Meter,
         settings: SessionSettings | None = None,
         *,
@@ -113,8 +107,8 @@ class Sessions:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
-        self._seats = seats
-        self._door = door
+        self._seats = quota
+        self._drain = drain
         self._meter = meter
         self._settings = settings or SessionSettings()
         self._languages = languages
@@ -130,7 +124,7 @@ class Sessions:
             raise NotImplementedYet(
                 f"Sessions can't be in {asked.language} here: use {' or '.join(sorted(self._languages))}."
             )
-        with self._door.enter():
+        with self._drain.enter():
             self._seats.take(caller)
             session = Session(secrets.token_hex(ID_BYTES), asked, caller, self._pool, self._settings.transcript_bytes)
             try:
@@ -162,7 +156,7 @@ class Sessions:
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         """The same session with a new kernel and no state; Busy or Unavailable when there is none to be had."""
         kept = self._find(session_id, caller)
-        with self._door.enter():
+        with self._drain.enter():
             self._touch(kept)
             try:
                 await kept.session.restart()

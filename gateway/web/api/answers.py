@@ -1,56 +1,18 @@
-"""Results as the JSON the API promises; nothing a kernel reported can make the encoding fail. Pure.
-
-Numbers: NaN and infinities become null. Whole numbers beyond 2**53 - 1 become decimal text, because JSON readers that use
-doubles would read another number without notice (RFC 7493 section 2.2). Lone surrogates become U+FFFD.
-"""
+"""Results as the JSON the API promises; nothing a kernel reported can make the encoding fail. Pure."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator
-
-import orjson
 
 from gateway.core.charts import chart_type, is_chart
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.request import RunRequest
-from gateway.core.strict_json import STEP_BYTES, clean_text
+from gateway.core.strict_json import clean_text
 from gateway.web.api.file_names import text_of, url_path
-from gateway.web.edge.json_answer import document, dump
 
-LEVELS, MOST_SHOWN = 4, 64
-"""How deep in an answer long texts are (results, one of them, its data, a MIME type), and in lists of what length
-they are looked for: in longer ones each is short beside the whole."""
 _SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _SPACES = _SPACES_TEXT.encode()
-
-
-def documenting(value: object) -> Generator[None, None, bytes]:
-    """What document() answers, in steps where there are long texts: others are served between."""
-    parts = value.values() if isinstance(value, dict) else ()
-    if any(part for part in parts if isinstance(part, list) or (isinstance(part, str) and len(part) > STEP_BYTES)):
-        value = yield from _long_texts_dumped(value, LEVELS)
-    return document(value)
-
-
-def _long_texts_dumped(value: object, levels: int) -> Generator[None, None, object]:
-    """*value*, in it each long text as its JSON; looked for only where answers have them."""
-    if isinstance(value, str) and len(value) > STEP_BYTES:
-        dumped = dump(value)
-        yield
-        return orjson.Fragment(dumped)
-    if levels and isinstance(value, dict):
-        parts: dict[str, object] = {}
-        for name, part in value.items():
-            parts[name] = yield from _long_texts_dumped(part, levels - 1)
-        return parts
-    if levels and isinstance(value, list) and len(value) <= MOST_SHOWN:
-        items: list[object] = []
-        for item in value:
-            items.append((yield from _long_texts_dumped(item, levels - 1)))
-        return items
-    return value
 
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from gateway.core.errors import BadRequest
 from gateway.core.files import Entry, Path, parse_path
 from gateway.core.model import Json
-from gateway.web.api import file_names
-from gateway.web.edge import multipart
+from gateway.web.api import file_names, multipart
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.edge.streamed_body import OCTETS, StreamedEndpoint
 from gateway.web.services import Answer

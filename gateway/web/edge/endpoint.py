@@ -20,8 +20,7 @@ from tornado.web import stream_request_body
 from gateway.core.errors import GatewayError, NotFound, RequestTimeout, TooLarge
 from gateway.core.request import Caller
 from gateway.log import bind_run
-from gateway.web.api import answers
-from gateway.web.edge import failure, header_rules
+from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.failure import JSON_TYPE as JSON_TYPE
 from gateway.web.edge.failure import SECURITY_HEADERS as SECURITY_HEADERS
 from gateway.web.edge.handler import Failing
@@ -246,7 +245,7 @@ class Endpoint(Failing):
             # Nobody reads it; the log and the counters do.
             self.set_status(CLIENT_GONE, "Client Closed Request")
             return
-        reply = done if isinstance(done, Reply) else Reply(await in_turns(answers.documenting(done)))
+        reply = done if isinstance(done, Reply) else Reply(await in_turns(json_answer.documenting(done)))
         self._work = done = None  # type: ignore[assignment]  # what the answer was made of is not kept until it is read
         self.set_status(reply.status)
         self.set_header("Content-Type", reply.content_type)

@@ -15,7 +15,6 @@ from gateway.core.errors import (
     UnsupportedMediaType,
 )
 
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY_HOST = "*"
 TOKEN_CHARS = 512
 MAX_HEADERS = 100

@@ -1,18 +1,23 @@
-"""Values as strict JSON, whatever they hold: NaN and infinities are null, large integers and broken text are made safe."""
+"""Values as strict JSON, whatever they hold. Pure.
+
+Numbers: NaN and infinities become null. Whole numbers beyond 2**53 - 1 become decimal text, because JSON readers that use
+doubles would read another number without notice (RFC 7493 section 2.2). Lone surrogates become U+FFFD.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import orjson
 
 from gateway.core.model import Json
-from gateway.core.strict_json import SAFE_INT, clean_text
+from gateway.core.strict_json import SAFE_INT, STEP_BYTES, clean_text
 
 DEPTH = 100
-
-
+LEVELS, MOST_SHOWN = 4, 64
+"""How deep in an answer long texts are (results, one of them, its data, a MIME type), and in lists of what length
+they are looked for: in longer ones each is short beside the whole."""
 _TOO_DEEP = "… (nested too deep)"
 
 
@@ -28,6 +33,33 @@ def dump(value: object, options: int = orjson.OPT_STRICT_INTEGER) -> bytes:
 def document(value: object) -> bytes:
     """The same as a body of its own; its last line ends, so that a terminal's prompt is not on it."""
     return dump(value, orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE)
+
+
+def documenting(value: object) -> Generator[None, None, bytes]:
+    """What document() answers, in steps where there are long texts: others are served between."""
+    parts = value.values() if isinstance(value, dict) else ()
+    if any(part for part in parts if isinstance(part, list) or (isinstance(part, str) and len(part) > STEP_BYTES)):
+        value = yield from _long_texts_dumped(value, LEVELS)
+    return document(value)
+
+
+def _long_texts_dumped(value: object, levels: int) -> Generator[None, None, object]:
+    """*value*, in it each long text as its JSON; looked for only where answers have them."""
+    if isinstance(value, str) and len(value) > STEP_BYTES:
+        dumped = dump(value)
+        yield
+        return orjson.Fragment(dumped)
+    if levels and isinstance(value, dict):
+        parts: dict[str, object] = {}
+        for name, part in value.items():
+            parts[name] = yield from _long_texts_dumped(part, levels - 1)
+        return parts
+    if levels and isinstance(value, list) and len(value) <= MOST_SHOWN:
+        items: list[object] = []
+        for item in value:
+            items.append((yield from _long_texts_dumped(item, levels - 1)))
+        return items
+    return value
 
 
 def clean(value: object, depth: int = DEPTH) -> Json:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.core.notebook_form import LANGUAGES, MAX_CELLS
+from gateway.web.api.multipart import MAX_FILES
 from gateway.web.api.patterns import NO_NUL
-from gateway.web.edge.multipart import MAX_FILES
 from gateway.web.openapi.schemas import ANY, FLAG, TEXT, Schema, array, mapping, one_of, properties_of, ref, struct, text
 
 ID: Schema = {"type": ["string", "null"], "pattern": "^[a-zA-Z0-9_-]{1,64}$", "description": "different in each cell"}

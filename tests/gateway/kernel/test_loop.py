@@ -24,6 +24,7 @@ from gateway.kernel.client import KernelClient
 from gateway.kernel.relay import Relay
 from gateway.kernel.wire.share import Share
 from gateway.web.api import answers
+from gateway.web.edge import json_answer
 from tests.wire_kernel import LoopWatch, Say, Voice, WireKernel
 
 MIB = 1024 * 1024
@@ -141,7 +142,7 @@ async def test_no_message_holds_the_loop(name: str, allowed_s: float) -> None:
 
 
 async def _answered(result: Result) -> None:
-    for _ in answers.documenting(answers.describe_run("python", result)):
+    for _ in json_answer.documenting(answers.describe_run("python", result)):
         await asyncio.sleep(0)
 
 

@@ -12,8 +12,8 @@ import pytest
 from gateway.core.errors import Busy, Gone, Unavailable
 from gateway.core.model import Death, Limit, OnEvent, Raised, Report, Result, RunSpec, Text
 from gateway.core.request import Caller
-from gateway.service.kept_kernels import Seats
-from gateway.service.runs.drain import Gate
+from gateway.service.drain import Drain
+from gateway.service.kept_kernels import Quota
 from gateway.service.sessions.table import NewSession, Sessions, SessionSettings
 from kernels.contract import Language, Policy
 from tests.fakes import KILLED, in_fake_time, spec
@@ -88,11 +88,11 @@ class World:
     kernels: list[Kernel] = field(default_factory=list)
     full: bool = False
     ends: list[str] = field(default_factory=list)
-    gate: Gate = field(default_factory=Gate)
+    drain: Drain = field(default_factory=Drain)
 
     def __post_init__(self) -> None:
-        self.seats = Seats(self.per_key)
-        self.sessions = Sessions(self, self.seats, self.gate, self, self.settings, wall_clock=lambda: 1_000.0)
+        self.quota = Quota(self.per_key)
+        self.sessions = Sessions(self, self.quota, self.drain, self, self.settings, wall_clock=lambda: 1_000.0)
 
     async def take(self, language: Language, policy: Policy | None = None) -> Kernel:
         if self.full:
@@ -136,7 +136,7 @@ def trying(main: Callable[[World], Coroutine[Any, Any, None]], world: World | No
         await made[0].sessions.close()
         await asyncio.sleep(1)
         assert made[0].alive == []
-        assert made[0].seats.taken == 0
+        assert made[0].quota.taken == 0
 
     in_fake_time(whole())
     return made[0]

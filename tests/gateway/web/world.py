@@ -17,13 +17,13 @@ from gateway.core.errors import GatewayError, NotFound, Unauthorized
 from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
 from gateway.core.request import Allowance, Caller, Control, Record, RunRequest, Submission
+from gateway.service.drain import Drain
 from gateway.service.examples.gallery import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
-from gateway.service.kept_kernels import Seats
+from gateway.service.kept_kernels import Quota
 from gateway.service.packages.installer import Installed
-from gateway.service.runs.drain import Gate
 from gateway.service.runs.live import LiveRuns
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, SessionView
@@ -256,7 +256,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", has_javascript=True, javascript_version="Node.js 24.0.0"))
     gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
     sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
-    jupyter = JupyterKernels([], Seats(0), Gate(), JupyterSettings())
+    jupyter = JupyterKernels([], Quota(0), Drain(), JupyterSettings())
     services = Services(
         settings,
         FakeKeys(),

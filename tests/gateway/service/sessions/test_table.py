@@ -57,7 +57,7 @@ def test_a_session_without_runs_is_culled() -> None:
         await asyncio.sleep(1800)
         assert "after 30 minutes without a run" in await sentence(world.sessions.delete(usual, ONE))
         assert world.ends == ["culled", "culled"]
-        assert world.seats.taken == 0
+        assert world.quota.taken == 0
 
     trying(main)
 
@@ -132,7 +132,7 @@ def test_a_session_that_could_not_start_leaves_nothing() -> None:
         await asyncio.gather(creating, return_exceptions=True)
         await asyncio.sleep(0.1)
         assert world.alive == []
-        assert world.seats.taken == 0
+        assert world.quota.taken == 0
         assert world.sessions.list(ONE) == []
 
     trying(main)
@@ -172,7 +172,7 @@ def test_a_gateway_that_is_ending_takes_no_new_sessions() -> None:
         session_id = await world.create()
         running = asyncio.create_task(world.run(session_id, "sleep"))
         await asyncio.sleep(1)
-        world.gate.close()
+        world.drain.close()
         with pytest.raises(Unavailable):
             await world.create()
         with pytest.raises(Unavailable):

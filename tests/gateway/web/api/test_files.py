@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest, Conflict, TooLarge, UnsupportedMediaType
 from gateway.web.api import file_names
-from gateway.web.edge.multipart import MAX_FILES, boundary_of, parse_files
+from gateway.web.api.multipart import MAX_FILES, boundary_of, parse_files
 from gateway.web.services import WebSettings
 from tests.gateway.web.world import TOKEN, Gateway, json_of, serve
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest, Forbidden, GatewayError, Misdirected, Unauthorized
 from gateway.web.edge import header_rules
+from gateway.web.services import LOCAL_HOSTS
 
-ALLOWED = frozenset({*header_rules.LOCAL_HOSTS, "omega.example"})
+ALLOWED = frozenset({*LOCAL_HOSTS, "omega.example"})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The way to the runner, which closes when the gateway is to end: runs inside finish, new ones are turned away."""
+"""Lets work under way finish at the gateway's end, and turns new work away."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.core.errors import Unavailable
 RETRY_AFTER_S = 5
 
 
-class Gate:
+class Drain:
     """Counts what is under way, and lets nothing new in once it is closed."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Gate:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Be counted; raises Unavailable when the gate is closed."""
+        """Be counted; raises Unavailable once close() was called."""
         if self._is_closed:
             raise Unavailable("The server is shutting down.", retry_after_s=RETRY_AFTER_S)
         self._inside += 1
