@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Display, Limit, Raised, Result
-from gateway.web.api.answers import describe_chart, describe_run, documenting
+from gateway.web.api.answers import describe_chart, describe_run, from gateway.web.edge.json_answer import documenting
 from gateway.web.edge.json_answer import DEPTH, clean, document, dump
 
 PNG = base64.b64encode(b"\x89PNG").decode()
