@@ -111,10 +111,11 @@ def test_the_network_is_a_loopback_of_its_own(level: Level) -> None:
 @pytest.mark.parametrize("level", NAMESPACED)
 def test_abstract_sockets_of_the_host_are_not_there(level: Level) -> None:
     """They live in the network namespace."""
+    name = f"\0omega-test-abstract-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as host:
-        host.bind("\0omega-test-abstract")
+        host.bind(name)
         host.listen()
-        assert inside(level, lambda: error_of(lambda: socket.socket(socket.AF_UNIX).connect("\0omega-test-abstract"))) in (
+        assert inside(level, lambda: error_of(lambda: socket.socket(socket.AF_UNIX).connect(name))) in (
             "ECONNREFUSED",
             "EPERM",
         )

@@ -88,6 +88,6 @@ def test_a_place_is_taken_by_one_at_a_time_and_found_again(tmp_path: Path) -> No
 
 def test_the_package_tells_jupyter_where_the_provisioner_is() -> None:
     """Under the name that the kernelspecs use."""
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
     (entry,) = project["entry-points"]["jupyter_client.kernel_provisioners"].items()
     assert entry == (kernelspecs.PROVISIONER, f"{SandboxProvisioner.__module__}:{SandboxProvisioner.__qualname__}")

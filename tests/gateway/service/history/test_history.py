@@ -27,7 +27,7 @@ from gateway.service.history import history as module
 from gateway.service.history.history import History
 from gateway.service.history.store import CODE_BYTES, Retention, Store, fit
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 class Tally:

@@ -21,7 +21,7 @@ from gateway.service.history.store import Retention, Store
 from gateway.service.keys.keys import hash_token, make_token
 from gateway.service.keys.store import KeyRefused, KeyStore, _keys
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 LIMITS = KeyLimits(
     requests_per_minute=6,

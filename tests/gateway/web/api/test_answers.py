@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Display, Limit, Raised, Result
-from gateway.web.api.answers import describe_chart, describe_run, from gateway.web.edge.json_answer import documenting
-from gateway.web.edge.json_answer import DEPTH, clean, document, dump
+from gateway.web.api.answers import describe_chart, describe_run
+from gateway.web.edge.json_answer import DEPTH, clean, document, documenting, dump
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "stdout", "stderr", "results", "charts"}
