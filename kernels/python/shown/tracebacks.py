@@ -24,7 +24,13 @@ EARLIER = "(earlier exceptions of the chain are left out)\n\n"
 HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
 NO_NETWORK = "Hint: there is no network here; data comes with the code, or as files of a session"
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
-_OWN_FRAMES = ("IPython", "ipykernel", "kernels" + os.sep + "python", "tornado" + os.sep + "platform")
+_OWN_FRAMES = (
+    "IPython",
+    "ipykernel",
+    "kernels" + os.sep + "python",
+    "kernels" + os.sep + "serving",
+    "tornado" + os.sep + "platform",
+)
 
 
 def describe(error: BaseException) -> Failure:

@@ -197,10 +197,10 @@ async def test_many_rows_are_pruned_while_running(tmp_path: Path, monkeypatch: p
 
 KILLED = """
 import asyncio, os, sys, time
-from gateway.service.history import History
-from gateway.service.history_store import Retention
+from gateway.service.history.history import History
+from gateway.service.history.store import Retention
 from gateway.core.request import Record
-from tests.gateway.service.test_history import Tally
+from tests.gateway.service.history.test_history import Tally
 async def main():
     tally = Tally()
     history = History.open(sys.argv[1], Retention(), tally)

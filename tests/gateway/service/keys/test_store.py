@@ -122,7 +122,7 @@ def test_other_processes_see_each_change_and_take_nothing_away(store: KeyStore, 
     for number in range(1, 4):
         script = f"""
 from gateway.core.limits import KeyLimits
-from gateway.service.keys_store import KeyStore
+from gateway.service.keys.store import KeyStore
 store = KeyStore("sqlite:///{path}")
 store.add("k{number}", bytes([{number}]) * 32, None, KeyLimits())
 store.close()
