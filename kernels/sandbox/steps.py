@@ -63,7 +63,7 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: *denies* says what code in the kernel can no longer do because of it."""
+    """One step: *denies* says what code in the kernel can no longer have or do because of it; SECURITY.md shows it."""
 
     name: str
     denies: str
@@ -157,16 +157,21 @@ def _check_self(c: Confinement, _p: _Progress) -> None:
 
 STEPS: Final = (
     Step("namespaces", "host mounts, network, IPC, host name and cgroup tree", _NAMESPACED, _leave_namespaces),
-    Step("mounts", "files of the host and of other kernels; more disk than allowed", _NAMESPACED, _mount),
+    Step(
+        "mounts",
+        "files of the host and of other kernels; more disk than allowed (three tmpfs with size and inode limits)",
+        _NAMESPACED,
+        _mount,
+    ),
     Step(
         "host_facts",
-        "boot arguments, configuration and identity of the host, its disks and devices",
+        "what `/proc` tells of the host: boot arguments, configuration, addresses of Linux's code, boot id, disks, devices, pressure",
         _PROC_SHOWN,
         _hide_host,
     ),
     Step("network", "any address but its own loopback; the host's name", _NAMESPACED, _name_network),
     Step("memory_files", "executing code from a memory file", frozenset((Level.L3,)), _forbid_memory_files),
-    Step("limits", "more memory, files, CPU time than allowed per process; core dumps", _ALL, _limit_resources),
+    Step("limits", "more memory, files or CPU time per process than allowed; core dumps", _ALL, _limit_resources),
     Step("identity", "files and signals of every other uid, neighbours included", _ALL, _change_identity),
     Step("user_namespace", "any privilege over the namespaces made before", _NAMESPACED, _enter_user_namespace),
     Step("no_more_namespaces", "a user namespace of its own", _PROC_SHOWN, _forbid_user_namespaces),
@@ -174,7 +179,14 @@ STEPS: Final = (
     Step("privileges", "every capability, also by executing a privileged program", _ALL, _drop_privileges),
     Step("landlock", "writing outside its own directories; signals and abstract sockets outside", _ALL, _landlock),
     Step("descriptors", "whatever the zygote had open; inherited signal handling", _ALL, _close_descriptors),
-    Step("system_calls", "kernel interfaces it has no need for", _ALL, _filter_system_calls),
+    Step(
+        "system_calls",
+        "kernel interfaces it has no need for; options of sockets that are not on a list; flushes of the host's disk; "
+        "siblings (`CLONE_PARENT`), which would be the zygote's children; "
+        "locks without an owner",
+        _ALL,
+        _filter_system_calls,
+    ),
     Step("self_check", "running when a step did not take", _ALL, _check_self),
 )
 """In this order; each is done at its levels and none of those is ever skipped."""

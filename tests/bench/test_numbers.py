@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.bench.numbers import Row, Samples
-from tests.bench.report import Report
+from tests.bench.report import BEGIN, END, IN_README, Report
 from tests.bench.sessions import Step, growth_table
 
 
@@ -25,6 +27,20 @@ def test_the_table_has_a_line_for_each_row_and_names_the_machine() -> None:
     text = Report({"cores": "2", "Python": "3.11.2"}, "L3", [row]).to_markdown()
     assert "| a run | 10 ms | a peer | 20 ms | 0.50 | ≤ 1 |" in text
     assert "level L3, on: 2 cores, Python 3.11.2." in text
+
+
+def test_the_readme_gets_the_rows_chosen_for_it(tmp_path: Path) -> None:
+    """Between its marks; the rest of it stays as it is."""
+    folder = tmp_path / "tests/bench"
+    folder.mkdir(parents=True)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    rows = [Row(work, "a peer", Samples((1.0,)), Samples((2.0,)), "≤ 1") for work in (IN_README[0], "a chart")]
+    made = Report({"cores": "2"}, "L3", rows)
+    made.write(folder)
+    assert readme.read_text() == f"before\n{BEGIN}\n{made.short_table()}\n{END}\nafter\n"
+    assert IN_README[0] in readme.read_text() and "a chart" not in readme.read_text()
+    assert "a chart" in (folder / "results.md").read_text()
 
 
 def test_what_a_further_session_costs_is_told_row_by_row() -> None:
