@@ -165,7 +165,8 @@ STEPS: Final = (
     ),
     Step(
         "host_facts",
-        "what `/proc` tells of the host: boot arguments, configuration, addresses of Linux's code, boot id, disks, devices, pressure",
+        "what `/proc` tells of the host: boot arguments, configuration, addresses of Linux's code, boot id, disks, "
+        "devices, pressure",
         _PROC_SHOWN,
         _hide_host,
     ),
