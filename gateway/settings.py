@@ -223,7 +223,7 @@ class Settings(BaseModel):
     )
     extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
         (),
-        description="packages that may be installed beyond the built-in list, for all keys: libraries may use them unasked",
+        description="packages that callers may install, for the kernels of all keys",
         json_schema_extra={"allowed": "package names with commas between them", "shown": "none"},
     )
     drain_s: Number = _number(30, 0, 3600, "time running work has to end after SIGTERM or Ctrl-C")

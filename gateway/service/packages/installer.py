@@ -127,9 +127,13 @@ class Installer:
                 pins, directory = await self._prepare(name)
         except TimeoutError:
             raise Unavailable(f"The installation took longer than {self._limits.timeout_s:.0f} s.") from None
+        except OSError as error:
+            _log.warning("packages could not be placed", reason=str(error))
+            raise Unavailable(f"The packages could not be written: {error.strerror}.", retry_after_s=300) from None
         await self._kernels.use_packages((str(directory),))
         added = [pin for pin in pins if pin.name not in before]
-        _log.info("packages added", added=[f"{pin.name}=={pin.version} sha256:{pin.sha256}" for pin in added])
+        shown = [f"{pin.name}=={pin.version} sha256:{pin.sha256}" for pin in added]
+        _log.info("packages added: every kernel that starts from now on can import them", added=shown)
         listed = " ".join(f"{pin.name}-{pin.version}" for pin in added)
         version = next(pin.version for pin in pins if pin.name == name)
         return Installed(name, version, f"Successfully installed {listed}\n")
@@ -160,7 +164,7 @@ class Installer:
     def _check_wheels(self, pins: Sequence[Pin], wheels: Sequence[Path]) -> None:
         hashes = {pin.sha256 for pin in pins}
         if len(wheels) != len(pins) or {hash_file(wheel) for wheel in wheels} != hashes:
-            raise Unavailable("pip fetched other files than it had resolved.")
+            raise Forbidden("The index sent other files than it had announced.")
         left = self._limits.total_bytes
         for wheel in wheels:
             if wheel.stat().st_size > self._limits.wheel_bytes:

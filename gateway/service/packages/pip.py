@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,9 @@ import orjson
 import structlog
 
 from gateway.core.errors import Forbidden, Unavailable
+from gateway.service.packages import pip_failures
+from gateway.service.packages.pip_failures import NOT_BUILT
 from gateway.service.packages.wheels import normalise
-from gateway.service.pip_failures import NOT_BUILT, explain
 
 ENVIRONMENT = (
     *("PATH", "HOME", "LANG", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE"),
@@ -37,7 +38,7 @@ import ctypes, resource, runpy, sys
 
 def refuse(event, _arguments):
     if event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system"):
-        raise PermissionError("starting a program is not allowed: {NOT_BUILT}")
+        raise PermissionError({NOT_BUILT!r})
 
 nothing = (ctypes.c_uint32 * 6)()
 if ctypes.CDLL(None, use_errno=True).capset((ctypes.c_uint32 * 2)(0x20080522, 0), nothing) != 0:
@@ -49,9 +50,11 @@ sys.addaudithook(refuse)
 sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__")
 """
-_COMMON = ("--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar", "off", "--no-cache-dir")
+# Without -vv it does not tell an index that can't be reached from one that does not have the package.
+_COMMON = ("-vv", "--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar", "off", "--no-cache-dir")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
-_STDERR_BYTES = 16 * 1024
+_SAID_BYTES = 4 * 1024 * 1024
+_LOGGED_CHARS = 2000
 
 _log = structlog.get_logger("omega.install")
 
@@ -77,12 +80,15 @@ class Pip:
         """The wheels that *requirements* need beyond what kernels have; nothing is installed."""
         report = work / "report.json"
         await self._run("install", work, "--dry-run", "--only-binary", ":all:", "--report", str(report), "--", *requirements)
+        asked = {normalise(requirement.partition("==")[0]) for requirement in requirements}
         try:
             items = orjson.loads(report.read_bytes())["install"]
-            return [_pin(item) for item in items]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return [_pin(item, asked) for item in items]
+        except OSError:
+            raise Unavailable("The kernels' pip gave no report: it is older than 22.2, or broken.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("pip report could not be read", reason=type(error).__name__)
-            raise Unavailable("pip gave no usable report.") from None
+            raise Forbidden("A package it needs can't be pinned to one wheel with one hash.") from None
 
     async def download(self, pins: Sequence[Pin], work: Path) -> list[Path]:
         """The wheels of *pins*, each with the hash it was resolved with."""
@@ -108,22 +114,26 @@ class Pip:
         async with _process_group(*command_line, cwd=work, env={**self._environ, "TMPDIR": str(work)}) as process:
             said = await _last_bytes(process)
             code = await process.wait()
-        if code != 0:
-            _log.warning("pip failed", said=_CREDENTIALS.sub("***@", said)[-2000:])
-            raise explain(said, self._file_bytes)
+        if code == 0:
+            return
+        _log.warning("pip failed", code=code, said=_CREDENTIALS.sub("***@", said)[-_LOGGED_CHARS:])
+        if code < 0:
+            raise Unavailable(f"pip was ended by signal {-code}.", retry_after_s=30)
+        raise pip_failures.explain(said, self._file_bytes)
 
 
 @contextlib.asynccontextmanager
 async def _process_group(*command: str, cwd: Path, env: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process whose errors can be read; it and all that it started are gone in the end."""
+    """A process whose words can be read; it and all that it started are gone in the end."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
             cwd=cwd,
             env=env,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+            # Both: of some indexes that it can't reach it says so on the one, of some on the other.
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
     )
@@ -137,9 +147,14 @@ async def _process_group(*command: str, cwd: Path, env: Mapping[str, str]) -> As
         await process.wait()
 
 
-def _pin(item: Mapping[str, Mapping[str, object]]) -> Pin:
+def _pin(item: Mapping[str, Mapping[str, object]], asked: Collection[str]) -> Pin:
+    """One entry of pip's report, which marks those that were *asked* for."""
     info, metadata = item["download_info"], item["metadata"]
     name, version = str(metadata["name"]), str(metadata["version"])
+    if item.get("requested") and normalise(name) not in asked:
+        raise Forbidden(f"The wheel calls itself {name}, which is not what was asked for.")
+    if item.get("is_direct"):
+        raise Forbidden(f"{name} is given by address: only wheels of the index are installed.")
     if not str(info["url"]).partition("#")[0].endswith(".whl"):
         raise Forbidden(f"{name} has no wheel, and building packages is not allowed.")
     archive = info["archive_info"]
@@ -150,9 +165,11 @@ def _pin(item: Mapping[str, Mapping[str, object]]) -> Pin:
 
 
 async def _last_bytes(process: asyncio.subprocess.Process) -> str:
-    """The end of what the process wrote to stderr, however much that is."""
-    assert process.stderr is not None
-    kept = b""
-    while chunk := await process.stderr.read(_STDERR_BYTES):
-        kept = (kept + chunk)[-_STDERR_BYTES:]
+    """The end of what the process wrote, however much that is."""
+    assert process.stdout is not None
+    kept = bytearray()
+    while chunk := await process.stdout.read(_SAID_BYTES):
+        kept += chunk
+        if len(kept) > 2 * _SAID_BYTES:
+            del kept[:-_SAID_BYTES]
     return kept.decode("utf-8", "replace")

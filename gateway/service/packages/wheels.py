@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from gateway.core.errors import Forbidden
+from gateway.core.errors import Forbidden, TooLarge
 
 START_MODULES = frozenset({"sitecustomize", "usercustomize"})
 _MODULE = re.compile(r"^([^.]+)(\.py[cwi]?|\.so|\.[A-Za-z0-9_-]+\.so|\.abi3\.so)?$")
@@ -28,18 +28,18 @@ def hash_file(path: Path) -> str:
 
 
 def inspect_wheel(path: Path, limit_bytes: int, limit_files: int) -> int:
-    """The unpacked size of the wheel at *path*; raises Forbidden when it holds something that may not be placed."""
+    """The unpacked size of the wheel at *path*. Raises TooLarge, or Forbidden for what may not be placed."""
     try:
         with zipfile.ZipFile(path) as wheel:
             entries = wheel.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise Forbidden(f"{path.name} is not a wheel.") from None
     if len(entries) > limit_files:
-        raise Forbidden(f"{path.name} has more than {limit_files} files.")
+        raise TooLarge(f"{path.name} has more than {limit_files} files.")
     # What a header says may be a lie; zipfile stops at it when it unpacks, so it is a bound all the same.
     size = sum(entry.file_size for entry in entries)
     if size > limit_bytes:
-        raise Forbidden(f"{path.name} is over the limit of {limit_bytes} bytes when unpacked.")
+        raise TooLarge(f"{path.name} is over the limit of {limit_bytes} bytes when unpacked.")
     for entry in entries:
         _check_entry(path.name, entry)
     return size

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import Forbidden
+from gateway.core.errors import Forbidden, TooLarge
 from gateway.service.packages.wheels import check_tree, inspect_wheel, make_read_only, normalise
 
 LIMIT = 1_000_000
@@ -56,9 +56,9 @@ def test_links_and_devices_are_refused(tmp_path: Path, mode: int) -> None:
 
 def test_a_bomb_is_refused_unopened(tmp_path: Path) -> None:
     """By the size it declares, and by its number of files."""
-    with pytest.raises(Forbidden, match="when unpacked"):
+    with pytest.raises(TooLarge, match="when unpacked"):
         inspect_wheel(wheel(tmp_path, "big.py", content="0" * (LIMIT + 1)), LIMIT, 10)
-    with pytest.raises(Forbidden, match="more than 10 files"):
+    with pytest.raises(TooLarge, match="more than 10 files"):
         inspect_wheel(wheel(tmp_path, *(f"m{n}.py" for n in range(11))), LIMIT, 10)
 
 
