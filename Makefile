@@ -15,10 +15,12 @@ PYTHON ?=
 export PYTHON
 ARGS ?=
 SLOW := kernel or sandbox or process or thorough
+# Groups of tests run side by side, two at a time: more would take the processors from one another's kernels.
+WORKERS ?= --numprocesses 2 --dist loadgroup
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-clients install-bench test check format bench notebooks lock audit clean
+.PHONY: help serve install install-dev install-clients install-bench test check lint format bench notebooks lock audit clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -42,14 +44,16 @@ install-bench: install-dev ## the environments that the benchmark needs
 	@sh requirements/install .venv-bench bench
 
 test: install-dev install-clients ## the whole test suite, on real kernels
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest $(WORKERS) $(ARGS)
 
-check: install-dev ## format, lint, types, import rules and the fast tests
+check: lint ## format, lint, types, import rules and the fast tests
+	@exec .venv/bin/python -m pytest -q -m "not ($(SLOW))" $(WORKERS) $(ARGS)
+
+lint: install-dev ## format, lint, types and import rules
 	@.venv/bin/ruff format --check --quiet . || { echo "Not formatted: run 'make format'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
-	@exec .venv/bin/python -m pytest -q -m "not ($(SLOW))" $(ARGS)
 
 format: install-dev ## put the code into its form
 	@.venv/bin/ruff format --quiet .

@@ -21,8 +21,9 @@ pidfd_getfd
 """
 """Setting a kernel up: namespaces, mounts, identities, locks, and ending it by a handle."""
 SERVING = """
-socket socketpair bind listen connect ioctl personality memfd_create sched_setscheduler sched_setparam sync syncfs splice
-tee name_to_handle_at mknodat mbind set_mempolicy get_mempolicy io_setup io_submit io_getevents io_destroy io_cancel
+socket socketpair bind listen connect ioctl personality memfd_create sched_setscheduler sched_setparam sync syncfs fsync
+fdatasync sync_file_range splice tee name_to_handle_at mknodat mbind set_mempolicy get_mempolicy io_setup io_submit
+io_getevents io_destroy io_cancel
 """
 """What the gateway, its Python and its database call without the limits on arguments that a kernel has."""
 DENIED_ERRNO = 1

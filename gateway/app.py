@@ -15,19 +15,22 @@ from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
+from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
+from gateway.core.request import Allowance
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.floor import LevelFloor
+from gateway.kernel.kept_spawner import NoIsolation
 from gateway.kernel.provisioner import NoSpec
 from gateway.kernel.start import KernelStarter
-from gateway.kernel.zygote import NoIsolation, ZygoteLauncher, ZygoteOptions
+from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
 from gateway.pool.pool import KernelPool, PoolSettings
 from gateway.service.examples import Gallery
 from gateway.service.files import Files
-from gateway.service.gate import Gate, GatedInstalls, GatedRuns
+from gateway.service.gate import Gate, GatedInstalls
 from gateway.service.health import NODE, Health
 from gateway.service.history import History
 from gateway.service.history_store import Retention
@@ -38,14 +41,14 @@ from gateway.service.jupyter_pool import PoolSource
 from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.kernel_watch import KernelWatch, MeteredPool
 from gateway.service.keys import Key, Keys
-from gateway.service.keys_admission import Admission, LimitedRuns
+from gateway.service.keys_admission import Admission, ConcurrentRuns
 from gateway.service.keys_store import KeyStore
 from gateway.service.keys_watch import KeyWatch
 from gateway.service.live_runs import LiveRuns, LiveSettings
 from gateway.service.notebooks import Notebooks
 from gateway.service.package_store import PackageStore
 from gateway.service.pip import Pip
-from gateway.service.runner import Allowance, Runner
+from gateway.service.runner import Runner
 from gateway.service.seats import Room, Seats
 from gateway.service.sessions import Sessions, SessionSettings
 from gateway.service.source import KernelSource
@@ -57,7 +60,6 @@ from gateway.web.guard import ANY_HOST, LOCAL_HOSTS
 from gateway.web.routes import make_application
 from gateway.web.server import Server, make_server
 from gateway.web.services import Services, WebSettings
-from gateway.web.wire import Timeouts
 from kernels.contract import MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
@@ -105,11 +107,12 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     packages = PackageStore(settings.state_dir / "packages")
     packages.sweep()
     banner.announce()
-    launcher = await _launch(settings, python, packages, stack)
-    ready = launcher.ready
     metrics, gate = Metrics(VERSION), Gate()
+    # Before there is any kernel: with a database that can't be used nobody is to wait for their imports.
     history = _open_history(settings, metrics, stack)
     keys, watch = await _open_keys(settings, stack)
+    launcher = await _launch(settings, python, packages, stack)
+    ready = launcher.ready
     languages = _languages(ready)
     pool = _make_pool(settings, languages, launcher, metrics, stack)
     seats = _make_seats(settings, languages)
@@ -117,9 +120,11 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, seats, gate, allowed)
     watch.listeners += [sessions.keep_only, jupyter.keep_only]
-    runner = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions)
-    runs = LimitedRuns(GatedRuns(gate, runner), settings.concurrent_runs)
+    guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: gate.enter())
+    runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelSource(launcher, pool.snapshot, pool.renew)
+    health = Health(source, [spec.name for spec in allowed.specs()])
+    metrics.watch_health(health.available)
     web = _web_settings(settings)
     live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
     services = Services(
@@ -128,7 +133,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
         runner=runs,
         installer=GatedInstalls(gate, _installer(settings, source, python, packages)),
         history=history,
-        health=Health(source, [spec.name for spec in allowed.specs()]),
+        health=health,
         gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,

@@ -40,25 +40,33 @@ def set_up_log(level: str, form: Literal["json", "console"], stream: TextIO | No
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, _scrub_foreign],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                hide_secrets,
-                escape_controls,
-                _renderer(form, stream),
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(shared, form, stream))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    _quieten(root.level)
+
+
+def _formatter(shared: list[Processor], form: Literal["json", "console"], stream: TextIO) -> logging.Formatter:
+    """Gives lines of structlog and of plain loggers the same form, without secrets and control characters."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, _scrub_foreign],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            hide_secrets,
+            escape_controls,
+            _renderer(form, stream),
+        ],
+    )
+
+
+def _quieten(level: int) -> None:
+    """Keep lines of libraries away that would show secrets, or say what ours say."""
     # Our own line replaces Tornado's, which has the query string in it.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     # Tornado's lines on malformed requests quote headers, and so tokens.
     for noisy in ("sqlalchemy", "asyncio", "traitlets", "tornado.general"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, level))
     # A full disk or a closed pipe under stderr must not print tracebacks of the logging itself.
     logging.raiseExceptions = False
 

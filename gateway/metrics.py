@@ -100,6 +100,11 @@ class Metrics:
         """Ask *states* for the number of sessions by language and state whenever they are rendered."""
         self.registry.register(_SessionCollector(states))
 
+    def watch_health(self, available: Callable[[], Mapping[str, int]]) -> None:
+        """Ask *available* for 1 or 0 by language whenever that is rendered."""
+        about = "Whether kernels can be had: 1 or 0"
+        self.registry.register(_StateCollector("omega_kernels_available", about, available, label="language"))
+
     def watch_connections(self, states: Callable[[], Mapping[str, int]]) -> None:
         """Ask *states* for the number of connections by state whenever they are rendered."""
         self.registry.register(_StateCollector("omega_connections", "Open connections by state", states))
@@ -200,16 +205,17 @@ class _SessionCollector(Collector):
 
 
 class _StateCollector(Collector):
-    """How many of something there are by state, as they are when asked for."""
+    """How many of something there are by state (or another *label*), as they are when asked for."""
 
-    def __init__(self, name: str, about: str, states: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, name: str, about: str, states: Callable[[], Mapping[str, int]], label: str = "state") -> None:
         self._name = name
         self._about = about
         self._states = states
+        self._label = label
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """One series for each state."""
-        gauge = GaugeMetricFamily(self._name, self._about, labels=["state"])
+        gauge = GaugeMetricFamily(self._name, self._about, labels=[self._label])
         for state, count in self._states().items():
             gauge.add_metric([state], count)
         yield gauge

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 import gateway
+from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
 from kernels.contract import MIB, ContractError, Level, Policy
 
 TOKEN_CHARS = (16, 512)
@@ -22,6 +23,12 @@ class SettingsError(Exception):
 
 def _number(default: float, low: float, high: float, about: str) -> Any:
     return Field(default, ge=low, le=high, description=about)
+
+
+def _of_kernels(name: str) -> Any:
+    """The setting of one limit of kernels, as its row has it."""
+    limit = kernel_limit(name)
+    return _number(limit.default, limit.low, limit.high, limit.about)
 
 
 def _no_bool(value: object) -> object:
@@ -190,14 +197,14 @@ class Settings(BaseModel):
     body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
     file_bytes: Whole = _number(128 * MIB, 1024, 1024 * 1024 * MIB, "largest file put into a session or fetched from it")
 
-    memory_mb: Whole = _number(512, 64, 1_048_576, "memory of one kernel")
-    work_mb: Whole = _number(128, 1, 1_048_576, "size of a kernel's work directory")
-    tmp_mb: Whole = _number(64, 1, 1_048_576, "size of a kernel's /tmp")
-    shm_mb: Whole = _number(64, 1, 1_048_576, "size of a kernel's /dev/shm")
-    processes: Whole = _number(128, 4, 32_768, "processes and threads of one kernel")
-    open_files: Whole = _number(512, 64, 1_048_576, "open files of one process in a kernel")
-    cpu_cores: Number = _number(1, 0.05, 1024, "processor cores one kernel may use")
-    cpu_s: Whole = _number(86_400, 1, 315_360_000, "processor time one process of a kernel may use")
+    memory_mb: Whole = _of_kernels("memory_mb")
+    work_mb: Whole = _of_kernels("work_mb")
+    tmp_mb: Whole = _of_kernels("tmp_mb")
+    shm_mb: Whole = _of_kernels("shm_mb")
+    processes: Whole = _of_kernels("processes")
+    open_files: Whole = _of_kernels("open_files")
+    cpu_cores: Number = _of_kernels("cpu_cores")
+    cpu_s: Whole = _of_kernels("cpu_s")
 
     history_max_rows: Whole = _number(10_000, 1, 10_000_000, "runs kept in the history")
     history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")
@@ -216,7 +223,7 @@ class Settings(BaseModel):
     )
     extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
         (),
-        description="packages that may be installed beyond the built-in list",
+        description="packages that may be installed beyond the built-in list, for all keys: libraries may use them unasked",
         json_schema_extra={"allowed": "package names with commas between them", "shown": "none"},
     )
     drain_s: Number = _number(30, 0, 3600, "time running work has to end after SIGTERM or Ctrl-C")
@@ -231,13 +238,7 @@ class Settings(BaseModel):
 
     def _conflicts(self) -> list[str]:
         """One sentence for each pair of settings that can't both hold."""
-        files_mb = self.work_mb + self.tmp_mb + self.shm_mb
         checks = [
-            (
-                files_mb < self.memory_mb,
-                f"work_mb + tmp_mb + shm_mb is {files_mb}: it must be below",
-                "memory_mb",
-            ),
             _at_most(self, "pool_min", "pool_max"),
             _at_most(self, "pool_min_javascript", "pool_max"),
             _at_most(self, "pool_max", "max_kernels"),
@@ -247,24 +248,19 @@ class Settings(BaseModel):
             _at_most(self, "python_timeout_s", "max_timeout_s"),
             _at_most(self, "javascript_timeout_s", "max_timeout_s"),
         ]
-        problems = [f"{text} {name}, which is {getattr(self, name):g}" for holds, text, name in checks if not holds]
+        problems = [conflict] if (conflict := find_conflict(self.kernel_limits())) else []
+        problems += [f"{text} {name}, which is {getattr(self, name):g}" for holds, text, name in checks if not holds]
         if self.token is None and not is_loopback(self.host):
             problems.append(f"host is {self.host}, which others can reach: set OMEGA_TOKEN to listen there")
         return problems
 
     def policy(self) -> Policy:
         """The limits each kernel is born with."""
-        return Policy(
-            memory_bytes=self.memory_mb * MIB,
-            work_bytes=self.work_mb * MIB,
-            tmp_bytes=self.tmp_mb * MIB,
-            shm_bytes=self.shm_mb * MIB,
-            file_bytes=max(self.work_mb, self.tmp_mb, self.shm_mb) * MIB,
-            processes=self.processes,
-            open_files=self.open_files,
-            cpu_cores=self.cpu_cores,
-            cpu_s=self.cpu_s,
-        )
+        return policy_of(self.kernel_limits())
+
+    def kernel_limits(self) -> dict[str, float]:
+        """The value of each limit of kernels by its name."""
+        return {limit.name: getattr(self, limit.name) for limit in KERNEL_LIMITS}
 
     def database(self) -> str:
         """The SQLAlchemy URL of the database with keys and history."""

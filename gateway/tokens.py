@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import state
 from gateway.commands import add_command, print_table
+from gateway.core.kernel_limits import KERNEL_LIMITS, KernelLimit
 from gateway.core.limits import KeyLimits
 from gateway.service.database import DatabaseError, explain
 from gateway.service.keys import DEFAULT_KEY_ID, hash_token, make_token
@@ -41,6 +42,12 @@ class LimitOption:
     about: str
     is_whole: bool = True
 
+    @classmethod
+    def of_kernels(cls, limit: KernelLimit) -> LimitOption:
+        """The option of one limit of kernels, as its row has it."""
+        option = f"--{limit.name.replace('_', '-')}"
+        return cls(limit.name, option, limit.low, limit.high, limit.key_about, is_whole=limit.is_whole)
+
     def parse(self, text: str) -> float | int:
         """The number in *text*; raises SettingsError naming what is allowed."""
         try:
@@ -56,9 +63,7 @@ class LimitOption:
 LIMITS = (
     LimitOption("requests_per_minute", "--requests-per-minute", 1, 10_000_000, "requests in a minute"),
     LimitOption("concurrent_runs", "--concurrent", 1, 100_000, "runs at once"),
-    LimitOption("memory_mb", "--memory-mb", 64, 1_048_576, "memory of a kernel, in MB"),
-    LimitOption("processes", "--processes", 4, 32_768, "processes and threads of a kernel"),
-    LimitOption("cpu_cores", "--cpu-cores", 0.05, 1024, "processor cores a kernel may use", is_whole=False),
+    *(LimitOption.of_kernels(limit) for limit in KERNEL_LIMITS if limit.key_about),
     LimitOption("max_timeout_s", "--max-timeout-s", 0.1, 86_400, "longest time a request may ask for", is_whole=False),
     LimitOption("output_bytes", "--output-bytes", 1024, 1024**3, "output of one run"),
     LimitOption("sessions", "--sessions", 0, 10_000, "sessions and Jupyter kernels kept at once"),

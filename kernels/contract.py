@@ -269,6 +269,8 @@ class SpawnerOptions:
     """A lock on *instance*, kept until the spawner has ended: nobody may take the name before. -1: none."""
     remove: str = ""
     """A directory to remove at the end, for a gateway that may be killed and not come back. "": none."""
+    only_sweeps: bool = False
+    """Whether it only removes what a killed spawner of *instance* left, and serves nobody."""
 
     def to_text(self) -> str:
         """The options as one command-line argument."""
@@ -300,9 +302,17 @@ _KINDS: dict[str, type[Any]] = {
 T = TypeVar("T")
 
 
+def _fields_of(value: Any) -> dict[str, Any]:
+    """Like asdict(), but without copies of all that is below: a spawner writes five packets for each kernel."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_fields_of)
+
+
 def encode(packet: Packet) -> bytes:
     """One packet as JSON bytes; raises ContractError when it would not fit."""
-    data = json.dumps({"kind": type(packet).__name__, **asdict(packet)}, separators=(",", ":")).encode()
+    data = _ENCODER.encode({"kind": type(packet).__name__, **_fields_of(packet)}).encode()
     if len(data) > PACKET_BYTES:
         raise ContractError(f"packet of {len(data)} bytes is over {PACKET_BYTES}")
     return data

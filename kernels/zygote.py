@@ -25,6 +25,7 @@ from kernels.contract import (
     Go,
     Language,
     Level,
+    Packet,
     Reap,
     Reaped,
     Warm,
@@ -35,13 +36,15 @@ from kernels.sandbox import attest, descriptors, seccomp, steps, sysc
 def main() -> NoReturn:
     """Serve fork requests on the descriptor of the first argument until the spawner is gone.
 
-    The second argument is JSON: ``extra``, directories of added packages, and ``readable``, the paths a kernel may read
-    where it has no root of its own (level L1).
+    The second argument is JSON: ``extra``, directories of added packages, and, where a kernel has no root of its own (level
+    L1), what it may read: the paths ``readable`` and what is open as ``shown``.
     """
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     told = json.loads(sys.argv[2])
-    readable = tuple(told["readable"])
+    for fd in told["shown"]:
+        os.set_inheritable(fd, False)
+    readable = (*told["readable"], *(f"/proc/self/fd/{fd}" for fd in told["shown"]))
     packages = _preload()
     # Last, so that an added package never takes the place of one the environment has; and after the imports, so that no code
     # of one runs in here, with what a zygote may do (some libraries import what they find).
@@ -50,21 +53,26 @@ def main() -> NoReturn:
         seccomp.program(profile)
     sysc.set_dumpable(False)
     namespaces = _own_namespaces()
-    contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages), namespaces)
-    for fd in namespaces:
-        os.close(fd)
-    while True:
-        received = contract.receive(control)
-        if received is None:
-            os._exit(0)
-        packet, fds = received
-        match packet:
-            case Fork():
-                _answer_fork(control, packet, fds, readable)
-            case Reap(pid=pid):
-                contract.send(control, Reaped(pid=pid, status=_reap(pid)))
-            case _:
-                raise ContractError(f"a zygote does not take {type(packet).__name__}")
+    try:
+        contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages), namespaces)
+        for fd in namespaces:
+            os.close(fd)
+        while (received := contract.receive(control)) is not None:
+            _answer(control, *received, readable)
+    except ConnectionError:
+        os._exit(0)  # the spawner was killed
+    os._exit(0)
+
+
+def _answer(control: socket.socket, packet: Packet, fds: list[int], readable: tuple[str, ...]) -> None:
+    """Do what the spawner asks for; raises ConnectionError when it has ended meanwhile."""
+    match packet:
+        case Fork():
+            _answer_fork(control, packet, fds, readable)
+        case Reap(pid=pid):
+            contract.send(control, Reaped(pid=pid, status=_reap(pid)))
+        case _:
+            raise ContractError(f"a zygote does not take {type(packet).__name__}")
 
 
 def _preload() -> dict[str, str]:
@@ -94,6 +102,8 @@ def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: t
         _assert_single_threaded()
         pid = _fork(fork, fds, readable)
         contract.send(control, Forked(kernel_id=fork.kernel_id, pid=pid))
+    except ConnectionError:
+        raise
     except OSError as error:
         contract.send(control, Forked(kernel_id=fork.kernel_id, pid=0, reason=f"fork: {error}"))
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,23 @@ from tests import traces
 from tests.live import Gateway, serving
 
 SETTLE_S = 5.0
+TOGETHER = ("api", "contract", "levels", "notebooks")
+"""Directories whose tests share gateways: one worker runs them all, so that no gateway is started twice."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests one worker runs, where there are several (see pytest-xdist, --dist loadgroup)."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+
+
+def _group_of(item: pytest.Item) -> str:
+    """The file of a test, its directory where that has one gateway, and the gateway under attack."""
+    path = item.path.relative_to(Path(__file__).parent)
+    parameters = getattr(item, "callspec", None)
+    if parameters is not None and "attacked" in parameters.params:
+        return f"attacked-{parameters.params['attacked']}"
+    return path.parts[0] if path.parts[0] in TOGETHER else str(path)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from hmac import digest
@@ -70,10 +71,16 @@ class WireKernel:
                 self._accept(name, kind) for name, kind in (("shell", "ROUTER"), ("control", "ROUTER"), ("iopub", "XPUB"))
             )
             self._lines["iopub"].sendall(Voice(self.endpoint.key.encode(), b"{}").message("iopub_welcome", b"{}"))
+            threading.Thread(target=self._accept_stdin, daemon=True).start()
             line = self._lines["shell"]
             while data := line.recv(65536):
                 for frames in shell.feed(data):
                     self._answer(frames[frames.index(DELIM) + 2 :])
+
+    def _accept_stdin(self) -> None:
+        """Only clients of the Jupyter API open it."""
+        with contextlib.suppress(OSError):
+            self._accept("stdin", "ROUTER")
 
     def _accept(self, name: str, kind: str) -> Reader:
         line, _ = self._listeners[name].accept()
@@ -131,7 +138,6 @@ class LoopWatch:
     def __enter__(self) -> LoopWatch:
         self._run = run = asyncio.Handle._run  # type: ignore[attr-defined]  # the loop calls nothing else for a callback
         spent_s = self.spent_s
-        import time
 
         def measured(handle: Any) -> None:
             begun = time.thread_time()

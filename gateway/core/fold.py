@@ -228,3 +228,17 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return str(number)
+
+
+def cause_of(death: Death) -> str:
+    """How a kernel ended, in one word out of few: asked, memory, exit, or the signal's name."""
+    if death.out_of_memory:
+        return "memory"
+    if death.asked:
+        return "asked"
+    if death.signal:
+        try:
+            return signal.Signals(death.signal).name
+        except ValueError:
+            return "signal"
+    return "exit"

@@ -12,7 +12,8 @@ from typing import Literal
 
 import orjson
 
-from gateway.core.strict import Budget, TooMuch, clean, count, decode
+from gateway.core import strict
+from gateway.core.strict import Budget, Steps, TooMuch, clean, counting, decode, has_more_values, run_out
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
@@ -80,6 +81,11 @@ class Relayed:
 
 def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()) -> Relayed:
     """The message of these four parts and buffers; raises Malformed."""
+    return run_out(reading(channel, parts, buffers))
+
+
+def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()) -> Steps[Relayed]:
+    """What read() answers, in steps where the message is long."""
     if len(parts) != 4:
         raise Malformed("a message has four parts")
     if len(buffers) > MAX_BUFFERS:
@@ -95,7 +101,7 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
         _loose_id(parent_fields.get("msg_type")),
         _loose_id(fields.get("session")),
     )
-    _check_weight(metadata, content)
+    yield from _weighing(metadata, content)
     metadata, _ = _strict(metadata or b"{}")
     content, values = _strict(content)
     state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
@@ -105,7 +111,7 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
 def stand_in(header: bytes, parent: bytes) -> Relayed:
     """A line on stderr for the place of a message of the kernel with TooMany values; raises Malformed."""
     fields = _object(header) | {"msg_type": "stream"}
-    text = f"[A message of more than {MAX_VALUES} values is left out here.]\n"
+    text = "[A message of too many values is left out here.]\n"
     return read("iopub", [orjson.dumps(fields), parent, b"", orjson.dumps({"name": "stderr", "text": text})])
 
 
@@ -138,10 +144,17 @@ def _loose_id(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_ID_CHARS else ""
 
 
-def _check_weight(*parts: bytes) -> None:
+def _weighing(*parts: bytes) -> Steps[None]:
     """Refuse what would take too long to read."""
-    if sum(map(len, parts)) > MAX_VALUES and sum(count(part, MAX_VALUES).values for part in parts) > MAX_VALUES:
+    size = sum(map(len, parts))
+    if size <= MAX_VALUES:
+        return
+    values = 0
+    for part in parts:
+        values += (yield from counting(part, MAX_VALUES)).values
+    if values > MAX_VALUES:
         raise TooMany("too many values")
+    yield size
 
 
 def _object(data: bytes) -> dict[str, object]:
@@ -166,6 +179,8 @@ def _strict(data: bytes) -> tuple[bytes, dict[str, object]]:
 
 
 def _repair(data: bytes) -> tuple[bytes, dict[str, object]]:
+    if has_more_values(data, strict.MAX_VALUES):  # it takes longer
+        raise TooMany("too many values")
     try:
         value = clean(decode(data), Budget())
     except (ValueError, RecursionError, TooMuch):

@@ -55,3 +55,15 @@ class Bucket:
             return 0.0
         regained = max(0.0, now - self.at) * rate.per_minute / 60
         return min(max(0.0, self.missing - regained), rate.burst)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The default and the largest timeout a request may ask for."""
+
+    default_s: float = 30.0
+    max_s: float = 300.0
+
+    def within(self, max_s: float | None) -> Timeouts:
+        """These for a caller whose own maximum is *max_s*."""
+        return self if max_s is None else Timeouts(min(self.default_s, max_s), max_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeGuard
 
 from gateway.core.errors import BadRequest
 from gateway.core.model import Json
@@ -30,6 +31,8 @@ _NAMES: Mapping[str, NotebookLanguage] = {
     **dict.fromkeys(("python", "python3", "ipython", "ipython3"), "python"),
     **dict.fromkeys(("javascript", "js", "node", "nodejs", "ijavascript"), "javascript"),
 }
+LANGUAGES = tuple(_NAMES)
+"""The names of languages that there are kernels for, in lower case."""
 
 _Rule = tuple[str, Callable[[Json], bool]]
 
@@ -46,8 +49,15 @@ def _is_flag(value: Json) -> bool:
     return isinstance(value, bool)
 
 
+def _is_whole(value: Json) -> TypeGuard[int | float]:
+    """Whether *value* is a whole number; 4.0 is 4 in JSON."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_number(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return _is_whole(value) and value >= 1
 
 
 def _is_line(value: Json) -> bool:
@@ -142,11 +152,11 @@ def _field(value: Json, name: str) -> str:
 
 def _check_format(root: Mapping[str, Json]) -> None:
     major, minor = root.get("nbformat"), root.get("nbformat_minor")
-    if major != FORMAT or isinstance(major, bool) or not isinstance(major, int):
+    if not _is_whole(major) or major != FORMAT:
         raise BadRequest(
             f"The notebook's format must be {FORMAT} (nbformat), not {_show(major)}: save it with a newer Jupyter."
         )
-    if not isinstance(minor, int) or isinstance(minor, bool) or minor < 0:
+    if not _is_whole(minor) or minor < 0:
         raise BadRequest(f"notebook.nbformat_minor must be a whole number, not {_show(minor)}.")
 
 

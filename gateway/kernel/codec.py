@@ -83,7 +83,7 @@ class Codec:
         if parts is None or not (yield from self._checking(parts)):
             return None
         try:
-            return jupyter.read(channel, parts[1:5], parts[5:])
+            return (yield from jupyter.reading(channel, parts[1:5], parts[5:]))
         except jupyter.TooMany:
             return jupyter.stand_in(parts[1], parts[2]) if channel == "iopub" else None
         except jupyter.Malformed:

@@ -13,6 +13,8 @@ from gateway.core.errors import Unavailable
 from kernels.contract import CHANNELS
 
 BACKLOG = 8
+WORK = "work"
+"""Where kernels work at level L1; see kernels.spawner.workplace."""
 
 
 def bind_channels(directory: Path) -> list[socket.socket]:
@@ -45,11 +47,18 @@ def runtime_dir(instance: str) -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """An empty directory of ours with mode 0700; raises Unavailable when somebody else's thing is in its place."""
+    """An empty directory of ours with mode 0700; raises Unavailable when somebody else's thing is in its place.
+
+    What is in its "work" is left to the spawner: kernels may have made that hard to remove (level L1).
+    """
     if directory.is_symlink() or directory.exists():
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise Unavailable(f"{directory} is in the way and is not ours: remove it")
-        shutil.rmtree(directory)
-    directory.mkdir(mode=0o700, parents=False)
-    (directory / "work").mkdir(mode=0o711)
+        for left in directory.iterdir():
+            if left.is_symlink() or not left.is_dir():
+                left.unlink()
+            elif left.name != WORK:
+                shutil.rmtree(left)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    (directory / WORK).mkdir(mode=0o711, exist_ok=True)

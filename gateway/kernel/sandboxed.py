@@ -9,28 +9,24 @@ import os
 import secrets
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, cast
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
-from pydantic import ValidationError
 from traitlets import Dict, Unicode
 
+from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
 from gateway.core.model import Death
 from gateway.kernel.background import Background, Wanted, shared
 from gateway.kernel.launcher import LaunchRequest
 from gateway.kernel.seat import PORTS, Seat, prefix
-from gateway.settings import Settings
 from kernels.contract import ContractError, Language, Level, Policy
 
 LANGUAGES: Final = ("python", "javascript")
-LIMITS: Final = ("memory_mb", "work_mb", "tmp_mb", "shm_mb", "processes", "open_files", "cpu_cores")
+LIMITS: Final = tuple(limit.name for limit in KERNEL_LIMITS if limit.is_in_kernelspecs)
 """The settings that a kernelspec may have in `limits`."""
-MEMORY_MB: Final = 4_194_304
-"""No bound of ours on the memory of all kernels: there is no pool."""
 CPU_S: Final = 10 * 365 * 86_400
-"""Nor on their processor time: somebody looks at them, and ends them."""
+"""No limit of ours on processor time: somebody looks at these kernels and ends them."""
 ENDS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP, signal.SIGABRT})
 NOT_PASSED: Final = ("JPY_", "PYTHON", "LD_")
 
@@ -154,11 +150,12 @@ class SandboxProvisioner(KernelProvisionerBase):
             if name not in LIMITS:
                 raise ValueError(f"the kernelspec's limits have {name!r}: use {', '.join(LIMITS)}")
         try:
-            return replace(Settings(**limits, pool_memory_mb=MEMORY_MB).policy(), cpu_s=CPU_S)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            where = ".".join(["limits", *map(str, problem["loc"])])
-            raise ValueError(f"{where} in the kernelspec: {problem['msg']}") from None
+            values = {name: kernel_limit(name).fit(value) for name, value in limits.items()}
+        except ValueError as error:
+            raise ValueError(f"limits.{error}, in the kernelspec") from None
+        if conflict := find_conflict(values):
+            raise ValueError(f"the kernelspec's limits can't hold together: {conflict}")
+        return policy_of({**values, "cpu_s": CPU_S})
 
 
 def asked_environment(env: Mapping[str, str], from_spec: Mapping[str, str]) -> dict[str, str]:

@@ -6,17 +6,20 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
 from kernels import contract
-from kernels.contract import Attach, SpawnerOptions
+from kernels.contract import NOTHING_REACHED, PACKAGE_MISSING, Attach, SpawnerOptions
 
 BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1));from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
 )
+ORDERLY = (0, NOTHING_REACHED, PACKAGE_MISSING)
+"""Exit codes of a spawner that has removed every trace."""
 APP_DIR = str(Path(contract.__file__).resolve().parent.parent)
 
 
@@ -53,7 +56,8 @@ class SpawnerProcess:
 
     def kill(self) -> None:
         """End it at once; its kernels die with it."""
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            self.process.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +86,19 @@ async def execute(options: SpawnerOptions) -> SpawnerProcess:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     told = (options.app_dir, str(theirs.fileno()), options.to_text())
     lock = (options.lock_fd,) if options.lock_fd >= 0 else ()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told),
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), *lock),
-            env=spawner_environment(),
-            # A Ctrl-C in the terminal is for the gateway alone: it drains first.
-            start_new_session=True,
-        )
+    try:
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), *lock),
+                env=spawner_environment(),
+                # A Ctrl-C in the terminal is for the gateway alone: it drains first.
+                start_new_session=True,
+            )
+    except BaseException:
+        ours.close()
+        raise
     return SpawnerProcess(ours, process)
 
 

@@ -8,43 +8,36 @@ import shutil
 import socket
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
+from gateway.kernel.kept_spawner import READY_S, KeptSpawner, end
 from gateway.kernel.launcher import Endpoint, LaunchRequest
 from gateway.kernel.runtime import bind_channels, make_private, runtime_dir
 from gateway.kernel.spawner import APP_DIR, Spawner, connect, execute
 from kernels import contract
 from kernels.contract import (
-    NOTHING_REACHED,
-    PACKAGE_MISSING,
     Attach,
     Exited,
     Interrupt,
     Kill,
     OpenFiles,
+    Packet,
     Ready,
     Refused,
     Renew,
     Renewed,
-    Shutdown,
     Spawn,
     SpawnerOptions,
     Started,
 )
 
-READY_S = 120.0
 START_S = 60.0
-CLOSE_S = 15.0
-RESTART_DELAYS_S = (0.0, 1.0, 5.0, 15.0, 30.0)
 log = structlog.get_logger()
-
-
-class NoIsolation(Unavailable):
-    """Not even the lowest isolation level can be reached, so no kernel is ever started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class ZygoteKernel:
 
     kernel_id: str
     endpoint: Endpoint
-    send: Callable[[contract.Packet], None]
+    send: Callable[[Packet], None]
     death: asyncio.Future[Death]
     pid: int = 0
     steps_ms: dict[str, float] = field(default_factory=dict)
@@ -78,12 +71,14 @@ class ZygoteKernel:
     async def interrupt(self) -> None:
         """Send SIGINT to the kernel and what it started in its process group."""
         if not self.death.done():
-            self.send(Interrupt(self.kernel_id))
+            with suppress(Unavailable):  # its spawner has ended: its death follows
+                self.send(Interrupt(self.kernel_id))
 
     async def kill(self) -> Death:
         """End the kernel and everything it started; answers once all is gone."""
         if not self.death.done():
-            self.send(Kill(self.kernel_id))
+            with suppress(Unavailable):  # its spawner has ended, and it with it: that is told in a moment
+                self.send(Kill(self.kernel_id))
         return await asyncio.shield(self.death)
 
     async def wait(self) -> Death:
@@ -99,37 +94,31 @@ class ZygoteLauncher:
         self._runtime = runtime_dir(options.instance)
         self._kernels: dict[str, ZygoteKernel] = {}
         self._starting: dict[str, asyncio.Future[Started]] = {}
-        self._control: socket.socket | None = None
-        self._spawner: Spawner | None = None
-        self._ready: asyncio.Future[Ready] | None = None
-        self._keeper: asyncio.Task[None] | None = None
         self._extra_dirs = options.extra_dirs
         self._renewed: asyncio.Future[None] | None = None
-        self._closing = False
+        self._has_runtime = False
+        self._spawner = KeptSpawner(self)
 
     @classmethod
     async def start(cls, options: ZygoteOptions) -> ZygoteLauncher:
         """A launcher whose first zygote is warm; raises Unavailable with the reason when there can be none."""
         launcher = cls(options)
-        await launcher._start_spawner()
-        launcher._keeper = asyncio.create_task(launcher._keep(), name="spawner keeper")
         try:
-            await asyncio.wait_for(launcher._await_ready(), READY_S)
-        except BaseException as error:
+            await launcher._spawner.start()
+        except BaseException:
             await asyncio.shield(launcher.close())
-            if isinstance(error, NoIsolation):
-                raise
-            if isinstance(error, TimeoutError | Unavailable):
-                raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
             raise
         return launcher
 
     @property
     def ready(self) -> Ready:
         """What the spawner said of itself: isolation level, facilities, versions. Raises Unavailable while it restarts."""
-        if self._ready is None or not self._ready.done() or self._ready.cancelled() or self._ready.exception():
-            raise Unavailable("the spawner is not ready")
-        return self._ready.result()
+        return self._spawner.ready
+
+    @property
+    def unavailable_since(self) -> float | None:
+        """Since when there is no spawner that is ready, in seconds since 1970; None while there is one."""
+        return self._spawner.unavailable_since
 
     async def launch(self, request: LaunchRequest) -> ZygoteKernel:
         """A confined, attested kernel; raises Unavailable, naming the step that failed, when it was refused."""
@@ -137,14 +126,14 @@ class ZygoteLauncher:
         directory = self._runtime / kernel_id[:13]
         loop = asyncio.get_running_loop()
         endpoint = Endpoint(str(directory), request.key or secrets.token_hex(32))
-        kernel = ZygoteKernel(kernel_id, endpoint, self._send, loop.create_future())
+        kernel = ZygoteKernel(kernel_id, endpoint, self._spawner.send, loop.create_future())
         self._kernels[kernel_id] = kernel
         started = self._starting[kernel_id] = loop.create_future()
         try:
             listeners = bind_channels(directory)
             try:
                 spawn = Spawn(kernel_id, request.language, kernel.endpoint.key, request.policy, dict(request.env))
-                self._send(spawn, tuple(listener.fileno() for listener in listeners))
+                self._spawner.send(spawn, tuple(listener.fileno() for listener in listeners))
             finally:
                 for listener in listeners:
                     listener.close()
@@ -167,7 +156,7 @@ class ZygoteLauncher:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._send(OpenFiles(kernel_id), (theirs.fileno(),))
+                self._spawner.send(OpenFiles(kernel_id), (theirs.fileno(),))
             except BaseException:
                 ours.close()
                 raise
@@ -184,156 +173,69 @@ class ZygoteLauncher:
         """
         self._extra_dirs = extra_dirs
         renewed = self._renewed = asyncio.get_running_loop().create_future()
-        self._send(Renew(list(extra_dirs)))
+        self._spawner.send(Renew(list(extra_dirs)))
         try:
             await asyncio.wait_for(renewed, READY_S)
         except TimeoutError:
             raise Unavailable("kernels could not be started with the added packages") from None
 
     async def close(self) -> None:
-        """End the spawner, and with it every kernel; removes the sockets."""
-        self._closing = True
-        if self._control is not None:
-            try:
-                self._send(Shutdown())
-            except Unavailable:
-                log.info("spawner_gone_before_close")
-        if self._spawner is not None:
-            try:
-                await asyncio.wait_for(self._spawner.wait(), CLOSE_S)
-            except TimeoutError:
-                self._spawner.kill()
-                await self._spawner.wait()
-        if self._keeper is not None:
-            await self._keeper
-        shutil.rmtree(self._runtime, ignore_errors=True)
+        """End the spawner, and with it every kernel; removes the sockets, and whatever a killed spawner left."""
+        if not await self._spawner.close():
+            await self._sweep()
+        if self._has_runtime:
+            shutil.rmtree(self._runtime, ignore_errors=True)
 
-    # ---- the spawner process -------------------------------------------------------------------------------------
+    # ---- the spawner process; see kept_spawner.Owner ----------------------------------------------------------------
 
-    async def _start_spawner(self) -> None:
-        """Have a spawner, and listen to it; raises Unavailable when none can be started or reached."""
+    async def open_spawner(self) -> Spawner:
+        """A spawner under way. Raises Unavailable."""
+        asked = self._options
         try:
             make_private(self._runtime)
-            try:
-                self._spawner = spawner = await self._open_spawner()
-            except BaseException:
-                shutil.rmtree(self._runtime, ignore_errors=True)
-                raise
+            self._has_runtime = True
+            if asked.spawner_socket:
+                return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
+            return await execute(self._spawner_options())
         except OSError as error:
             raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
-        self._control = spawner.control
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
-        loop.add_reader(self._control.fileno(), self._hear)
+        except RuntimeError as error:  # no thread more can be had to wait for it with
+            raise Unavailable(f"a spawner can't be started: {error}") from None
 
-    async def _open_spawner(self) -> Spawner:
+    def _spawner_options(self) -> SpawnerOptions:
         asked = self._options
-        if asked.spawner_socket:
-            return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
-        return await execute(
-            SpawnerOptions(
-                instance=asked.instance,
-                kernel_python=asked.kernel_python,
-                app_dir=APP_DIR,
-                work_root=str(self._runtime / "work"),
-                at_most=asked.at_most,
-                forks_per_zygote=asked.forks_per_zygote,
-                extra_dirs=self._extra_dirs,
-                lock_fd=asked.lock_fd,
-                remove=str(self._runtime) if asked.is_swept else "",
-            )
+        return SpawnerOptions(
+            instance=asked.instance,
+            kernel_python=asked.kernel_python,
+            app_dir=APP_DIR,
+            work_root=str(self._runtime / "work"),
+            at_most=asked.at_most,
+            forks_per_zygote=asked.forks_per_zygote,
+            extra_dirs=self._extra_dirs,
+            lock_fd=asked.lock_fd,
+            remove=str(self._runtime) if asked.is_swept else "",
         )
 
-    async def _keep(self) -> None:
-        """Have another spawner whenever one ends before close() was called."""
-        failures = 0
-        while True:
-            spawner, ready = self._spawner, self._ready
-            if spawner is None or ready is None:
-                return
-            code = await spawner.wait()
-            was_ready = ready.done() and not ready.cancelled() and ready.exception() is None
-            self._spawner_ended(code)
-            failures = 0 if was_ready else failures + 1
-            while not self._is_closing():
-                # One that was started apart comes back when whoever starts it wants it to: that is waited for.
-                if failures >= len(RESTART_DELAYS_S) and not self._options.spawner_socket:
-                    return
-                delay_s = RESTART_DELAYS_S[min(failures, len(RESTART_DELAYS_S) - 1)]
-                log.warning("spawner_ended", exit_code=code, restarts_in_s=delay_s)
-                if await self._restart(delay_s):
-                    break
-                failures += 1
-            if self._is_closing():
-                return
-
-    async def _restart(self, delay_s: float) -> bool:
-        """Whether there is a spawner again *delay_s* from now."""
-        await asyncio.sleep(delay_s)
-        if self._is_closing():
-            return False
+    async def _sweep(self) -> None:
+        """Remove what a spawner that was killed left on the machine; nothing of ours runs any more."""
         try:
-            await self._start_spawner()
-        except Unavailable as error:
-            log.warning("spawner_not_reached", reason=str(error))
-            return False
-        return True
+            code = await end(await execute(replace(self._spawner_options(), only_sweeps=True)))
+        except (OSError, RuntimeError) as error:
+            log.error("leftovers_not_removed", reason=str(error))
+            return
+        if code != 0:
+            log.error("leftovers_not_removed", exit_code=code)
 
-    def _is_closing(self) -> bool:
-        return self._closing
-
-    async def _await_ready(self) -> Ready:
-        """The first Ready; raises Unavailable when the spawner ended instead."""
-        if self._ready is None:
-            raise Unavailable("it was not started")
-        return await asyncio.shield(self._ready)
-
-    def _spawner_ended(self, code: int) -> None:
-        """Whoever waited for it learns so: its kernels died with it."""
-        if self._control is not None:
-            asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._control.close()
-            self._control = None
-        if self._ready is not None and not self._ready.done():
-            missing = Unavailable("a package is missing there, named above")
-            ended = missing if code == PACKAGE_MISSING else Unavailable(f"its spawner ended with code {code}, see above")
-            self._ready.set_exception(NoIsolation("no isolation level can be reached") if code == NOTHING_REACHED else ended)
-            self._ready.exception()
+    def spawner_lost(self) -> None:
+        """Its kernels died with it."""
         for kernel_id in list(self._kernels):
-            self._take(Exited(kernel_id, 0, 9, out_of_memory=False, asked=False))
+            self.heard(Exited(kernel_id, 0, 9, out_of_memory=False, asked=False))
 
     # ---- packets -------------------------------------------------------------------------------------------------
 
-    def _send(self, packet: contract.Packet, fds: tuple[int, ...] = ()) -> None:
-        if self._control is None:
-            raise Unavailable("the spawner is not running")
-        try:
-            contract.send(self._control, packet, fds)
-        except ConnectionError:
-            raise Unavailable("the spawner has just ended") from None
-
-    def _hear(self) -> None:
-        """Take every packet there is."""
-        while self._control is not None:
-            try:
-                received = contract.receive(self._control, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                received = None
-            if received is None:
-                # The process is about to end: _keep() sees it and acts.
-                asyncio.get_running_loop().remove_reader(self._control.fileno())
-                if self._spawner is not None:
-                    self._spawner.hung_up()
-                return
-            self._take(received[0])
-
-    def _take(self, packet: contract.Packet) -> None:
+    def heard(self, packet: Packet) -> None:
+        """The spawner said this. Raises ContractError for what no spawner says."""
         match packet:
-            case Ready():
-                if self._ready is not None and not self._ready.done():
-                    self._ready.set_result(packet)
             case Renewed(extra_dirs=extra_dirs):
                 if self._renewed is not None and not self._renewed.done() and tuple(extra_dirs) == self._extra_dirs:
                     self._renewed.set_result(None)
@@ -380,6 +282,6 @@ class ZygoteLauncher:
         if kernel.kernel_id not in self._kernels:
             return
         try:
-            self._send(Kill(kernel.kernel_id))
+            self._spawner.send(Kill(kernel.kernel_id))
         except Unavailable:
             self._forget(kernel.kernel_id, Unavailable("the spawner is not running"))

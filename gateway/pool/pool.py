@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class PoolSettings:
     queue: int = 64
     wait_s: float = 30.0
     failures: int = 3
-    """After so many failed starts in a row waiting requests are told so; before, they keep waiting."""
+    """After so many failed starts in a row a request that waits in vain is told that kernels do not start."""
 
 
 class KernelPool(Generic[K]):
@@ -77,8 +78,9 @@ class KernelPool(Generic[K]):
     async def take(self, language: Language, policy: Policy | None = None, env: Mapping[str, str] | None = None) -> K:
         """A kernel of the caller's own, who ends it with discard() or kill().
 
-        Waits its turn when none is ready; raises Busy when the queue is full or the wait too long, Unavailable when
-        kernels do not start, NotImplementedYet for a language there are none of.
+        Waits its turn when none is ready, while starts that fail are tried again. Raises Busy when the queue is full or the
+        wait too long, Unavailable when that is because kernels do not start, NotImplementedYet for a language there are
+        none of.
         """
         if language not in self._settings.minimum:
             raise NotImplementedYet(NOT_HERE[language])
@@ -133,7 +135,7 @@ class KernelPool(Generic[K]):
 
     async def _wait(self, shelf: Shelf[K]) -> K:
         if sum(len(other.waiters) for other in self._shelves.values()) >= self._settings.queue:
-            raise Busy("too many requests wait for a kernel", retry_after_s=self._retry_after_s(shelf))
+            raise self._refusal(shelf, "too many requests wait for a kernel")
         waiter: Waiter[K] = asyncio.get_running_loop().create_future()
         shelf.waiters.append(waiter)
         self._replan()
@@ -143,8 +145,7 @@ class KernelPool(Generic[K]):
         except BaseException as error:
             self._leave_queue(shelf, waiter)
             if isinstance(error, TimeoutError):
-                message = "no kernel became free in time"
-                raise Busy(message, retry_after_s=self._retry_after_s(shelf)) from None
+                raise self._refusal(shelf, "no kernel became free in time") from None
             raise
 
     def _leave_queue(self, shelf: Shelf[K], waiter: Waiter[K]) -> None:
@@ -153,6 +154,13 @@ class KernelPool(Generic[K]):
             shelf.waiters.remove(waiter)
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             self.discard(waiter.result())
+
+    def _refusal(self, shelf: Shelf[K], message: str) -> GatewayError:
+        """Why there is no kernel: *message*, unless none can be started at all."""
+        if shelf.failures < self._settings.failures:
+            return Busy(message, retry_after_s=self._retry_after_s(shelf))
+        wait_s = backoff_s(shelf.failures, self._settings.limits)
+        return Unavailable("kernels can't be started right now", retry_after_s=max(1.0, wait_s))
 
     def _retry_after_s(self, shelf: Shelf[K]) -> float:
         turns = (len(shelf.waiters) + 1) / max(1, len(shelf.lent))
@@ -234,11 +242,11 @@ class KernelPool(Generic[K]):
         return kernel
 
     def _note_failure(self, shelf: Shelf[K], reason: str) -> None:
-        shelf.note_failed(self._now())
+        shelf.note_failed(self._now(), time.time())
         self._observer.start_failed(shelf.language, reason)
-        if shelf.failures >= self._settings.failures:
-            wait_s = backoff_s(shelf.failures, self._settings.limits)
-            shelf.fail_waiters(Unavailable("kernels can't be started right now", retry_after_s=max(1.0, wait_s)))
+        if shelf.failing_s() >= self._settings.wait_s:
+            # It did not pass in the time a request may wait. From here on each learns it from the next start that fails.
+            shelf.fail_waiters(self._refusal(shelf, "no kernel became free in time"))
         asyncio.get_running_loop().call_soon(self._replan)
 
     async def _end(self, kernel: Kernel) -> None:

@@ -30,6 +30,8 @@ class PoolSnapshot:
     waiting: int
     target: int
     failures: int
+    failing_since_utc: float | None = None
+    """When the first of the failed starts in a row was, in seconds since 1970."""
 
 
 class Shelf(Generic[K]):
@@ -43,6 +45,7 @@ class Shelf(Generic[K]):
         self.ending: dict[str, K] = {}
         self.waiters: deque[Waiter[K]] = deque()
         self.failures = 0
+        self.failing_since_utc: float | None = None
         self.held_s = 1.0
         """How long a lease takes, as a moving average."""
         self._minimum = minimum
@@ -51,6 +54,7 @@ class Shelf(Generic[K]):
         self._lent_at: dict[str, float] = {}
         self._last_lent_at = -math.inf
         self._failed_at = -math.inf
+        self._first_failed_at = math.inf
         self._demand = Demand()
         self._target = minimum
 
@@ -97,7 +101,12 @@ class Shelf(Generic[K]):
             len(self.waiters),
             self._target,
             self.failures,
+            self.failing_since_utc,
         )
+
+    def failing_s(self) -> float:
+        """For how long starts had been failing at the last failed one."""
+        return max(0.0, self._failed_at - self._first_failed_at)
 
     def note_asked(self, now: float) -> None:
         """A request came."""
@@ -105,11 +114,13 @@ class Shelf(Generic[K]):
 
     def note_started(self, took_s: float) -> None:
         """A start went well."""
-        self.failures = 0
+        self.failures, self._first_failed_at, self.failing_since_utc = 0, math.inf, None
         self._demand = self._demand.started(took_s)
 
-    def note_failed(self, now: float) -> None:
+    def note_failed(self, now: float, now_utc: float) -> None:
         """A start failed."""
+        if not self.failures:
+            self._first_failed_at, self.failing_since_utc = now, now_utc
         self.failures += 1
         self._failed_at = now
 

@@ -147,13 +147,7 @@ def _check_health(connection: Connection) -> None:
 def _create(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": CREATION_LOCK})
-    metadata.tables[_version.name].create(connection, checkfirst=True)
-    found = connection.execute(select(_version.c.version)).scalar()
-    if found is not None and not 1 <= found <= SCHEMA_VERSION:
-        raise DatabaseError(
-            f"{_name(connection.engine)} has schema version {found}, this gateway knows {SCHEMA_VERSION}: "
-            "use the gateway that wrote it, or another database_url"
-        )
+    found = _check_tables(connection)
     # Every version so far only added tables and columns that may be empty, so that making what is missing is the whole step.
     metadata.create_all(connection)
     for version in range((found or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
@@ -165,9 +159,39 @@ def _create(connection: Connection) -> None:
         connection.execute(update(_version).values(version=SCHEMA_VERSION))
 
 
+def _check_tables(connection: Connection) -> int | None:
+    """The version of the tables there are, None for none; raises DatabaseError, before anything is changed, for others'."""
+    there = {name: _columns(connection, name) for name in metadata.tables if inspect(connection).has_table(name)}
+    _check_table(connection, _version, there)
+    found = connection.execute(select(_version.c.version)).scalar() if _version.name in there else None
+    if found is not None and not 1 <= found <= SCHEMA_VERSION:
+        raise DatabaseError(
+            f"{_name(connection.engine)} has schema version {found}, this gateway knows {SCHEMA_VERSION}: "
+            "use the gateway that wrote it, or another database_url"
+        )
+    for ours in metadata.tables.values():
+        _check_table(connection, ours, there)
+    return found
+
+
+def _check_table(connection: Connection, table: Table, there: dict[str, set[str]]) -> None:
+    """That a table of this name is the gateway's, and not somebody else's, in which nothing could be kept."""
+    wanted, added = (
+        set(table.c.keys()),
+        {column for pairs in _ADDED.values() for name, column in pairs if name == table.name},
+    )
+    if table.name in there and not wanted - added <= there[table.name] <= wanted:
+        name = _name(connection.engine)
+        raise DatabaseError(f"{name} has a table {table.name} that is not the gateway's: use another database_url")
+
+
+def _columns(connection: Connection, table: str) -> set[str]:
+    return {column["name"] for column in inspect(connection).get_columns(table)}
+
+
 def _add_column(connection: Connection, table: Table, name: str) -> None:
     """Add the column *name* to a *table* that was made before there was one; a table made just now has it."""
-    if name in {column["name"] for column in inspect(connection).get_columns(table.name)}:
+    if name in _columns(connection, table.name):
         return
     kind = table.c[name].type.compile(connection.dialect)
     connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))

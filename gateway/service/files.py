@@ -8,8 +8,8 @@ from typing import Protocol
 
 from gateway.core.errors import TooLarge, Unavailable
 from gateway.core.files import Entry, Listing, Path
+from gateway.core.request import Caller
 from gateway.kernel.files import FileContents, FolderClient, Full
-from gateway.service.runner import Caller
 
 
 class KernelNames(Protocol):

@@ -8,20 +8,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from gateway.core.errors import Unavailable
-from gateway.core.model import OnEvent, Result
 from gateway.service.install import Installed
-from gateway.service.runner import Allowance, Caller, RunRequest
 
 RETRY_AFTER_S = 5
-
-
-class Runs(Protocol):
-    """Runs code; see runner.Runner."""
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported."""
 
 
 class Installs(Protocol):
@@ -72,20 +61,6 @@ class Gate:
         except TimeoutError:
             return False
         return True
-
-
-class GatedRuns:
-    """A runner behind the gate."""
-
-    def __init__(self, gate: Gate, runs: Runs) -> None:
-        self._gate, self._runs = gate, runs
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported; raises Unavailable when the gateway is ending."""
-        with self._gate.enter():
-            return await self._runs.run(request, caller, run_id, allowance, on_event)
 
 
 class GatedInstalls:

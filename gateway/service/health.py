@@ -24,6 +24,8 @@ class HealthReport:
     """Kernelspecs that the operator allows in the Jupyter API, to which *isolation* does not apply."""
     has_javascript: bool = False
     javascript_version: str = "unknown"
+    unavailable_since_utc: float | None = None
+    """In seconds since 1970; None while kernels can be had."""
 
 
 class Source(Protocol):
@@ -32,6 +34,10 @@ class Source(Protocol):
     @property
     def ready(self) -> Ready:
         """What the spawner said of itself. Raises Unavailable while there is none."""
+
+    @property
+    def unavailable_since(self) -> float | None:
+        """Since when Python's kernels can't be had, in seconds since 1970; None while they can."""
 
     def starts(self, language: Language) -> bool:
         """Whether kernels of *language* start."""
@@ -49,7 +55,8 @@ class Health:
         try:
             ready = self._source.ready
         except Unavailable:
-            return replace(self._last, available=False, has_javascript=False)
+            since_utc = self._source.unavailable_since
+            return replace(self._last, available=False, has_javascript=False, unavailable_since_utc=since_utc)
         node = ready.packages.get(NODE)
         self._last = replace(
             self._last,
@@ -60,3 +67,9 @@ class Health:
             javascript_version=f"Node.js {node}" if node else "unknown",
         )
         return self._last
+
+    def available(self) -> dict[str, int]:
+        """For each language there are kernels of, 1 while they can be had and 0 while they can't."""
+        report = self.report()
+        node = {} if report.javascript_version == "unknown" else {"javascript": int(report.has_javascript)}
+        return {"python": int(report.available), **node}

@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.core.errors import Unavailable
+from gateway.core.request import Record
 from gateway.service.database import DatabaseError
 from gateway.service.history_store import CODE_BYTES, Retention, Store, fit
-from gateway.service.runner import Record
 
 QUEUE_ROWS = 5_000
 QUEUE_CHARS = 32 * 1024 * 1024

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text, delete, insert, select
 
+from gateway.core.request import Record
 from gateway.service.database import Database, metadata
-from gateway.service.runner import Record
 
 CODE_BYTES = 64 * 1024
 DAY_S = 86_400

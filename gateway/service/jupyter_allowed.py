@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from gateway.core.request import Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.launcher import LaunchRequest
 from gateway.kernel.provisioner import NoSpec, ProvisionerLauncher, SpecInfo, describe_spec
@@ -17,7 +18,6 @@ from gateway.kernel.runtime import make_private, runtime_dir
 from gateway.kernel.share import Share
 from gateway.service.jupyter_kernels import Spec
 from gateway.service.jupyter_pool import JAVASCRIPT, PYTHON
-from gateway.service.runner import Caller
 from kernels.contract import Policy
 
 WARNING: Final = "not sandboxed"

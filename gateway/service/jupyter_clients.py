@@ -22,18 +22,14 @@ REPLACED, TOO_SLOW = 4000, 4001
 
 
 class Clients:
-    """Those who are connected, those who left and wait for an answer, and what was said meanwhile.
+    """Those who are connected, those who left and wait for an answer, and what was said meanwhile."""
 
-    *on_slow* is called when clients that held the kernel up were disconnected.
-    """
-
-    def __init__(self, asked: Asked, backlog_bytes: int, on_slow: Callable[[], None]) -> None:
+    def __init__(self, asked: Asked, backlog_bytes: int) -> None:
         self._asked = asked
         self._listeners: dict[str, Listener] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
         self._backlog = Backlog(backlog_bytes)
         self._held = Held()
-        self._on_slow = on_slow
         self._is_behind = False
         self._watch: asyncio.TimerHandle | None = None
 
@@ -145,13 +141,12 @@ class Clients:
             self._watch = None
 
     def _drop_slow(self, taken: dict[str, int]) -> None:
-        """Disconnect those because of whom the kernel has waited for all this time; what they miss is kept as for any."""
+        """Close those because of whom the kernel has waited for all this time; what they miss is kept as for any."""
         for name, before in taken.items():
             listener = self._listeners.get(name)
             if listener is None or listener.is_served:
                 continue
             if listener.taken_bytes - before < PATIENCE_S * TAKEN_BYTES_PER_S:
-                self.disconnect(listener)
                 listener.end(TOO_SLOW, "the client took in too little of what the kernel said; connect again for the rest")
         self._watch = None
-        self._on_slow()
+        self.are_behind()

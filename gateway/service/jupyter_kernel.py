@@ -12,6 +12,7 @@ import structlog
 
 from gateway.core.asked import EVERYBODY, Asked
 from gateway.core.errors import GatewayError
+from gateway.core.fold import cause_of
 from gateway.core.jupyter import NO_PARENT, UNTRACKED, Channel, Relayed
 from gateway.core.outbox import Outbox
 from gateway.kernel.client import KernelClient
@@ -19,7 +20,6 @@ from gateway.kernel.relay import Relay
 from gateway.service.jupyter_clients import Clients
 from gateway.service.jupyter_listener import Listener
 from gateway.service.jupyter_words import Words, explain
-from gateway.service.kernel_watch import cause_of
 
 RELEASE_S = 10.0
 """How long a reply is held for an idle that does not come, and the kernel is not waiting for its reader."""
@@ -50,7 +50,7 @@ class JupyterKernel:
         self._words = Words(kernel_id)
         self._on_shutdown = on_shutdown
         self._asked = Asked()
-        self._clients = Clients(self._asked, recipe.backlog_bytes, self.balance)
+        self._clients = Clients(self._asked, recipe.backlog_bytes)
         self._loop = asyncio.get_running_loop()
         self._release: asyncio.TimerHandle | None = None
         self._changing = asyncio.Lock()

@@ -14,9 +14,9 @@ from typing import Protocol
 import structlog
 
 from gateway.core.errors import BadRequest, Conflict, NotFound
+from gateway.core.request import Caller
 from gateway.kernel.client import KernelClient
 from gateway.service.jupyter_kernel import JupyterKernel, Recipe
-from gateway.service.runner import Caller
 
 MAX_ENV_NAMES, MAX_ENV_CHARS = 64, 16_384
 FIRST_CHECK_S = 1.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
+from gateway.core.request import Caller
 from gateway.kernel.client import KernelClient
 from gateway.service.jupyter_kernels import Spec
-from gateway.service.runner import Caller
 from kernels.contract import Language, Policy
 
 PYTHON: Final = Spec("python3", "Python (sandboxed)", "python", ("python", "ipython", "python2"))

@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass, replace
 
 from gateway.core.errors import NotFound
+from gateway.core.request import Caller
 from gateway.service.jupyter_kernel import JupyterKernel
 from gateway.service.jupyter_kernels import JupyterKernels, NewKernel
-from gateway.service.runner import Caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from gateway.core.asked import EVERYBODY, Request
 from gateway.core.backlog import Lost
+from gateway.core.fold import cause_of
 from gateway.core.jupyter import Channel, Head, Relayed, compose
 from gateway.core.model import Death
-from gateway.service.kernel_watch import cause_of
 
 
 class Words:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -11,8 +10,9 @@ from typing import Protocol
 import structlog
 
 from gateway.core.errors import GatewayError
+from gateway.core.fold import cause_of
 from gateway.core.model import Death
-from gateway.service.runner import Kernel
+from gateway.core.request import Kernel
 from kernels.contract import Language, Policy
 
 
@@ -55,20 +55,6 @@ class KernelWatch:
         self._meter.kernel_ended(language, cause)
         if was_idle and not death.asked:
             self._log.warning("unused kernel died", language=language, cause=cause)
-
-
-def cause_of(death: Death) -> str:
-    """How a kernel ended, in one word out of few: asked, memory, exit, or the signal's name."""
-    if death.out_of_memory:
-        return "memory"
-    if death.asked:
-        return "asked"
-    if death.signal:
-        try:
-            return signal.Signals(death.signal).name
-        except ValueError:
-            return "signal"
-    return "exit"
 
 
 Lease = Callable[[Language, Policy | None], AbstractAsyncContextManager[Kernel]]

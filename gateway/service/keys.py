@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Unavailable
+from gateway.core.kernel_limits import FILE_SYSTEMS, KERNEL_LIMITS, kernel_limit
 from gateway.core.limits import KeyLimits
-from gateway.service.runner import Caller
-from kernels.contract import MIB, Policy
+from gateway.core.request import Caller
+from kernels.contract import Policy
 
 DEFAULT_KEY_ID = "default"
 TOKEN_PREFIX = "omega_"
@@ -135,17 +136,14 @@ def policy_for(limits: KeyLimits, policy: Policy) -> Policy | None:
 
     The file systems of a kernel are memory too: with less memory they get less, so that they stay below it.
     """
-    memory_bytes = policy.memory_bytes if limits.memory_mb is None else limits.memory_mb * MIB
-    share = min(1.0, memory_bytes / policy.memory_bytes)
-    made = replace(
-        policy,
-        memory_bytes=memory_bytes,
-        work_bytes=int(policy.work_bytes * share),
-        tmp_bytes=int(policy.tmp_bytes * share),
-        shm_bytes=int(policy.shm_bytes * share),
-        processes=limits.processes or policy.processes,
-        cpu_cores=limits.cpu_cores or policy.cpu_cores,
-    )
+    own = {
+        limit.policy: limit.scale(value)
+        for limit in KERNEL_LIMITS
+        if limit.key_about and (value := getattr(limits, limit.name)) is not None
+    }
+    share = min(1.0, own.get("memory_bytes", policy.memory_bytes) / policy.memory_bytes)
+    files = {kernel_limit(name).policy: int(getattr(policy, kernel_limit(name).policy) * share) for name in FILE_SYSTEMS}
+    made = replace(policy, **own, **files)  # type: ignore[arg-type]  # each is whole or not as its row says
     return None if made == policy else made
 
 

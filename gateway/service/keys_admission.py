@@ -7,15 +7,14 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import structlog
 
 from gateway.core.errors import TooManyRequests, Unauthorized
 from gateway.core.limits import Bucket, Rate
-from gateway.core.model import OnEvent, Result
+from gateway.core.request import Caller
 from gateway.service.keys import Keys
-from gateway.service.runner import Allowance, Caller, RunRequest
 
 WRONG_TOKENS = Rate(per_minute=60, burst=20)
 MAX_ADDRESSES = 4096
@@ -23,15 +22,6 @@ LOG_EVERY_S = 60.0
 RUN_RETRY_S = 1.0
 
 _log = structlog.get_logger("omega.keys")
-
-
-class Runs(Protocol):
-    """Runs code; see runner.Runner."""
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported."""
 
 
 class Admission:
@@ -113,24 +103,17 @@ def place_of(address: str) -> str:
     return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
 
 
-class LimitedRuns:
-    """A runner that each key may use so many times at once."""
+class ConcurrentRuns:
+    """How many runs each key has under way, and may have."""
 
-    def __init__(self, runs: Runs, concurrent_runs: int) -> None:
-        self._runs = runs
-        self._concurrent_runs = concurrent_runs
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._under_way: Counter[str] = Counter()
 
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported; raises TooManyRequests when this key has as many under way as it may."""
-        with self._counted(caller):
-            return await self._runs.run(request, caller, run_id, allowance, on_event)
-
     @contextmanager
-    def _counted(self, caller: Caller) -> Iterator[None]:
-        most = caller.limits.concurrent_runs or self._concurrent_runs
+    def enter(self, caller: Caller) -> Iterator[None]:
+        """Count one run inside the block; raises TooManyRequests when the key has as many as it may."""
+        most = caller.limits.concurrent_runs or self._most
         if self._under_way[caller.key_id] >= most:
             raise TooManyRequests(
                 f"This key may have {most} {'run' if most == 1 else 'runs'} at once: try again later.",

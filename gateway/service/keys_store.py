@@ -37,14 +37,7 @@ _keys = Table(
     Column("created_utc", Double, nullable=False),
     Column("expires_utc", Double),
     Column("revoked_utc", Double),
-    Column("requests_per_minute", Integer),
-    Column("concurrent_runs", Integer),
-    Column("memory_mb", Integer),
-    Column("processes", Integer),
-    Column("cpu_cores", Double),
-    Column("max_timeout_s", Double),
-    Column("output_bytes", Integer),
-    Column("sessions", Integer),
+    *(Column(item.name, Double if "float" in str(item.type) else Integer) for item in fields(KeyLimits)),
 )
 _is_live = _keys.c.revoked_utc.is_(None)
 # A name is free again once its key is revoked; the history goes by id, so the next key of the name does not see it.

@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Protocol
 
 import structlog
 
 from gateway.core.errors import BadRequest, GatewayError, NotFound
 from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, Entry, EventLog, Gap, Item, Refused, Started
-from gateway.core.model import Event, Finished, OnEvent, Raised, Report, Result, Text
-from gateway.service.runner import Allowance, Caller, Control, RunRequest
+from gateway.core.model import Event, Finished, Raised, Report, Result, Text
+from gateway.core.request import Caller, Control, Runs, Submission
 
 EXIT_INTERRUPTED = 130
 SLACK_BYTES = 1024 * 1024
@@ -27,15 +26,6 @@ SLACK_BYTES = 1024 * 1024
 MAX_ENDED = 1000
 """Finished runs of one key whose events are kept."""
 _log = structlog.get_logger("omega.live")
-
-
-class Runs(Protocol):
-    """Runs code; see runner.Runner."""
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +36,15 @@ class LiveSettings:
     kept_bytes: int = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A run to begin. *label* is the client's own name for it."""
-
-    request: RunRequest
-    caller: Caller
-    run_id: str
-    allowance: Allowance
-    label: str = ""
-
-
 class LiveRun:
     """One run that is followed. What it shows is bounded by its allowance, and so is what is kept of it."""
 
-    def __init__(self, plan: Plan, grace_s: float, stamps: Iterator[int]) -> None:
-        self.key_id = plan.caller.key_id
-        self.run_id = plan.run_id
-        self.request = plan.request
-        self.label = plan.label
-        self._caller = plan.caller
-        self._allowance = allowance = plan.allowance
+    def __init__(self, submission: Submission, grace_s: float, stamps: Iterator[int]) -> None:
+        self.key_id = submission.caller.key_id
+        self.run_id = submission.run_id
+        self.request = submission.request
+        self.label = submission.label
+        allowance = submission.allowance
         self._log = EventLog(allowance.output_bytes + allowance.rich_bytes + SLACK_BYTES, stamps)
         self._control = Control(self._start)
         self._has_begun = False
@@ -153,18 +131,17 @@ class LiveRun:
 
     # ---- the run itself ---------------------------------------------------------------------------------------------
 
-    def go(self, runs: Runs) -> asyncio.Task[None]:
+    def go(self, runs: Runs, submission: Submission) -> asyncio.Task[None]:
         """Begin. The task never fails; it is the caller's to await."""
         self._add(Accepted(self.run_id))
-        self._task = asyncio.create_task(self._run(runs))
+        self._task = asyncio.create_task(self._run(runs, submission))
         self._task.add_done_callback(self._close)
         self._start_timer()
         return self._task
 
-    async def _run(self, runs: Runs) -> None:
-        request = replace(self.request, control=self._control)
+    async def _run(self, runs: Runs, submission: Submission) -> None:
         try:
-            self._finish(await runs.run(request, self._caller, self.run_id, self._allowance, self._take))
+            self._finish(await runs.run(submission, self._take, self._control))
         except GatewayError as error:
             self._refuse(error, Refused(type(error).__name__, error.message, error.code))
         except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
@@ -231,10 +208,10 @@ class LiveRuns:
         self._ended: dict[str, OrderedDict[str, int]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    def start(self, plan: Plan, *, grace_s: float | None = None) -> LiveRun:
+    def start(self, submission: Submission, *, grace_s: float | None = None) -> LiveRun:
         """Begin a run. When nobody follows it for *grace_s* (the settings' when None) it is stopped."""
-        run = LiveRun(plan, self._settings.grace_s if grace_s is None else grace_s, self._stamps)
-        task = run.go(self._runs)
+        run = LiveRun(submission, self._settings.grace_s if grace_s is None else grace_s, self._stamps)
+        task = run.go(self._runs, submission)
         self._live[run.run_id] = run
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._note_end(run, done))

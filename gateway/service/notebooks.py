@@ -12,7 +12,7 @@ from gateway.core.event_log import content_bytes
 from gateway.core.model import Display, Event, Json, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, NotebookLanguage, metadata_for
 from gateway.core.notebook_outputs import CellOutputs
-from gateway.service.runner import Allowance, Caller, RunRequest
+from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission
 from gateway.service.sessions import Cell, NewSession, SessionView
 
 SESSION_NAME = "notebook"
@@ -73,15 +73,6 @@ class Executed:
     stopped_at: int | None = None
     limit: Limit | None = None
     is_cut: bool = False
-
-
-class Runs(Protocol):
-    """Runs code; see runner.Runner."""
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported."""
 
 
 class Sessions(Protocol):
@@ -168,7 +159,7 @@ class _Runs:
         """The result of one cell, which may show no more than *left_bytes*."""
         allowance = Allowance(min(self.allowance.output_bytes, left_bytes), min(self.allowance.rich_bytes, left_bytes))
         request = RunRequest(language, code, timeout_s, session=self.session_id)
-        return await self.runs.run(request, self.caller, self.run_id, allowance, on_event)
+        return await self.runs.run(Submission(request, self.caller, self.run_id, allowance), on_event)
 
 
 @dataclass(slots=True)

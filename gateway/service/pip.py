@@ -14,7 +14,8 @@ from pathlib import Path
 import orjson
 import structlog
 
-from gateway.core.errors import Forbidden, NotFound, Unavailable
+from gateway.core.errors import Forbidden, Unavailable
+from gateway.service.pip_failures import NOT_BUILT, explain
 from gateway.service.wheels import normalise
 
 ENVIRONMENT = (
@@ -31,12 +32,12 @@ ENVIRONMENT = (
 # what strangers wrote), a limit on the largest file it can write, no core dump; and it can start no program: --only-binary
 # does not hold for a dependency given by address, and building one would run its author's code here. Then it finds pip's
 # own arguments.
-_BOOTSTRAP = """
+_BOOTSTRAP = f"""
 import ctypes, resource, runpy, sys
 
 def refuse(event, _arguments):
     if event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system"):
-        raise PermissionError("starting a program is not allowed: packages are not built here")
+        raise PermissionError("starting a program is not allowed: {NOT_BUILT}")
 
 nothing = (ctypes.c_uint32 * 6)()
 if ctypes.CDLL(None, use_errno=True).capset((ctypes.c_uint32 * 2)(0x20080522, 0), nothing) != 0:
@@ -108,7 +109,8 @@ class Pip:
             said = await _last_bytes(process)
             code = await process.wait()
         if code != 0:
-            raise _failure(said)
+            _log.warning("pip failed", said=_CREDENTIALS.sub("***@", said)[-2000:])
+            raise explain(said, self._file_bytes)
 
 
 @contextlib.asynccontextmanager
@@ -154,15 +156,3 @@ async def _last_bytes(process: asyncio.subprocess.Process) -> str:
     while chunk := await process.stderr.read(_STDERR_BYTES):
         kept = (kept + chunk)[-_STDERR_BYTES:]
     return kept.decode("utf-8", "replace")
-
-
-def _failure(said: str) -> Forbidden | NotFound | Unavailable:
-    """Why pip failed, without the addresses and paths it names; those are in the log."""
-    if "packages are not built here" in said:
-        return Forbidden("A package it needs has no wheel, and building packages is not allowed.")
-    _log.warning("pip failed", said=_CREDENTIALS.sub("***@", said)[-2000:])
-    # pip says "no matching distribution" also of an index it could not reach.
-    is_unreachable = "Could not fetch URL" in said or "connection broken" in said
-    if not is_unreachable and ("No matching distribution found" in said or "ResolutionImpossible" in said):
-        return NotFound("No wheel was found that fits the kernels' Python and packages.")
-    return Unavailable("pip could not fetch the package; the gateway's log has the reason.", retry_after_s=30)

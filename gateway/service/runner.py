@@ -4,92 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from typing import Protocol
 
 import structlog
 
+from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.limits import KeyLimits
-from gateway.core.model import Display, Json, OnEvent, Raised, Result, RunSpec, Task
+from gateway.core.model import OnEvent, Result, RunSpec, Task
+from gateway.core.request import Allowance, Caller, Control, Kernel, Record, RunRequest, Submission
 from kernels.contract import Language, Policy
 
 VARIABLES_PATIENCE_S = 5.0
 """How long a look at a session's variables waits for a run that is going on there."""
-CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
-NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
 
 
-class Kernel(Protocol):
-    """A kernel on loan."""
-
-    async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
-        """Everything the run reported; a run that fails is a result, not an exception."""
-
-    async def interrupt(self) -> object:
-        """Ask the code that runs to stop; without any nothing happens."""
-
-
-class Control:
-    """Lets somebody else than the one who waits for a run know when it begins, and interrupt it."""
-
-    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
-        self._on_start = on_start
-        self._kernel: Kernel | None = None
-
-    @contextmanager
-    def holding(self, kernel: Kernel) -> Iterator[None]:
-        """The run has *kernel* to itself inside the block."""
-        self._kernel = kernel
-        self._on_start()
-        try:
-            yield
-        finally:
-            self._kernel = None
-
-    async def interrupt(self) -> bool:
-        """Ask the code to stop; False when the run has no kernel, because it waits for one or is over."""
-        if self._kernel is None:
-            return False
-        await self._kernel.interrupt()
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """One run as a caller asked for it. *title* stands in the history where there is no code.
-
-    *session* is the id of the session to run in; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    stands for the session's own. *control* is told when the run begins.
-    """
-
-    task: Task
-    code: str
-    timeout_s: float
-    inputs: dict[str, Json] = field(default_factory=dict)
-    title: str = ""
-    session: str = ""
-    control: Control = field(default_factory=Control, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose run it is, and what that key may use. *policy* is None when its kernels have the gateway's own limits."""
-
-    key_id: str
-    name: str
-    limits: KeyLimits = field(default_factory=KeyLimits)
-    policy: Policy | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How much one run may print, and show as charts and other rich values."""
-
-    output_bytes: int = 1024 * 1024
-    rich_bytes: int = 32 * 1024 * 1024
+Guard = Callable[[Caller], AbstractContextManager[None]]
+"""What a run is inside of from its start to its end; it raises a GatewayError to turn the run away."""
 
 
 class Pool(Protocol):
@@ -125,19 +57,6 @@ class Meter(Protocol):
         """A run of *task* has ended with *outcome*."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A finished run as the history keeps it. *started_utc* is seconds since the epoch."""
-
-    run_id: str
-    key_id: str
-    started_utc: float
-    task: str
-    code: str
-    success: bool
-    wall_s: float
-
-
 class Runner:
     """Runs requests, each in a fresh kernel that is killed afterwards, or in the session it names."""
 
@@ -148,6 +67,7 @@ class Runner:
         meter: Meter,
         sessions: Leases | None = None,
         *,
+        guards: Sequence[Guard] = (),
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -155,17 +75,24 @@ class Runner:
         self._history = history
         self._meter = meter
         self._sessions = sessions
+        self._guards = guards
         self._wall_clock = wall_clock
         self._clock = clock
         self._log = structlog.get_logger("omega.runner")
 
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What *request* reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
+        """What the run reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
 
         In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many wait there).
+        Raises whatever a guard raises before anything is written down.
         """
+        with ExitStack() as stack:
+            for guard in self._guards:
+                stack.enter_context(guard(submission.caller))
+            return await self._run(submission, on_event, control or Control())
+
+    async def _run(self, submission: Submission, on_event: OnEvent | None, control: Control) -> Result:
+        request, caller, run_id = submission.request, submission.caller, submission.run_id
         started_utc, started_at = self._wall_clock(), self._clock()
         log = self._log.bind(run_id=run_id, task=request.task, key=caller.name)
         log.info("run started", timeout_s=request.timeout_s or None, code_chars=len(request.code))
@@ -173,8 +100,8 @@ class Runner:
         outcome, result = "internal", None
         try:
             async with self._lease(request, caller) as kernel:
-                with request.control.holding(kernel):
-                    result = judge(request.task, await kernel.run(_spec(request, allowance), on_event))
+                with control.holding(kernel):
+                    result = judge(request.task, await kernel.run(_spec(request, submission.allowance), on_event))
             outcome = outcome_of(result)
             return result
         except GatewayError as error:
@@ -207,23 +134,6 @@ def outcome_of(result: Result) -> str:
     if result.limit is not None:
         return str(result.limit)
     return "ok" if result.success else "error"
-
-
-def judge(task: Task, result: Result) -> Result:
-    """*result*, but a chart run that drew nothing is a failure and not an empty success."""
-    if task != "chart" or not result.success or any(is_chart(display) for display in result.displays):
-        return result
-    return replace(result, success=False, error=NO_CHART, exit_code=1)
-
-
-def is_chart(display: Display) -> bool:
-    """Whether *display* has a picture; what is no text is none."""
-    return chart_type(display) is not None
-
-
-def chart_type(display: Display) -> str | None:
-    """The MIME type of the best picture of *display*."""
-    return next((kind for kind in CHART_TYPES if isinstance(display.data.get(kind), str)), None)
 
 
 def _language(task: Task) -> Language:

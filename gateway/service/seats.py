@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.errors import Busy, TooManyRequests
 from gateway.core.plan import Limits
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 from kernels.contract import Policy
 
 RETRY_AFTER_S = 30.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
 from gateway.core.model import Event, Limit, OnEvent, Raised, Report, Result, RunSpec
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 from gateway.service.supply import Kernel, Pool, Recipe, Supply
 from gateway.service.transcript import Cell, Recording, Transcript
 from gateway.service.turns import Turns
@@ -127,7 +127,7 @@ class Session:
 
     # ---- one run, in its turn ---------------------------------------------------------------------------------------
 
-    async def _run(self, spec: RunSpec, on_event: OnEvent | None, restarts: int) -> Result:
+    async def run_turn(self, spec: RunSpec, on_event: OnEvent | None, restarts: int) -> Result:
         """Run *spec* on the kernel; on a new one when it turns out to be gone, and then the result says so."""
         spec = replace(spec, timeout_s=spec.timeout_s or self.asked.timeout_s)
         is_seen = spec.task != "variables"
@@ -206,7 +206,7 @@ class Turn:
         Its *execution_count* is the session's. *kernel_replaced* says that what the session knew is gone: the kernel was
         lost in this run, or since the one before.
         """
-        return await self._session._run(spec, on_event, self._restarts)
+        return await self._session.run_turn(spec, on_event, self._restarts)
 
     async def interrupt(self) -> bool:
         """Ask the run that is going on to stop; whether there was one."""

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 from gateway.service.seats import Seats
 from gateway.service.session import NewSession, Session, Turn
 from gateway.service.supply import Pool

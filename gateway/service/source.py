@@ -20,6 +20,10 @@ class Launcher(Protocol):
     def ready(self) -> Ready:
         """What the spawner said of itself. Raises Unavailable while there is none."""
 
+    @property
+    def unavailable_since(self) -> float | None:
+        """Since when there is none, in seconds since 1970."""
+
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
         """Show kernels started from now on these read-only directories too."""
 
@@ -41,10 +45,19 @@ class KernelSource:
             raise Unavailable("kernels do not start")
         return self._launcher.ready
 
+    @property
+    def unavailable_since(self) -> float | None:
+        """Since when Python's kernels can't be had, in seconds since 1970; None while they can."""
+        begun = [self._launcher.unavailable_since, *(pool.failing_since_utc for pool in self._failing("python"))]
+        return min((moment for moment in begun if moment is not None), default=None)
+
     def starts(self, language: Language) -> bool:
         """Whether kernels of *language* start, as far as the pool has met."""
+        return not self._failing(language)
+
+    def _failing(self, language: Language) -> list[PoolSnapshot]:
         pools = (pool for pool in self._snapshot() if pool.language == language)
-        return not any(pool.failures >= FAILURES and not pool.idle for pool in pools)
+        return [pool for pool in pools if pool.failures >= FAILURES and not pool.idle]
 
     def versions(self) -> Mapping[str, str]:
         """The distributions kernels have and their versions. Raises Unavailable."""

@@ -12,10 +12,11 @@ from collections.abc import Generator, Mapping
 
 import orjson
 
+from gateway.core.charts import chart_type, is_chart
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
+from gateway.core.request import RunRequest
 from gateway.core.strict import SAFE_INT, STEP_BYTES, clean_text
-from gateway.service.runner import RunRequest, chart_type, is_chart
 from gateway.web.file_names import text_of, url_path
 
 DEPTH = 100

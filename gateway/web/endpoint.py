@@ -18,8 +18,8 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import stream_request_body
 
 from gateway.core.errors import GatewayError, NotFound, RequestTimeout, TooLarge
+from gateway.core.request import Caller
 from gateway.log import bind_run
-from gateway.service.runner import Caller
 from gateway.web import answer, failure, guard
 from gateway.web.failing import Failing
 from gateway.web.failure import JSON_TYPE as JSON_TYPE

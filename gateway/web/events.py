@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from gateway.core.charts import chart_type
 from gateway.core.errors import GatewayError
 from gateway.core.event_log import Accepted, Done, Entry, Gap, Item, Refused, Started
 from gateway.core.model import Cleared, Display, Finished, Json, Raised, Report, Result, Text
-from gateway.service.runner import RunRequest, chart_type
+from gateway.core.request import RunRequest
 from gateway.web.answer import describe_answer, describe_chart, describe_failure, describe_raised
 
 OUTPUT_FIELDS = ("output", "stdout", "stderr", "results", "charts", "chart")

@@ -33,7 +33,7 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 class Frames(WebSocketProtocol13):
-    """One connection's frames. Built on Tornado's own methods, which its version is pinned for."""
+    """One connection's frames. Built on Tornado's own methods, see tests/test_borrowed.py."""
 
     farewells: Farewells | None = None
     _fragments = 0

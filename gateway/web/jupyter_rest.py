@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway.core.errors import NotFound
 from gateway.core.model import Json
 from gateway.kernel.kernelspecs import read_logos
@@ -16,6 +18,7 @@ from gateway.web.jupyter import (
     show_time,
 )
 from gateway.web.jupyter_body import parse_kernel, parse_session
+from gateway.web.operations import Operation, RouteEntry
 from gateway.web.services import Answer
 
 
@@ -158,12 +161,11 @@ class SwaggerJson(JupyterEndpoint):
         return self._describe()
 
     def _describe(self) -> Answer:
-        paths: Answer = {}
-        for route in self.settings["routes"]:
-            if issubclass(route.endpoint, JupyterEndpoint):
-                paths[route.path] = {
-                    name.lower(): _describe(route.endpoint, name) for name in route.endpoint.allowed_methods()
-                }
+        paths: Answer = {
+            route.path: {operation.method.lower(): _describe(route, operation) for operation in route.operations}
+            for route in self.settings["routes"]
+            if issubclass(route.endpoint, JupyterEndpoint)
+        }
         return {
             "swagger": "2.0",
             "info": {"title": "Omega Gateway: Jupyter API", "version": self.services.settings.version},
@@ -185,10 +187,20 @@ class SwaggerYaml(SwaggerJson):
         return Reply(answer.document(self._describe()), "text/x-yaml; charset=utf-8")
 
 
-def _describe(endpoint: type[JupyterEndpoint], method: str) -> Json:
-    summary = (endpoint.__doc__ or "").partition("\n")[0]
+def _describe(route: RouteEntry, operation: Operation) -> Json:
+    summary = (route.endpoint.__doc__ or "").partition("\n")[0]
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "type": "string"} for name in re.findall(r"\{(\w+)\}", route.path)
+    ]
+    if operation.takes:
+        parameters.append({"name": "body", "in": "body", "schema": {"type": "object"}})
     return {
         "summary": summary,
-        "operationId": f"{method.lower()}{endpoint.__name__}",
-        "responses": {"default": {"description": summary}},
+        "operationId": f"{operation.method.lower()}{route.endpoint.__name__}",
+        "produces": list(operation.content_types),
+        "parameters": parameters,
+        "responses": {
+            str(operation.status): {"description": summary},
+            "default": {"description": "It was not carried out."},
+        },
     }

@@ -47,6 +47,7 @@ class KernelChannels(Socket):
     _kernel: JupyterKernel
     _protocol: str | None = None
     _malformed = 0
+    _awaits_room = False
     _look: asyncio.TimerHandle | None = None
     _ending: tuple[int, str] | None = None
 
@@ -126,6 +127,7 @@ class KernelChannels(Socket):
 
     @property
     def is_served(self) -> bool:
+        self._note_arrivals()
         return not self._outbox
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
@@ -153,18 +155,24 @@ class KernelChannels(Socket):
                 return  # no message may follow the close frame
             message, pieces = self._outbox.write_next(self._protocol, jupyter_wire.encode)
             try:
-                written = frames.write_pieces(pieces, is_binary=jupyter_wire.is_binary(message, self._protocol))
+                frames.write_pieces(pieces, is_binary=jupyter_wire.is_binary(message, self._protocol))
             except StreamClosedError:
                 self._ends.append(NEVER)
                 return
             self._ends.append(self._stream._total_write_index)
-            if not written.done():
-                written.add_done_callback(self._go_on)
+        self._await_room()
         if self._ending is not None and not self._outbox.has_unwritten:
             super().end(*self._ending)
 
+    def _await_room(self) -> None:
+        """Go on when the stream has nothing left to write, whatever it is: pings stand there too."""
+        if self._stream.writing() and not self._stream.closed() and not self._awaits_room:
+            self._awaits_room = True
+            self._stream.write(b"").add_done_callback(self._go_on)
+
     def _go_on(self, written: asyncio.Future[None]) -> None:
         """The system has room again."""
+        self._awaits_room = False
         if written.cancelled() or written.exception() is not None:
             return
         self._write_on()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import pairwise
 
 from tornado.httputil import HTTPFile, HTTPInputError, ParseMultipartConfig, parse_multipart_form_data
 
 from gateway.core.errors import BadRequest, UnsupportedMediaType
 from gateway.core.files import Path, parse_path
+from gateway.web.file_names import text_of
+from gateway.web.wire import show
 
 MAX_FILES = 100
-_CONFIG = ParseMultipartConfig(max_parts=MAX_FILES, max_part_header_size=16 * 1024)
+# Tornado counts what stands before the first boundary as a part too.
+_CONFIG = ParseMultipartConfig(max_parts=MAX_FILES + 1, max_part_header_size=16 * 1024)
 _BOUNDARY = re.compile(r"""boundary=("[^"]{1,200}"|[^\s;"]{1,200})""", re.IGNORECASE)
 _ESCAPED = {"%22": '"', "%0D": "\r", "%0A": "\n", "%0d": "\r", "%0a": "\n"}
 _ESCAPES = re.compile("|".join(_ESCAPED))
@@ -31,12 +36,15 @@ def parse_files(content_type: str | None, body: bytes) -> list[tuple[Path, bytes
     """Path and bytes of each file in *body*; raises BadRequest before anything is done with any of them.
 
     A part's ``filename`` is its path below the work directory. Where an HTTP library had to escape a quote or a line break
-    in it, as HTML prescribes, that is undone; parts without a file name are refused.
+    in it, as HTML prescribes, that is undone. Parts without a file name are refused, and files that can't all be there.
     """
     found: dict[str, list[HTTPFile]] = {}
     fields: dict[str, list[bytes]] = {}
+    boundary = boundary_of(content_type)
+    if body.count(b"--" + boundary + b"\r\n") > MAX_FILES:
+        raise BadRequest(f"The form has more than {MAX_FILES} files.")
     try:
-        parse_multipart_form_data(boundary_of(content_type), body, fields, found, config=_CONFIG)
+        parse_multipart_form_data(boundary, body, fields, found, config=_CONFIG)
     except HTTPInputError as error:
         raise BadRequest(f"The form can't be read: {error}.") from None
     except (UnicodeError, ValueError, LookupError):
@@ -46,7 +54,21 @@ def parse_files(content_type: str | None, body: bytes) -> list[tuple[Path, bytes
     files = [(parse_path(_name(file.filename)), file.body) for parts in found.values() for file in parts]
     if not files:
         raise BadRequest("The form has no file.")
+    _check_together(path for path, _ in files)
     return files
+
+
+def _check_together(paths: Iterable[Path]) -> None:
+    """Raise BadRequest when one of *paths* names the same file as another, or a directory of its."""
+    # In this order, what is below a path comes directly after it.
+    for one, other in pairwise(sorted(path.split(b"/") for path in paths)):
+        if one == other[: len(one)]:
+            shown = show(text_of(b"/".join(one)))
+            raise BadRequest(
+                f"The form has more than one file named {shown}."
+                if one == other
+                else f"The form has a file named {shown} and another below that name."
+            )
 
 
 def _name(text: str) -> bytes:

@@ -8,8 +8,8 @@ from gateway.core.errors import GatewayError
 from gateway.core.event_log import Entry
 from gateway.core.model import Finished, Json, Report
 from gateway.core.notebook import NotebookLanguage, to_file_json, to_json
+from gateway.core.request import RunRequest
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress, Progress
-from gateway.service.runner import RunRequest
 from gateway.web import answer, events, sse, wire_notebooks
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.runs import RunEndpoint

@@ -1,247 +1,164 @@
-"""The API's description for machines, made from the routes and the request models."""
+"""The API's description for machines, made from the routes, the request models and the limits in force."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Protocol, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from pydantic.json_schema import models_json_schema
 
 from gateway.core.model import Json
 from gateway.web.endpoint import Endpoint
+from gateway.web.openapi_answers import ANSWERS
+from gateway.web.openapi_bodies import BODIES, notebook_body
+from gateway.web.openapi_jupyter import JUPYTER_ANSWERS, wanted
+from gateway.web.openapi_words import Schema, properties_of, ref
+from gateway.web.operations import JSON, Operation, RouteEntry
+from gateway.web.pages import HISTORY_DEFAULT, HISTORY_MAX
+from gateway.web.patterns import FILE
 from gateway.web.services import Answer
-from gateway.web.wire import Body
+from gateway.web.sse import EVENT_STREAM
+from gateway.web.streamed import OCTETS
+from gateway.web.terms import Terms
 
-_PART = re.compile(r"\{(\w+)(?::path)?\}")
+_PART = re.compile(r"\{(\w+)(:path)?\}")
 """A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
+_FLAG: Schema = {"enum": ["true", "false", "1", "0"]}
+_QUERY: Mapping[str, tuple[str, Schema]] = {
+    "limit": (
+        "How many runs to list, the newest first.",
+        {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
+    ),
+    "path": ("The directory to list, with all in it; without it the work directory.", {"type": "string", "pattern": FILE}),
+    "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
+    "recursive": ("Whether to delete a directory with all in it.", {**_FLAG, "default": "false"}),
+}
+_EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
+_SCHEMES: Answer = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "queryToken": {"type": "apiKey", "in": "query", "name": "token"},
+}
 
 
-class RouteEntry(Protocol):
-    """What is described of a route; see web.routes.Route."""
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the description tells of one gateway and one caller: the largest times in milliseconds, the kernels there are."""
 
-    @property
-    def path(self) -> str: ...
-    @property
-    def endpoint(self) -> type[Endpoint]: ...
-    @property
-    def body(self) -> type[Body] | None: ...
-    @property
-    def answer(self) -> str: ...
+    version: str
+    timeout_ms: float
+    idle_ms: float
+    kernel_names: Sequence[str]
 
 
 class ApiDescription(Endpoint):
-    """This description of the API, as OpenAPI 3.1."""
+    """This description of the API, as OpenAPI 3.1, with the limits of the key that asks."""
 
     async def on_get(self) -> Answer:
-        return describe_api(self.settings["routes"], self.services.settings.version)
+        settings = self.services.settings
+        terms = Terms.of(settings, self.caller)
+        specs = self.services.jupyter.specs()
+        in_force = InForce(
+            settings.version,
+            max(terms.python.max_s, terms.javascript.max_s) * 1000,
+            settings.session_idle.max_s * 1000,
+            [name for spec in specs for name in (spec.name, *spec.aliases)],
+        )
+        return describe_api(self.settings["routes"], in_force)
 
 
-def describe_api(routes: Iterable[RouteEntry], version: str) -> Answer:
+def describe_api(routes: Iterable[RouteEntry], in_force: InForce) -> Answer:
     """An OpenAPI 3.1 document of *routes*."""
     listed = list(routes)
-    _, models = models_json_schema(
-        [(route.body, "validation") for route in listed if route.body is not None],
-        ref_template="#/components/schemas/{model}",
-    )
-    schemas = cast(Answer, {**models.get("$defs", {}), **ANSWERS})
+    schemas = {**_models(listed, in_force), **BODIES, **wanted(in_force.kernel_names), **ANSWERS, **JUPYTER_ANSWERS}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Omega Gateway",
-            "version": version,
+            "version": in_force.version,
             "description": "Runs code in a fresh, isolated kernel. Code that fails is a successful request: "
             "200 with success false.",
         },
         "security": [{"token": []}],
         "paths": {_PART.sub(r"{\1}", route.path): _describe_path(route) for route in listed},
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
+        "components": {"schemas": schemas, "securitySchemes": _SCHEMES},
     }
+
+
+def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
+    """The schemas of the bodies that models check."""
+    taken = [operation.takes for route in routes for operation in route.operations]
+    _, made = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(taken) if not isinstance(model, str)],
+        ref_template="#/components/schemas/{model}",
+    )
+    maxima = {"timeout": in_force.timeout_ms, "idleTimeout": in_force.idle_ms}
+    schemas = {name: _bounded(schema, maxima) for name, schema in made["$defs"].items()}
+    return {**schemas, "NotebookBody": notebook_body(schemas["NotebookBody"])}
+
+
+def _bounded(schema: Schema, maxima: Mapping[str, float]) -> Schema:
+    """The model *schema*, whose fields named in *maxima* are numbers with these at most."""
+    fields = properties_of(schema)
+    bounded: Schema = {}
+    for name, field in fields.items():
+        number: Json = [{"type": "number", "minimum": 1, "maximum": maxima.get(name)}, {"type": "null"}]
+        bounded[name] = {**cast(Schema, field), "anyOf": number} if name in maxima else field
+    return {**schema, "properties": bounded}
 
 
 def _describe_path(route: RouteEntry) -> Json:
-    methods = {method.lower(): _describe_method(route, method) for method in route.endpoint.allowed_methods()}
     parts: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": TEXT} for name in _PART.findall(route.path)
+        {"name": name, "in": "path", "required": True, "schema": _part(is_path)}
+        for name, is_path in _PART.findall(route.path)
     ]
+    methods = {operation.method.lower(): _describe(route.endpoint, operation) for operation in route.operations}
     return {**methods, **({"parameters": parts} if parts else {})}
 
 
-def _describe_method(route: RouteEntry, method: str) -> Json:
-    summary = (route.endpoint.__doc__ or "").partition("\n")[0]
+def _part(is_path: str) -> Schema:
+    return {"type": "string", "minLength": 1, **({"pattern": FILE} if is_path else {})}
+
+
+def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
     described: dict[str, Json] = {
-        "summary": summary,
-        "operationId": f"{method.lower()}_{route.endpoint.__name__}",
+        "summary": (endpoint.__doc__ or "").partition("\n")[0],
+        "operationId": f"{operation.method.lower()}_{endpoint.__name__}",
         "responses": {
-            "200": _content("The answer.", route.answer),
-            "default": _content("The request was not carried out.", "Failure"),
+            str(operation.status): _success(operation),
+            "503": _failure(operation.busy, "Nothing can be run at the moment. Retry-After says when to ask again."),
+            "default": _failure("Failure", "The request was not carried out."),
         },
     }
-    if route.endpoint.public:
+    if endpoint.public:
         described["security"] = []
-    if route.body is not None and method in ("POST", "PUT"):
-        described["requestBody"] = {"required": route.endpoint.needs_body, **_json(route.body.__name__)}
-    if route.answer == "History":
-        described["parameters"] = [LIMIT]
+    if endpoint.takes_query_token:
+        described["security"] = [{"token": []}, {"queryToken": []}]
+    if operation.takes:
+        name = operation.takes if isinstance(operation.takes, str) else operation.takes.__name__
+        described["requestBody"] = {
+            # Bytes may be none at all: an empty file.
+            "required": endpoint.takes_body and endpoint.needs_body and operation.takes_type != OCTETS,
+            "content": {operation.takes_type: {"schema": ref(name)}},
+        }
+    if operation.query:
+        described["parameters"] = [_parameter(name, *_QUERY[name]) for name in operation.query]
     return described
 
 
-def _content(description: str, schema: str) -> dict[str, Json]:
-    if schema == "Text":
-        return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-    content: dict[str, Json] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    if schema in STREAMED:
-        content["text/event-stream"] = {"schema": {"type": "string", "description": EVENTS}}
-    return {"description": description, "content": content}
+def _success(operation: Operation) -> Json:
+    if not operation.answer:
+        return {"description": "Done."}
+    content: dict[str, Json] = {kind: {"schema": ref(operation.answer)} for kind in operation.content_types}
+    if operation.streams:
+        content[EVENT_STREAM] = {"schema": {"type": "string", "description": _EVENTS}}
+    return {"description": "The answer.", "content": content}
 
 
-def _json(schema: str) -> dict[str, Json]:
-    return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+def _failure(schema: str, description: str) -> Json:
+    return {"description": description, "content": {JSON: {"schema": ref(schema)}}}
 
 
-def _object(required: str = "", **properties: Json) -> Json:
-    return {"type": "object", "required": [*required.split()], "properties": dict(properties)}
-
-
-def _list(of: Json) -> Json:
-    return {"type": "array", "items": of}
-
-
-STREAMED = ("Run", "ChartRun", "SessionRun")
-EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
-LIMIT: Json = {
-    "name": "limit",
-    "in": "query",
-    "description": "How many runs to list, the newest first.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 10},
-}
-TEXT: Json = {"type": "string"}
-FLAG: Json = {"type": "boolean"}
-WHOLE: Json = {"type": "integer"}
-ANY: Json = {"type": "object"}
-SIZE: Json = {"type": ["integer", "null"], "description": "bytes"}
-ERROR = _object("type message", type=TEXT, message=TEXT, code=TEXT, traceback={"type": ["string", "null"]})
-CHART = _object("base64 mimeType", base64=TEXT, mimeType=TEXT, svg=TEXT)
-RUN_FIELDS: dict[str, Json] = {
-    "success": FLAG,
-    "output": {"type": "string", "description": "stdout and stderr in the order written"},
-    "error": {"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
-    "variables": ANY,
-    "executionTime": {"type": "integer", "description": "milliseconds"},
-    "exitCode": WHOLE,
-    "stdout": TEXT,
-    "stderr": TEXT,
-    "results": _list(_object("type data", type={"enum": ["display", "result"]}, data=ANY)),
-    "charts": _list({"$ref": "#/components/schemas/Chart"}),
-    "truncated": FLAG,
-    "limits": _list({"enum": ["timeout", "memory", "output", "cpu", "kernel_died"]}),
-    "usage": _object("cpuTime wallTime peakMemory", cpuTime=WHOLE, wallTime=WHOLE, peakMemory=WHOLE),
-    "kernelReplaced": FLAG,
-    "files": _list(
-        _object(
-            "path urlPath change", path=TEXT, urlPath=TEXT, change={"enum": ["created", "changed", "deleted"]}, size=SIZE
-        )
-    ),
-    "filesTruncated": FLAG,
-}
-MOMENT: Json = {"type": "string", "format": "date-time"}
-SESSION = _object(
-    "id",
-    id=TEXT,
-    name=TEXT,
-    language={"enum": ["python", "javascript"]},
-    state={"enum": ["starting", "idle", "busy"]},
-    createdAt=MOMENT,
-    lastActivity=MOMENT,
-    idleTimeout={"type": "integer", "description": "milliseconds without a run after which the session is ended"},
-    timeout={"type": "integer", "description": "milliseconds a run has unless it asks for another time"},
-    executionCount=WHOLE,
-    kernelsReplaced={"type": "integer", "description": "how often the state was lost with the kernel"},
-    cwd=TEXT,
-    expiresAt={"type": ["string", "null"], "format": "date-time"},
-)
-FILE = _object(
-    "path urlPath type modified",
-    path=TEXT,
-    urlPath={"type": "string", "description": "what to put behind files/ to name exactly this one"},
-    type={"enum": ["file", "directory", "link", "other"]},
-    size=SIZE,
-    modified=MOMENT,
-    sha256={"type": ["string", "null"]},
-)
-NOTEBOOK = _object(
-    "nbformat nbformat_minor metadata cells",
-    nbformat={"const": 4},
-    nbformat_minor=WHOLE,
-    metadata=ANY,
-    cells=_list(_object("id cell_type metadata source", id=TEXT, cell_type=TEXT, metadata=ANY, source=TEXT)),
-)
-ANSWERS: dict[str, Json] = {
-    "Error": ERROR,
-    "Chart": CHART,
-    "Failure": _object("success error", success={"const": False}, error={"$ref": "#/components/schemas/Error"}),
-    "Run": _object(" ".join(RUN_FIELDS), **RUN_FIELDS),
-    "JavascriptRun": _object(
-        " ".join([*RUN_FIELDS, "returnValue"]), **RUN_FIELDS, returnValue={"description": "what the code returned, as JSON"}
-    ),
-    "ChartRun": _object(
-        " ".join([*RUN_FIELDS, "chart"]),
-        **RUN_FIELDS,
-        chart={"oneOf": [{"$ref": "#/components/schemas/Chart"}, {"type": "null"}]},
-    ),
-    "Installed": _object("success output", success=FLAG, output=TEXT, package=TEXT, version=TEXT),
-    "History": _object(
-        "history",
-        history=_list(
-            _object(
-                "timestamp type code success executionTime",
-                timestamp={"type": "string", "format": "date-time"},
-                type=TEXT,
-                code=TEXT,
-                success=FLAG,
-                executionTime=WHOLE,
-            )
-        ),
-    ),
-    "Health": _object(
-        "status python javascript config isolation",
-        status=TEXT,
-        python=ANY,
-        javascript=ANY,
-        config=ANY,
-        isolation=TEXT,
-        notSandboxed=_list(TEXT),
-    ),
-    "Session": SESSION,
-    "SessionRun": _object(
-        " ".join([*RUN_FIELDS, "sessionId", "executionCount"]), **RUN_FIELDS, sessionId=TEXT, executionCount=WHOLE
-    ),
-    "Interrupted": _object("interrupted", interrupted=FLAG),
-    "Variables": _object(
-        "success variables truncated kernelReplaced",
-        success=FLAG,
-        error={"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
-        variables=_list(_object("name", name=TEXT, type=TEXT, shape=_list(WHOLE), length=WHOLE, size=WHOLE, preview=TEXT)),
-        truncated=FLAG,
-        kernelReplaced=FLAG,
-    ),
-    "FileList": _object("files", success=FLAG, files=_list(FILE), truncated=FLAG),
-    "OneFile": _object("success", success=FLAG, file=FILE, deleted=WHOLE),
-    "Notebook": NOTEBOOK,
-    "NotebookRun": _object(
-        "success error notebook cellsRun cellsFailed stoppedAt executionTime truncated limits",
-        success=FLAG,
-        error={"oneOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
-        notebook={"$ref": "#/components/schemas/Notebook"},
-        cellsRun=WHOLE,
-        cellsFailed=WHOLE,
-        stoppedAt={"type": ["integer", "null"], "description": "the index of the cell it stopped at"},
-        executionTime=RUN_FIELDS["executionTime"],
-        truncated=FLAG,
-        limits=RUN_FIELDS["limits"],
-    ),
-    "Object": ANY,
-}
+def _parameter(name: str, description: str, schema: Schema) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gateway.core.request import Record
 from gateway.service.examples import Example
-from gateway.service.runner import Record
 from gateway.web import answer
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
@@ -43,6 +43,8 @@ class HealthCheck(Endpoint):
             },
             "isolation": report.isolation,
         }
+        if report.unavailable_since_utc is not None:
+            body["unavailableSince"] = _moment(report.unavailable_since_utc)
         if report.not_sandboxed:
             body["notSandboxed"] = list(report.not_sandboxed)
         return Reply(answer.document(body), status=200 if report.available else 503)
@@ -76,10 +78,13 @@ class Home(Endpoint):
         }
 
 
+def _moment(seconds_utc: float) -> str:
+    return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _describe_entry(entry: Record) -> Answer:
-    started = datetime.fromtimestamp(entry.started_utc, UTC)
     return {
-        "timestamp": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": _moment(entry.started_utc),
         "type": entry.task,
         "code": entry.code,
         "success": entry.success,

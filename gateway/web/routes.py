@@ -24,8 +24,10 @@ from gateway.web import (
 from gateway.web.endpoint import Endpoint, Unknown, log_request
 from gateway.web.jupyter_socket import KernelChannels
 from gateway.web.openapi import ApiDescription
+from gateway.web.operations import Operation, delete, get, post, run
 from gateway.web.services import Services
 from gateway.web.socket import Socket
+from gateway.web.streamed import OCTETS
 
 BASE = "/code-interpreter"
 SESSION = f"{BASE}/sessions/{{session_id}}"
@@ -34,7 +36,7 @@ KERNEL = "/api/kernels/{kernel_id}"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address: the endpoint that answers there, the name of its answer in the API description, and the body it takes.
+    """One address: the endpoint that answers there, and what each of its methods takes and gives.
 
     ``{name}`` in *path* stands for one part of the address, which the endpoint finds in ``self.parts``; ``{name:path}`` also
     takes slashes.
@@ -42,47 +44,90 @@ class Route:
 
     path: str
     endpoint: type[Endpoint]
-    answer: str
-    body: type[wire.Body] | None = None
+    operations: tuple[Operation, ...]
+
+    @property
+    def body(self) -> type[wire.Body] | None:
+        """The model that the body of a POST is checked by, where there is one with fields."""
+        models = (operation.takes for operation in self.operations if self.endpoint.takes_body)
+        return next((model for model in models if not isinstance(model, str)), None)
 
 
+def at(path: str, endpoint: type[Endpoint], *operations: Operation) -> Route:
+    """The route of *path*."""
+    return Route(path, endpoint, operations)
+
+
+FORM = "multipart/form-data"
 ROUTES = (
-    Route(f"{BASE}/python", runs.PythonRuns, "Run", wire.PythonBody),
-    Route(f"{BASE}/javascript", runs.JavascriptRuns, "JavascriptRun", wire.JavascriptBody),
-    Route(f"{BASE}/chart", runs.ChartRuns, "ChartRun", wire.ChartBody),
-    Route(f"{BASE}/analyze", runs.Analyses, "Run", wire.AnalyzeBody),
-    Route(f"{BASE}/math", runs.MathRuns, "Run", wire.MathBody),
-    Route(f"{BASE}/install", runs.Installs, "Installed", wire.InstallBody),
-    Route(f"{BASE}/sessions", sessions.SessionTable, "Session", wire_sessions.NewSessionBody),
-    Route(SESSION, sessions.OneSession, "Session"),
-    Route(f"{SESSION}/execute", sessions.SessionRuns, "SessionRun", wire_sessions.ExecuteBody),
-    Route(f"{SESSION}/interrupt", sessions.SessionInterrupt, "Interrupted"),
-    Route(f"{SESSION}/restart", sessions.SessionRestart, "Session"),
-    Route(f"{SESSION}/variables", sessions.SessionVariables, "Variables"),
-    Route(f"{SESSION}/files", files.FileTable, "FileList"),
-    Route(f"{SESSION}/files/{{path:path}}", files.OneFile, "OneFile"),
-    Route(f"{SESSION}/notebook", notebooks.SessionNotebook, "Notebook"),
-    Route(f"{BASE}/notebook", notebooks.NotebookRuns, "NotebookRun", wire_notebooks.NotebookBody),
-    Route(f"{BASE}/history", pages.HistoryList, "History"),
-    Route(f"{BASE}/health", pages.HealthCheck, "Health"),
-    Route(f"{BASE}/examples", pages.Examples, "Object"),
-    Route("/api", jupyter_rest.ApiVersion, "Object"),
-    Route("/api/status", jupyter_rest.ApiStatus, "Object"),
-    Route("/api/me", jupyter_rest.Identity, "Object"),
-    Route("/api/kernelspecs", jupyter_rest.KernelSpecs, "Object"),
-    Route("/api/kernelspecs/{name}", jupyter_rest.OneKernelSpec, "Object"),
-    Route("/kernelspecs/{name}/{resource}", jupyter_rest.KernelSpecResource, "Text"),
-    Route("/api/kernels", jupyter_rest.Kernels, "Object"),
-    Route(KERNEL, jupyter_rest.OneKernel, "Object"),
-    Route(f"{KERNEL}/interrupt", jupyter_rest.KernelInterrupt, "Object"),
-    Route(f"{KERNEL}/restart", jupyter_rest.KernelRestart, "Object"),
-    Route("/api/sessions", jupyter_rest.JupyterSessionTable, "Object"),
-    Route("/api/sessions/{session_id}", jupyter_rest.OneJupyterSession, "Object"),
-    Route("/api/swagger.json", jupyter_rest.SwaggerJson, "Object"),
-    Route("/api/swagger.yaml", jupyter_rest.SwaggerYaml, "Text"),
-    Route("/metrics", pages.MetricsText, "Text"),
-    Route("/openapi.json", ApiDescription, "Object"),
-    Route("/", pages.Home, "Object"),
+    at(f"{BASE}/python", runs.PythonRuns, run("Run", wire.PythonBody)),
+    at(f"{BASE}/javascript", runs.JavascriptRuns, run("JavascriptRun", wire.JavascriptBody)),
+    at(f"{BASE}/chart", runs.ChartRuns, run("ChartRun", wire.ChartBody)),
+    at(f"{BASE}/analyze", runs.Analyses, run("Run", wire.AnalyzeBody)),
+    at(f"{BASE}/math", runs.MathRuns, run("Run", wire.MathBody)),
+    at(f"{BASE}/install", runs.Installs, post("Installed", wire.InstallBody)),
+    at(
+        f"{BASE}/sessions",
+        sessions.SessionTable,
+        get("SessionList"),
+        post("Session", wire_sessions.NewSessionBody),
+    ),
+    at(SESSION, sessions.OneSession, get("Session"), delete("Ended")),
+    at(f"{SESSION}/execute", sessions.SessionRuns, run("SessionRun", wire_sessions.ExecuteBody)),
+    at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", wire_sessions.NothingBody)),
+    at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", wire_sessions.NothingBody)),
+    at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),
+    at(
+        f"{SESSION}/files",
+        files.FileTable,
+        get("FileList", query=("path", "hashes")),
+        Operation("POST", "FilesPut", "FilesForm", FORM),
+    ),
+    at(
+        f"{SESSION}/files/{{path:path}}",
+        files.OneFile,
+        get("Bytes", OCTETS),
+        Operation("PUT", "FilePut", "Bytes", OCTETS),
+        delete("Deleted", query=("recursive",)),
+    ),
+    at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),
+    at(f"{BASE}/notebook", notebooks.NotebookRuns, run("NotebookRun", wire_notebooks.NotebookBody)),
+    at(f"{BASE}/history", pages.HistoryList, get("History", query=("limit",))),
+    at(f"{BASE}/health", pages.HealthCheck, Operation("GET", "Health", busy="Health")),
+    at(f"{BASE}/examples", pages.Examples, get("Gallery")),
+    at("/api", jupyter_rest.ApiVersion, get("ApiVersion")),
+    at("/api/status", jupyter_rest.ApiStatus, get("ApiStatus")),
+    at("/api/me", jupyter_rest.Identity, get("Identity")),
+    at("/api/kernelspecs", jupyter_rest.KernelSpecs, get("KernelSpecs")),
+    at("/api/kernelspecs/{name}", jupyter_rest.OneKernelSpec, get("KernelSpec")),
+    at("/kernelspecs/{name}/{resource}", jupyter_rest.KernelSpecResource, get("Bytes", "image/svg+xml", "image/png")),
+    at(
+        "/api/kernels",
+        jupyter_rest.Kernels,
+        get("KernelList"),
+        post("Kernel", "NewKernel", status=201),
+    ),
+    at(KERNEL, jupyter_rest.OneKernel, get("Kernel"), delete()),
+    at(f"{KERNEL}/interrupt", jupyter_rest.KernelInterrupt, post("", status=204)),
+    at(f"{KERNEL}/restart", jupyter_rest.KernelRestart, post("Kernel")),
+    at(
+        "/api/sessions",
+        jupyter_rest.JupyterSessionTable,
+        get("JupyterSessionList"),
+        post("JupyterSession", "JupyterSessionWanted", status=201),
+    ),
+    at(
+        "/api/sessions/{session_id}",
+        jupyter_rest.OneJupyterSession,
+        get("JupyterSession"),
+        Operation("PATCH", "JupyterSession", "JupyterSessionWanted"),
+        delete(),
+    ),
+    at("/api/swagger.json", jupyter_rest.SwaggerJson, get("Swagger")),
+    at("/api/swagger.yaml", jupyter_rest.SwaggerYaml, get("Swagger", "text/x-yaml")),
+    at("/metrics", pages.MetricsText, get("Text", "text/plain")),
+    at("/openapi.json", ApiDescription, get("OpenApi")),
+    at("/", pages.Home, get("Home")),
 )
 
 

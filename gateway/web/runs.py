@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.service.live_runs import Plan
-from gateway.service.runner import Allowance, RunRequest
+from gateway.core.limits import Timeouts
+from gateway.core.request import Allowance, RunRequest, Submission
 from gateway.web import sse, wire
 from gateway.web.answer import describe_answer
 from gateway.web.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 from gateway.web.terms import Terms
-from gateway.web.wire import Timeouts
 
 
 class RunEndpoint(Endpoint):
@@ -35,16 +34,19 @@ class RunEndpoint(Endpoint):
         """How much this caller's runs may print."""
         return self._terms.allowance
 
+    def _submission(self, request: RunRequest) -> Submission:
+        """*request* as this caller's, under the id of this request."""
+        return Submission(request, self.caller, self.run_id, self._allowance)
+
     async def _run(self, request: RunRequest) -> Answer | Reply:
         if sse.is_asked_for(self.request.headers.get("Accept", "")):
             return await self._stream_run(request)
-        result = await self.services.runner.run(request, self.caller, self.run_id, self._allowance)
+        result = await self.services.runner.run(self._submission(request))
         return describe_answer(request, result)
 
     async def _stream_run(self, request: RunRequest) -> Reply:
         """The run as server-sent events; what keeps it from beginning is an error like any other."""
-        plan = Plan(request, self.caller, self.run_id, self._allowance)
-        run = self.services.live.start(plan, grace_s=0)
+        run = self.services.live.start(self._submission(request), grace_s=0)
         with run.reading() as news:
             await run.begun(news)
             self.set_header("Content-Type", sse.EVENT_STREAM)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.core.files import Entry, Listing, Path
-from gateway.core.model import Json, OnEvent, Result
+from gateway.core.limits import Timeouts
+from gateway.core.model import Json
 from gateway.core.notebook import Notebook
+from gateway.core.request import Allowance, Caller, Record, Runs
 from gateway.kernel.files import FileContents
 from gateway.service.examples import Example
 from gateway.service.health import HealthReport
@@ -18,10 +20,8 @@ from gateway.service.jupyter_kernels import JupyterKernels
 from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import Executed, NotebookRequest, OnProgress
-from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.guard import LOCAL_HOSTS
-from gateway.web.wire import Timeouts
 
 MIB = 1024 * 1024
 
@@ -52,15 +52,6 @@ class Keys(Protocol):
 
     def admit(self, token: str, address: str) -> Caller:
         """Whose *token* it is; raises Unauthorized or TooManyRequests. Takes the same time for any wrong token."""
-
-
-class Runs(Protocol):
-    """Runs code; see service.runner.Runner."""
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        """What the run reported."""
 
 
 class Installer(Protocol):

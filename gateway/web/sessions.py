@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from gateway.core.model import Json
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.service.sessions import SessionView
 from gateway.web import wire_sessions
 from gateway.web.answer import describe_raised
@@ -79,7 +79,7 @@ class SessionVariables(RunEndpoint):
 
     async def on_get(self) -> Answer:
         request = RunRequest("variables", "", VARIABLES_S, session=self.parts["session_id"])
-        result = await self.services.runner.run(request, self.caller, self.run_id, self._allowance)
+        result = await self.services.runner.run(self._submission(request))
         return {
             "success": result.success,
             "error": describe_raised(result.error) if result.error else None,

@@ -21,8 +21,8 @@ from tornado.web import stream_request_body
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, _WebSocketParams
 
 from gateway.core.errors import BadRequest, Forbidden, TooLarge, UpgradeRequired
+from gateway.core.request import Caller
 from gateway.log import bind_run
-from gateway.service.runner import Caller
 from gateway.web import failure, guard
 from gateway.web.connections import Connections
 from gateway.web.failing import Failing, is_fault

@@ -15,7 +15,8 @@ from typing import assert_never
 from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
 from gateway.core.event_log import Entry, Gap, content_bytes
 from gateway.core.model import Json
-from gateway.service.live_runs import LiveRun, Plan
+from gateway.core.request import Submission
+from gateway.service.live_runs import LiveRun
 from gateway.web import answer, events, wire_stream
 from gateway.web.frames import POLICY
 from gateway.web.services import Services
@@ -113,8 +114,8 @@ class Stream(Socket):
         if len(self._followed) >= MAX_FOLLOWED:
             raise TooManyRequests(f"A connection may have {MAX_FOLLOWED} runs at once: try again later.", retry_after_s=1)
         run_id = run_id or uuid.uuid4().hex
-        plan = Plan(said.request, self.caller, run_id, self.terms.allowance, said.label)
-        self._follow(self.services.live.start(plan), 0)
+        submission = Submission(said.request, self.caller, run_id, self.terms.allowance, said.label)
+        self._follow(self.services.live.start(submission), 0)
 
     async def interrupt(self, run_id: str) -> None:
         """Stop one of the runs followed here: the named one, or else the oldest; nothing when there is none."""

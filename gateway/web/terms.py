@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.service.runner import Allowance, Caller
+from gateway.core.limits import Timeouts
+from gateway.core.request import Allowance, Caller
 from gateway.web.services import WebSettings
-from gateway.web.wire import Timeouts
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
+from gateway.web import patterns
 from gateway.web.body import name_of, parse_object
 
 SHOWN_CHARS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """The default and the largest timeout a request may ask for."""
-
-    default_s: float = 30.0
-    max_s: float = 300.0
-
-    def within(self, max_s: float | None) -> Timeouts:
-        """These for a caller whose own maximum is *max_s*."""
-        return self if max_s is None else Timeouts(min(self.default_s, max_s), max_s)
 
 
 class Body(BaseModel):
@@ -44,8 +33,16 @@ def first_flaw(kind: type) -> BeforeValidator:
     return BeforeValidator(cut)
 
 
-# A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json.
-Code = Annotated[str, Field(description="source text that is not empty", min_length=1)]
+def whole(value: object) -> object:
+    """*value*, a float without a fraction as the whole number it is: JSON has one kind of number, and 180.0 is 180."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json, and so is what the
+# functions below check of it.
+Code = Annotated[
+    str, Field(description="source text that is not empty", min_length=1, json_schema_extra={"pattern": patterns.SOURCE})
+]
 Timeout = Annotated[
     Annotated[float, Field(ge=1)] | None,
     Field(description="a number of milliseconds from 1 to the server's maximum"),
@@ -78,7 +75,7 @@ class ChartBody(Body):
     code: Code
     timeout: Timeout = None
     format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
-    dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300)] = 100
+    dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300), BeforeValidator(whole)] = 100
     session: SessionId = None
 
 
@@ -99,7 +96,15 @@ class AnalyzeBody(Body):
 class MathBody(Body):
     """One expression; ``math``, ``np`` and ``statistics`` are there without import."""
 
-    expression: Annotated[str, Field(description="one expression of 1 to 10000 characters", min_length=1, max_length=10_000)]
+    expression: Annotated[
+        str,
+        Field(
+            description="one expression of 1 to 10000 characters",
+            min_length=1,
+            max_length=10_000,
+            json_schema_extra={"pattern": patterns.SOURCE},
+        ),
+    ]
     timeout: Timeout = None
     session: SessionId = None
 
@@ -110,7 +115,15 @@ RunBody = PythonBody | JavascriptBody | ChartBody | AnalyzeBody | MathBody
 class InstallBody(Body):
     """A package of the whitelist."""
 
-    package: Annotated[str, Field(description="a package name of 1 to 100 characters", min_length=1, max_length=100)]
+    package: Annotated[
+        str,
+        Field(
+            description="a package name of 1 to 100 characters",
+            min_length=1,
+            max_length=100,
+            json_schema_extra={"pattern": patterns.PACKAGE},
+        ),
+    ]
 
 
 B = TypeVar("B", bound=Body)

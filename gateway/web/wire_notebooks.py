@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from gateway.core.limits import Timeouts
 from gateway.core.notebook import NotebookLanguage
 from gateway.core.notebook_form import language_of, read_notebook
 from gateway.service.notebooks import NotebookRequest
 from gateway.web.body import parse_object
-from gateway.web.wire import Body, Timeout, Timeouts, check, parse_seconds
+from gateway.web.wire import Body, Timeout, check, parse_seconds
 
 DEPTH = 64
 """How deep metadata and outputs of a notebook may be nested; some charts are."""

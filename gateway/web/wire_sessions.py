@@ -6,19 +6,26 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
 from gateway.core.model import Json
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.service.session import NewSession
-from gateway.web.wire import Body, Code, Timeout, Timeouts, first_flaw, parse_seconds, read, source
+from gateway.web import patterns
+from gateway.web.wire import Body, Code, Timeout, first_flaw, parse_seconds, read, source
 from kernels.contract import Language
 
 ENV_NAMES = 64
 ENV_CHARS = 32 * 1024
 CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": 100}
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_ENV_NAME, _ONE_LINE = re.compile(patterns.ENV_NAME), re.compile(patterns.ONE_LINE)
+_DIRECTORY = re.compile(patterns.DIRECTORY)
+_ENV_SCHEMA: dict[str, JsonValue] = {
+    "propertyNames": {"type": "string", "pattern": patterns.ENV_NAME},
+    "additionalProperties": {"type": "string", "pattern": patterns.NO_NUL},
+}
 
 Milliseconds = Annotated[
     Annotated[float, Field(ge=1)] | None,
@@ -30,20 +37,31 @@ class NewSessionBody(Body):
     """A session to create: a kernel that keeps its state from run to run."""
 
     language: Annotated[Literal["python", "javascript"], Field(description="'python' or 'javascript'")] = "python"
-    name: Annotated[str, Field(description="text of at most 128 characters", max_length=128)] = ""
+    name: Annotated[
+        str,
+        Field(
+            description="text of at most 128 characters", max_length=128, json_schema_extra={"pattern": patterns.ONE_LINE}
+        ),
+    ] = ""
     timeout: Timeout = None
     idleTimeout: Milliseconds = None  # noqa: N815  # the API's own name
     env: Annotated[
         dict[str, str],
-        first_flaw(str),
         Field(
             default_factory=dict,
             description="an object of at most 64 texts: the environment variables to set",
             max_length=ENV_NAMES,
+            json_schema_extra=_ENV_SCHEMA,
         ),
+        first_flaw(str),
     ]
     cwd: Annotated[
-        str, Field(description="a directory below the work directory, at most 512 characters", max_length=512)
+        str,
+        Field(
+            description="a directory below the work directory, at most 512 characters",
+            max_length=512,
+            json_schema_extra={"pattern": patterns.DIRECTORY},
+        ),
     ] = ""
 
 
@@ -95,7 +113,7 @@ def parse_nothing(body: bytes) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not name.isprintable():
+    if not _ONE_LINE.fullmatch(name):
         raise BadRequest("name must be text without line breaks and other control characters.")
 
 
@@ -112,7 +130,11 @@ def _check_env(env: Mapping[str, str]) -> None:
 
 
 def _check_cwd(cwd: str) -> None:
-    if not cwd.isprintable():
+    if not _ONE_LINE.fullmatch(cwd):
         raise BadRequest("cwd must be a path without control characters.")
     if ".." in cwd.split("/"):
         raise BadRequest("cwd must be a directory below the work directory: '..' is not allowed in it.")
+    if cwd.startswith("/"):
+        raise BadRequest("cwd must be relative to the work directory: leave out the leading slash.")
+    if not _DIRECTORY.fullmatch(cwd):
+        raise BadRequest("cwd has a part of more than 255 characters.")

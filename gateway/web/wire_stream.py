@@ -9,7 +9,7 @@ import orjson
 
 from gateway.core.errors import BadRequest
 from gateway.core.model import Json
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.web import wire
 from gateway.web.body import parse_object
 from gateway.web.terms import Terms

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ipykernel.kernelbase import Kernel as BaseKernel
 
 from kernels.node.binary import Node
-from kernels.node.process import Broken, Frame, NodeProcess
+from kernels.node.conversation import Conversation, Outlets
+from kernels.node.process import NodeProcess
 from kernels.python import setup
 from kernels.python.publisher import Publisher
 from kernels.python.served import NoShellThread, Served
@@ -20,9 +21,6 @@ from kernels.python.streams import Record, Stream
 from kernels.python.tracebacks import Failure
 
 TASKS = ("javascript", "setup", "variables")
-INTERRUPT_AGAIN_S = 0.05
-LAST_WORDS_S = 0.5
-STREAMS = {"o": "stdout", "e": "stderr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,92 +63,29 @@ class Kernel(Served, BaseKernel):
             "pygments_lexer": "javascript",
             "nbconvert_exporter": "script",
         }
-        self._process: NodeProcess | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._answer: asyncio.Future[dict[str, Any]] | None = None
-        self._is_up = False  # before, an interrupt would end Node
-        self._requests = self._runs = 0
+        self._conversation: Conversation | None = None
+        self._call: Callable[[Callable[[], None]], object] = lambda _act: None
+        self._runs = 0
 
     # -- the Node process ---------------------------------------------------------------------------------------------
 
     def attach(self, process: NodeProcess, loop: asyncio.AbstractEventLoop) -> None:
         """Run code in *process* from now on; *loop* is the main thread's."""
-        self._process, self._loop = process, loop
-        loop.add_reader(process.fileno(), self._take)
-        loop.add_reader(process.errors.fileno(), self._take_errors)
-        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(self._look))
+        conversation = self._conversation = Conversation(process, loop, Outlets(self.record, self._display, self._end_like))
+        self._call = loop.call_soon_threadsafe
+        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(conversation.look))
         signal.signal(signal.SIGINT, lambda *_: self.interrupt())
 
     def interrupt(self) -> None:
         """Stop the running code, from any thread; without any nothing happens."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._interrupt)
+        if self._conversation is not None:
+            self._call(self._conversation.interrupt)
 
-    def _interrupt(self) -> None:
-        if self._answer is not None and self._process is not None and self._loop is not None:
-            if self._is_up:
-                self._process.interrupt()
-            # Again until it has worked: the code may not have begun, or wait in a place that cannot be interrupted.
-            self._loop.call_later(INTERRUPT_AGAIN_S, self._interrupt_again, self._answer)
-
-    def _interrupt_again(self, answer: asyncio.Future[dict[str, Any]]) -> None:
-        if self._answer is answer:
-            self._interrupt()
-
-    def _take(self) -> None:
-        assert self._process is not None
-        try:
-            for frame in self._process.frames():
-                self._take_frame(frame)
-        except Broken:
-            self._process.kill()
-            self._end(self._process.ended(wait=True) or 0)
-
-    def _take_frame(self, frame: Frame) -> None:
-        match frame.kind:
-            case "o" | "e":
-                self.record.write(STREAMS[frame.kind], frame.body)  # type: ignore[arg-type]  # the two names
-            case "d":
-                self.publish("display_data", {"data": frame.body, "metadata": {}, "transient": {}})
-            case "h":
-                self._is_up = True
-            case _:
-                if self._answer is not None and frame.body.get("id") == self._requests and not self._answer.done():
-                    self._answer.set_result(frame.body)
-
-    def _take_errors(self) -> None:
-        assert self._process is not None
-        text = self._process.errors.read()
-        if text:
-            self.record.write("stderr", text)
-
-    def _look(self) -> None:
-        """A child process ended; when it is Node this kernel is at its end."""
-        if self._process is None or self._process.ended() is None:
-            return
-        try:
-            for frame in self._process.frames():  # what it said last
-                self._take_frame(frame)
-        except Broken:
-            pass
-        self._end(self._process.ended() or 0)
-
-    def _end(self, code: int) -> None:
-        """Node ended with *code*: say that memory ran out, or end in the same way, so that it is seen from outside."""
-        process, loop = self._process, self._loop
-        if process is None or loop is None:
-            return
-        loop.remove_reader(process.fileno())
-        self._take_errors()
-        loop.remove_reader(process.errors.fileno())
-        self._process = None
-        if process.is_out_of_memory() and self._answer is not None and not self._answer.done():
-            self._answer.set_result({"failure": {"ename": "MemoryError", "evalue": "", "traceback": ""}, "is_last": True})
-            loop.call_later(LAST_WORDS_S, self._end_like, code)
-        else:
-            self._end_like(code)
+    def _display(self, bundle: Any) -> None:
+        self.publish("display_data", {"data": bundle, "metadata": {}, "transient": {}})
 
     def _end_like(self, code: int) -> NoReturn:
+        """End in the same way as Node, so that it is seen from outside."""
         self.record.finish()
         self.record.settle()
         if code < 0:
@@ -159,19 +94,10 @@ class Kernel(Served, BaseKernel):
         os._exit(code & 0xFF)
 
     async def _ask(self, kind: str, **request: Any) -> dict[str, Any]:
-        """Node's answer to one request. The kernel ends with Node, so there is always one."""
-        self._requests += 1
-        self._answer = asyncio.get_running_loop().create_future()
-        try:
-            if self._process is None:
-                await self._answer
-            else:
-                self._process.send({"id": self._requests, "kind": kind, **request})
-            return await self._answer
-        except Broken:
-            return await self._answer
-        finally:
-            self._answer = None
+        """Node's answer to one request."""
+        if self._conversation is None:
+            raise RuntimeError("no Node process is attached")
+        return await self._conversation.ask(kind, **request)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -196,7 +122,8 @@ class Kernel(Served, BaseKernel):
             case _:
                 self._runs += not silent
                 answer = await self._run(code, request)
-        self._take_errors_if_alive()
+        if self._conversation is not None:
+            self._conversation.take_errors()
         if request is not None:
             self._omega = _metadata(answer)
         return self._reply(answer, silent)
@@ -224,10 +151,6 @@ class Kernel(Served, BaseKernel):
         except setup.SetupError as error:
             return {"failure": {"ename": "SetupError", "evalue": str(error), "traceback": ""}}
         return await self._ask("setup", env=kept, cwd=place)
-
-    def _take_errors_if_alive(self) -> None:
-        if self._process is not None:
-            self._take_errors()
 
     def _reply(self, answer: Mapping[str, Any], silent: bool) -> dict[str, Any]:
         reply: dict[str, Any] = {

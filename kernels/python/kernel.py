@@ -17,6 +17,7 @@ from traitlets import Type
 from kernels import workfiles
 from kernels.python import attribution, figures, refusals, tasks, tracebacks, usage
 from kernels.python.drawing import MIME, Picture
+from kernels.python.event_loops import ScriptLoops
 from kernels.python.interrupts import Interrupts
 from kernels.python.past import Past
 from kernels.python.publisher import Publisher
@@ -39,6 +40,7 @@ class Kernel(Served, IPythonKernel):
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.record = record
         self.interrupts = interrupts
+        self.loops = ScriptLoops()
         self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
         self._omega = None
         figures.gallery.publish = self._publish_picture
@@ -59,11 +61,13 @@ class Kernel(Served, IPythonKernel):
         self.interrupts.refuse()
 
     @contextmanager
-    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+    def cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
         """Let an interrupt cancel *future*; only a threadsafe call wakes the loop up."""
         loop = asyncio.get_running_loop()
         with self.interrupts.calling(lambda: loop.call_soon_threadsafe(future.cancel)):
             yield
+
+    _cancel_on_sigint = cancel_on_sigint  # the name by which ipykernel calls it
 
     async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:
         """Run *code* and answer with the content of the reply."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -154,7 +152,7 @@ class Run:
             if problem is None and shell.should_run_async(self._code, transformed_cell=cell):
                 await self._until_interrupted(coroutine)
             else:
-                with _outside_loop(self._code), self._kernel.interrupts.allowed():
+                with self._kernel.loops.outside(), self._kernel.interrupts.allowed():
                     _pseudo_sync_runner(coroutine)
         finally:
             coroutine.close()  # an interrupt may have come before its first step
@@ -164,7 +162,7 @@ class Run:
 
     async def _until_interrupted(self, coroutine: Any) -> None:
         future = asyncio.ensure_future(coroutine)
-        with self._kernel._cancel_on_sigint(future), self._kernel.interrupts.allowed():
+        with self._kernel.cancel_on_sigint(future), self._kernel.interrupts.allowed():
             await future
         failure = self._shell.failure
         if isinstance(failure, asyncio.CancelledError):  # nobody else can reach this task
@@ -200,7 +198,7 @@ class Run:
     def _evaluate(self) -> None:
         code = expression.compile_expression(self._code, tracebacks.CODE_NAME)
         tracebacks.remember_source(tracebacks.CODE_NAME, self._code.strip())
-        with _outside_loop(self._code), self._kernel.interrupts.allowed():
+        with self._kernel.loops.outside(), self._kernel.interrupts.allowed():
             result = eval(code, self._expression_names())
             expression.check(result)
             shown, bundle = self._shell.shown_text(result), self._bundle(result)
@@ -252,23 +250,3 @@ def _exit_code(error: SystemExit, stderr: Any) -> int:
         return int(code or 0) & 0xFF
     stderr.write(tracebacks.text_of(code) + "\n")
     return 1
-
-
-@contextmanager
-def _outside_loop(code: str) -> Iterator[None]:
-    """Let plain code call ``asyncio.run`` as in a script, although the kernel itself lives in an event loop."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task(loop)
-    asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]  # a task is what runs us
-    asyncio._set_running_loop(None)
-    made = asyncio.new_event_loop() if "event_loop" in code else None
-    if made is not None:
-        asyncio.set_event_loop(made)
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop(loop)
-        asyncio._set_running_loop(loop)
-        asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
-        if made is not None and not made.is_running():
-            made.close()

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from kernels.sandbox import capabilities, etc_files, mounts, network, sysc
+from kernels.sandbox.extra_dir import ExtraDir
 from kernels.sandbox.python_home import PythonHome, PythonUnusable, describe_python
 
 __all__ = ["PythonHome", "PythonUnusable", "RootSpec", "build_root", "describe_python", "zygote_command"]
@@ -53,14 +54,6 @@ sys.exit(main())
 
 
 @dataclass(frozen=True, slots=True)
-class ExtraDir:
-    """A host directory or file shown read-only inside as EXTRA/*name*."""
-
-    source: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class RootSpec:
     """What goes into the root. *app_dir* holds the kernels package. *hidden_dirs* are covered if a bound tree has them."""
 
@@ -86,14 +79,13 @@ def plain_command(spec: RootSpec, *arguments: str) -> list[str]:
 
 
 def plain_paths(spec: RootSpec) -> tuple[str, ...]:
-    """The host paths a kernel at level L1 may read: Confinement.readable."""
+    """The host paths a kernel at level L1 may read, but for extra directories: Confinement.readable."""
     home = spec.described()
     wanted = [
         *(f"/{name}" for name in ("usr", *_TOP)),
         home.base_prefix,
         home.prefix,
         f"{spec.app_dir}/kernels",
-        *(extra.source for extra in spec.extra_dirs),
         *(f"/dev/{name}" for name in _DEVICES),
         *(f"/etc/{name}" for name in etc_files.READABLE),
         *(f"/proc/{name}" for name in ("self", "cpuinfo", "meminfo", "stat", "uptime", "version", "filesystems")),
@@ -103,6 +95,11 @@ def plain_paths(spec: RootSpec) -> tuple[str, ...]:
         *(f"/sys/fs/cgroup/{name}" for name in ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")),
     ]
     return tuple(dict.fromkeys(path for path in wanted if os.path.exists(path)))
+
+
+def extra_paths(spec: RootSpec) -> list[str]:
+    """Where the extra directories are seen inside."""
+    return [f"{EXTRA}/{index}" for index, _extra in enumerate(spec.extra_dirs)]
 
 
 def build_root(spec: RootSpec) -> None:
@@ -116,8 +113,10 @@ def build_root(spec: RootSpec) -> None:
         _bind_system(home, spec)
         _bind_environment(home)
         _bind(f"{spec.app_dir}/kernels", f"{APP}/kernels")
-        for extra in spec.extra_dirs:
-            _bind(extra.source, f"{EXTRA}/{PurePosixPath(extra.name).name}")
+        for extra, target in zip(spec.extra_dirs, extra_paths(spec), strict=True):
+            os.mkdir(target)
+            extra.bind(_OLD, target)
+            sysc.restrict_mounts(target, _READ_ONLY)
         _make_devices()
         etc_files.write(_OLD, libraries=(f"{BASE_PYTHON}/lib",) if _is_apart(home) else ())
         _show_proc()

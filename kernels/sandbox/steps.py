@@ -165,7 +165,8 @@ STEPS: Final = (
     ),
     Step(
         "host_facts",
-        "boot arguments, configuration and identity of the host, its disks and devices",
+        "what `/proc` tells of the host: boot arguments, configuration, addresses of Linux's code, boot id, number of "
+        "control groups, disks, interrupts, devices, pressure",
         _PROC_SHOWN,
         _hide_host,
     ),
@@ -181,8 +182,8 @@ STEPS: Final = (
     Step("descriptors", "whatever the zygote had open; inherited signal handling", _ALL, _close_descriptors),
     Step(
         "system_calls",
-        "kernel interfaces it has no need for; siblings (`CLONE_PARENT`), which would be the zygote's children; "
-        "locks without an owner",
+        "kernel interfaces it has no need for; options of sockets that are not on a list; flushes of the host's disk; "
+        "siblings (`CLONE_PARENT`), which would be the zygote's children; locks without an owner",
         _ALL,
         _filter_system_calls,
     ),

@@ -16,6 +16,7 @@ import stat
 import struct
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,23 +48,66 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    path = Path(options.socket)
-    child = 0
+    path, serving = Path(options.socket), _Serving()
     try:
         with _bind(path) as listener:
             sys.stderr.write(f"spawner: listening on {path} for the gateway of uid {options.gateway_uid}\n")
             while True:
-                child = _serve_next(listener, options)
-                if child:
-                    os.waitpid(child, 0)
-                child = 0
+                _serve_next(listener, options, serving)
     except OSError as error:
         sys.stderr.write(f"spawner: {path}: {error.strerror or error}\n")
         return 1
     except _Stop:
-        _end(child)
+        serving.stop()
         path.unlink(missing_ok=True)
         return 0
+
+
+@dataclass(slots=True)
+class _Serving:
+    """The process that serves a gateway, 0 for none, and what it was told."""
+
+    pid: int = 0
+    told: SpawnerOptions | None = None
+
+    def start(self, connection: socket.socket, told: SpawnerOptions) -> None:
+        """Serve the gateway behind *connection* from here on."""
+        parent = os.getpid()
+        self.told = told
+        self.pid = os.fork()
+        if self.pid == 0:
+            _execute(connection, told, parent)
+
+    def wait(self) -> None:
+        """Return once it has ended, and nothing of its kernels is left."""
+        status, self.pid = os.waitpid(self.pid, 0)[1], 0
+        self._clean_up(status)
+
+    def stop(self) -> None:
+        """Have it end its kernels, and wait for it; past its time it is killed."""
+        if not self.pid:
+            return
+        os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        while time.monotonic() < deadline:
+            found, status = os.waitpid(self.pid, os.WNOHANG)
+            if found:
+                self.pid = 0
+                self._clean_up(status)
+                return
+            time.sleep(0.05)
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def _clean_up(self, status: int) -> None:
+        """After one that was killed, another one removes what it left, and serves nobody."""
+        if self.told is None or self.told.only_sweeps or not os.WIFSIGNALED(status):
+            return
+        sys.stderr.write(f"spawner: the process that served the gateway was ended by signal {os.WTERMSIG(status)}\n")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            self.start(theirs, replace(self.told, only_sweeps=True))
+        self.wait()
 
 
 def _stop(_number: int, _frame: object) -> None:
@@ -86,19 +130,19 @@ def _bind(path: Path) -> socket.socket:
     return listener
 
 
-def _serve_next(listener: socket.socket, options: argparse.Namespace) -> int:
-    """The pid of the process that serves the next gateway; 0 when it was turned away."""
+def _serve_next(listener: socket.socket, options: argparse.Namespace, serving: _Serving) -> None:
+    """Serve the next gateway until it has enough, or turn it away."""
     connection, _address = listener.accept()
     with connection:
         uid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[1]
         if uid != options.gateway_uid:
             sys.stderr.write(f"spawner: uid {uid} is not the gateway's and was turned away\n")
-            return 0
+            return
         try:
             attach = _receive(connection)
         except (ContractError, OSError) as error:
             sys.stderr.write(f"spawner: a gateway was turned away: {error}\n")
-            return 0
+            return
         work_root = Path(options.socket).with_name("work")
         work_root.mkdir(mode=0o711, exist_ok=True)
         told = SpawnerOptions(
@@ -110,11 +154,8 @@ def _serve_next(listener: socket.socket, options: argparse.Namespace) -> int:
             extra_dirs=tuple(attach.extra_dirs),
             extra_uid=uid,
         )
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            _execute(connection, told, parent)
-        return pid
+        serving.start(connection, told)
+    serving.wait()
 
 
 def _receive(connection: socket.socket) -> Attach:
@@ -147,20 +188,6 @@ def _execute(connection: socket.socket, options: SpawnerOptions, parent: int) ->
         sys.stderr.write(f"spawner: could not be started: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(71)
-
-
-def _end(child: int) -> None:
-    """Have the process that serves a gateway end its kernels, and wait for it; past its time it is killed."""
-    if not child:
-        return
-    os.kill(child, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_S
-    while time.monotonic() < deadline:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return
-        time.sleep(0.05)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

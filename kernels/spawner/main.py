@@ -8,6 +8,8 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -15,11 +17,12 @@ from typing import NoReturn
 from kernels.contract import NOTHING_REACHED, ContractError, Level, SpawnerOptions
 from kernels.sandbox import capabilities, descriptors, probe, root, seccomp, sysc
 from kernels.sandbox.cgroup import Cgroups
-from kernels.spawner.kernels import Surroundings
 from kernels.spawner.loop import Loop
+from kernels.spawner.preparer import Surroundings
 from kernels.spawner.server import Spawner
+from kernels.spawner.shown import showable
 from kernels.spawner.workplace import Workplaces
-from kernels.spawner.zygotes import Nursery, showable, with_extra
+from kernels.spawner.zygotes import Nursery
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +90,57 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
     # Read now: an init and a files helper load theirs after the host's files are out of their reach.
     for profile in ("init", "files"):
         seccomp.program(profile)
-    cgroups = Cgroups.open(f"omega-{options.instance}")
-    cgroups.sweep()
     has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    with _ground(options, level, own_uids=has_own_uids) as (cgroups, workplaces):
+        if options.only_sweeps:
+            return 0
+        around = Surroundings(options, level, has_own_uids, cgroups, Loop(), workplaces)
+        try:
+            nursery = _nursery(options, around)
+        except root.PythonUnusable as error:
+            sys.stderr.write(f"spawner: {error}\n")
+            return 1
+        return _run(Spawner(control, around, nursery, found.facilities), around.loop)
+
+
+@contextmanager
+def _ground(options: SpawnerOptions, level: Level, *, own_uids: bool) -> Iterator[tuple[Cgroups, Workplaces | None]]:
+    """What a spawner has on the machine, cleared of what a killed one left. Nothing of it is there after the block."""
+    cgroups = Cgroups.open(f"omega-{options.instance}")
     workplaces = None
-    if level is Level.L1:
-        workplaces = Workplaces.open(Path(options.work_root), options.instance, own_uids=has_own_uids)
-    loop = Loop()
-    plain = root.RootSpec(
-        kernel_python=options.kernel_python,
-        app_dir=options.app_dir,
-        home=root.describe_python(options.kernel_python),
-    )
-    spec = with_extra(plain, showable(options.extra_dirs, options.extra_uid))
-    around = Surroundings(options, level, has_own_uids, cgroups, loop, workplaces)
-    spawner = Spawner(control, around, Nursery(loop, spec, level), found.facilities)
+    try:
+        cgroups.sweep()
+        if level is Level.L1:
+            workplaces = Workplaces.open(Path(options.work_root), options.instance, own_uids=own_uids)
+        yield cgroups, workplaces
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        cgroups.sweep()
+        cgroups.close()
+        if workplaces:
+            workplaces.close()
+        if options.remove:
+            shutil.rmtree(options.remove, ignore_errors=True)
+
+
+def _nursery(options: SpawnerOptions, around: Surroundings) -> Nursery:
+    """What starts zygotes as *options* say; raises PythonUnusable."""
+    home = root.describe_python(options.kernel_python)
+    plain = root.RootSpec(kernel_python=options.kernel_python, app_dir=options.app_dir, home=home)
+    nursery = Nursery(around.loop, plain, around.level)
+    nursery.show(showable(options.extra_dirs, options.extra_uid))
+    return nursery
+
+
+def _run(spawner: Spawner, loop: Loop) -> int:
+    """Serve the gateway until it has enough; the exit code. Every process of a kernel has ended then."""
     _stop_on_sigterm(loop, spawner)
-    spawner.start()
-    loop.run()
-    spawner.end_zygotes()
-    if workplaces:
-        workplaces.close()
-    if options.remove:
-        shutil.rmtree(options.remove, ignore_errors=True)
+    try:
+        spawner.start()
+        loop.run()
+    finally:
+        spawner.end_zygotes()
     return spawner.exit_code
 
 

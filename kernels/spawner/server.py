@@ -26,8 +26,12 @@ from kernels.contract import (
     Shutdown,
     Spawn,
 )
-from kernels.spawner.kernels import Fds, Kernels, Surroundings, send_signal
-from kernels.spawner.zygotes import Nursery, Zygote, showable, with_extra
+from kernels.spawner.kernels import Kernels
+from kernels.spawner.member import Fds
+from kernels.spawner.performer import send_signal
+from kernels.spawner.preparer import Surroundings
+from kernels.spawner.shown import showable
+from kernels.spawner.zygotes import Nursery, Zygote
 
 KERNEL_ID = re.compile(r"[0-9a-f-]{8,64}")
 RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0)
@@ -88,14 +92,21 @@ class Spawner:
             case OpenFiles(kernel_id=kernel_id):
                 self._open_files(kernel_id, tuple(fds))
             case Renew(extra_dirs=extra_dirs):
-                # Where not all can be shown, no answer follows, and the gateway takes it that they are not there.
-                if len(showable(extra_dirs, self._around.options.extra_uid)) == len(extra_dirs):
-                    self._nursery.spec = with_extra(self._nursery.spec, extra_dirs)
-                    self._start_zygote()
+                self._renew(extra_dirs)
             case Shutdown():
                 self.close()
             case _:
                 self._complain(f"a spawner does not take {type(packet).__name__}")
+
+    def _renew(self, extra_dirs: list[str]) -> None:
+        """Where not all can be shown, no answer follows, and the gateway takes it that they are not there."""
+        shown = showable(extra_dirs, self._around.options.extra_uid)
+        if len(shown) == len(extra_dirs):
+            self._nursery.show(shown)
+            self._start_zygote()
+            return
+        for extra in shown:
+            extra.close()
 
     def _complain(self, reason: str) -> None:
         """Say that a packet was dropped: no kernel is to die of a gateway's fault. Only so often: a log has an end."""
@@ -251,5 +262,3 @@ class Spawner:
         for zygote in self._zygotes.values():
             send_signal(zygote.pidfd, signal.SIGKILL)
             os.waitpid(zygote.pid, 0)
-        self._around.cgroups.sweep()
-        self._around.cgroups.close()

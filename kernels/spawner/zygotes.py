@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import signal
 import socket
-import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NoReturn, Protocol
 
 from kernels import contract
 from kernels.contract import ContractError, Fork, Forked, Level, Packet, Reap, Reaped, Warm
 from kernels.sandbox import root, sysc
 from kernels.sandbox.attest import KINDS, namespaces_of
+from kernels.sandbox.extra_dir import ExtraDir
 from kernels.spawner.loop import Loop
 
 CONTROL_FD = 3
@@ -55,14 +58,12 @@ class Zygote:
     forks: int = 0
     has_heir: bool = False
     namespaces: dict[str, int] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
     extra_dirs: tuple[str, ...] = ()
     foreign: frozenset[tuple[str, int]] = frozenset()
 
     def ask_fork(self, fork: Fork, fds: tuple[int, ...]) -> None:
         """Ask for one kernel; answered by Forked."""
         self.forks += 1
-        self.waiting.add(fork.kernel_id)
         contract.send(self.channel, fork, fds)
 
     def ask_reap(self, pid: int) -> None:
@@ -77,11 +78,17 @@ class Zygote:
 
 @dataclass(slots=True)
 class Nursery:
-    """Starts zygotes and passes on what they say. *spec* may be replaced for later zygotes."""
+    """Starts zygotes and passes on what they say."""
 
     loop: Loop
     spec: root.RootSpec
     level: Level
+
+    def show(self, extra_dirs: tuple[ExtraDir, ...]) -> None:
+        """Have zygotes that are started from now on show these directories of added packages, and no others."""
+        for extra in self.spec.extra_dirs:
+            extra.close()
+        self.spec = replace(self.spec, extra_dirs=extra_dirs)
 
     def extra_dirs(self) -> tuple[str, ...]:
         """The directories of added packages that zygotes started now will show."""
@@ -126,6 +133,9 @@ class Nursery:
             return True
         except ConnectionError:
             received = None
+        except ContractError as error:
+            self._give_up(zygote, str(error))
+            return False
         if received is None:
             # The process itself is still to be waited for: its pidfd tells when.
             self.loop.forget(zygote.channel.fileno())
@@ -140,45 +150,26 @@ class Nursery:
             case Warm():
                 if zygote.warm is not None or len(fds) != len(KINDS):
                     _close(fds)
-                    raise ContractError("a zygote is warm once, and hands over its namespaces then")
+                    self._give_up(zygote, "a zygote is warm once, and hands over its namespaces then")
+                    return
                 zygote.namespaces = dict(zip(KINDS, fds, strict=True))
                 theirs = {(kind, os.fstat(fd).st_ino) for kind, fd in zygote.namespaces.items()}
                 zygote.foreign = namespaces_of("self") | theirs
                 zygote.warm = packet
                 zygote.owner.warm(zygote)
             case Forked():
-                zygote.waiting.discard(packet.kernel_id)
                 zygote.owner.forked(zygote, packet)
             case Reaped():
                 zygote.owner.reaped(zygote, packet)
             case _:
-                raise ContractError(f"a zygote does not say {type(packet).__name__}")
+                self._give_up(zygote, f"a zygote does not say {type(packet).__name__}")
 
-
-def showable(paths: Iterable[str], uid: int) -> list[str]:
-    """Those of *paths* that are directories of *uid* (-1: anybody's) this process can look into."""
-    return [path for path in paths if _is_showable(path, uid)]
-
-
-def _is_showable(path: str, uid: int) -> bool:
-    try:
-        found = os.stat(path, follow_symlinks=False)
-        os.listdir(path)
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
-        sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path!r}: {error}\n")
-        return False
-    # No link on the way: what it leads to would be shown with the spawner's eyes, not the gateway's.
-    is_itself = os.path.realpath(path) == path and stat.S_ISDIR(found.st_mode)
-    if not is_itself or (uid != -1 and found.st_uid != uid):
-        sys.stderr.write(f"spawner: {path} is not the gateway's and is not shown to kernels\n")
-        return False
-    return True
-
-
-def with_extra(spec: root.RootSpec, paths: Iterable[str]) -> root.RootSpec:
-    """*spec*, showing *paths* and no other extra directories."""
-    extra = tuple(root.ExtraDir(path, str(index)) for index, path in enumerate(paths))
-    return replace(spec, extra_dirs=extra)
+    def _give_up(self, zygote: Zygote, reason: str) -> None:
+        """End a zygote that says what no zygote says; gone() follows, and another one takes over."""
+        sys.stderr.write(f"spawner: a zygote is ended: {reason[:200]}\n")
+        self.loop.forget(zygote.channel.fileno())
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(zygote.pidfd, signal.SIGKILL)
 
 
 def zygote_environment(level: Level) -> dict[str, str]:
@@ -210,18 +201,30 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
     """In the child: build the read-only root, then become the zygote."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.dup2(control, CONTROL_FD, inheritable=True)
         if level >= Level.L2:
             root.build_root(spec)
-            extra = [f"{root.EXTRA}/{extra.name}" for extra in spec.extra_dirs]
-            argv = root.zygote_command(str(CONTROL_FD), json.dumps({"extra": extra, "readable": ["/"]}))
+            shown: tuple[int, ...] = ()
+            told = {"extra": root.extra_paths(spec), "readable": ("/",)}
+            command = root.zygote_command
         else:
-            extra = [extra.source for extra in spec.extra_dirs]
-            readable = root.plain_paths(spec)
-            argv = root.plain_command(spec, str(CONTROL_FD), json.dumps({"extra": extra, "readable": readable}))
-        sysc.close_range(CONTROL_FD + 1, MAX_FD)
+            shown = tuple(extra.fd for extra in spec.extra_dirs)
+            told = {"extra": [extra.source for extra in spec.extra_dirs], "readable": root.plain_paths(spec)}
+            command = partial(root.plain_command, spec)
+        numbers = _pass_on(control, *shown)
+        argv = command(str(CONTROL_FD), json.dumps({**told, "shown": numbers[1:]}))
         os.execve(argv[0], argv, zygote_environment(level))
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
         sys.stderr.write(f"zygote: could not be started: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(71)
+
+
+def _pass_on(*fds: int) -> list[int]:
+    """The numbers, from CONTROL_FD on, under which these descriptors alone survive the exec."""
+    numbers = list(range(CONTROL_FD, CONTROL_FD + len(fds)))
+    # Copied out of the way first: one may have a number that another one is to get.
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CONTROL_FD + len(fds)) for fd in fds]
+    for copy, number in zip(copies, numbers, strict=True):
+        os.dup2(copy, number, inheritable=True)
+    sysc.close_range(numbers[-1] + 1, MAX_FD)
+    return numbers

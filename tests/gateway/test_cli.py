@@ -100,6 +100,18 @@ def test_a_damaged_state_directory_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"omega: state_dir {tmp_path}/state can't be made")
 
 
+def test_a_damaged_database_stops_the_start_before_there_is_a_kernel(tmp_path: Path) -> None:
+    """Nobody waits for imports first: the kernels' interpreter is not even asked."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state/history.db").write_bytes(b"damaged" * 1000)
+    (python := tmp_path / "python").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    python.chmod(0o755)
+    done = omega("serve", "--state-dir", "state", "--port", "0", "--kernel-python", str(python), cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"omega: the database \S+ can't be used: it is damaged.*", done.stderr.splitlines()[-1])
+    assert not (tmp_path / "asked").exists()
+
+
 def test_the_token_commands(tmp_path: Path) -> None:
     """path tells where, print tells which, rotate makes a new one; the file is private."""
     path = tmp_path / ".local/state/omega/token"

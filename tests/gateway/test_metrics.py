@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway.core.fold import cause_of
 from gateway.core.model import Death
 from gateway.metrics import Metrics
 from gateway.pool.shelf import PoolSnapshot
-from gateway.service.kernel_watch import KernelWatch, cause_of
+from gateway.service.kernel_watch import KernelWatch
 
 
 @dataclass

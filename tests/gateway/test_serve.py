@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from gateway import state
 from tests import live, traces
+from tests.kernels.python.harness import PYTHON
 
 pytestmark = pytest.mark.kernel
 RUN = "/code-interpreter/python"
@@ -81,8 +83,8 @@ def begin(tmp_path: Path, _nothing_is_left: None) -> Iterator[Begin]:
     """Starts a gateway in this test's directory and waits until it is ready; a test that fails leaves none running."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(*options: str, ready: bool = True) -> Started:
-        process, gateway = live.start(tmp_path, *options)
+    def start(*options: str, ready: bool = True, **how: Any) -> Started:
+        process, gateway = live.start(tmp_path, *options, **how)
         processes.append(process)
         if ready:
             live.wait_ready(gateway, process)
@@ -94,10 +96,10 @@ def begin(tmp_path: Path, _nothing_is_left: None) -> Iterator[Begin]:
         process.wait()
 
 
-def wait_for(gateway: live.Gateway, text: str) -> None:
-    """Return once *text* is in the gateway's log."""
+def wait_for(gateway: live.Gateway, text: str, times: int = 1) -> None:
+    """Return once *text* is in the gateway's log, so many times."""
     deadline = time.monotonic() + 30
-    while text not in gateway.log.read_text():
+    while gateway.log.read_text().count(text) < times:
         assert time.monotonic() < deadline, gateway.log.read_text()[-4000:]
         time.sleep(0.02)  # another process's file
 
@@ -174,6 +176,98 @@ def test_a_killed_spawner_is_replaced_at_the_same_level(begin: Begin) -> None:
     assert gateway.run("print(2)")["output"] == "2\n"
     assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == before
     assert live.stop(process) == 0
+
+
+PATIENCE = """
+import runpy, sys
+from gateway.core import outage
+outage.DELAYS_S = {delays}
+sys.argv = sys.argv[2:]
+runpy.run_module("gateway", run_name="__main__", alter_sys=True)
+"""
+"""Runs a gateway, in the place of `python`, that waits as long as this before it starts the next spawner."""
+
+
+def with_delays(*delays_s: float) -> dict[str, Any]:
+    """How to start such a gateway."""
+    return {"launcher": (sys.executable, "-c", PATIENCE.format(delays=delays_s))}
+
+
+def test_a_gateway_goes_on_trying_to_have_a_spawner(begin: Begin, tmp_path: Path) -> None:
+    """However many die before they are ready, by themselves or killed: it says so, and serves again when one stays."""
+    environment = tmp_path / "environment"
+    environment.symlink_to(PYTHON.parents[1])
+    env = {"OMEGA_KERNEL_PYTHON": f"{environment}/bin/python"}
+    process, gateway = begin("--queue-wait-s", "1", "--pool-min", "1", env=env, **with_delays(0.0, 0.1, 0.2))
+    assert gateway.run("print(1)")["output"] == "1\n"
+    for number in range(1, 4):
+        kill_spawner(gateway)
+        wait_for(gateway, "spawner_ended", number)
+    environment.rename(tmp_path / "away")
+    wait_for(gateway, "exit_code=1", 8)
+    assert_down(gateway)
+    (tmp_path / "away").rename(environment)
+    wait_for(gateway, "spawner_ready")
+    assert gateway.run("print(2)")["output"] == "2\n"
+    health = gateway.ask("GET", "/code-interpreter/health")
+    assert (health.status, health.body.get("unavailableSince")) == (200, None)
+    assert 'omega_kernels_available{language="python"} 1.0' in gateway.ask("GET", "/metrics").body
+    assert live.stop(process) == 0
+
+
+def kill_spawner(gateway: live.Gateway) -> None:
+    """kill -9 of the gateway's spawner, however far it is, once there is one."""
+    deadline = time.monotonic() + 30
+    while not (found := _children(gateway.pid)):
+        assert time.monotonic() < deadline, gateway.log.read_text()[-4000:]
+        time.sleep(0.01)  # another process starts it
+    os.kill(found[0], signal.SIGKILL)
+
+
+def assert_down(gateway: live.Gateway) -> None:
+    """Everybody is told that there is no spawner: callers, whoever looks at health or metrics, and the log."""
+    health = gateway.ask("GET", "/code-interpreter/health")
+    assert health.status == 503
+    assert health.body["unavailableSince"] < datetime.now(UTC).isoformat()
+    assert 'omega_kernels_available{language="python"} 0.0' in gateway.ask("GET", "/metrics").body
+    refused = gateway.ask("POST", RUN, {"code": "1"})
+    assert (refused.status, refused.body["error"]["code"]) == (503, "unavailable")
+    assert int({name.lower(): value for name, value in refused.headers.items()}["retry-after"]) >= 1
+    assert "[error" in gateway.log.read_text()
+    assert "Traceback" not in gateway.log.read_text()
+
+
+@pytest.mark.parametrize("delays_s", [(100_000.0,), (0.0,)])
+def test_what_a_killed_spawner_left_is_gone_after_sigterm(begin: Begin, tmp_path: Path, delays_s: tuple[float, ...]) -> None:
+    """Also when there has not been another one, which would have removed it; and at once, not when that would be due."""
+    process, gateway = begin(**with_delays(*delays_s))
+    gateway.run("import subprocess; subprocess.Popen(['sleep', '300'])")
+    instance = state.instance_name(tmp_path / "state")
+    before = traces.take(instance).cgroups
+    kill_spawner(gateway)
+    wait_for(gateway, "spawner_ended")
+    if delays_s[0]:
+        assert before == traces.take(instance).cgroups
+        assert gateway.ask("GET", "/code-interpreter/health").status == 503
+    assert live.stop(process) == 0
+
+
+def test_sigterm_right_after_the_spawner_was_killed_leaves_nothing(begin: Begin) -> None:
+    """The gateway may not even have noticed."""
+    process, gateway = begin()
+    gateway.run("1")
+    kill_spawner(gateway)
+    assert live.stop(process) == 0
+
+
+def test_a_first_spawner_that_fails_leaves_nothing(begin: Begin, tmp_path: Path) -> None:
+    """Whatever it had made before it found out."""
+    (python := tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    process, gateway = begin(ready=False, env={"OMEGA_KERNEL_PYTHON": str(python)})
+    assert process.wait(60) == 1
+    assert "Traceback" not in gateway.log.read_text()
+    assert f"spawner: {python} failed" in gateway.log.read_text()
 
 
 def test_the_gateway_has_no_capabilities_in_effect(begin: Begin) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import live
+from gateway.state import instance_name
+from tests import live, traces
 from tests.folders import folder as files_of
 from tests.levels import places, setting
 from tests.live import Gateway
@@ -28,7 +29,7 @@ def spawner(folder: Path, name: str = "spawner") -> Iterator[tuple[subprocess.Po
     run = folder / "run"
     run.mkdir(exist_ok=True)
     os.chown(run, setting.SPAWNER_USER, setting.USER)
-    run.chmod(0o750)
+    run.chmod(0o2750)  # also a socket of root's then has the gateway's group
     path, log = run / "socket", folder / "spawner.log"
     command = [*places.launcher(name), "-m", "gateway", "spawner", "--gateway-user", str(setting.USER)]
     with log.open("ab") as output:
@@ -63,9 +64,13 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextlib.contextmanager
 def serving(folder: Path, path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Gateway]]:
-    """A gateway of an ordinary user whose kernels come from the spawner at *path*."""
+    """A gateway of an ordinary user whose kernels come from the spawner at *path*; it has what is in packages."""
     made = folder / f"gateway-{len(list(folder.iterdir()))}"
     made.mkdir()
+    if (packages := folder / "packages").exists():
+        (state := made / "state").mkdir(mode=0o755)
+        packages.rename(state / "packages")
+        os.chown(state, setting.USER, setting.USER)
     places.prepare(made, "user")
     env = {"OMEGA_KERNEL_PYTHON": places.kernel_python()}
     options = (*places.SMALL, "--spawner-socket", str(path), *options)
@@ -143,6 +148,61 @@ def test_a_spawner_that_comes_back_at_a_lower_level_gets_no_code_to_run(folder: 
                 assert reply.status == 503, reply
                 assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
             live.stop(process)
+
+
+LOOK = "import os\nprint([os.listdir(f'/opt/omega/extra/{name}') for name in sorted(os.listdir('/opt/omega/extra'))])"
+
+
+@pytest.mark.parametrize("name", ["spawner", "root"])
+def test_packages_are_shown_and_what_takes_their_place_is_not(folder: Path, name: str) -> None:
+    """The gateway's user puts a link there, to what the spawner alone may enter; it makes every later zygote."""
+    (secret := folder / "closed" / "secret").mkdir(parents=True)
+    (secret / "TOP SECRET").touch()
+    for place in (secret, secret.parent):
+        os.chown(place, setting.SPAWNER_USER, setting.SPAWNER_USER)
+    secret.parent.chmod(0o700)
+    (folder / "packages" / "1" / "site" / "added").mkdir(parents=True)
+    (folder / "packages" / "current").symlink_to("1")
+    for place in (folder / "packages", *(folder / "packages").rglob("*")):
+        os.lchown(place, setting.USER, setting.USER)
+    log = folder / "spawner.log"
+    with spawner(folder, name) as (_process, path), serving(folder, path, "--zygote-forks", "1") as (served, gateway):
+        live.wait_ready(gateway, served)
+        assert gateway.run(LOOK)["output"] == "[['added']]\n"
+        site = gateway.state_dir / "packages" / "1" / "site"
+        site.rename(site.with_name("was"))
+        site.symlink_to("../../../../closed/secret")
+        deadline = time.monotonic() + 60
+        while "zygote: could not be started: OSError" not in log.read_text():
+            assert gateway.run(LOOK)["output"] == "[['added']]\n"
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+        assert gateway.run(LOOK)["output"] == "[['added']]\n", "the zygote that is there goes on"
+
+
+def test_a_serving_spawner_that_is_killed_leaves_nothing(folder: Path) -> None:
+    """Its gateway may not come back for long: the one that listens cleans up. As root, who may make control groups."""
+    with spawner(folder, "root") as (process, path), serving(folder, path) as (served, gateway):
+        live.wait_ready(gateway, served)
+        instance = instance_name(gateway.state_dir)
+        if not traces.take(instance).cgroups:
+            pytest.skip("no control group can be made here")
+        [listens] = [pid for pid in traces.descendants(process.pid) if b"kernels.spawner.listen" in _words(pid)]
+        [serves] = traces.children(listens)
+        for pid in traces.descendants(served.pid):
+            os.kill(pid, signal.SIGSTOP)  # the gateway, which would have another one made
+        os.kill(serves, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while traces.take(instance).cgroups:
+            assert time.monotonic() < deadline, (folder / "spawner.log").read_text()[-3000:]
+            time.sleep(0.05)  # other processes
+        served.kill()
+    assert "was ended by signal 9" in (folder / "spawner.log").read_text()
+
+
+def _words(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def test_another_user_is_turned_away(apart: Apart) -> None:

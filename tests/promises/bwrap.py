@@ -34,14 +34,16 @@ LIMITS: Final = {
     "nproc": POLICY.processes,
 }
 NEEDS_A_KERNEL: Final = re.compile(r"get_ipython|import .*(numpy|pandas|kernels)|sys\.executable|atexit")
-NOT_COMPARED: Final = ("FS10", "FS21-room", "FS38")
-"""They go over all files of a root that differs, or fill a file system until its inodes are used up: see R15."""
+NOT_COMPARED: Final = ("FS10", "FS21-room", "FS38", "N18-names", "N18-of-the-host")
+"""They go over all files of a root that differs, fill a file system until its inodes are used up (see R15), or are about the
+sockets that a kernel is given."""
 LAID_OPEN: Final[Mapping[str, str]] = {
     "FS01": "bubblewrap sets PWD",
     "FS03": "its own process is pid 1 and shown; a kernel's init is not (hidepid)",
     "FS04": "the same",
     "Z02": "the same: a program's parent is pid 1 of its namespace, a kernel's parent is outside and 0",
     "FS14": "its --dev has a devpts, so pseudo-terminals can be made; kernels have none",
+    "FS14-host": "its /proc tells boot arguments, configuration, boot id and disks of the host",
     "R15": "its tmpfs has a size and no limit of inodes",
 }
 """Lines whose promise bubblewrap does not keep with these options, with the reason. There is none the other way round."""

@@ -45,7 +45,7 @@ JAVASCRIPT = (
         """
 const known = `HOME PATH LANG LC_ALL TERM NO_COLOR PAGER TMPDIR TZ USER MPLBACKEND OPENSSL_CONF
 PYTHONDONTWRITEBYTECODE PYTHONIOENCODING PYTHONUNBUFFERED OPENBLAS_NUM_THREADS OMP_NUM_THREADS MKL_NUM_THREADS
-NUMEXPR_NUM_THREADS`.split(/\\s+/);
+NUMEXPR_NUM_THREADS PIP_NO_INDEX npm_config_offline`.split(/\\s+/);
 console.log(Object.keys(node.env).filter((name) => !known.includes(name)));
 const told = [...JSON.stringify([node.env, node.argv, node.execArgv, node.report.getReport()])].reverse().join('');
 console.log([HOST.token_backwards, HOST.canary_backwards].filter((needle) => told.includes(needle)));

@@ -272,11 +272,15 @@ print([name for name in names if name and not name.startswith("/proc/self/fd/")]
     Attempt(
         "N19",
         """
-import subprocess
+import shutil, subprocess
 done = subprocess.run([sys.executable, "-m", "pip", "install", "six-of-nowhere"], capture_output=True, text=True)
 print(done.returncode, "Retrying" in done.stderr, "No matching distribution" in done.stderr)
+said = "ENOTCACHED"
+if shutil.which("npm"):
+    said = subprocess.run(["npm", "install", "left-pad"], capture_output=True, text=True).stderr
+print("ENOTCACHED" in said)
 """,
-        Prints("1 False True"),
+        Prints("1 False True", "True"),
     ),
     Attempt(
         "N16",

@@ -16,7 +16,7 @@ SECRETS = (
         + """
 known = set('''HOME PATH LANG LC_ALL LC_CTYPE TERM NO_COLOR PAGER TMPDIR TZ USER MPLBACKEND MPLCONFIGDIR
 PYTHONDONTWRITEBYTECODE PYTHONIOENCODING PYTHONUNBUFFERED OPENBLAS_NUM_THREADS OMP_NUM_THREADS MKL_NUM_THREADS
-GIT_PAGER PIP_NO_INDEX CLICOLOR FORCE_COLOR
+GIT_PAGER PIP_NO_INDEX npm_config_offline CLICOLOR FORCE_COLOR
 CLICOLOR_FORCE JPY_PARENT_PID IPYTHON_DIR PYTHONHASHSEED PYDEVD_USE_FRAME_EVAL JOBLIB_MULTIPROCESSING LOKY_MAX_CPU_COUNT
 GIO_USE_VFS MATPLOTLIBRC NUMEXPR_NUM_THREADS'''.split())
 block = open("/proc/self/environ").read() if os.path.exists("/proc/self/environ") else ""
@@ -189,7 +189,7 @@ print([needle for needle in [*needles, HOST["state_dir"][::-1]] if needle in tol
         """
 lines = open("/proc/self/cgroup").read().splitlines()
 print({line.split(":", 2)[2] for line in lines} - {"/"})
-print([line for line in open("/proc/self/mounts").read().splitlines() if "cgroup" in line])
+print([line for line in open("/proc/self/mounts").read().splitlines() if line.split()[2].startswith("cgroup")])
 """,
         Prints("set()", "[]"),
         batch="files",

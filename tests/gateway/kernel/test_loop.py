@@ -15,10 +15,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.core import jupyter
+from gateway.core.jupyter import NO_PARENT, Relayed, compose
 from gateway.core.model import Limit, Result, RunSpec
 from gateway.core.strict import MAX_VALUES, decode
 from gateway.core.validate import Head, parse_message
 from gateway.kernel.client import KernelClient
+from gateway.kernel.relay import Relay
 from gateway.kernel.share import Share
 from gateway.web import answer
 from tests.wire_kernel import LoopWatch, Say, Voice, WireKernel
@@ -103,6 +106,7 @@ ATTACKS: dict[str, tuple[Say, tuple[bool, bool, Limit | None]]] = {
     "huge integers": (shows(bundle(row(b"18446744073709551617", 900_000))), LEFT_OUT),
     "unsafe integers, allowed": (shows(bundle(row(b"9007199254740993", 190_000))), TAKEN),
     "floats, allowed": (shows(bundle(row(b"0.1234567890123456789", 190_000))), TAKEN),
+    "not finite": (shows(bundle(row(b"NaN", 190_000))), TAKEN),
     "deep": (shows(bundle(b"[" * MIB + b"]" * MIB)), LEFT_OUT),
     "nested, allowed": (shows(bundle(row(b"[" * 60 + b"]" * 60, 3000))), TAKEN),
     "values without end": (shows(bundle(row(b"[]", 20_000)), 300), ENDED),
@@ -180,3 +184,36 @@ async def test_others_are_served_while_many_kernels_do_their_worst(name: str, al
                 assert (await quiet.run(SPEC)).output == "1\n"
         stop.set()
     assert statistics.quantiles(healths, n=100)[-1] < TIMES * allowed_s
+
+
+RELAYED = {
+    "empty lists": "stream",
+    "half characters": "stream",
+    "half characters, allowed": "display_data",
+    "floats, allowed": "display_data",
+    "huge integers": "stream",
+    "not finite": "display_data",
+    "quotes": "display_data",
+    "one letter at a time": "stream",
+}
+
+
+@pytest.mark.parametrize("name", RELAYED)
+async def test_no_message_for_clients_of_a_kernel_holds_the_loop(name: str, allowed_s: float) -> None:
+    """They are handed on whole; of what is too much to be read a line is told in its place."""
+    delivered: list[Relayed] = []
+    is_idle = asyncio.Event()
+
+    def deliver(messages: list[Relayed]) -> None:
+        delivered.extend(messages)
+        if delivered[-1].state == "idle":
+            is_idle.set()
+
+    async with running(ATTACKS[name][0]) as client:
+        relay = await Relay.open(client, deliver)
+        request = compose("shell", jupyter.Head("r", "execute_request"), "", NO_PARENT, {"code": "1", "silent": False})
+        with LoopWatch() as watch:
+            relay.send(request)
+            await is_idle.wait()
+        assert RELAYED[name] in {message.head.msg_type for message in delivered}
+        assert watch.longest_s < TIMES * allowed_s

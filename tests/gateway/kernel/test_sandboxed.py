@@ -29,8 +29,11 @@ def provisioner(language: str = "python", **config: Any) -> SandboxProvisioner:
         (provisioner("cobol"), "no sandboxed kernels for 'cobol': use one of python, javascript"),
         (provisioner(kernel_python="/nonexistent/python"), "'/nonexistent/python', which can't be executed"),
         (provisioner(require_isolation="L9"), "unknown isolation level 'L9'"),
-        (provisioner(limits={"memory_mb": 1}), "limits.memory_mb in the kernelspec: .* greater than or equal to 64"),
-        (provisioner(limits={"work_mb": 4096}), "limits in the kernelspec: .* must be below memory_mb"),
+        (
+            provisioner(limits={"memory_mb": 1}),
+            r"limits\.memory_mb is 1: use a whole number from 64 to 1048576, in the kernelspec",
+        ),
+        (provisioner(limits={"work_mb": 4096}), "kernelspec's limits can't hold together: .* must be below memory_mb"),
         (provisioner(limits={"token": "x"}), "limits have 'token': use memory_mb"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core import outage
 from gateway.core.errors import Unavailable
 from gateway.kernel import zygote
+from gateway.kernel.launcher import LaunchRequest
 from gateway.kernel.runtime import runtime_dir
 from gateway.kernel.spawner import SpawnerConnection
 from gateway.kernel.zygote import ZygoteLauncher, ZygoteOptions
 from kernels import contract
-from kernels.contract import Ready, SpawnerOptions
+from kernels.contract import Policy, Ready, SpawnerOptions, Started
 
 OPTIONS = ZygoteOptions("/usr/bin/python3", "tried")
 REFUSALS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENOSPC)
@@ -49,7 +52,7 @@ def spawners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Spawne
     """Used by every launcher of the test."""
     made = Spawners()
     monkeypatch.setattr(zygote, "execute", made.execute)
-    monkeypatch.setattr(zygote, "RESTART_DELAYS_S", (0.0, 0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(outage, "DELAYS_S", (0.0, 0.0))
     short = tmp_path / "r"
     short.mkdir()
     monkeypatch.setattr(zygote, "runtime_dir", lambda instance: short / runtime_dir(instance).name)
@@ -79,6 +82,41 @@ async def test_what_is_in_the_way_of_its_directory_stays(spawners: Spawners, tmp
     assert not spawners.ends
 
 
+async def test_what_kernels_left_at_level_1_does_not_keep_a_spawner_from_starting(
+    spawners: Spawners, tmp_path: Path
+) -> None:
+    """The gateway can't remove all that code can make; the next spawner can, and gets it. The sockets go."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    runtime = tmp_path / "r" / runtime_dir(OPTIONS.instance).name
+    for place in (runtime / "work" / "k" / "deep", runtime / "k"):
+        place.mkdir(parents=True)
+    (runtime / "link").symlink_to("work")
+    async with asyncio.timeout(5):
+        spawners.ends[0].close()
+        await spawners.second.wait()
+    assert sorted(path.name for path in runtime.rglob("*")) == ["deep", "k", "work"]
+    spawners.ends[1].close()
+    await launcher.close()
+    assert not runtime.exists()
+
+
+async def test_a_kernel_whose_spawner_has_just_ended_can_be_killed(spawners: Spawners) -> None:
+    """Whoever ends a kernel meets no error for it: it is dead."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    launching = asyncio.create_task(launcher.launch(LaunchRequest("python", Policy())))
+    spawn, fds, _flags, _address = await asyncio.to_thread(socket.recv_fds, spawners.ends[0], contract.PACKET_BYTES, 8)
+    for fd in fds:
+        os.close(fd)
+    contract.send(spawners.ends[0], Started(json.loads(spawn)["kernel_id"], 1))
+    kernel = await launching
+    spawners.ends[0].close()
+    await kernel.interrupt()
+    assert (await kernel.kill()).signal == 9
+    await spawners.second.wait()
+    spawners.ends[1].close()
+    await launcher.close()
+
+
 async def test_a_spawner_that_cannot_be_started_again_at_once_is_tried_again(spawners: Spawners) -> None:
     """A machine that was full for a moment is no reason never to start a kernel any more."""
     launcher = await ZygoteLauncher.start(OPTIONS)
@@ -86,7 +124,7 @@ async def test_a_spawner_that_cannot_be_started_again_at_once_is_tried_again(spa
     spawners.ends[0].close()
     async with asyncio.timeout(5):
         await spawners.second.wait()
-        await launcher._await_ready()
+        await asyncio.sleep(0)  # what it says first is there: it is heard in this turn of the loop
     assert launcher.ready.level == "L1"
     spawners.ends[1].close()
     await launcher.close()

@@ -43,31 +43,79 @@ def test_refilling_waits_while_a_claim_is_served() -> None:
     run(main)
 
 
-def test_failed_starts_do_not_fail_requests_until_several_in_a_row() -> None:
-    """A zygote that is being restarted costs time, not an error."""
+def test_failed_starts_do_not_fail_a_request_that_may_still_wait() -> None:
+    """A spawner that is being restarted costs time, not an error, however many starts fail meanwhile."""
 
     async def main(pool: Pool, starter: FakeStarter) -> None:
         async with pool.lease("python"):
             pass
 
-    starter = run(main, settings(minimum=0, failures=3), FakeStarter(failures=2))
+    starter = run(main, settings(minimum=0, failures=3), FakeStarter(failures=6))
     assert starter.failures == 0
     assert starter.kernels
 
 
-def test_after_several_failed_starts_in_a_row_requests_are_told() -> None:
-    """Unavailable with a time to come back; later requests find it working again."""
-    tally = Tally()
+def test_a_request_that_waited_while_starts_failed_is_told_so() -> None:
+    """At its own deadline: Unavailable, not busy, with a time to come back."""
 
     async def main(pool: Pool, starter: FakeStarter) -> None:
-        with pytest.raises(Unavailable) as refused:
+        begun = pool._now()
+        with pytest.raises(Unavailable, match="kernels can't be started right now") as refused:
             await pool.take("python")
-        assert refused.value.retry_after_s is not None
-        assert tally.failed == ["no zygote"] * 3
+        assert pool._now() - begun == pytest.approx(20)
+        assert refused.value.retry_after_s is not None and refused.value.retry_after_s >= 1
+        assert only(pool).waiting == 0
+
+    run(main, settings(minimum=0, failures=3, wait_s=20.0), FakeStarter(failures=1000))
+
+
+def test_a_full_queue_while_starts_fail_is_not_called_busy() -> None:
+    """That more requests than usual wait is not the reason."""
+
+    async def main(pool: Pool, starter: FakeStarter) -> None:
+        waiting = asyncio.create_task(pool.take("python"))
+        await asyncio.sleep(2)
+        assert only(pool).failures >= 3
+        with pytest.raises(Unavailable, match="kernels can't be started right now"):
+            await pool.take("python")
+        with pytest.raises(Unavailable):
+            await waiting
+
+    run(main, settings(minimum=0, failures=3, queue=1), FakeStarter(failures=1000))
+
+
+def test_once_starts_have_failed_for_long_each_request_learns_it_from_the_next_one() -> None:
+    """Nobody waits to the end then; but each request has a start tried, so the first one that goes well serves it."""
+
+    async def main(pool: Pool, starter: FakeStarter) -> None:
+        await asyncio.sleep(60)
+        for _ in range(3):
+            begun, left = pool._now(), starter.failures
+            with pytest.raises(Unavailable):
+                await pool.take("python")
+            assert starter.failures == left - 1
+            assert pool._now() - begun <= 10.1, "the longest pause between two starts, and a start"
+        since = only(pool).failing_since_utc
+        assert since is not None and only(pool).failures > 10
+        starter.failures = 0
+        async with pool.lease("python"):
+            assert (only(pool).failures, only(pool).failing_since_utc) == (0, None)
+
+    run(main, settings(minimum=1, failures=3, wait_s=30.0), FakeStarter(failures=1000))
+
+
+def test_after_a_long_failure_a_language_without_a_reserve_is_tried_again() -> None:
+    """Nobody starts anything then but for a request."""
+
+    async def main(pool: Pool, starter: FakeStarter) -> None:
+        with pytest.raises(Unavailable):
+            await pool.take("python")
+        await asyncio.sleep(3600)
+        starter.failures = 0
         async with pool.lease("python"):
             pass
 
-    run(main, settings(minimum=0, failures=3), FakeStarter(failures=3), tally)
+    run(main, settings(minimum=0, failures=3, wait_s=30.0), FakeStarter(failures=1000))
 
 
 def test_failed_starts_are_not_repeated_without_a_pause() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.core.errors import Busy, Gone, Unavailable
 from gateway.core.model import Death, Limit, OnEvent, Raised, Report, Result, RunSpec, Text
+from gateway.core.request import Caller
 from gateway.service.gate import Gate
-from gateway.service.runner import Caller
 from gateway.service.seats import Seats
 from gateway.service.sessions import NewSession, Sessions, SessionSettings
 from kernels.contract import Language, Policy

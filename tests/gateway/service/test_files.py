@@ -10,9 +10,9 @@ import pytest
 
 from gateway.core.errors import Gone, NotFound, TooLarge, Unavailable
 from gateway.core.files import Entry
+from gateway.core.request import Caller
 from gateway.kernel.files import Full
 from gateway.service.files import Files
-from gateway.service.runner import Caller
 from kernels.contract import Policy
 
 ME = Caller("k1", "me")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -20,11 +21,11 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Unavailable
+from gateway.core.request import Record
 from gateway.service import history as module
 from gateway.service.database import DatabaseError
 from gateway.service.history import History
 from gateway.service.history_store import CODE_BYTES, Retention, Store, fit
-from gateway.service.runner import Record
 
 ROOT = Path(__file__).parents[3]
 
@@ -198,7 +199,7 @@ KILLED = """
 import asyncio, os, sys, time
 from gateway.service.history import History
 from gateway.service.history_store import Retention
-from gateway.service.runner import Record
+from gateway.core.request import Record
 from tests.gateway.service.test_history import Tally
 async def main():
     tally = Tally()
@@ -381,6 +382,29 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(DatabaseError, match="has schema version 99, this gateway knows 3"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
+
+
+@pytest.mark.parametrize(
+    "made", ["omega_runs (x)", "omega_runs AS SELECT 1 AS seq, 2 AS code", "omega_keys (name)", "omega_schema (other)"]
+)
+def test_somebody_elses_table_stops_the_start(tmp_path: Path, made: str) -> None:
+    """It would serve, and neither keep nor show a run; what is in the table stays as it is."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as connection:
+        connection.execute(f"CREATE TABLE {made}")
+        before = list(connection.execute("SELECT sql FROM sqlite_master"))
+    with pytest.raises(DatabaseError, match=r"h\.db has a table omega_\w+ that is not the gateway's"):
+        History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as connection:
+        assert list(connection.execute("SELECT sql FROM sqlite_master")) == before
+
+
+def test_other_tables_beside_the_gateways_are_nobodys_business(tmp_path: Path) -> None:
+    """A database may be shared."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as connection:
+        connection.execute("CREATE TABLE runs (x)")
+    store = Store(url_of(tmp_path / "h.db"), Retention())
+    store.prepare()
+    store.close()
 
 
 def test_a_directory_that_is_not_there_stops_the_start(tmp_path: Path) -> None:

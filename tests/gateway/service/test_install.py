@@ -403,6 +403,8 @@ async def test_a_dependency_given_by_address_is_not_built(tmp_path: Path) -> Non
         ("WARNING: connection broken by 'x'\nERROR: No matching distribution found for six", Unavailable),
         ("Could not fetch URL http://u:p@index/six: connection error\nERROR: No matching distribution found", Unavailable),
         ("something else at http://u:p@index", Unavailable),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", Unavailable),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Unavailable),
     ],
 )
 async def test_a_failure_of_pip_is_told_without_addresses(tmp_path: Path, said: str, kind: type[GatewayError]) -> None:
@@ -414,6 +416,67 @@ async def test_a_failure_of_pip_is_told_without_addresses(tmp_path: Path, said: 
         await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=1000).resolve(["six"], tmp_path)
     assert "index/" not in caught.value.message
     assert "u:p" not in caught.value.message
+
+
+def probe(index: Path, *, needs: str = "", metadata: str = "", size: int = 3) -> Path:
+    """A wheel of omega-probe in *index* whose module has *size* bytes."""
+    index.mkdir()
+    path = index / "omega_probe-1.0-py3-none-any.whl"
+    head = "Metadata-Version: 2.1\nName: omega-probe\nVersion: 1.0\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("omega_probe.py", "#" * size)
+        wheel.writestr(
+            "omega_probe-1.0.dist-info/METADATA", head + metadata + (f"Requires-Dist: {needs}\n" if needs else "")
+        )
+        wheel.writestr(
+            "omega_probe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("omega_probe-1.0.dist-info/RECORD", "")
+    return path
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("made", "kind", "words"),
+    [
+        ({"needs": "other @ git+https://127.0.0.1:1/x.git"}, Forbidden, "address of a source repository"),
+        ({"needs": "other @ hg+https://127.0.0.1:1/x"}, Forbidden, "address of a source repository"),
+        ({"needs": "other @ file:///etc/passwd"}, Forbidden, "something that is no wheel"),
+        ({"needs": "other @ http://127.0.0.1:1/other-1.0-py3-none-any.whl"}, Unavailable, "could not reach"),
+        ({"needs": "this is no requirement !!"}, Forbidden, "broken"),
+        ({"needs": "omega-nowhere"}, NotFound, "No wheel was found"),
+        ({"metadata": "Requires-Python: >=4\n"}, NotFound, "No wheel was found"),
+        ({"size": 300_000}, TooLarge, "over the limit of 100000 bytes"),
+    ],
+)
+async def test_why_a_package_can_not_be_had_is_the_truth(
+    tmp_path: Path, made: dict[str, Any], kind: type[GatewayError], words: str
+) -> None:
+    """By a real pip: only what may work later is 503."""
+    probe(tmp_path / "index", **made)
+    await expect_failure(tmp_path, kind, words)
+
+
+@pytest.mark.kernel
+async def test_a_broken_wheel_is_no_fault_of_the_index(tmp_path: Path) -> None:
+    """Asking again would not mend it."""
+    wheel = probe(tmp_path / "index")
+    wheel.write_bytes(wheel.read_bytes()[:200])
+    await expect_failure(tmp_path, Forbidden, "broken")
+
+
+async def expect_failure(tmp_path: Path, kind: type[GatewayError], words: str) -> None:
+    """The package omega-probe of the folder index fails so, and nothing is added."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path / "index"),
+        "PIP_RETRIES": "0",
+    }
+    made, kernels = installer(tmp_path, Pip(Path(sys.executable), environ, file_bytes=100_000), "omega-probe")
+    with pytest.raises(kind, match=words):
+        await made.install("omega-probe")
+    assert not kernels.used
 
 
 @pytest.mark.kernel

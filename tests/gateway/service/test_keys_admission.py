@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
-from gateway.core.errors import GatewayError, TooManyRequests, Unauthorized
+from gateway.core.errors import GatewayError, TooManyRequests
 from gateway.core.limits import KeyLimits
-from gateway.core.model import OnEvent, Result
+from gateway.core.request import Caller
 from gateway.service.keys import Key, Keys
-from gateway.service.keys_admission import MAX_ADDRESSES, WRONG_TOKENS, Admission, LimitedRuns, place_of
-from gateway.service.runner import Allowance, Caller, RunRequest
+from gateway.service.keys_admission import MAX_ADDRESSES, WRONG_TOKENS, Admission, ConcurrentRuns, place_of
 
 TOKEN, OTHER = "a" * 32, "b" * 32
 
@@ -129,44 +128,20 @@ def test_addresses_of_one_subscriber_are_one_place(address: str, place: str) -> 
     assert place_of(address) == place
 
 
-class Slow:
-    """A runner whose runs take until they are let go."""
-
-    def __init__(self) -> None:
-        self.go = asyncio.Event()
-        self.begun = 0
-
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        self.begun += 1
-        await self.go.wait()
-        if request.code == "fail":
-            raise Unauthorized("no")
-        return Result(True, "", "", "", None, 0, 0.0)
-
-
-async def test_a_key_has_so_many_runs_at_once() -> None:
+def test_a_key_has_so_many_runs_at_once() -> None:
     """More are refused at once and not queued; other keys are not touched; each end, however it comes, makes room."""
-    slow = Slow()
-    runs = LimitedRuns(slow, 3)
+    runs = ConcurrentRuns(3)
     one, two = Caller("one", "one", KeyLimits(concurrent_runs=2)), Caller("two", "two")
-
-    def start(caller: Caller, code: str = "1") -> asyncio.Task[Result]:
-        return asyncio.create_task(runs.run(RunRequest("python", code, 1.0), caller, "r", Allowance()))
-
-    under_way = [start(one), start(one, "fail"), start(two), start(two), start(two)]
-    await asyncio.sleep(0)
-    assert slow.begun == 5
-    for caller, words in ((one, "2 runs at once"), (two, "3 runs at once")):
-        with pytest.raises(TooManyRequests, match=words) as caught:
-            await start(caller)
-        assert caught.value.retry_after_s == 1
-    under_way[0].cancel()
-    await asyncio.gather(under_way[0], return_exceptions=True)
-    under_way[0] = start(one)
-    await asyncio.sleep(0)
-    assert slow.begun == 6
-    slow.go.set()
-    await asyncio.gather(*under_way, return_exceptions=True)
+    with ExitStack() as others:
+        for _ in range(3):
+            others.enter_context(runs.enter(two))
+        with runs.enter(one), runs.enter(one):
+            for caller, words in ((one, "2 runs at once"), (two, "3 runs at once")):
+                with pytest.raises(TooManyRequests, match=words) as caught, runs.enter(caller):
+                    pass
+                assert caught.value.retry_after_s == 1
+        with pytest.raises(ValueError), runs.enter(one):
+            raise ValueError
+        with runs.enter(one), runs.enter(one):
+            pass
     assert not runs._under_way

@@ -15,11 +15,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.core.limits import KeyLimits
+from gateway.core.request import Record
 from gateway.service.database import DatabaseError
 from gateway.service.history_store import Retention, Store
 from gateway.service.keys import hash_token, make_token
 from gateway.service.keys_store import KeyRefused, KeyStore, _keys
-from gateway.service.runner import Record
 
 ROOT = Path(__file__).parents[3]
 

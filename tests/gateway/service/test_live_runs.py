@@ -12,8 +12,8 @@ import pytest
 from gateway.core.errors import BadRequest, Busy, NotFound
 from gateway.core.event_log import Accepted, Done, Entry, Gap, Refused, Started
 from gateway.core.model import Display, Event, Finished, OnEvent, Raised, Report, Result, Text
-from gateway.service.live_runs import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings, Plan
-from gateway.service.runner import Allowance, Caller, RunRequest
+from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
+from gateway.service.live_runs import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings
 
 ONE, OTHER = Caller("k1", "one"), Caller("k2", "other")
 ALLOWANCE = Allowance(1000, 2000)
@@ -34,16 +34,14 @@ class Script:
         self.result = Result(False, "", "", "", Raised("KeyboardInterrupt", "", ""), 1, 0.1)
         self.go.set()
 
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
         try:
             if not self.gets_kernel:
                 await self.go.wait()
             if isinstance(self.result, Exception):
                 raise self.result
             assert on_event is not None
-            with request.control.holding(self):  # type: ignore[arg-type]  # a kernel that only stops
+            with (control or Control()).holding(self):  # type: ignore[arg-type]  # a kernel that only stops
                 for event in self.events:
                     on_event(event)
                 await self.go.wait()
@@ -53,8 +51,8 @@ class Script:
             raise
 
 
-def plan(run_id: str = "r1", caller: Caller = ONE) -> Plan:
-    return Plan(RunRequest("python", "x", 5.0), caller, run_id, ALLOWANCE)
+def plan(run_id: str = "r1", caller: Caller = ONE) -> Submission:
+    return Submission(RunRequest("python", "x", 5.0), caller, run_id, ALLOWANCE)
 
 
 async def everything(run: LiveRun, after: int = 0) -> list[object]:
@@ -175,7 +173,7 @@ async def test_a_finished_run_keeps_what_happened_and_not_what_was_asked(ending:
         script.result = Busy("full", retry_after_s=1) if ending == "refused" else KeyError("odd")
     live, code, data = LiveRuns(script, LONG), Code("x"), Code("data")
     seen = weakref.ref(code), weakref.ref(data)
-    run = live.start(Plan(RunRequest("analyze", code, 5.0, {"data": data}), ONE, "r1", ALLOWANCE))
+    run = live.start(Submission(RunRequest("analyze", code, 5.0, {"data": data}), ONE, "r1", ALLOWANCE))
     del code, data
     with run.reading() as news:
         if ending in ("done", "stopped"):

@@ -13,8 +13,8 @@ import pytest
 from gateway.core.errors import TooManyRequests
 from gateway.core.model import Display, Event, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, to_json
+from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, Notebooks, Progress
-from gateway.service.runner import Allowance, Caller, RunRequest
 from gateway.service.sessions import Cell, NewSession, SessionView
 
 CALLER = Caller("k1", "test")
@@ -67,14 +67,12 @@ class World:
     def transcript(self, session_id: str, caller: Caller) -> Sequence[Cell]:
         return self.cells
 
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        self.asked.append((request, allowance))
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
+        self.asked.append((submission.request, submission.allowance))
         await asyncio.sleep(0)
         self.now += self.run_s
         assert on_event is not None
-        return self.answer(request, on_event)
+        return self.answer(submission.request, on_event)
 
     def notebooks(self) -> Notebooks:
         return Notebooks(self, self, total_s=60.0, room=ROOM, clock=lambda: self.now)

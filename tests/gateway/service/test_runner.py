@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.model import Display, Limit, OnEvent, Raised, Result, RunSpec
-from gateway.service.runner import Allowance, Caller, Record, Runner, RunRequest, outcome_of
+from gateway.core.request import Allowance, Caller, Record, RunRequest, Submission
+from gateway.service.runner import Runner, outcome_of
 from kernels.contract import Policy
 
 CALLER = Caller("k1", "one")
@@ -64,7 +65,7 @@ async def test_a_run_asks_the_kernel_for_what_was_requested() -> None:
     """Code and inputs untouched, with the caller's limits."""
     world = World()
     request = RunRequest("chart", "plt.plot([1])", 5.0, {"format": "png", "dpi": 100})
-    assert await world.runner().run(request, CALLER, "r1", ALLOWANCE) == Result(
+    assert await world.runner().run(Submission(request, CALLER, "r1", ALLOWANCE)) == Result(
         False,
         "",
         "",
@@ -80,7 +81,7 @@ async def test_a_run_asks_the_kernel_for_what_was_requested() -> None:
 async def test_a_run_is_written_down() -> None:
     """With the time it took, whose it was and when it began."""
     world = World()
-    result = await world.runner().run(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE)
+    result = await world.runner().run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE))
     assert result is OK
     assert world.records == [Record("r1", "k1", 1_000.0, "python", "1", True, 0.25)]
     assert world.counted == [("started", "python"), ("ended", "python", "ok", "1")]
@@ -91,7 +92,7 @@ async def test_what_has_no_code_is_written_down_by_its_title() -> None:
     """An analysis is told by its kind and size, not by its data."""
     world = World()
     request = RunRequest("analyze", "", 5.0, {"data": [1]}, "summary of 1 records")
-    await world.runner().run(request, CALLER, "r1", ALLOWANCE)
+    await world.runner().run(Submission(request, CALLER, "r1", ALLOWANCE))
     assert world.records[0].code == "summary of 1 records"
 
 
@@ -99,7 +100,7 @@ async def test_a_chart_that_was_drawn_is_a_success() -> None:
     """Any picture counts."""
     drawn = Result(True, "", "", "", None, 0, 0.1, displays=(Display("display", {"image/svg+xml": "<svg/>"}),))
     world = World(lambda _spec: drawn)
-    assert await world.runner().run(RunRequest("chart", "1", 5.0), CALLER, "r1", ALLOWANCE) is drawn
+    assert await world.runner().run(Submission(RunRequest("chart", "1", 5.0), CALLER, "r1", ALLOWANCE)) is drawn
 
 
 @pytest.mark.parametrize("error", [Busy("full"), Unavailable("gone")])
@@ -111,7 +112,7 @@ async def test_a_run_that_got_no_kernel_is_counted_and_not_written_down(error: E
 
     world = World(fail)
     with pytest.raises(type(error)):
-        await world.runner().run(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE)
+        await world.runner().run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE))
     assert world.records == []
     assert world.counted[-1][2] == error.code  # type: ignore[attr-defined]  # both have one
 
@@ -127,8 +128,8 @@ async def test_a_run_in_a_session_gets_the_sessions_kernel() -> None:
 
     world.lease = lease  # type: ignore[assignment]  # of sessions here
     runner = Runner(World(), world, world, world)  # type: ignore[arg-type]  # pool, history, meter, sessions
-    await runner.run(RunRequest("math", "x", 0.0, session="s1"), CALLER, "r1", ALLOWANCE)
-    await runner.run(RunRequest("variables", "", 5.0, session="s1"), CALLER, "r2", ALLOWANCE)
+    await runner.run(Submission(RunRequest("math", "x", 0.0, session="s1"), CALLER, "r1", ALLOWANCE))
+    await runner.run(Submission(RunRequest("variables", "", 5.0, session="s1"), CALLER, "r2", ALLOWANCE))
     assert leases == [("s1", "k1", {"language": "python"}), ("s1", "k1", {"patience_s": 5.0})]
     assert world.specs == [
         RunSpec("math", "x", 0.0, 1000, 2000, {"session": True}, False),
@@ -145,7 +146,7 @@ async def test_a_fault_is_counted_and_the_kernel_comes_back() -> None:
 
     world = World(fail)
     with pytest.raises(ValueError):
-        await world.runner().run(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE)
+        await world.runner().run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE))
     assert world.returned == 1
     assert world.counted[-1][2] == "internal"
 
@@ -154,7 +155,7 @@ async def test_a_cancelled_run_is_written_down_and_the_kernel_comes_back() -> No
     """Its code did run."""
     world = World(hangs=asyncio.Event())
     assert world.hangs is not None
-    running = asyncio.create_task(world.runner().run(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE))
+    running = asyncio.create_task(world.runner().run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE)))
     await world.hangs.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -180,7 +181,32 @@ def test_each_end_has_a_word(result: Result, word: str) -> None:
 
 async def test_code_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     """Only how long it is."""
-    await World().runner().run(RunRequest("python", "hidden_name = 1", 5.0), CALLER, "r1", ALLOWANCE)
+    await World().runner().run(Submission(RunRequest("python", "hidden_name = 1", 5.0), CALLER, "r1", ALLOWANCE))
     said = "".join(capsys.readouterr())
     assert "r1" in said
     assert "hidden_name" not in said
+
+
+async def test_a_guard_turns_a_run_away_before_anything_is_written_down() -> None:
+    """Nothing was run and nothing is counted; a guard entered before is left again."""
+    world, left = World(), []
+
+    @contextmanager
+    def second(caller: Caller) -> Iterator[None]:
+        raise Busy("full")
+        yield
+
+    @contextmanager
+    def passing(caller: Caller) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            left.append(caller.key_id)
+
+    runner = Runner(world, world, world, guards=(passing, second))  # type: ignore[arg-type]  # a pool of itself
+    with pytest.raises(Busy):
+        await runner.run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE))
+    assert (left, world.counted, world.records, world.languages) == (["k1"], [], [], [])
+    runner = Runner(world, world, world, guards=(passing, passing))  # type: ignore[arg-type]  # a pool of itself
+    assert await runner.run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE)) is OK
+    assert left == ["k1", "k1", "k1"]

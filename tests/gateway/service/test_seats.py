@@ -7,7 +7,7 @@ import pytest
 from gateway.core.errors import Busy, TooManyRequests
 from gateway.core.limits import KeyLimits
 from gateway.core.plan import MIB, Limits
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 from gateway.service.seats import Room, Seats
 from kernels.contract import Policy
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.files import Entry, Listing, Path
-from gateway.service.runner import Caller
+from gateway.core.request import Caller
 
 
 @dataclass

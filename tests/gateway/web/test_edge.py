@@ -242,6 +242,16 @@ async def test_requests_in_one_packet_are_answered_in_order(gateway: Gateway) ->
     assert [status for status, _, _ in answers] == [200, 400, 404, 401, 200]
 
 
+async def test_an_empty_line_before_a_request_is_ignored(gateway: Gateway) -> None:
+    """As RFC 9112 (section 2.2) asks, for clients that end a body with one; anything else in front is refused."""
+    asked = request("GET", "/code-interpreter/health")
+    ended = request("GET", "/code-interpreter/health", b"", "Connection: close")
+    answers = split_all(await gateway.raw(b"\r\n" + asked + b"\r\n" + ended))
+    assert [status for status, _, _ in answers] == [200, 200]
+    for before in (b"\n", b"\r\n\r\n", b" \r\n"):
+        assert_refused(await gateway.raw(before + ended), 400, "bad_request")
+
+
 async def test_http_1_0_is_answered_and_closed(gateway: Gateway) -> None:
     """Old clients are served by the same rules: a Host, a token, no chunks."""
     get = b"GET /code-interpreter/health HTTP/1.0\r\nHost: localhost\r\n\r\n"

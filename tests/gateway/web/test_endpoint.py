@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core import errors
 from gateway.core.model import Result
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.web import wire
 from gateway.web.endpoint import SECURITY_HEADERS
 from gateway.web.routes import ROUTES, SOCKETS

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.core.errors import BadRequest, Busy
 from gateway.core.event_log import Accepted, Done, Entry, Gap, Item, Refused, Started
+from gateway.core.limits import Timeouts
 from gateway.core.model import Cleared, Display, Raised, Result, Text
-from gateway.service.runner import Allowance, RunRequest
+from gateway.core.request import Allowance, RunRequest
 from gateway.web import events
 from gateway.web.terms import Terms
-from gateway.web.wire import Timeouts
 from gateway.web.wire_stream import Execute, Interrupt, Resume, parse_message
 
 TERMS = Terms(Timeouts(30.0, 300.0), Timeouts(10.0, 300.0), Allowance())

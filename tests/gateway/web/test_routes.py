@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.model import Json
+from gateway.core.request import Record
 from gateway.service.examples import EXAMPLES
 from gateway.service.health import HealthReport
-from gateway.service.runner import Record
 from gateway.web.routes import ROUTES
 from tests.gateway.web.world import Gateway, json_of
 
@@ -99,10 +99,11 @@ async def test_health_is_for_everyone_and_says_little(gateway: Gateway) -> None:
 
 async def test_health_is_503_while_no_kernel_can_start(gateway: Gateway) -> None:
     """So that a load balancer looks elsewhere."""
-    gateway.health.now = HealthReport(False, "Python 3.11.0", "L3")
+    gateway.health.now = HealthReport(False, "Python 3.11.0", "L3", unavailable_since_utc=1_700_000_000.25)
     response = await gateway.ask(f"{API}/health")
     assert response.code == 503
     assert json_of(response)["status"] == "unhealthy"
+    assert json_of(response)["unavailableSince"] == "2023-11-14T22:13:20.250Z"
 
 
 async def test_head_is_get_without_a_body(gateway: Gateway) -> None:

@@ -6,11 +6,11 @@ import orjson
 import pytest
 
 from gateway.core.errors import BadRequest
+from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Result
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.service.session import NewSession
 from gateway.web import wire_sessions
-from gateway.web.wire import Timeouts
 from tests.gateway.web.world import TOKEN, Gateway, json_of
 
 API = "/code-interpreter"

@@ -12,7 +12,7 @@ from tornado.websocket import WebSocketClientConnection
 
 from gateway.core.errors import Busy, TooManyRequests, Unauthorized
 from gateway.core.model import Raised, Result, Text
-from gateway.service.runner import Caller, RunRequest
+from gateway.core.request import Caller, RunRequest
 from gateway.web import sse
 from tests.gateway.web.test_endpoint import assert_failure, request
 from tests.gateway.web.world import TOKEN, Gateway

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.core.errors import TooManyRequests
 from gateway.core.model import Display, Text
-from gateway.service.runner import RunRequest
+from gateway.core.request import RunRequest
 from gateway.web.endpoint import PIECE_BYTES
 from gateway.web.unread import LARGE_BYTES, Unread
 from tests.gateway.web.test_endpoint import assert_failure

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest, TooLarge
+from gateway.core.limits import Timeouts
 from gateway.web import wire
 from gateway.web.body import JSON_DEPTH, MAX_VALUES, parse_object
-from gateway.web.wire import Timeouts
 from gateway.web.wire_sessions import parse_new_session
 
 LIMITS = Timeouts(30.0, 300.0)

@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from gateway.core.errors import GatewayError, NotFound, Unauthorized
 from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
+from gateway.core.request import Allowance, Caller, Control, Record, RunRequest, Submission
 from gateway.service.examples import Gallery
 from gateway.service.gate import Gate
 from gateway.service.health import HealthReport
@@ -24,7 +25,6 @@ from gateway.service.jupyter_kernels import JupyterKernels, JupyterSettings
 from gateway.service.jupyter_sessions import JupyterSessions
 from gateway.service.live_runs import LiveRuns
 from gateway.service.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
-from gateway.service.runner import Allowance, Caller, Record, RunRequest
 from gateway.service.seats import Seats
 from gateway.service.sessions import NewSession, SessionView
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
@@ -54,14 +54,12 @@ class FakeRunner:
         if self.waits_for is not None:
             self.waits_for.set()
 
-    async def run(
-        self, request: RunRequest, caller: Caller, run_id: str, allowance: Allowance, on_event: OnEvent | None = None
-    ) -> Result:
-        self.asked.append(request)
-        self.allowances.append(allowance)
+    async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
+        self.asked.append(submission.request)
+        self.allowances.append(submission.allowance)
         self.started.set()
         try:
-            with request.control.holding(self):  # type: ignore[arg-type]  # a kernel that only stops
+            with (control or Control()).holding(self):  # type: ignore[arg-type]  # a kernel that only stops
                 for event in self.events:
                     assert on_event is not None
                     on_event(event)
@@ -70,7 +68,7 @@ class FakeRunner:
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
-        return self.answer(request)
+        return self.answer(submission.request)
 
 
 class FakeKeys:

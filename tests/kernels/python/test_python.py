@@ -162,6 +162,40 @@ def test_async_code_works_at_top_level_and_through_asyncio_run(shared: TestKerne
     assert shared.run("import asyncio\nasyncio.get_running_loop()").content["ename"] == "RuntimeError"
 
 
+@pytest.mark.parametrize("get", ["asyncio.get_event_loop()", "getattr(asyncio, 'get_event' + '_loop')()"])
+def test_an_event_loop_is_made_when_code_asks_for_one(shared: TestKernel, get: str) -> None:
+    """However it is spelled, in the cell or in a module that the cell imports, and in the run after asyncio.run."""
+    cell = f"import asyncio\nasync def main(): return 7\nanswer = {get}.run_until_complete(main())\n"
+    assert shared.run(f"{cell}answer").result["text/plain"] == "7"
+    module = f"import sys, types\nmade = types.ModuleType('made')\nexec({cell!r}, vars(made))\nmade.answer"
+    assert shared.run(module).result["text/plain"] == "7"
+    assert shared.run("import asyncio\nasyncio.run(asyncio.sleep(0, 8))").result["text/plain"] == "8"
+    assert shared.run(f"{cell}answer").result["text/plain"] == "7"
+    assert shared.run(f"# event_loop\n{cell}answer").result["text/plain"] == "7"
+
+
+def test_a_loop_that_code_made_lives_on(shared: TestKernel) -> None:
+    """It is the code's own: the next run of the session finds it open, and the kernel's own loop unharmed."""
+    assert shared.run("import asyncio\nmine = asyncio.get_event_loop()").content["status"] == "ok"
+    assert shared.run("mine.run_until_complete(asyncio.sleep(0, 5))").result["text/plain"] == "5"
+    assert shared.run("await asyncio.sleep(0, 6)").result["text/plain"] == "6"
+    shared.run("mine.close()")
+
+
+def test_an_event_loop_policy_of_the_code_stays(shared: TestKernel) -> None:
+    """For the runs after it, and not for the kernel."""
+    code = (
+        "import asyncio\n"
+        "class Mine(asyncio.DefaultEventLoopPolicy): pass\n"
+        "asyncio.set_event_loop_policy(Mine())\n"
+        "async def main(): return 3\n"
+    )
+    assert shared.run(code + "asyncio.run(main())").result["text/plain"] == "3"
+    assert shared.run("type(asyncio.get_event_loop_policy()) is Mine and asyncio.run(main())").result["text/plain"] == "3"
+    assert shared.run("await main()").result["text/plain"] == "3"
+    shared.run("asyncio.set_event_loop_policy(None)")
+
+
 def test_processes_and_threads_work(shared: TestKernel) -> None:
     """fork, multiprocessing, executors, threads and subprocess; their prints arrive whole."""
     reply = shared.run(

@@ -18,12 +18,17 @@ _BUILD = """
 import json, os, sys
 sys.path.insert(0, {app_dir!r})
 from kernels.sandbox import identity, root
+from kernels.sandbox.extra_dir import ExtraDir
 options = json.loads({options!r})
 if options["user"]:
     os.setgroups([]); os.setresgid(54321, 54321, 54321); os.setresuid(54321, 54321, 54321)
 if options["namespace"]:
     identity.enter_user_namespace()
-extra = tuple(root.ExtraDir(*pair) for pair in options["extra"])
+extra = tuple(ExtraDir.open(path) for path in options["extra"])
+if options["swap"]:
+    what, where = options["swap"]
+    os.rename(where, where + ".was")
+    os.rename(what, where)
 spec = root.RootSpec(options["python"], {app_dir!r}, extra, tuple(options["hidden"]))
 root.build_root(spec)
 argv = root.zygote_command()
@@ -72,13 +77,14 @@ def run_as_zygote(
     *,
     level: Level = Level.L3,
     extra: Any = (),
+    swap: Any = (),
     hidden: Any = (),
     user: bool = False,
     under: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
     """The finished process of *inside*, run in a root built for *python* with the kernels package importable.
 
-    *under* is a command that runs the whole.
+    *swap* names what is put where once the extra directories have been opened; *under* is a command that runs the whole.
     """
     options = {
         "python": python,
@@ -86,6 +92,7 @@ def run_as_zygote(
         "namespace": level < Level.L3,
         "user": user,
         "extra": list(extra),
+        "swap": list(swap),
         "hidden": list(hidden),
     }
     script = _BUILD.format(app_dir=APP_DIR, options=json.dumps(options))

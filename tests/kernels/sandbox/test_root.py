@@ -172,7 +172,25 @@ class TestBuilt:
         """Installed wheels; what is added later is seen without a new root."""
         (tmp_path / "wheel.py").write_text("x = 1")
         expression = f"[os.listdir('{root.EXTRA}/0'), os.access('{root.EXTRA}/0', os.W_OK)]"
-        assert facts(sys.executable, expression, extra=[(str(tmp_path), "0")]) == [["wheel.py"], False]
+        assert facts(sys.executable, expression, extra=[str(tmp_path)]) == [["wheel.py"], False]
+
+    @pytest.mark.parametrize("level", [Level.L3, Level.L2_PLUS])
+    @pytest.mark.parametrize("kind", ["link", "link on the way", "directory"])
+    def test_what_takes_the_place_of_an_extra_directory_is_not_shown(self, tmp_path: Path, kind: str, level: Level) -> None:
+        """Whatever its owner puts there after it was opened. It is an error: no kernel starts without its packages."""
+        extra, other = tmp_path / "way" / "site", tmp_path / "other"
+        for place in (extra, other / "site"):
+            place.mkdir(parents=True)
+        (other / "site" / "secret").touch()
+        link = tmp_path / "link"
+        link.symlink_to("../other/site" if kind == "link" else "other")
+        swaps = {"link": (link, extra), "link on the way": (link, extra.parent), "directory": (other / "site", extra)}
+        inside = f"print(os.listdir('{root.EXTRA}/0'))"
+        swap = [str(path) for path in swaps[kind]]
+        done = run_as_zygote(sys.executable, inside, extra=[str(extra)], swap=swap, level=level)
+        assert done.returncode != 0
+        assert "secret" not in done.stdout + done.stderr
+        assert ("another directory" if kind == "directory" else "Too many levels of symbolic links") in done.stderr
 
     def test_a_hidden_directory_below_a_bound_tree_is_empty(self) -> None:
         """A gateway installed below /usr stays out of sight."""
@@ -255,8 +273,15 @@ import subprocess, threading, sqlite3, tempfile, os, json, importlib.util
 assert subprocess.run(["/bin/sh", "-c", "echo 42"], capture_output=True, text=True, check=True).stdout == "42\\n"
 thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
 open("a", "w").write("x"); base = sqlite3.connect("db"); base.execute("create table t(x)"); base.commit()
+with open("kept", "wb") as kept: kept.write(b"x"); os.fsync(kept.fileno())
+try:
+    os.open("kept", os.O_WRONLY | os.O_DSYNC); raise AssertionError("each write would flush the host's disk")
+except OSError as error:
+    assert error.errno == 22
 assert importlib.util.find_spec("gateway") is None
-for path in ({APP_DIR!r} + "/gateway", {APP_DIR!r} + "/pyproject.toml", "/etc/shadow", "/root", "/home"):
+hidden = ("cmdline", "config.gz", "diskstats", "interrupts", "kallsyms", "pressure/cpu", "sys/kernel/random/boot_id")
+for path in ({APP_DIR!r} + "/gateway", {APP_DIR!r} + "/pyproject.toml", "/etc/shadow", "/root", "/home",
+             *["/proc/" + name for name in hidden]):
     try:
         os.open(path, os.O_RDONLY)
     except (PermissionError, FileNotFoundError):

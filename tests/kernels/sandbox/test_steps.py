@@ -233,4 +233,4 @@ def test_the_time_of_each_step_is_told() -> None:
 
     outcome = trial.run(trial.confinement(Level.L3), lambda: "ran", before=before)
     assert outcome.answer == "ran"
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15

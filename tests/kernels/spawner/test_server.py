@@ -6,117 +6,37 @@ import json
 import os
 import secrets
 import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from gateway.kernel.spawner import APP_DIR, BOOTSTRAP, spawner_environment
 from kernels import contract
 from kernels.contract import (
     CHANNELS,
     Attach,
-    Exited,
     Fork,
     Go,
     Interrupt,
     Kill,
-    Packet,
     Ready,
     Refused,
     Renew,
-    Shutdown,
     Spawn,
-    SpawnerOptions,
     Started,
 )
-from tests.kernels.python.harness import PYTHON
+from tests.kernels.spawner import harness
+from tests.kernels.spawner.harness import Spawner
 
 pytestmark = [pytest.mark.process, pytest.mark.sandbox]
-PATIENCE_S = 60.0
-Answer = TypeVar("Answer", bound=Packet)
-
-
-@dataclass(slots=True)
-class Spawner:
-    """A running spawner, spoken to as a gateway would."""
-
-    control: socket.socket
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    def hears(self, kind: type[Answer]) -> Answer:
-        """The next packet, which has to be a *kind*."""
-        received = contract.receive(self.control)
-        assert received is not None, "the spawner has hung up"
-        assert isinstance(received[0], kind), received[0]
-        return received[0]
-
-    def start(self, key: str = "key", env: dict[str, str] | None = None) -> str:
-        """The id of a kernel that has been started."""
-        kernel_id = secrets.token_hex(8)
-        listeners = [_listen(self.folder / f"{kernel_id}-{channel}") for channel in CHANNELS]
-        spawn = Spawn(kernel_id, "python", key, env=env or {})
-        contract.send(self.control, spawn, tuple(listener.fileno() for listener in listeners))
-        for listener in listeners:
-            listener.close()
-        assert self.hears(Started).kernel_id == kernel_id
-        return kernel_id
-
-    def end(self, kernel_id: str) -> None:
-        """The kernel is killed and its end told."""
-        contract.send(self.control, Kill(kernel_id))
-        assert self.hears(Exited).kernel_id == kernel_id
-
-    def children(self, mark: str) -> list[int]:
-        """Its child processes whose command line holds *mark*; those that end meanwhile are none."""
-        told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [pid for pid in map(int, told.split()) if mark in _command_line(pid)]
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    listener.listen()
-    return listener
 
 
 @pytest.fixture(scope="module")
 def spawner() -> Iterator[Spawner]:
     """One spawner for this module, whose zygote is warm."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with tempfile.TemporaryDirectory(prefix="omega-test-") as folder, ours:
-        ours.settimeout(PATIENCE_S)
-        options = SpawnerOptions(f"test{os.getpid()}", str(PYTHON), APP_DIR, f"{folder}/work")
-        Path(options.work_root).mkdir(mode=0o711)
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", BOOTSTRAP, APP_DIR, str(theirs.fileno()), options.to_text()],
-                pass_fds=(theirs.fileno(),),
-                env=spawner_environment(),
-            )
-        try:
-            made = Spawner(ours, process, Path(folder))
-            made.hears(Ready)
-            yield made
-            contract.send(ours, Shutdown())
-            assert process.wait(PATIENCE_S) == 0
-        finally:
-            process.kill()
-            process.wait()
+    with harness.spawner() as made:
+        yield made
 
 
 def spawn(**changes: object) -> bytes:
@@ -161,7 +81,7 @@ REFUSED = [
 def test_no_packet_brings_a_spawner_down(spawner: Spawner) -> None:
     """Malformed, huge and foreign packets, with descriptors beside them: dropped or refused, and no kernel dies of them."""
     neighbour = spawner.start()
-    opened = _settled_descriptors(spawner)
+    opened = spawner.settled_descriptors()
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(40)]
     for packet in DROPPED:
         for count in (0, 1, len(CHANNELS), len(held)):
@@ -184,22 +104,8 @@ def test_no_packet_brings_a_spawner_down(spawner: Spawner) -> None:
         os.close(fd)
     other = spawner.start()
     spawner.end(other)
-    assert _settled_descriptors(spawner) == opened
+    assert spawner.settled_descriptors() == opened
     spawner.end(neighbour)
-
-
-def _settled_descriptors(spawner: Spawner) -> int:
-    """How many descriptors the spawner has once it is at rest: it answers in order, so all before this was looked at."""
-    folder, deadline = f"/proc/{spawner.process.pid}/fd", time.monotonic() + 5
-    contract.send(spawner.control, Kill("nobody-at-all"))
-    spawner.hears(Refused)
-    count = len(os.listdir(folder))
-    while time.monotonic() < deadline:
-        time.sleep(0.05)
-        if (now := len(os.listdir(folder))) == count:
-            break
-        count = now
-    return count
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="looks into the memory of a process that is not dumpable")

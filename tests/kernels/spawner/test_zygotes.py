@@ -32,7 +32,7 @@ def zygote() -> Iterator[tuple[int, socket.socket]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(PATIENCE_S)
     spec = root.RootSpec(str(PYTHON), APP_DIR, home=root.describe_python(str(PYTHON)))
-    told = json.dumps({"extra": [], "readable": root.plain_paths(spec)})
+    told = json.dumps({"extra": [], "readable": root.plain_paths(spec), "shown": []})
     with ours, theirs:
         command = root.plain_command(spec, str(theirs.fileno()), told)
         process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), env=zygote_environment(Level.L1))

@@ -1,0 +1,27 @@
+"""Which outputs are charts, and what a chart run without one answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.core.model import Display, Raised, Result, Task
+
+CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
+NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
+
+
+def judge(task: Task, result: Result) -> Result:
+    """*result*, but a chart run that drew nothing is a failure and not an empty success."""
+    if task != "chart" or not result.success or any(is_chart(display) for display in result.displays):
+        return result
+    return replace(result, success=False, error=NO_CHART, exit_code=1)
+
+
+def is_chart(display: Display) -> bool:
+    """Whether *display* has a picture; what is no text is none."""
+    return chart_type(display) is not None
+
+
+def chart_type(display: Display) -> str | None:
+    """The MIME type of the best picture of *display*."""
+    return next((kind for kind in CHART_TYPES if isinstance(display.data.get(kind), str)), None)

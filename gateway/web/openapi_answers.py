@@ -1,0 +1,167 @@
+"""The schemas of answers in the API description; a test holds them against what is really answered."""
+
+from __future__ import annotations
+
+from gateway.core.model import Limit
+from gateway.web.openapi_words import (
+    ANY,
+    FLAG,
+    MOMENT,
+    NO_TEXT,
+    NO_WHOLE,
+    TEXT,
+    WHOLE,
+    Schema,
+    array,
+    described,
+    mapping,
+    nullable,
+    one_of,
+    ref,
+    struct,
+)
+
+LANGUAGE = one_of(["python", "javascript"])
+MILLISECONDS = described(WHOLE, "milliseconds")
+BYTES = described(NO_WHOLE, "bytes")
+LIMITS = array(one_of([str(limit) for limit in Limit]))
+VARIABLE: dict[str, Schema] = {
+    "type": TEXT,
+    "shape": array(WHOLE),
+    "length": WHOLE,
+    "size": BYTES,
+    "preview": TEXT,
+}
+CHANGED_FILE = struct(
+    {"path": TEXT, "urlPath": TEXT, "change": one_of(["created", "changed", "deleted"]), "size": BYTES},
+)
+RUN: dict[str, Schema] = {
+    "success": FLAG,
+    "output": described(TEXT, "stdout and stderr in the order written"),
+    "error": nullable("Error"),
+    "variables": mapping(struct({}, VARIABLE)),
+    "executionTime": MILLISECONDS,
+    "exitCode": WHOLE,
+    "stdout": TEXT,
+    "stderr": TEXT,
+    "results": array(struct({"type": one_of(["display", "result"]), "data": ANY})),
+    "charts": array(ref("Chart")),
+    "truncated": FLAG,
+    "limits": LIMITS,
+    "usage": struct({"cpuTime": MILLISECONDS, "wallTime": MILLISECONDS, "peakMemory": described(WHOLE, "bytes")}),
+    "kernelReplaced": FLAG,
+    "files": array(CHANGED_FILE),
+    "filesTruncated": FLAG,
+}
+IN_SESSION: dict[str, Schema] = {"sessionId": TEXT, "executionCount": WHOLE}
+CHART: dict[str, Schema] = {"chart": nullable("Chart")}
+RETURN_VALUE: dict[str, Schema] = {"returnValue": {"description": "what the code returned, as JSON"}}
+SESSION: dict[str, Schema] = {
+    "id": TEXT,
+    "name": TEXT,
+    "language": LANGUAGE,
+    "state": one_of(["starting", "idle", "busy"]),
+    "createdAt": MOMENT,
+    "lastActivity": MOMENT,
+    "idleTimeout": described(WHOLE, "milliseconds without a run after which the session is ended"),
+    "timeout": described(WHOLE, "milliseconds a run has unless it asks for another time"),
+    "executionCount": WHOLE,
+    "kernelsReplaced": described(WHOLE, "how often the state was lost with the kernel"),
+    "cwd": TEXT,
+    "expiresAt": {"type": ["string", "null"], "format": "date-time"},
+}
+FILE: dict[str, Schema] = {
+    "path": TEXT,
+    "urlPath": described(TEXT, "what to put behind files/ to name exactly this one"),
+    "type": one_of(["file", "directory", "link", "other"]),
+    "size": BYTES,
+    "modified": MOMENT,
+    "sha256": NO_TEXT,
+}
+LINES = described({"type": ["string", "array"], "items": TEXT}, "text, or a list of its lines")
+CELL = struct(
+    {"id": TEXT, "cell_type": one_of(["code", "markdown", "raw"]), "metadata": ANY, "source": LINES},
+    {"outputs": array(ANY), "execution_count": NO_WHOLE, "attachments": ANY},
+)
+PAST_RUN: dict[str, Schema] = {
+    "timestamp": MOMENT,
+    "type": TEXT,
+    "code": TEXT,
+    "success": FLAG,
+    "executionTime": MILLISECONDS,
+}
+EXAMPLE: dict[str, Schema] = {
+    "title": TEXT,
+    "language": LANGUAGE,
+    "description": TEXT,
+    "endpoint": TEXT,
+    "request": ANY,
+    "code": TEXT,
+    "output": TEXT,
+}
+AVAILABLE = struct({"available": FLAG, "version": TEXT})
+YES: Schema = {"const": True}
+
+ANSWERS: dict[str, Schema] = {
+    "Bytes": described({"type": "string", "format": "binary"}, "any bytes"),
+    "Text": TEXT,
+    "Error": struct({"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT}),
+    "Failure": struct(
+        {"success": {"const": False}, "error": ref("Error")},
+        {"message": described(TEXT, "for Jupyter clients"), "reason": described(TEXT, "for Jupyter clients")},
+    ),
+    "Chart": struct({"base64": TEXT, "mimeType": TEXT}, {"svg": TEXT}),
+    "Run": struct(RUN, IN_SESSION),
+    "JavascriptRun": struct({**RUN, **RETURN_VALUE}, IN_SESSION),
+    "ChartRun": struct({**RUN, **CHART}, IN_SESSION),
+    "SessionRun": struct({**RUN, **IN_SESSION}, {**CHART, **RETURN_VALUE}),
+    "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),
+    "Session": struct(SESSION, {"success": YES}),
+    "SessionList": struct({"sessions": array(ref("Session"))}),
+    "Ended": struct({"success": YES, "id": TEXT}),
+    "Interrupted": struct({"interrupted": FLAG}),
+    "Variables": struct(
+        {
+            "success": FLAG,
+            "error": nullable("Error"),
+            "variables": array(struct({"name": TEXT}, VARIABLE)),
+            "truncated": FLAG,
+            "kernelReplaced": FLAG,
+        }
+    ),
+    "File": struct(FILE),
+    "FileList": struct({"files": array(ref("File")), "truncated": FLAG}),
+    "FilesPut": struct({"success": YES, "files": array(ref("File"))}),
+    "FilePut": struct({"success": YES, "file": ref("File")}),
+    "Deleted": struct({"success": YES, "deleted": described(WHOLE, "how many files, links and directories went")}),
+    "Notebook": struct(
+        {"nbformat": {"const": 4}, "nbformat_minor": {"const": 5}, "metadata": ANY, "cells": array(CELL)},
+    ),
+    "NotebookRun": struct(
+        {
+            "success": FLAG,
+            "error": nullable("Error"),
+            "notebook": ref("Notebook"),
+            "cellsRun": WHOLE,
+            "cellsFailed": WHOLE,
+            "stoppedAt": described(NO_WHOLE, "the index of the cell it stopped at"),
+            "executionTime": MILLISECONDS,
+            "truncated": FLAG,
+            "limits": LIMITS,
+        }
+    ),
+    "History": struct({"history": array(struct(PAST_RUN))}),
+    "Health": struct(
+        {
+            "status": one_of(["healthy", "unhealthy"]),
+            "python": AVAILABLE,
+            "javascript": AVAILABLE,
+            "config": struct({"pythonTimeout": WHOLE, "javascriptTimeout": WHOLE, "maxOutputSize": WHOLE}),
+            "isolation": TEXT,
+        },
+        {"notSandboxed": array(TEXT), "unavailableSince": described(MOMENT, "only while kernels can't be had")},
+    ),
+    "Gallery": struct({"examples": array(struct(EXAMPLE))}),
+    "Home": struct(dict.fromkeys(("name", "version", "api", "examples", "openapi", "documentation"), TEXT)),
+    "OpenApi": described(ANY, "an OpenAPI 3.1 document"),
+}

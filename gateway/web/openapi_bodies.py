@@ -1,0 +1,106 @@
+"""The schemas of bodies in the API description that no model has, or not whole: a form, a notebook. Pure."""
+
+from __future__ import annotations
+
+from gateway.core.notebook_form import LANGUAGES, MAX_CELLS
+from gateway.web.multipart import MAX_FILES
+from gateway.web.openapi_words import (
+    ANY,
+    FLAG,
+    TEXT,
+    Schema,
+    array,
+    mapping,
+    one_of,
+    properties_of,
+    ref,
+    struct,
+    text,
+)
+from gateway.web.patterns import NO_NUL
+
+ID: Schema = {"type": ["string", "null"], "pattern": "^[a-zA-Z0-9_-]{1,64}$", "description": "different in each cell"}
+LINES: Schema = {"anyOf": [TEXT, array(TEXT)]}
+CODE: Schema = {"anyOf": [text(NO_NUL), array(text(NO_NUL))]}
+CELL_METADATA: dict[str, Schema] = {
+    "name": text(r"^[^\n]+$"),
+    "tags": {"type": "array", "items": text(r"^[^,\n]+$"), "uniqueItems": True},
+    "jupyter": ANY,
+}
+CODE_METADATA: dict[str, Schema] = {
+    **CELL_METADATA,
+    "collapsed": FLAG,
+    "scrolled": one_of([True, False, "auto"]),
+    "execution": mapping(TEXT),
+}
+ATTACHMENTS = mapping(
+    {"type": "object", "patternProperties": {r"^application/(.*\+)?json$": {}}, "additionalProperties": LINES}
+)
+
+
+def _cell(kind: str, source: Schema, metadata: dict[str, Schema], more: dict[str, Schema]) -> Schema:
+    fields: dict[str, Schema] = {"cell_type": {"const": kind}, "source": source}
+    return {**struct(fields, {"id": ID, "metadata": struct({}, metadata), **more}), "additionalProperties": False}
+
+
+CELLS: Schema = {
+    "type": "array",
+    "maxItems": MAX_CELLS,
+    "items": {
+        "oneOf": [
+            _cell("code", CODE, CODE_METADATA, {"outputs": {}, "execution_count": {}}),
+            _cell("markdown", LINES, CELL_METADATA, {"attachments": ATTACHMENTS}),
+            _cell("raw", LINES, {**CELL_METADATA, "format": TEXT}, {"attachments": ATTACHMENTS}),
+        ]
+    },
+}
+LANGUAGE_NAME = one_of(LANGUAGES)
+KERNELSPEC = struct({"name": TEXT, "display_name": TEXT}, {"language": {}})
+LANGUAGE_INFO = struct(
+    {"name": TEXT},
+    {
+        "codemirror_mode": {"type": ["string", "object"]},
+        **dict.fromkeys(("file_extension", "mimetype", "pygments_lexer"), TEXT),
+    },
+)
+METADATA: Schema = {
+    **struct(
+        {},
+        {
+            "kernelspec": KERNELSPEC,
+            "language_info": LANGUAGE_INFO,
+            "orig_nbformat": {"type": "integer", "minimum": 1},
+            "title": TEXT,
+            "authors": {"type": "array"},
+        },
+    ),
+    "anyOf": [
+        {"properties": {"kernelspec": False, "language_info": False}},
+        {"required": ["language_info"], "properties": {"language_info": struct({"name": LANGUAGE_NAME})}},
+        {"required": ["kernelspec"], "properties": {"kernelspec": struct({"language": LANGUAGE_NAME})}},
+        {"required": ["kernelspec"], "properties": {"kernelspec": struct({"name": LANGUAGE_NAME})}},
+    ],
+    "description": "names a language there is a kernel for, or none",
+}
+
+NOTEBOOK_FILE: Schema = {
+    **struct(
+        {"nbformat": {"const": 4}, "nbformat_minor": {"type": "integer", "minimum": 0}, "cells": CELLS},
+        {"metadata": METADATA},
+    ),
+    "additionalProperties": False,
+}
+FILES_FORM: Schema = {
+    **struct(
+        {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MAX_FILES}}
+    ),
+    "additionalProperties": False,
+    "description": "parts of any name, each with a file name of its own: its path below the work directory",
+}
+BODIES: dict[str, Schema] = {"NotebookFile": NOTEBOOK_FILE, "FilesForm": FILES_FORM}
+
+
+def notebook_body(model: Schema) -> Schema:
+    """What NotebookBody is made from, *model* being what pydantic knows of it: the notebook may also stand alone."""
+    fields = properties_of(model)
+    return {"anyOf": [ref("NotebookFile"), {**model, "properties": {**fields, "notebook": ref("NotebookFile")}}]}

@@ -1,0 +1,126 @@
+"""What a JavaScript kernel and its Node process say to each other: one request at a time, and output in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from kernels.node.process import Broken, Frame, NodeProcess
+
+INTERRUPT_AGAIN_S = 0.05
+LAST_WORDS_S = 0.5
+STREAMS: dict[str, Literal["stdout", "stderr"]] = {"o": "stdout", "e": "stderr"}
+OUT_OF_MEMORY = {"failure": {"ename": "MemoryError", "evalue": "", "traceback": ""}, "is_last": True}
+
+
+class Output(Protocol):
+    """Where text of the code goes."""
+
+    def write(self, name: Literal["stdout", "stderr"], text: str) -> object:
+        """Take some text of one stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where what Node says goes: text, MIME bundles, and the exit code with which it ended (negative for a signal)."""
+
+    output: Output
+    display: Callable[[Any], None]
+    end: Callable[[int], None]
+
+
+class Conversation:
+    """The talk with one Node process, from its start to its end. *loop* is the main thread's."""
+
+    def __init__(self, process: NodeProcess, loop: asyncio.AbstractEventLoop, outlets: Outlets) -> None:
+        self._process, self._loop, self._outlets = process, loop, outlets
+        self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._requests = 0
+        self._is_up = False  # before, an interrupt would end Node
+        self._is_over = False
+        loop.add_reader(process.fileno(), self._take)
+        loop.add_reader(process.errors.fileno(), self.take_errors)
+
+    async def ask(self, kind: str, **request: Any) -> dict[str, Any]:
+        """Node's answer to one request. The kernel ends with Node, so there is always one."""
+        self._requests += 1
+        self._answer = self._loop.create_future()
+        try:
+            if not self._is_over:
+                self._process.send({"id": self._requests, "kind": kind, **request})
+            return await self._answer
+        except Broken:
+            return await self._answer
+        finally:
+            self._answer = None
+
+    def interrupt(self) -> None:
+        """Stop the running code; without any nothing happens."""
+        if self._answer is None or self._is_over:
+            return
+        if self._is_up:
+            self._process.interrupt()
+        # Again until it has worked: the code may not have begun, or wait in a place that cannot be interrupted.
+        self._loop.call_later(INTERRUPT_AGAIN_S, self._interrupt_again, self._answer)
+
+    def _interrupt_again(self, answer: asyncio.Future[dict[str, Any]]) -> None:
+        if self._answer is answer:
+            self.interrupt()
+
+    def take_errors(self) -> None:
+        """Hand on what Node has written to standard error so far."""
+        if not self._is_over and (text := self._process.errors.read()):
+            self._outlets.output.write("stderr", text)
+
+    def look(self) -> None:
+        """A child process ended; when it is Node, so does the conversation."""
+        if self._is_over or self._process.ended() is None:
+            return
+        try:
+            for frame in self._process.frames():  # what it said last
+                self._take_frame(frame)
+        except Broken:
+            pass
+        self._end(self._process.ended() or 0)
+
+    def _take(self) -> None:
+        try:
+            for frame in self._process.frames():
+                self._take_frame(frame)
+        except Broken:
+            self._process.kill()
+            self._end(self._process.ended(wait=True) or 0)
+
+    def _take_frame(self, frame: Frame) -> None:
+        match frame.kind:
+            case "o" | "e":
+                self._outlets.output.write(STREAMS[frame.kind], frame.body)
+            case "d":
+                self._outlets.display(frame.body)
+            case "h":
+                self._is_up = True
+            case _:
+                if frame.body.get("id") == self._requests:
+                    self._settle(frame.body)
+
+    def _settle(self, answer: dict[str, Any]) -> bool:
+        """Answer the request that waits; False when none does."""
+        if self._answer is None or self._answer.done():
+            return False
+        self._answer.set_result(answer)
+        return True
+
+    def _end(self, code: int) -> None:
+        """Node ended with *code*. When memory ran out that is the answer, and the end comes once it can have been sent."""
+        if self._is_over:
+            return
+        self.take_errors()
+        self._is_over = True
+        for descriptor in (self._process.fileno(), self._process.errors.fileno()):
+            self._loop.remove_reader(descriptor)
+        if self._process.is_out_of_memory() and self._settle(dict(OUT_OF_MEMORY)):
+            self._loop.call_later(LAST_WORDS_S, self._outlets.end, code)
+        else:
+            self._outlets.end(code)

@@ -1,0 +1,209 @@
+"""The life of one kernel in the spawner as a pure state machine: an event goes in, the next life and what to do come out.
+
+No I/O, no clock, no descriptor held: `kernels.py` makes the events, `performer.py` performs the actions. A start that takes
+too long is no event here: the gateway has the clock, and asks for a kill.
+
+A column is a stage, a cell the stage that follows. `.`: nothing happens; `=`: the stage stays; `end`: see below.
+
+    event            Request. Forking Stalled Confin. Attest. Releas. Running Ending Gone  what is done
+    ---------------  -------- ------- ------- ------- ------- ------- ------- ------ ----  -----------------------------
+    BEGUN            Forking  .       .       .       .       .       .       .      .     ASK_FORK
+    Forked           =        Confin. =       =       =       =       =       =      =     Adopt; elsewhere Drop
+    ZYGOTE_GONE      .        Stalled .       .       .       .       .       =      .     Remove(GATE); a zombie: REAP
+    NEXT_ZYGOTE      .        .       Forking .       .       .       .       .      .     ASK_FORK
+    NoZygote         .        .       end     .       .       .       .       .      .     end
+    CONFINED         .        .       .       Attest. .       .       .       .      .     ATTEST
+    ATTESTED         .        .       .       .       Releas. .       .       .      .     SEND_GO
+    RELEASED         .        .       .       .       .       Running .       .      .     close, WATCH, TELL_STARTED
+    Failed           end      end     end     end     end     end     .       .      .     end
+    GATE_CLOSED      .        .       .       end     end     end     .       .      .     end
+    INTERRUPT_ASKED  .        .       .       .       .       .       =       .      .     INTERRUPT
+    FilesAsked       =        =       =       =       =       =       =       =      =     ServeFiles; elsewhere RefuseFiles
+    HELPERS_GONE     .        .       .       .       .       .       =       =      .     nothing, or the last of `end`
+    KILL_ASKED       end      end     end     end     end     end     end     end    .     end
+    Exceeded         end      end     end     end     end     end     end     end    .     Remove(WATCH), end
+    PROCESS_DIED     .        .       .       Ending  Ending  Ending  Ending  =      .     REAP
+    Reaped           .        .       .       end     end     end     end     end    .     Remove(PROCESS), end
+    INIT_DIED        end      end     end     end     end     end     end     end    .     Remove(INIT), end
+
+    close  Remove(REQUEST), Remove(GATE).
+    end    Kill all that lives, close. The stage is Ending while a process, an init or a files helper is left.
+           Then it is Gone: Remove(WATCH, WORK_DIR), TellExited if it has run, else TellRefused, Remove(GROUP, UID).
+
+What is not there cannot die: the death of a part that the kernel does not have changes nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from kernels.spawner.actions import (
+    Action,
+    Adopt,
+    Do,
+    Drop,
+    Kill,
+    Part,
+    RefuseFiles,
+    Remove,
+    ServeFiles,
+    TellExited,
+    TellRefused,
+)
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, Forked, NoZygote, Reaped
+
+
+class Stage(StrEnum):
+    """How far a kernel has come."""
+
+    REQUESTED = "requested"
+    """It has its uid, control group, work directory or init; the zygote has not been asked."""
+    FORKING = "forking"
+    """A zygote has been asked."""
+    STALLED = "stalled"
+    """That zygote is dead and has not forked: the next one will be asked."""
+    CONFINING = "confining"
+    """The child takes the isolation steps."""
+    ATTESTING = "attesting"
+    """The child says that it is confined; the spawner looks at it from outside."""
+    RELEASING = "releasing"
+    """The look agreed; the child is told to go."""
+    RUNNING = "running"
+    """Started has been told, and user code may run."""
+    ENDING = "ending"
+    """All is killed or dead, and something is not reaped yet."""
+    GONE = "gone"
+    """Exited or Refused has been told, and nothing is left."""
+
+
+class Life(NamedTuple):
+    """Where one kernel is in its life, and which *parts* of it there are. *refusal*: why no user code ran.
+
+    A named tuple: on the way of every kernel its _replace() takes a third of the time that a dataclass's takes.
+    """
+
+    parts: frozenset[Part]
+    stage: Stage = Stage.REQUESTED
+    refusal: Failed | None = None
+    status: int = 0
+    is_asked: bool = False
+    is_out_of_memory: bool = False
+
+    def __repr__(self) -> str:
+        """Its stage, what there is of it, and what is known of its end."""
+        parts = ", ".join(part for part in Part if part in self.parts) or "nothing left"
+        notes = [
+            *([f"refused at {self.refusal.step}: {self.refusal.reason}"] if self.refusal else ()),
+            *([f"status {self.status}"] if self.status else ()),
+            *(["kill asked"] if self.is_asked else ()),
+            *(["out of memory"] if self.is_out_of_memory else ()),
+        ]
+        return f"<Life {self.stage}: {'; '.join([parts, *notes])}>"
+
+
+Actions = tuple[Action, ...]
+Step = tuple[Life, Actions]
+ENDED_EARLY: Final = Failed("confinement", "the child ended early")
+_NEVER_STARTED: Final = Failed("start", "the kernel ended before it was started")
+_WITH_CHILD: Final = frozenset((Stage.CONFINING, Stage.ATTESTING, Stage.RELEASING))
+_WAY_UP: Final = _WITH_CHILD | {Stage.REQUESTED, Stage.FORKING, Stage.STALLED}
+_CHILD: Final = frozenset((Part.PROCESS, Part.ZOMBIE))
+_LIVING: Final = _CHILD | {Part.INIT, Part.HELPERS}
+_TO_START: Final = (Part.REQUEST, Part.GATE)
+
+
+def step(life: Life, event: Event) -> Step:
+    """The life after *event*, and what is to be done now. Never raises: what cannot happen changes nothing."""
+    if isinstance(event, Fact):
+        return _on_fact(life, event)
+    match event:
+        case Forked(pid, pidfd) if life.stage is Stage.FORKING:
+            return life._replace(stage=Stage.CONFINING, parts=life.parts | {Part.PROCESS}), (Adopt(pid, pidfd),)
+        case Forked(pid, pidfd):
+            return life, (Drop(pid, pidfd),)
+        case Reaped(status) if not life.parts.isdisjoint(_CHILD):
+            return _end(life._replace(parts=life.parts - _CHILD, status=status), ENDED_EARLY, Remove(Part.PROCESS))
+        case Failed() if life.stage in _WAY_UP:
+            return _end(life, event)
+        case NoZygote(reason) if life.stage is Stage.STALLED:
+            return _end(life, Failed("zygote", reason))
+        case Exceeded(is_memory) if life.stage is not Stage.GONE:
+            life, first = _without(life._replace(is_out_of_memory=life.is_out_of_memory or is_memory), Part.WATCH)
+            return _end(life, _NEVER_STARTED, *first)
+        case FilesAsked(channel) if life.stage is Stage.RUNNING:
+            return life._replace(parts=life.parts | {Part.HELPERS}), (ServeFiles(channel),)
+        case FilesAsked(channel):
+            return life, (RefuseFiles(channel),)
+    return life, ()
+
+
+def _on_fact(life: Life, fact: Fact) -> Step:
+    """The rows of the table whose events are one word."""
+    match fact:
+        case Fact.BEGUN if life.stage is Stage.REQUESTED:
+            return life._replace(stage=Stage.FORKING, parts=life.parts | {Part.GATE}), (Do.ASK_FORK,)
+        case Fact.CONFINED if life.stage is Stage.CONFINING:
+            return life._replace(stage=Stage.ATTESTING), (Do.ATTEST,)
+        case Fact.ATTESTED if life.stage is Stage.ATTESTING:
+            return life._replace(stage=Stage.RELEASING), (Do.SEND_GO,)
+        case Fact.RELEASED if life.stage is Stage.RELEASING:
+            life, closing = _without(life, *_TO_START)
+            running = life._replace(stage=Stage.RUNNING, parts=life.parts | {Part.WATCH})
+            return running, (*closing, Do.WATCH, Do.TELL_STARTED)
+        case Fact.GATE_CLOSED if life.stage in _WITH_CHILD:
+            return _end(life, ENDED_EARLY)
+        case Fact.INTERRUPT_ASKED if life.stage is Stage.RUNNING:
+            return life, (Do.INTERRUPT,)
+        case Fact.KILL_ASKED if life.stage is not Stage.GONE:
+            return _end(life._replace(is_asked=True), _NEVER_STARTED)
+        case Fact.PROCESS_DIED if Part.PROCESS in life.parts:
+            return _ending(life, ENDED_EARLY, life.parts - {Part.PROCESS} | {Part.ZOMBIE}), (Do.REAP,)
+        case Fact.INIT_DIED if Part.INIT in life.parts:
+            return _end(life._replace(parts=life.parts - {Part.INIT}), _NEVER_STARTED, Remove(Part.INIT))
+        case Fact.HELPERS_GONE if Part.HELPERS in life.parts:
+            return _finish(life._replace(parts=life.parts - {Part.HELPERS}), ())
+        case Fact.ZYGOTE_GONE if life.stage is Stage.FORKING:
+            life, closing = _without(life, Part.GATE)
+            return life._replace(stage=Stage.STALLED), closing
+        case Fact.ZYGOTE_GONE if Part.ZOMBIE in life.parts:
+            return life, (Do.REAP,)
+        case Fact.NEXT_ZYGOTE if life.stage is Stage.STALLED:
+            return life._replace(stage=Stage.FORKING, parts=life.parts | {Part.GATE}), (Do.ASK_FORK,)
+    return life, ()
+
+
+def _end(life: Life, reason: Failed, *first: Action) -> Step:
+    """Kill all that lives and close what was only needed to start; at each death again, as code may fork meanwhile."""
+    kills = [Kill(part) for part in (Part.HELPERS, Part.INIT, Part.PROCESS) if part in life.parts]
+    if Part.WORK_DIR in life.parts:
+        # Above level L1 the end of the pid namespace is the end of all its processes.
+        kills.append(Kill(Part.GROUP))
+    left, closing = _without(life, *_TO_START)
+    return _finish(_ending(left, reason, left.parts), (*first, *kills, *closing))
+
+
+def _ending(life: Life, reason: Failed, parts: frozenset[Part]) -> Life:
+    """On its way down; *reason* counts where user code never ran and nothing else was the reason before."""
+    refusal = reason if life.stage in _WAY_UP else life.refusal
+    return life._replace(stage=Stage.ENDING, refusal=refusal, parts=parts)
+
+
+def _finish(life: Life, before: Actions) -> Step:
+    """When the last process is gone: remove the last trace and tell. The gateway need not wait for the control group."""
+    if not life.parts.isdisjoint(_LIVING):
+        return life, before
+    tell = (
+        TellRefused(life.refusal.step, life.refusal.reason)
+        if life.refusal
+        else TellExited(life.status, life.is_asked, life.is_out_of_memory)
+    )
+    life, first = _without(life, Part.WATCH, Part.WORK_DIR)
+    life, last = _without(life, Part.GROUP, Part.UID)
+    return life._replace(stage=Stage.GONE), (*before, *first, tell, *last)
+
+
+def _without(life: Life, *parts: Part) -> tuple[Life, tuple[Remove, ...]]:
+    """The life without those of *parts* that there are, and their removal."""
+    found = [part for part in parts if part in life.parts]
+    return life._replace(parts=life.parts.difference(found)), tuple([Remove(part) for part in found])

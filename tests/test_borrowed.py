@@ -1,0 +1,418 @@
+"""Every private name of a library that we use: which, where, why, and what breaks without it.
+
+Whoever moves to a new version of one of these libraries reads its rows first. A new use fails here until it has a row.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.source import ROOT, Source, modules
+
+KERNEL_PYTHON = ROOT / ".venv-kernels/bin/python"
+
+
+@dataclass(frozen=True, slots=True)
+class Borrowed:
+    """One private *name* of *library*, used in *path*; *home* is where it is found ("" where only instances have it)."""
+
+    library: str
+    name: str
+    path: str
+    why: str
+    home: str = ""
+
+
+TABLE = (
+    Borrowed(
+        "tornado",
+        "_connections",
+        "gateway/app.py",
+        "The only list of open connections: without it the gateway can't wait for its last answers at the end.",
+    ),
+    Borrowed(
+        "tornado",
+        "_finished",
+        "gateway/web/endpoint.py",
+        "Whether an answer has begun to end: without it a late body would be answered twice.",
+    ),
+    Borrowed("tornado", "_finished", "gateway/web/streamed.py", "The same, for bodies that are taken piece by piece."),
+    Borrowed(
+        "tornado",
+        "_headers",
+        "gateway/web/streamed.py",
+        "Reads back the Content-Length of a download: without it a file that shrinks meanwhile would not be noticed.",
+    ),
+    Borrowed(
+        "tornado",
+        "_WebSocketParams",
+        "gateway/web/socket.py",
+        "Needed to make our own frames: without it the limits of fragments, pings and masks are gone.",
+        "tornado.websocket:_WebSocketParams",
+    ),
+    Borrowed(
+        "tornado",
+        "_receive_frame",
+        "gateway/web/frames.py",
+        "One frame is read here: without it neither masks nor the number of fragments can be checked.",
+        "tornado.websocket:WebSocketProtocol13._receive_frame",
+    ),
+    Borrowed(
+        "tornado",
+        "_handle_message",
+        "gateway/web/frames.py",
+        "One message is taken here: without it pings have no limit, and close codes and UTF-8 are not checked.",
+        "tornado.websocket:WebSocketProtocol13._handle_message",
+    ),
+    Borrowed(
+        "tornado",
+        "_abort",
+        "gateway/web/frames.py",
+        "Tornado drops a client that breaks the protocol without a word: ours says why before.",
+        "tornado.websocket:WebSocketProtocol13._abort",
+    ),
+    Borrowed(
+        "tornado",
+        "_fragmented_message_buffer",
+        "gateway/web/frames.py",
+        "Tells whether a message is still incomplete: without it fragments can't be counted.",
+    ),
+    Borrowed(
+        "tornado",
+        "_frame_mask",
+        "gateway/web/frames.py",
+        "Tells whether a frame was masked, as each one of a client has to be (RFC 6455 section 5.1).",
+    ),
+    Borrowed(
+        "tornado",
+        "_total_write_index",
+        "gateway/web/jupyter_socket.py",
+        "Bytes given to the stream: without it a client that comes back could miss messages or get them twice.",
+    ),
+    Borrowed(
+        "tornado",
+        "_total_write_done_index",
+        "gateway/web/jupyter_socket.py",
+        "Bytes given to Linux: without it a client that comes back could miss messages or get them twice.",
+    ),
+    Borrowed(
+        "SQLAlchemy",
+        "_mapping",
+        "gateway/service/history_store.py",
+        "A documented name in spite of its form: a row by its columns' names.",
+        "sqlalchemy.engine:Row._mapping",
+    ),
+    Borrowed(
+        "SQLAlchemy",
+        "_mapping",
+        "gateway/service/keys_store.py",
+        "A documented name in spite of its form: a row by its columns' names.",
+        "sqlalchemy.engine:Row._mapping",
+    ),
+    Borrowed(
+        "python",
+        "_SubParsersAction",
+        "gateway/cli.py",
+        "What add_subparsers() gives has no public name: used for types alone.",
+        "argparse:_SubParsersAction",
+    ),
+    Borrowed(
+        "python",
+        "_SubParsersAction",
+        "gateway/commands.py",
+        "What add_subparsers() gives has no public name: used for types alone.",
+        "argparse:_SubParsersAction",
+    ),
+    Borrowed(
+        "python",
+        "_getframe",
+        "kernels/python/chains.py",
+        "The frame of the caller without the cost of the whole stack: without it long chains of exceptions are slow.",
+        "sys:_getframe",
+    ),
+    Borrowed(
+        "python",
+        "_run_exitfuncs",
+        "kernels/python/child.py",
+        "A forked child ends by os._exit: without it the atexit handlers of a session's code would not run.",
+        "atexit:_run_exitfuncs",
+    ),
+    Borrowed(
+        "python",
+        "_clear",
+        "kernels/python/child.py",
+        "Takes away the zygote's own atexit handlers: without it they would run in every kernel.",
+        "atexit:_clear",
+    ),
+    Borrowed(
+        "python",
+        "_leave_task",
+        "kernels/python/event_loops.py",
+        "Hides the kernel's task: without it asyncio.run in a cell fails.",
+        "asyncio.tasks:_leave_task",
+    ),
+    Borrowed(
+        "python",
+        "_enter_task",
+        "kernels/python/event_loops.py",
+        "Puts the kernel's task back after the code.",
+        "asyncio.tasks:_enter_task",
+    ),
+    Borrowed(
+        "python",
+        "_set_running_loop",
+        "kernels/python/event_loops.py",
+        "Hides the kernel's event loop, and puts it back: without it asyncio.run in a cell fails.",
+        "asyncio:_set_running_loop",
+    ),
+    Borrowed(
+        "python",
+        "_name_sequence",
+        "kernels/python/identity.py",
+        "Names of temporary files: without a new start kernels of one zygote would draw the same ones.",
+        "tempfile:_name_sequence",
+    ),
+    Borrowed(
+        "python",
+        "_node",
+        "kernels/python/identity.py",
+        "The node of uuid1: without a new start kernels of one zygote would share it.",
+        "uuid:_node",
+    ),
+    Borrowed(
+        "python",
+        "_last_timestamp",
+        "kernels/python/identity.py",
+        "The time of the last uuid1, which a new kernel has not drawn.",
+        "uuid:_last_timestamp",
+    ),
+    Borrowed(
+        "python",
+        "_Pointer",
+        "kernels/sandbox/sysc.py",
+        "The type of a ctypes pointer has no public name: used for types alone.",
+        "ctypes:_Pointer",
+    ),
+    Borrowed(
+        "python",
+        "_WorkItem",
+        "kernels/python/attribution.py",
+        "Work of an executor: without it what a worker prints would be output of the run that started the worker.",
+        "concurrent.futures.thread:_WorkItem",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_topic",
+        "kernels/node/kernel.py",
+        "How ipykernel names the topic of a message: subscribers filter by it.",
+        "ipykernel.kernelbase:Kernel._topic",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_topic",
+        "kernels/python/kernel.py",
+        "How ipykernel names the topic of a message: subscribers filter by it.",
+        "ipykernel.kernelbase:Kernel._topic",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_topic",
+        "kernels/python/identity.py",
+        "The display hook keeps the topic of the kernel at rest: without it results carry another kernel's name.",
+        "ipykernel.kernelbase:Kernel._topic",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_topic",
+        "kernels/python/served.py",
+        "How ipykernel names the topic of a message: subscribers filter by it.",
+        "ipykernel.kernelbase:Kernel._topic",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_forward_input",
+        "kernels/python/kernel.py",
+        "Puts ipykernel's input() in place for one run: without it input() waits for a client that is not there.",
+        "ipykernel.ipkernel:IPythonKernel._forward_input",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_restore_input",
+        "kernels/python/kernel.py",
+        "Takes ipykernel's input() away after the run.",
+        "ipykernel.ipkernel:IPythonKernel._restore_input",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_cancel_on_sigint",
+        "kernels/python/kernel.py",
+        "ipykernel's own would replace our handler of SIGINT: without it an interrupt of awaiting code is lost.",
+        "ipykernel.ipkernel:IPythonKernel._cancel_on_sigint",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_execute_sleep",
+        "kernels/python/kernel.py",
+        "A pause after each failed run: without setting it to 0 such a run takes half a millisecond longer.",
+        "ipykernel.kernelbase:Kernel._execute_sleep",
+    ),
+    Borrowed(
+        "ipykernel",
+        "_aborting",
+        "kernels/python/rehearsal.py",
+        "Set by the rehearsal's failing run: without taking it back the first request would be aborted.",
+        "ipykernel.kernelbase:Kernel._aborting",
+    ),
+    Borrowed(
+        "ipython",
+        "_filename_map",
+        "kernels/python/shell.py",
+        "Source names of earlier cells: without emptying it tracebacks could show the rehearsal's code.",
+        "IPython.core.compilerop:CachingCompiler",
+    ),
+    Borrowed(
+        "ipython",
+        "_ip",
+        "kernels/python/shell.py",
+        "The shell that exit() belongs to: without it exit() would end the kernel and not the run.",
+        "IPython.core.autocall:IPyAutocall._ip",
+    ),
+    Borrowed(
+        "ipython",
+        "_pseudo_sync_runner",
+        "kernels/python/tasks.py",
+        "Runs plain code without an event loop: without it asyncio.run in a cell fails.",
+        "IPython.core.async_helpers:_pseudo_sync_runner",
+    ),
+    Borrowed(
+        "matplotlib",
+        "_text_helpers",
+        "kernels/python/fonts.py",
+        "Imported before the fork, as each text needs it.",
+        "matplotlib._text_helpers:layout",
+    ),
+    Borrowed(
+        "matplotlib",
+        "_find_fonts_by_props",
+        "kernels/python/fonts.py",
+        "Appends a font with Chinese, Japanese and Korean glyphs: without it such text is drawn as boxes.",
+        "matplotlib.font_manager:FontManager._find_fonts_by_props",
+    ),
+    Borrowed(
+        "matplotlib",
+        "_get_font",
+        "kernels/python/fonts.py",
+        "Keeps font files open over the fork: without it each kernel opens them anew. It falls back to that by itself.",
+        "matplotlib.font_manager:_get_font",
+    ),
+    Borrowed(
+        "pandas",
+        "_repr_html_",
+        "kernels/python/warm.py",
+        "IPython's documented protocol in spite of its form.",
+        "pandas:DataFrame._repr_html_",
+    ),
+)
+NODE_INTERNALS = {
+    "internal/test/binding": "The watchdog of SIGINT: the public way lets an interrupt at a boundary end the process.",
+    "internal/deps/acorn/acorn/dist/acorn": "Node's own parser: cells of a session need one, and no package is installed.",
+}
+IN_PYPROJECT = {"tornado": "project", "ipykernel": "kernels", "ipython": "kernels", "matplotlib": "kernels"}
+"""Where the ceiling of a library stands whose insides are used. SQLAlchemy's and pandas' names are documented."""
+
+
+def own_names() -> frozenset[str]:
+    """Every private name that is defined somewhere in the product."""
+    return frozenset(name for source in modules() for name in defined_in(source))
+
+
+def defined_in(source: Source) -> Iterator[str]:
+    """The private names that *source* defines, as functions, classes, variables and attributes."""
+    for node in source.nodes():
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), ctx=ast.Store()):
+                yield node.attr
+
+
+def used_in(source: Source, ours: frozenset[str]) -> Iterator[str]:
+    """The private names in *source* that no class or module of ours has."""
+    here = frozenset(defined_in(source))
+    for node in source.nodes():
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls" | "super"), attr=name) if is_private(name):
+                if name not in ours:
+                    yield name
+            case ast.Attribute(attr=name) if is_private(name) and name not in here:
+                yield name
+            case ast.ImportFrom(names=names, module=module) if module and not module.startswith(("gateway", "kernels")):
+                yield from (alias.name for alias in names if is_private(alias.name))
+
+
+def is_private(name: str) -> bool:
+    """Whether *name* is somebody's own; ``os._exit`` and what named tuples have are documented."""
+    return name.startswith("_") and not name.startswith("__") and name not in DOCUMENTED
+
+
+DOCUMENTED = {"_", "_exit", "_replace", "_asdict", "_fields"}
+OVERRIDES = {"_receive_frame", "_handle_message", "_abort", "_frame_mask", "_cancel_on_sigint", "_execute_sleep"}
+"""Private names that we define because a base class of a library reads or calls them: no scan can tell these from ours."""
+
+
+def test_every_borrowed_name_has_its_row_and_every_row_its_use() -> None:
+    """The table is the list to read before an upgrade, so it has to be whole."""
+    ours = own_names()
+    used = {(source.path, name) for source in modules() for name in used_in(source, ours)}
+    told = {(row.path, row.name) for row in TABLE}
+    assert used - told == set(), "without a row"
+    assert {(path, name) for path, name in told - used if name not in OVERRIDES} == set(), "without a use"
+    for row in TABLE:
+        assert row.name in (ROOT / row.path).read_text(), row
+
+
+def test_every_internal_of_node_has_its_reason() -> None:
+    """`--expose-internals` opens them all."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "kernels/node/js").glob("*.cjs")))
+    assert set(re.findall(r"require\('(internal/[^']+)'\)", text)) == set(NODE_INTERNALS)
+
+
+def test_a_library_whose_insides_are_used_has_a_ceiling() -> None:
+    """A version nobody has tried must not come by itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = {"project": project["project"]["dependencies"], **project["dependency-groups"]}
+    for library, where in IN_PYPROJECT.items():
+        (entry,) = [item for item in asked[where] if re.match(rf"{library}\b", item, re.IGNORECASE)]
+        assert "<" in entry, entry
+    named = {row.library for row in TABLE} - {"python", "SQLAlchemy", "pandas"}
+    assert named == set(IN_PYPROJECT)
+
+
+LOOK = """
+import importlib, sys
+for line in sys.argv[1:]:
+    module, _, path = line.partition(":")
+    found = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+"""
+
+
+@pytest.mark.parametrize("top", ["gateway", "kernels"])
+def test_every_borrowed_name_is_there(top: str) -> None:
+    """In the versions that are installed; what only instances have is tried by the tests of its module."""
+    homes = sorted({row.home for row in TABLE if row.home and row.path.startswith(top)})
+    python = ROOT / ".venv/bin/python" if top == "gateway" else KERNEL_PYTHON
+    if not python.exists():
+        pytest.skip(f"{python.relative_to(ROOT)} is not there: make install-dev makes it")
+    done = subprocess.run([str(python), "-W", "ignore", "-c", LOOK, *homes], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
