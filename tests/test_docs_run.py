@@ -43,16 +43,15 @@ class Clone:
         return text.replace(SHOWN_ADDRESS, f"127.0.0.1:{self.gateway.port}").replace(SHOWN_HOME, str(self.home))
 
     def run(self, script: str) -> str:
-        """What bash prints of *script* in the clone, on both streams."""
+        """What bash prints of *script* in the clone, on both streams; after a time it is ended with all it has started."""
         return subprocess.run(
-            ["bash", "-c", self.here(script)],
+            ["timeout", "--kill-after=5", str(TIMEOUT_S), "bash", "-c", self.here(script)],
             cwd=self.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT_S,
             check=False,
         ).stdout
 

@@ -23,7 +23,7 @@ class TooLarge extends RangeError {
   }
 }
 
-// *value* as JSON text; README.md says what becomes of what JSON has no form for. Throws TooLarge.
+// *value* as JSON text; docs/javascript.md says what becomes of what JSON has no form for. Throws TooLarge.
 function toJson(value, maxChars = MAX_CHARS) {
   const writer = new Writer(maxChars);
   writer.write(value, 0);

@@ -68,7 +68,7 @@ def value(reply: Reply) -> Any:
     ],
 )
 def test_what_is_returned_is_json(shared: TestKernel, code: str, expected: object) -> None:
-    """Each kind of value as README.md defines it."""
+    """Each kind of value as docs/javascript.md defines it."""
     assert value(shared.run(code)) == expected
 
 
