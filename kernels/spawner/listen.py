@@ -87,7 +87,12 @@ class _Serving:
         """Have it end its kernels, and wait for it; past its time it is killed."""
         if not self.pid:
             return
-        os.kill(self.pid, signal.SIGTERM)
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+        except ProcessLookupError:  # wait() had just reaped it when the signal came that we end for
+            self.pid = 0
+            self._clean_up(signal.SIGKILL)
+            return
         deadline = time.monotonic() + STOP_S
         while time.monotonic() < deadline:
             found, status = os.waitpid(self.pid, os.WNOHANG)

@@ -53,6 +53,7 @@ def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
         _prepare_figures()
         exercise.exercise()
         _build()
+        importlib.import_module("kernels.python.child")  # what a fork becomes: it imports nothing any more
         others = prepare()
         del os.environ["MPLCONFIGDIR"]
     # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.

@@ -246,7 +246,7 @@ def test_a_picture_cut_from_one_drawing_is_as_matplotlib_cuts_it(shared: TestKer
     reply = shared.run(
         HEAD
         + DRAWINGS[name]
-        + "\nfrom PIL import Image\nfrom kernels.python import drawing\n"
+        + "\nfrom PIL import Image\nfrom kernels.python.shown import drawing\n"
         + "ours = Image.open(io.BytesIO(drawing.render(fig, 'png', 120).data)).convert('RGBA')\n"
         + "b = io.BytesIO(); fig.savefig(b, dpi=120, bbox_inches='tight', facecolor=fig.get_facecolor())\n"
         + "theirs = Image.open(b).convert('RGBA'); plt.close('all')\n"
