@@ -30,7 +30,7 @@ _ENDPOINT = "tests/gateway/web/edge/test_endpoint.py"
 ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "E05": (
         "tests/promises/test_corpus.py::test_what_a_run_left_behind_is_not_the_next_ones_output",
-        "tests/kernels/serving/test_attribution.py::test_what_an_earlier_run_left_behind_writes_nothing_into_the_next",
+        "tests/kernels/python/test_attribution.py::test_what_an_earlier_run_left_behind_writes_nothing_into_the_next",
     ),
     "E11": (
         f"{_LIFE}::test_no_end_leaves_anything_on_the_machine",

@@ -29,8 +29,11 @@ from tests.wire_kernel import LoopWatch, Say, Voice, WireKernel
 
 MIB = 1024 * 1024
 SPEC = RunSpec("python", "", 120, MIB, 32 * MIB)
-TIMES = 2
-"""How much longer than reading one allowed message a callback may take."""
+TIMES = 4
+"""How much longer than reading one allowed message a callback may take: a few times.
+
+Processor time varies twofold from call to call where a machine is shared; unread, an attack took ten times as long and more.
+"""
 
 
 def bundle(content: bytes, mime: bytes = b"application/json") -> bytes:
