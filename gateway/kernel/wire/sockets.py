@@ -9,9 +9,17 @@ from typing import Final
 
 from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel
-from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.launch.launcher import ConnectionInfo
 from gateway.kernel.wire.share import FRAME_COST, MESSAGE_COST, Account, Share
-from gateway.kernel.wire.zmtp import GREETING, SUBSCRIBE_ALL, Reader, TooLarge, Violation, encode_message, encode_ready
+from gateway.kernel.wire.zmtp import (
+    GREETING,
+    SUBSCRIBE_ALL,
+    MessageTooLarge,
+    Reader,
+    Violation,
+    encode_message,
+    encode_ready,
+)
 
 SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER", "stdin": "DEALER"}
 RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
@@ -22,14 +30,14 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 PIECE_BYTES: Final = 32 * 1024
 """Read at a time. Frames may have two bytes: what one kernel sends must not keep everybody else waiting."""
 
-Address = Callable[[Endpoint, Channel], str]
+Address = Callable[[ConnectionInfo, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], Steps[int]]
 """Takes in messages, in steps where they are large; comes to what the last step cost beside their bytes (see Share)."""
 Lose = Callable[[Channel, bool], None]
 """Takes a channel that is lost, and whether that is so because of a message over the limit."""
 
 
-def socket_path(endpoint: Endpoint, channel: Channel) -> str:
+def socket_path(endpoint: ConnectionInfo, channel: Channel) -> str:
     """Where a kernel listens."""
     return endpoint.addresses.get(channel) or f"{endpoint.directory}/{channel}"
 
@@ -39,7 +47,7 @@ class KernelSockets:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ConnectionInfo,
         receive: Receive,
         lose: Lose,
         *,
@@ -211,7 +219,7 @@ class _Connection(asyncio.BufferedProtocol):
                 if cost >= most:
                     break
         except Violation as violation:  # what came whole before it counts
-            self._has_exceeded = isinstance(violation, TooLarge)
+            self._has_exceeded = isinstance(violation, MessageTooLarge)
             self._abort()
         self._shake_hands()
         return messages, cost + FRAME_COST * (self._reader.frames - frames)

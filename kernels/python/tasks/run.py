@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
-from kernels.python.request import Outcome, Request
+from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, tracebacks, values
 from kernels.python.shown.drawing import Format
 from kernels.python.tasks import analyze, expression, setup, variables
 from kernels.serving.texts import cuts
 
 if TYPE_CHECKING:
-    from kernels.python.kernel import Kernel
+    from kernels.python.kernel import PythonKernel
 
 CHART_SAVED = "Chart saved successfully\n"
 NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
@@ -28,10 +28,10 @@ class ChartError(Exception):
     __module__ = "builtins"
 
 
-class Run:
+class TaskRun:
     """One run of caller's code or data."""
 
-    def __init__(self, kernel: Kernel, request: Request, code: str) -> None:
+    def __init__(self, kernel: PythonKernel, request: TaskRequest, code: str) -> None:
         self._kernel = kernel
         self._shell: Any = kernel.shell
         self._request = request

@@ -13,14 +13,14 @@ from gateway.core.validate import (
     MAX_MIME_ENTRIES,
     MAX_VARIABLES,
     Clear,
-    Failure,
-    Head,
+    ErrorMessage,
+    ExecuteReply,
     Interrupted,
     Message,
-    Reply,
+    MessageHead,
     Shown,
     Status,
-    Stream,
+    StreamMessage,
     Welcome,
     parse_head,
     parse_message,
@@ -83,7 +83,7 @@ shaped = st.recursive(
 
 def parse(channel: Any, kind: str, content: object, metadata: object = None) -> Any:
     """The body of a message of run ``r``, or None."""
-    message = parse_message(channel, Head(kind, "r"), metadata, content)
+    message = parse_message(channel, MessageHead(kind, "r"), metadata, content)
     assert message is None or message.parent_id == "r"
     return message.body if message else None
 
@@ -98,7 +98,7 @@ def test_no_headers_raise(header: object, parent: object) -> None:
 @given(st.sampled_from(["shell", "iopub", "control"]), st.sampled_from(KINDS), shaped, shaped)
 def test_no_content_raises(channel: Any, kind: str, metadata: object, content: object) -> None:
     """Whatever a message holds, it is a message or it is none."""
-    message = parse_message(channel, Head(kind, "r"), metadata, content)
+    message = parse_message(channel, MessageHead(kind, "r"), metadata, content)
     assert message is None or isinstance(message, Message)
 
 
@@ -123,14 +123,14 @@ def test_headers_of_another_form_are_dropped(header: object, parent: object) -> 
 def test_a_head_needs_nothing_but_type_and_parent() -> None:
     """Session, user, date and version are the kernel's own words and are not read."""
     header = {"msg_type": "status", "date": "9999-99-99", "version": "x", "session": 7}
-    assert parse_head(header, {"msg_id": "r"}) == Head("status", "r")
-    assert parse_head({"msg_type": "iopub_welcome"}, {}) == Head("iopub_welcome", "")
+    assert parse_head(header, {"msg_id": "r"}) == MessageHead("status", "r")
+    assert parse_head({"msg_type": "iopub_welcome"}, {}) == MessageHead("iopub_welcome", "")
 
 
 def test_streams() -> None:
     """Only stdout and stderr, only text."""
-    assert parse("iopub", "stream", {"name": "stdout", "text": "a\ud800"}) == Stream("stdout", "a\ufffd")
-    assert parse("iopub", "stream", {"name": "stderr", "text": ""}) == Stream("stderr", "")
+    assert parse("iopub", "stream", {"name": "stdout", "text": "a\ud800"}) == StreamMessage("stdout", "a\ufffd")
+    assert parse("iopub", "stream", {"name": "stderr", "text": ""}) == StreamMessage("stderr", "")
     assert parse("iopub", "stream", {"name": "stdin", "text": "a"}) is None
     assert parse("iopub", "stream", {"name": "stdout", "text": ["a"]}) is None
     assert parse("iopub", "stream", ["stdout", "a"]) is None
@@ -224,7 +224,7 @@ def test_errors_are_plain_text_of_bounded_length() -> None:
     assert failure.raised.traceback == "red\nline\n"
     assert len(failure.raised.message) < 70_000
     assert failure.is_cut
-    assert parse("iopub", "error", {}) == Failure(Raised("Error", "", ""), is_cut=False)
+    assert parse("iopub", "error", {}) == ErrorMessage(Raised("Error", "", ""), is_cut=False)
 
 
 def test_shortening_keeps_both_ends() -> None:
@@ -256,8 +256,8 @@ def test_replies() -> None:
     assert dict(reply.report.variables) == {"x": {"type": "int"}}
     assert (reply.report.cpu_s, reply.report.peak_bytes, reply.report.execution_count) == (0.5, 7, 3)
     reply = parse("shell", "execute_reply", {"status": "error", "ename": "E", "evalue": "v"})
-    assert reply.failure == Failure(Raised("E", "v", ""), is_cut=False)
-    assert parse("shell", "execute_reply", {"status": "aborted"}) == Reply("aborted")
+    assert reply.failure == ErrorMessage(Raised("E", "v", ""), is_cut=False)
+    assert parse("shell", "execute_reply", {"status": "aborted"}) == ExecuteReply("aborted")
     assert parse("shell", "execute_reply", {"status": "fine"}) is None
 
 
