@@ -188,19 +188,19 @@ def decode(data: bytes) -> object:
 def decoding(data: bytes) -> Steps[object]:
     """What decode() answers, in steps."""
     if len(data) <= STEP_BYTES:
-        return _decode(data, _has_long_number(b"," + data))
+        return _decode(data, has_long_number=_has_long_number(b"," + data))
     has_long = data[:1].isdigit()  # a number alone
     for at in range(0, len(data), STEP_BYTES):
         yield STEP_BYTES
         has_long = has_long or _has_long_number(data[max(0, at - 1) : at + STEP_BYTES + _SAFE_DIGITS])
-    return _decode(data, has_long)
+    return _decode(data, has_long_number=has_long)
 
 
 def _has_long_number(data: bytes) -> bool:
     return _LONG_NUMBER in data.translate(_KINDS)
 
 
-def _decode(data: bytes, has_long_number: bool) -> object:
+def _decode(data: bytes, *, has_long_number: bool) -> object:
     with uncollected(data):
         if not has_long_number:
             try:
