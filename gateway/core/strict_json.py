@@ -229,10 +229,10 @@ def uncollected(data: bytes) -> Iterator[None]:
 
 def _read_int(digits: str) -> int | str:
     """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
-    if len(digits) < _SAFE_DIGITS:
-        return int(digits)
     size = digits.lstrip("-")
-    return digits if len(size) > _SAFE_DIGITS or size > _MOST_DIGITS else int(digits)
+    if len(size) != _SAFE_DIGITS:
+        return int(digits) if len(size) < _SAFE_DIGITS else digits
+    return int(digits) if size <= _MOST_DIGITS else digits  # of one length, so digits compare as numbers do
 
 
 def _read_float(text: str) -> float | None:
