@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.model import Display, Limit, Raised, Result
+from gateway.core import strict_json
+from gateway.core.json_limits import ANSWER_DEPTH, KERNEL_DEPTH
+from gateway.core.model import Display, Json, Limit, Raised, Result
 from gateway.web.api.answers import describe_chart, describe_run
-from gateway.web.edge.json_answer import DEPTH, clean, document, documenting, dump
+from gateway.web.edge.json_answer import clean, document, documenting, dump
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "stdout", "stderr", "results", "charts"}
@@ -141,8 +143,19 @@ def test_what_is_nested_too_deep_is_cut() -> None:
     value: list[object] = []
     value.append(value)
     text = dump({"v": value})
-    assert text.count(b"[") <= DEPTH
+    assert text.count(b"[") <= ANSWER_DEPTH
     strict(text)
+
+
+def test_what_a_kernel_may_send_is_not_cut() -> None:
+    """The deepest value accepted from a kernel is whole in its answer."""
+    value: Json = 1
+    for _ in range(KERNEL_DEPTH - 1):
+        value = [value]
+    shown = strict_json.clean({"application/json": value}, strict_json.Budget())
+    assert isinstance(shown, dict)
+    answer = describe_run("python", Result(True, "", "", "", None, 0, 0.0, displays=(Display("result", shown),)))
+    assert clean({"notebook": {"cells": [answer]}}) == {"notebook": {"cells": [answer]}}
 
 
 VALUES = st.recursive(

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest, TooLarge
+from gateway.core.json_limits import REQUEST_DEPTH, REQUEST_VALUES
 from gateway.core.limits import Timeouts
 from gateway.web.api import run_bodies
 from gateway.web.api.session_bodies import parse_new_session
-from gateway.web.edge.body import JSON_DEPTH, MAX_VALUES, parse_object
+from gateway.web.edge.body import parse_object
 
 LIMITS = Timeouts(30.0, 300.0)
 
@@ -180,7 +181,7 @@ def test_code_is_not_touched() -> None:
         ('{"code": "1"}'.encode("utf-16"), "not UTF-8"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"code":' * 500 + b"1" + b"}" * 500, "nested more than"),
-        (b'{"code":' + b"[" * JSON_DEPTH + b"]" * JSON_DEPTH + b"}", "nested more than"),
+        (b'{"code":' + b"[" * REQUEST_DEPTH + b"]" * REQUEST_DEPTH + b"}", "nested more than"),
     ],
 )
 def test_what_is_not_a_json_object_is_refused(body: bytes, part: str) -> None:
@@ -190,22 +191,22 @@ def test_what_is_not_a_json_object_is_refused(body: bytes, part: str) -> None:
 
 def test_nesting_up_to_the_limit_is_accepted() -> None:
     """The limit is exact."""
-    parse_object(b'{"code":' + b"[" * (JSON_DEPTH - 1) + b"]" * (JSON_DEPTH - 1) + b"}")
+    parse_object(b'{"code":' + b"[" * (REQUEST_DEPTH - 1) + b"]" * (REQUEST_DEPTH - 1) + b"}")
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("item", [b"1", b"[]", b'""', b"{}", b"[[1]]"])
 def test_a_body_of_too_many_values_is_refused_unread(item: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of any kind: it would take many times its length, and long."""
-    many = b",".join([item] * MAX_VALUES)
+    many = b",".join([item] * REQUEST_VALUES)
     monkeypatch.setattr("orjson.loads", None)
-    with pytest.raises(TooLarge, match=f"more than {MAX_VALUES} values"):
+    with pytest.raises(TooLarge, match=f"more than {REQUEST_VALUES} values"):
         parse_object(b'{"code": [' + many + b"]}")
 
 
 def test_a_text_of_any_signs_is_one_value() -> None:
     """Also one with as many commas and brackets."""
-    text = ',[{"\\' * MAX_VALUES
+    text = ',[{"\\' * REQUEST_VALUES
     assert parse_object(orjson.dumps({"code": text})) == {"code": text}
 
 
