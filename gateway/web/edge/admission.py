@@ -11,7 +11,7 @@ from gateway.core.request import Caller
 from gateway.web.edge import header_rules
 from gateway.web.edge.connections import Connection, Connections
 from gateway.web.edge.unread import Unread
-from gateway.web.services import Services
+from gateway.web.services import Keys, WebSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,12 @@ class AddressRules:
 class RequestAdmission:
     """One request on its way in. The first check that fails is the answer; nothing of the body is read before."""
 
-    def __init__(self, request: HTTPServerRequest, services: Services, connections: Connections, unread: Unread) -> None:
+    def __init__(
+        self, request: HTTPServerRequest, settings: WebSettings, keys: Keys, connections: Connections, unread: Unread
+    ) -> None:
         self._request = request
-        self._services = services
+        self._settings = settings
+        self._keys = keys
         self._connections = connections
         self._unread = unread
         self._lengths = request.headers.get_list("Content-Length")
@@ -53,7 +56,7 @@ class RequestAdmission:
 
     def check(self, rules: AddressRules) -> None:
         """Check what needs no caller; raises the GatewayError to answer with."""
-        request, settings = self._request, self._services.settings
+        request, settings = self._request, self._settings
         self._check_body(rules.body_bytes)
         header_rules.check_headers(sum(1 for _ in request.headers.get_all()))
         hosts, origins = request.headers.get_list("Host"), request.headers.get_list("Origin")
@@ -76,7 +79,7 @@ class RequestAdmission:
         Raises Unauthorized, or TooManyRequests when the key is over its rate, or leaves too much unread. A DELETE is let
         in although much is unread: it may end what the key has too much of.
         """
-        caller = self._services.keys.admit(token, self._request.remote_ip or "")
+        caller = self._keys.admit(token, self._request.remote_ip or "")
         self._connections.work(connection)
         if self._request.method != "DELETE":
             self._unread.check(caller.key_id)

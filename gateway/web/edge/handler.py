@@ -42,7 +42,7 @@ class GatewayHandler(RequestHandler):
         self.services = services
         self.route = route
         self._stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]  # HTTP/1 connections have one
-        self._admission = RequestAdmission(self.request, services, self._connections, self._unread)
+        self._admission = RequestAdmission(self.request, services.settings, services.keys, self._connections, self._unread)
 
     @classmethod
     def allowed_methods(cls) -> list[str]:
