@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from gateway.core import strict_json
 from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.strict_json import (
-    MAX_DEPTH,
     NODE_BYTES,
     Budget,
     TooMuch,
