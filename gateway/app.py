@@ -178,6 +178,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
         instance=state.instance_name(settings.state_dir),
         forks_per_zygote=settings.zygote_forks,
         extra_dirs=(str(added),) if added else (),
+        work_aliases=settings.work_aliases,
         spawner_socket=str(settings.spawner_socket or ""),
     )
     try:

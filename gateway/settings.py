@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 import gateway
 from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
+from kernels import work_aliases
 from kernels.contract import MIB, ContractError, Level, Policy
 
 TOKEN_CHARS = (16, 512)
@@ -67,6 +68,12 @@ def _absolute(value: Path | None) -> Path | None:
 def _check_host(value: str) -> str:
     if not value or any(char.isspace() or char in "/%[]" for char in value):
         raise ValueError("not a host")
+    return value
+
+
+def _check_aliases(value: tuple[str, ...]) -> tuple[str, ...]:
+    if fault := work_aliases.find_fault(value):
+        raise ValueError(fault)
     return value
 
 
@@ -205,6 +212,12 @@ class Settings(BaseModel):
     open_files: Whole = _of_kernels("open_files")
     cpu_cores: Number = _of_kernels("cpu_cores")
     cpu_s: Whole = _of_kernels("cpu_s")
+
+    work_aliases: Annotated[tuple[str, ...], BeforeValidator(_split_names), AfterValidator(_check_aliases)] = Field(
+        work_aliases.DEFAULT,
+        description="further paths by which code finds its work directory (not at level L1)",
+        json_schema_extra={"allowed": work_aliases.ALLOWED, "shown": ",".join(work_aliases.DEFAULT)},
+    )
 
     history_max_rows: Whole = _number(10_000, 1, 10_000_000, "runs kept in the history")
     history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")

@@ -89,6 +89,7 @@ class Attach:
     instance: str
     forks_per_zygote: int = 2000
     extra_dirs: list[str] = field(default_factory=list)
+    work_aliases: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,8 @@ class SpawnerOptions:
     extra_dirs: tuple[str, ...] = ()
     extra_uid: int = -1
     """Whose directories may be shown as added packages; -1: anybody's, where the gateway started the spawner itself."""
+    work_aliases: tuple[str, ...] = ()
+    """Other names of the work directory, where kernels have a root of their own; see work_aliases."""
     lock_fd: int = -1
     """A lock on *instance*, kept until the spawner has ended: nobody may take the name before. -1: none."""
     remove: str = ""
@@ -281,7 +284,8 @@ class SpawnerOptions:
         """The options in *text*; raises ContractError when they are not of the agreed form."""
         try:
             body = json.loads(text)
-            options = cls(**{**body, "extra_dirs": tuple(body.get("extra_dirs", ()))})
+            lists = {name: tuple(body.get(name, ())) for name in ("extra_dirs", "work_aliases")}
+            options = cls(**{**body, **lists})
         except (ValueError, TypeError, AttributeError) as error:
             raise ContractError(f"spawner options: {error}") from None
         Level.parse(options.at_most)

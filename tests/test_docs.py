@@ -20,7 +20,7 @@ from tests.pages import GUIDES, NOT_RUN, PAGES, ROOT, anchors, as_pattern, block
 
 NO_LIMITS = {
     *("host", "port", "token", "state_dir", "database_url", "kernel_python", "spawner_socket", "require_isolation"),
-    *("jupyter_env_names", "allowed_kernelspecs", "allowed_hosts", "allowed_origins", "extra_packages"),
+    *("jupyter_env_names", "allowed_kernelspecs", "allowed_hosts", "allowed_origins", "extra_packages", "work_aliases"),
     *("pool_min", "pool_max", "pool_min_javascript", "pool_memory_mb", "zygote_forks"),
     *("interrupt_grace_s", "drain_s", "log_level", "log_format"),
 }

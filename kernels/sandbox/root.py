@@ -62,6 +62,8 @@ class RootSpec:
     extra_dirs: tuple[ExtraDir, ...] = ()
     hidden_dirs: tuple[str, ...] = ()
     home: PythonHome | None = field(default=None)
+    work_aliases: tuple[str, ...] = ()
+    """Paths that lead to the work directory; checked by work_aliases.find_fault()."""
 
     def described(self) -> PythonHome:
         """The interpreter's parts, asked once when *home* was not given."""
@@ -118,6 +120,9 @@ def build_root(spec: RootSpec) -> None:
             extra.bind(_OLD, target)
             sysc.restrict_mounts(target, _READ_ONLY)
         _make_devices()
+        for alias in spec.work_aliases:
+            Path(alias).parent.mkdir(parents=True, exist_ok=True)
+            Path(alias).symlink_to(WORK)
         etc_files.write(_OLD, libraries=(f"{BASE_PYTHON}/lib",) if _is_apart(home) else ())
         _show_proc()
         # Room for the zygote's own caches while it imports; each kernel takes it away before it mounts its own /tmp.

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from kernels import contract
+from kernels import contract, work_aliases
 from kernels.contract import Attach, ContractError, SpawnerOptions
 from kernels.sandbox import sysc
 from kernels.spawner.zygotes import PASSED_ON
@@ -157,6 +157,7 @@ def _serve_next(listener: socket.socket, options: argparse.Namespace, serving: _
             work_root=str(work_root),
             forks_per_zygote=attach.forks_per_zygote,
             extra_dirs=tuple(attach.extra_dirs),
+            work_aliases=tuple(attach.work_aliases),
             extra_uid=uid,
         )
         serving.start(connection, told)
@@ -176,6 +177,8 @@ def _receive(connection: socket.socket) -> Attach:
         raise ContractError(f"its first word was {type(packet).__name__}")
     if not _INSTANCE.fullmatch(packet.instance) or packet.forks_per_zygote < 1:
         raise ContractError("what it asked for is not of the agreed form")
+    if fault := work_aliases.find_fault(tuple(packet.work_aliases)):
+        raise ContractError(f"its work_aliases {fault}")
     return packet
 
 

@@ -127,7 +127,9 @@ def _ground(options: SpawnerOptions, level: Level, *, own_uids: bool) -> Iterato
 def _nursery(options: SpawnerOptions, around: Surroundings) -> Nursery:
     """What starts zygotes as *options* say; raises PythonUnusable."""
     home = root.describe_python(options.kernel_python)
-    plain = root.RootSpec(kernel_python=options.kernel_python, app_dir=options.app_dir, home=home)
+    plain = root.RootSpec(
+        kernel_python=options.kernel_python, app_dir=options.app_dir, home=home, work_aliases=options.work_aliases
+    )
     nursery = Nursery(around.loop, plain, around.level)
     nursery.show(showable(options.extra_dirs, options.extra_uid))
     return nursery

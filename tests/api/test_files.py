@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.work_aliases import DEFAULT
 from tests.folders import SESSIONS, Folder, folder
 from tests.live import Gateway
 
@@ -47,6 +48,21 @@ def test_what_is_put_can_be_used_and_what_is_made_can_be_fetched(files: Folder) 
     assert files.delete(b"data").status == 409
     assert files.delete(b"data", "?recursive=true").json["deleted"] == 2
     assert [entry["path"] for entry in files.listed()["files"]] == ["out"]
+
+
+@pytest.mark.parametrize("place", [*DEFAULT, "~"])
+def test_the_paths_of_other_interpreters_are_the_work_directory(files: Folder, place: str) -> None:
+    """A program that has them by heart finds its files and leaves them where they are fetched."""
+    files.put(b"in.csv", b"a,b\n1,2\n")
+    answer = files.run(
+        f"import os, pandas as pd\nplace = os.path.expanduser({place!r})\nos.makedirs(place, exist_ok=True)\n"
+        "os.makedirs(place + '/made', exist_ok=True)\n"
+        "pd.read_csv(place + '/in.csv').to_csv(place + '/made/out.csv', index=False)\n"
+        "print(os.getcwd(), os.path.realpath(place), sorted(os.listdir(place)))"
+    )
+    assert answer["output"] == "/work /work ['in.csv', 'made']\n"
+    assert files.get(b"made/out.csv").body == b"a,b\n1,2\n"
+    assert [change["path"] for change in answer["files"]] == ["made/out.csv"]
 
 
 def test_a_run_tells_what_it_did_to_files(files: Folder) -> None:

@@ -19,7 +19,7 @@ from gateway.kernel.launch.kept_spawner import READY_S, KeptSpawner, end
 from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from gateway.kernel.launch.runtime import bind_channels, make_private, runtime_dir
 from gateway.kernel.launch.spawner_process import APP_DIR, RunningSpawner, connect, execute
-from kernels import contract
+from kernels import contract, work_aliases
 from kernels.contract import (
     Attach,
     Exited,
@@ -49,6 +49,8 @@ class ZygoteOptions:
     at_most: str = "L3"
     forks_per_zygote: int = 2000
     extra_dirs: tuple[str, ...] = ()
+    work_aliases: tuple[str, ...] = work_aliases.DEFAULT
+    """Other names of the work directory inside kernels that have a root of their own."""
     spawner_socket: str = ""
     """Where a spawner listens that was started apart; "" to execute one. Its interpreter and highest level are its own."""
     lock_fd: int = -1
@@ -195,7 +197,8 @@ class ZygoteLauncher:
             make_private(self._runtime)
             self._has_runtime = True
             if asked.spawner_socket:
-                return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
+                lists = list(self._extra_dirs), list(asked.work_aliases)
+                return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, *lists))
             return await execute(self._spawner_options())
         except OSError as error:
             raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
@@ -212,6 +215,7 @@ class ZygoteLauncher:
             at_most=asked.at_most,
             forks_per_zygote=asked.forks_per_zygote,
             extra_dirs=self._extra_dirs,
+            work_aliases=asked.work_aliases,
             lock_fd=asked.lock_fd,
             remove=str(self._runtime) if asked.is_swept else "",
         )

@@ -16,6 +16,7 @@ from typing import Any
 from kernels.python.shown import exception_chains
 from kernels.serving.failure import Failure
 from kernels.serving.texts import clean, cut, type_name
+from kernels.work_aliases import DEFAULT as WORK_ALIASES
 
 CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
@@ -23,6 +24,8 @@ MESSAGE_CHARS = 16 * 1024
 EARLIER = "(earlier exceptions of the chain are left out)\n\n"
 HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
 NO_NETWORK = "Hint: there is no network here; data comes with the code, or as files of a session"
+ELSEWHERE = "Hint: only the work directory keeps files: use a relative path, such as 'data.csv'"
+_NO_FOLDER = "Cannot save file into a non-existent directory: "
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _OWN_FRAMES = (
     "IPython",
@@ -110,6 +113,8 @@ def _add_hint(report: traceback.TracebackException, error: BaseException) -> Non
         report.__notes__ = [*(report.__notes__ or ()), HINT.format(missing)]
     elif _wanted_network(error):
         report.__notes__ = [*(report.__notes__ or ()), NO_NETWORK]
+    elif _wanted_other_place(error):
+        report.__notes__ = [*(report.__notes__ or ()), ELSEWHERE]
 
 
 def _missing_module(error: BaseException) -> str:
@@ -128,6 +133,20 @@ def _wanted_network(error: BaseException) -> bool:
         error = error.reason  # type: ignore[attr-defined]  # an instance of exactly that class
     is_unreachable = type(error) is OSError and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
     return is_unreachable or type(error) is socket.gaierror
+
+
+def _wanted_other_place(error: BaseException) -> bool:
+    """Whether *error* says that nothing can be written there, or that a path known from other interpreters is missing."""
+    if type(error) is OSError and len(error.args) == 1 and type(error.args[0]) is str:  # pandas looks by itself
+        place = error.args[0][:MESSAGE_CHARS].removeprefix(_NO_FOLDER).strip("'")
+        return error.args[0].startswith(_NO_FOLDER) and _is_known(place)
+    if type(error) not in (OSError, FileNotFoundError, PermissionError):
+        return False
+    return error.errno == errno.EROFS or _is_known(error.filename)  # type: ignore[attr-defined]  # an OSError
+
+
+def _is_known(place: object) -> bool:
+    return type(place) is str and place.startswith(WORK_ALIASES) and not os.path.exists(place)
 
 
 def _is_ours(filename: str) -> bool:

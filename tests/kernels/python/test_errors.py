@@ -170,6 +170,24 @@ def test_code_that_wants_the_network_is_told_that_there_is_none(shared: TestKern
     assert hint not in shared.run("raise OSError('Network is unreachable')").traceback
 
 
+@pytest.mark.parametrize(
+    ("code", "is_hinted"),
+    [
+        ("open('/mnt/data/no/a.csv')", True),
+        ("open('/home/user/no/a.csv', 'w')", True),
+        ("import pandas as pd; pd.DataFrame().to_csv('/mnt/data/no/a.csv')", True),
+        ("open('/proc/sys/no/a.csv')", False),
+        ("import os; raise OSError(30, os.strerror(30), '/data')", True),
+        ("raise OSError(2, 'No such file', 'data.csv')", False),
+        ("raise FileNotFoundError('/mnt/data')", False),
+        ("import pandas as pd; pd.DataFrame().to_csv('no/a.csv')", False),
+    ],
+)
+def test_code_that_wants_another_place_is_told_which_there_is(shared: TestKernel, code: str, is_hinted: bool) -> None:
+    """A read-only one, and one that other interpreters have and this level has not."""
+    assert ("Hint: only the work directory keeps files" in shared.run(code).traceback) is is_hinted
+
+
 def test_code_has_one_name_wherever_it_is_named(start: Start) -> None:
     """Warnings, syntax errors, printed tracebacks and errors of threads say what our tracebacks say."""
     for code in (
