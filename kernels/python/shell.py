@@ -17,6 +17,7 @@ from traitlets import Type, default
 from traitlets.config import Config
 
 from kernels.python import refusals
+from kernels.python.memory_store import MemoryStore
 from kernels.python.shown import tracebacks, values
 from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
@@ -114,7 +115,8 @@ class Shell(ZMQInteractiveShell):
         """Accept ``%gui``: there is none."""
 
     def init_history(self) -> None:
-        """Keep history in memory only."""
+        """Keep history, and what magics keep, in memory only."""
+        self.db = MemoryStore()
         self.config.HistoryManager.enabled = False
         super().init_history()
 
