@@ -1,4 +1,4 @@
-"""The REST half of the Jupyter API: kernelspecs, kernels, sessions, and what clients ask before they begin."""
+"""The REST endpoints of the Jupyter API: kernelspecs, kernels, sessions, and what clients read when they connect."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _list(items: list[Json]) -> Reply:
 
 
 class ApiVersion(JupyterEndpoint):
-    """Which server this is."""
+    """The version of the server."""
 
     async def on_get(self) -> Answer:
         return {"version": self.services.settings.version}
 
 
 class ApiStatus(JupyterEndpoint):
-    """How much goes on."""
+    """The number of kernels and connections, and the last activity."""
 
     async def on_get(self) -> Answer:
         kernels = self.services.jupyter.list(self.caller)
@@ -48,7 +48,7 @@ class ApiStatus(JupyterEndpoint):
 
 
 class Identity(JupyterEndpoint):
-    """Who the caller is."""
+    """The caller's identity."""
 
     async def on_get(self) -> Answer:
         name = self.caller.name
@@ -57,7 +57,7 @@ class Identity(JupyterEndpoint):
 
 
 class KernelSpecs(JupyterEndpoint):
-    """The kinds of kernels there are."""
+    """The kernelspecs."""
 
     async def on_get(self) -> Answer:
         specs = self.services.jupyter.specs()
@@ -66,12 +66,12 @@ class KernelSpecs(JupyterEndpoint):
 
     @property
     def _base(self) -> str:
-        """What stands before the addresses of this API."""
+        """The path in front of the addresses of this API."""
         return self.request.path.partition("/api/")[0]
 
 
 class OneKernelSpec(KernelSpecs):
-    """One kind of kernel."""
+    """One kernelspec."""
 
     async def on_get(self) -> Answer:
         spec = self.services.jupyter.spec(self.parts["name"])
@@ -81,7 +81,7 @@ class OneKernelSpec(KernelSpecs):
 
 
 class KernelSpecResource(JupyterEndpoint):
-    """A file that belongs to a kernelspec: one of its logos."""
+    """A file of a kernelspec: one of its logos."""
 
     async def on_get(self) -> Reply:
         spec = self.services.jupyter.spec(self.parts["name"])
@@ -103,7 +103,7 @@ class KernelList(JupyterEndpoint):
 
 
 class OneKernel(JupyterEndpoint):
-    """One kernel of the caller's."""
+    """One kernel of the caller."""
 
     async def on_get(self) -> Answer:
         return describe_kernel(self.services.jupyter.find(self.parts["kernel_id"], self.caller))
@@ -114,7 +114,7 @@ class OneKernel(JupyterEndpoint):
 
 
 class KernelInterrupt(JupyterEndpoint):
-    """Stops what runs in a kernel; its state is kept."""
+    """Interrupts what runs in a kernel; its state is kept."""
 
     async def on_post(self) -> Reply:
         await self.services.jupyter.interrupt(self.parts["kernel_id"], self.caller)
@@ -122,7 +122,7 @@ class KernelInterrupt(JupyterEndpoint):
 
 
 class KernelRestart(JupyterEndpoint):
-    """Gives a kernel a new process; its state is gone, its connections stay."""
+    """Gives a kernel a new process: its state is lost, its connections stay."""
 
     async def on_post(self) -> Answer:
         return describe_kernel(await self.services.jupyter.restart(self.parts["kernel_id"], self.caller))
@@ -155,7 +155,7 @@ class OneJupyterSession(JupyterEndpoint):
 
 
 class SwaggerJson(JupyterEndpoint):
-    """This API's description, as Swagger 2.0."""
+    """The description of this API, as Swagger 2.0."""
 
     async def on_get(self) -> Reply | Answer:
         return self._describe()
@@ -181,7 +181,7 @@ class SwaggerJson(JupyterEndpoint):
 
 
 class SwaggerYaml(SwaggerJson):
-    """The same for readers of YAML, of which JSON is a part."""
+    """The description of this API for readers of YAML, of which JSON is a subset."""
 
     async def on_get(self) -> Reply:
         return Reply(json_answer.document(self._describe()), "text/x-yaml; charset=utf-8")
