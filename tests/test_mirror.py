@@ -21,7 +21,6 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/test_cli.py": ("gateway/tokens.py", "gateway/version.py"),
     # ---- core: values without behaviour
     "gateway/core/test_fold.py": ("gateway/core/model.py",),
-    "gateway/core/test_charts.py": ("kernels/run_rules.py",),
     # ---- web
     "gateway/web/openapi/test_document.py": (
         "gateway/web/openapi/answers.py",
@@ -34,7 +33,11 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/web/test_http.py": ("gateway/web/edge/server.py",),
     "gateway/web/edge/test_websocket.py": ("gateway/web/edge/websocket_frames.py",),
     "gateway/web/api/test_files.py": ("gateway/web/api/file_names.py", "gateway/web/api/multipart.py"),
-    "gateway/web/api/test_run_bodies.py": ("gateway/web/api/runs.py", "gateway/web/api/session_bodies.py"),
+    "gateway/web/api/test_run_bodies.py": (
+        "gateway/web/api/runs.py",
+        "gateway/web/api/session_bodies.py",
+        "kernels/run_rules.py",
+    ),
     "gateway/web/api/test_events.py": (
         "gateway/web/api/caller_limits.py",
         "gateway/web/api/server_sent_events.py",

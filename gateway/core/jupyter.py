@@ -62,7 +62,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """One message. The four parts are JSON objects as bytes. *state* is the execution state of a ``status`` message."""
+    """One message. The four parts are JSON objects as bytes.
+
+    *state* is the execution state of a ``status`` message; *asks_restart* says that a ``shutdown_request`` is for a restart.
+    """
 
     channel: Channel
     head: Head
@@ -72,6 +75,7 @@ class Relayed:
     content: bytes
     buffers: tuple[bytes, ...] = ()
     state: str = ""
+    asks_restart: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -106,7 +110,8 @@ def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] =
     metadata, _ = _strict(metadata or b"{}")
     content, values = _strict(content)
     state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
-    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state)
+    asks_restart = head.msg_type == "shutdown_request" and values.get("restart") is True
+    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state, asks_restart)
 
 
 def stand_in(header: bytes, parent: bytes) -> Relayed:
