@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from gateway.core.errors import Unavailable
-from gateway.kernel.launch.launcher import KernelProcess, Launcher, LaunchRequest
-from kernels.contract import Level, Ready
-
-
-class MeasuredLauncher(Launcher, Protocol):
-    """A launcher that knows its isolation level; see zygote.ZygoteLauncher."""
-
-    @property
-    def ready(self) -> Ready:
-        """What the spawner said of itself. Raises Unavailable while there is none."""
+from gateway.kernel.launch.launcher import KernelProcess, LaunchRequest
+from gateway.kernel.launch.zygote_launcher import ZygoteLauncher
+from kernels.contract import Level
 
 
 class LevelFloor:
@@ -24,7 +15,7 @@ class LevelFloor:
     without anybody noticing.
     """
 
-    def __init__(self, launcher: MeasuredLauncher, required: Level) -> None:
+    def __init__(self, launcher: ZygoteLauncher, required: Level) -> None:
         self._launcher = launcher
         self._required = required
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
 
 from gateway.core.errors import TooLarge, Unavailable
 from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.request import Caller
 from gateway.kernel.files import FileContents, FolderClient, Full
 
-
-class KernelNames(Protocol):
-    """Knows the kernel of each session; see sessions.Sessions."""
-
-    def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The kernel it has now, which counts as activity. Raises NotFound, Gone or Busy."""
-
-
+KernelOf = Callable[[str, Caller], str]
+"""The id of the kernel that a session has now (see table.Sessions.kernel_id). Raises NotFound, Gone or Busy."""
 OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
 """A conversation with the files helper of a kernel, by the kernel's id."""
 
@@ -30,8 +23,8 @@ class Files:
     kernel.files says for the file at hand: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
     """
 
-    def __init__(self, kernels: KernelNames, open_folder: OpenFolder, *, file_bytes: int, work_bytes: int) -> None:
-        self._kernels = kernels
+    def __init__(self, kernel_of: KernelOf, open_folder: OpenFolder, *, file_bytes: int, work_bytes: int) -> None:
+        self._kernel_of = kernel_of
         self._open = open_folder
         self._file_bytes = file_bytes
         self._work_bytes = work_bytes
@@ -72,12 +65,12 @@ class Files:
 
     @asynccontextmanager
     async def _folder(self, session_id: str, caller: Caller) -> AsyncIterator[FolderClient]:
-        kernel_id = self._kernels.kernel_id(session_id, caller)
+        kernel_id = self._kernel_of(session_id, caller)
         try:
             async with self._open(kernel_id) as folder:
                 yield folder
         except Unavailable:
-            self._kernels.kernel_id(session_id, caller)  # a session that has ended meanwhile says so
+            self._kernel_of(session_id, caller)  # a session that has ended meanwhile says so
             raise
 
 

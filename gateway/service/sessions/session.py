@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
 from gateway.core.model import Event, KernelReport, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.core.request import Caller
-from gateway.service.sessions.kernel_slot import OwnKernel, SessionPool, SessionRecipe, Supply
+from gateway.pool.kernel import Kernel
+from gateway.service.sessions.kernel_slot import SessionPool, SessionRecipe, Supply
 from gateway.service.sessions.transcript import Cell, Recording, Transcript
 from gateway.service.sessions.turns import Turns
 from kernels.contract import Language
@@ -160,7 +161,7 @@ class Session:
         result = await self._run_on(await self._kernel(restarts), spec, on_event, restarts)
         return replace(result, kernel_replaced=True)
 
-    async def _run_on(self, kernel: OwnKernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
+    async def _run_on(self, kernel: Kernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
         self._is_running = spec.task != "variables"
         try:
             result = await kernel.run(spec, on_event)
@@ -174,7 +175,7 @@ class Session:
             self._replace()
         return result
 
-    async def _kernel(self, restarts: int) -> OwnKernel:
+    async def _kernel(self, restarts: int) -> Kernel:
         self._check(restarts)
         kernel = await self._supply.ready()
         self._check(restarts)
@@ -213,7 +214,7 @@ class Turn:
         return await self._session.interrupt()
 
 
-def _is_gone(kernel: OwnKernel) -> bool:
+def _is_gone(kernel: Kernel) -> bool:
     """Whether no run can be tried on it; asked again after each wait."""
     return not kernel.is_alive
 
