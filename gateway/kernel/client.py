@@ -1,4 +1,4 @@
-"""One kernel to run code on: requests out, events in, one deadline, and an end however the kernel behaves."""
+"""The client of one kernel: runs code on it, one run at a time, each with a deadline and an end."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from gateway.kernel.wire.sockets import MAX_MESSAGE_BYTES, Address, KernelSocket
 from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
-"""Code that does nothing, but all the way through."""
+"""Code that does nothing and still takes the whole path of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """How long a kernel may take for what is not user code, and how much it may send."""
+    """How long a kernel may take beside user code, and how much it may send."""
 
     connect_timeout_s: float = 10.0
     nudge_s: float = 1.0
-    """How long a kernel may take to welcome us before it is asked for something it has to answer."""
+    """After so long without a welcome the kernel is sent a request that it has to answer."""
     grace_s: float = 1.0
-    """From the interrupt at the deadline to the kill; half of it for the message, half for the signal."""
+    """Grace between the interrupt at the deadline and the kill: half for the message, half for the signal."""
     drain_s: float = 0.25
-    """How long the last output of a dead kernel may take to arrive."""
+    """Grace for the last output of a dead kernel."""
     loss_s: float = 0.5
-    """How long a kernel whose connection broke may take to turn out dead, before it is killed for it."""
+    """Grace between a broken connection and the kill, so that a crash is reported as a crash."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_noise_bytes: int = 64 * 1024 * 1024
-    """What may arrive that belongs to no current run, between the start of one run and the next."""
+    """How much may come that belongs to no run, from the start of one run to the start of the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class KernelConnection:
 
 
 class KernelClient:
-    """A started kernel, from its first sign of life to its death. Runs one thing at a time, in order of arrival."""
+    """A started kernel, from its first message to its death. Runs go one by one, in order of arrival."""
 
     def __init__(
         self,
@@ -91,16 +91,16 @@ class KernelClient:
 
     @property
     def is_alive(self) -> bool:
-        """It has not died, its connection holds and nobody ends it: a run may be tried."""
+        """Whether a run may be tried: the kernel lives, is connected and is not being killed."""
         return not self._death.done() and self._killing is None and not self._is_broken
 
     @property
     def is_busy(self) -> bool:
-        """A run is going on or being stopped."""
+        """Whether a run is under way or being stopped."""
         return self._turn.locked()
 
     async def connect(self) -> None:
-        """Wait until nothing the kernel sends can be lost any more; raises Unavailable if that never comes."""
+        """Wait until the kernel has our subscription, so that no output can be lost; raises Unavailable if it never has."""
         welcome = asyncio.create_task(self._inbox.welcomed.wait())
         nudging = asyncio.create_task(self._nudge())
         try:
@@ -116,29 +116,29 @@ class KernelClient:
             raise Unavailable("the kernel did not answer" if self.is_alive else "the kernel died while starting")
 
     async def _nudge(self) -> None:
-        """Make a kernel that does not welcome subscribers (older than protocol 5.5) say something that shows it has us."""
+        """Have a kernel older than protocol 5.5, which sends no iopub_welcome, publish something."""
         while True:
             await asyncio.sleep(self._settings.nudge_s)
             _msg_id, frames = self._codec.encode("kernel_info_request", {}, {})
             self._sockets.send("shell", frames)
 
     async def warm_up(self, language: Language, timeout_s: float = 10.0) -> None:
-        """Run nothing once, so that the first caller does not pay for first times; raises Unavailable if it fails."""
+        """Run an empty cell, so that the first caller does not wait for lazy set-up; raises Unavailable if it fails."""
         spec = RunSpec(language, NOTHING[language], timeout_s, output_bytes=4096, rich_bytes=4096)
         result = await self._take_turn(spec, None, is_silent=True)
         if not result.success:
             raise Unavailable("the kernel failed its first run")
 
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
-        """The result of one run, after its turn has come; *on_event* gets each event as it comes and must not raise.
+        """The result of one run, when its turn has come. *on_event* gets each event as it comes and must not raise.
 
-        Raises Unavailable when the kernel is gone before anything ran. When the caller is cancelled the code is
-        interrupted, or the kernel killed if it does not obey; the next run waits for that.
+        Raises Unavailable if the kernel was gone before anything ran. If the caller is cancelled, the client interrupts the
+        code, or kills the kernel if the code does not obey; the next run waits for that.
         """
         return await self._take_turn(spec, on_event, is_silent=False)
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop; without a run nothing happens."""
+        """Interrupt the run under way; without one nothing happens."""
         if self._inbox.run is not None:
             self._interruption.ask()
 
@@ -147,7 +147,7 @@ class KernelClient:
         return await asyncio.shield(self._death)
 
     async def kill(self) -> Death:
-        """End the kernel; answers once all of it is gone and its sockets are closed. Safe to call again."""
+        """Kill the kernel; answers once its processes are gone and its sockets closed. Safe to call again."""
         if self._killing is None:
             self._killing = asyncio.create_task(self._kill())
         return await asyncio.shield(self._killing)
@@ -161,16 +161,16 @@ class KernelClient:
         return death
 
     async def hand_over(self, receive: Receive) -> KernelConnection:
-        """The connections themselves, for good: what the kernel sends goes to *receive* from here on, and no run can be had.
+        """The connections themselves, for good: *receive* gets all that the kernel sends, and no run is possible any more.
 
-        Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
+        Raises Unavailable if the kernel is gone. A kernel whose connection breaks is still killed.
         """
         if not self.is_alive or self.is_busy or self._inbox.is_handed_over:
             raise Unavailable("the kernel is gone")
         self._inbox.hand_over(receive)
         self._sockets.open(["stdin"])
         try:
-            # A kernel that asks for input before it knows our connection asks nobody.
+            # An input_request that the kernel sends before the connection exists is lost.
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await self._sockets.ready("stdin")
         except TimeoutError:
@@ -228,7 +228,7 @@ class KernelClient:
                 return self._died(run, await self._death)
 
     async def _explain_loss(self, run: Run) -> Ending:
-        """A connection breaks when the kernel dies, or when code closed it or executed something else in its place."""
+        """Why the connection broke: the kernel died, or its code closed the socket or executed another program."""
         done, _ = await asyncio.wait({self._death}, timeout=self._settings.loss_s)
         death = await self.kill()
         was_killed = death.signal == 9 and not death.out_of_memory and not done
@@ -237,11 +237,11 @@ class KernelClient:
         return self._died(run, death)
 
     def _died(self, run: Run, death: Death) -> Ending:
-        """A kernel that died right after it had said all there is has still completed the run."""
+        """The ending of a run whose kernel died. If the kernel had sent everything before, the run is complete."""
         return Completed(death, self._memory_bytes) if run.is_over else Died(death, self._memory_bytes)
 
     async def _abandon(self) -> None:
-        """Bring the run whose caller left to an end, then let the next one in."""
+        """End the run whose caller has left, then let the next run begin."""
         try:
             run = self._inbox.run
             if run is not None and self.is_alive and not await self._interruption.stop(run):
@@ -262,19 +262,19 @@ class KernelClient:
         self._give_up(Cause.EXCEEDED if has_exceeded else Cause.LOST)
 
     def _give_up(self, cause: Cause) -> None:
-        """Nothing good can come of this kernel: tell the run, or end the kernel when there is none."""
+        """The kernel is of no more use: end its run for *cause*, or kill the kernel if there is no run."""
         if self._inbox.run is not None:
             self._inbox.run.note(cause)
         elif self._killing is None:
             self._killing = asyncio.create_task(self._kill_if_alive())
 
     async def _kill_if_alive(self) -> Death:
-        """A connection that breaks is mostly the first sign of a death, whose cause is not to be covered by a kill."""
+        """Kill the kernel after a grace: mostly it has died by itself, and the kill would hide the cause."""
         await asyncio.wait({self._death}, timeout=self._settings.loss_s)
         return await self._kill()
 
     async def _await_death(self) -> Death:
-        """Wait for the end of the process, take in what it said last, and close."""
+        """Wait for the end of the process, read its last output, and close the sockets."""
         death = await self._process.wait()
         self._is_broken = True
         self._sockets.resume()

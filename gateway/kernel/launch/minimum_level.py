@@ -1,4 +1,4 @@
-"""The isolation level below which no kernel is handed out, however the spawner came to start."""
+"""The required isolation level: no kernel below it is handed out, whichever spawner started it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from kernels.contract import Level
 class LevelFloor:
     """A launcher that refuses kernels of a spawner which reached less than *required*.
 
-    The first spawner is checked at the start; this is for those started later in its place, so that a level can't drop
-    without anybody noticing.
+    The start of the gateway checks the first spawner. This checks the spawners that replace it, whose level may be lower.
     """
 
     def __init__(self, launcher: ZygoteLauncher, required: Level) -> None:

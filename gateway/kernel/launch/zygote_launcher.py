@@ -1,4 +1,4 @@
-"""The *zygote* launcher: kernels forked by the spawner, reached over sockets this process bound."""
+"""The *zygote* launcher: the spawner has its zygote fork kernels, on sockets that the gateway has bound."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ZygoteOptions:
-    """What the launcher is given: *instance* is stable for one state directory, so leftovers are found again."""
+    """Options of the launcher. *instance* is the same for one state directory, so leftovers are found at the next start."""
 
     kernel_python: str
     instance: str
@@ -49,15 +49,15 @@ class ZygoteOptions:
     forks_per_zygote: int = 2000
     extra_dirs: tuple[str, ...] = ()
     spawner_socket: str = ""
-    """Where a spawner listens that was started apart; "" to execute one. Its interpreter and highest level are its own."""
+    """Socket of a spawner that was started apart, "" to execute one. It chooses interpreter and highest level itself."""
     lock_fd: int = -1
-    """The lock on *instance* where that is not the state directory's; an executed spawner keeps it until it has ended."""
+    """The lock on *instance* if there is no state directory's; an executed spawner holds it until its end."""
     is_swept: bool = False
-    """Whether an executed spawner removes the sockets as well: for a process that may be killed and not come back."""
+    """Whether an executed spawner removes the sockets as well: the process that uses it may be killed and never return."""
 
 
 class ZygoteLauncher:
-    """Has a spawner, another one when it ends, and gives it up."""
+    """Starts kernels through a spawner, which is replaced whenever it ends."""
 
     def __init__(self, options: ZygoteOptions) -> None:
         self._options = options
@@ -70,7 +70,7 @@ class ZygoteLauncher:
 
     @classmethod
     async def start(cls, options: ZygoteOptions) -> ZygoteLauncher:
-        """A launcher whose first zygote is warm; raises Unavailable with the reason when there can be none."""
+        """A launcher whose first zygote is warm; raises Unavailable with the reason if that fails."""
         launcher = cls(options)
         try:
             await launcher._spawner.start()
@@ -90,7 +90,7 @@ class ZygoteLauncher:
         return self._spawner.unavailable_since
 
     async def launch(self, request: LaunchRequest) -> ZygoteKernel:
-        """A confined, attested kernel; raises Unavailable, naming the step that failed, when it was refused."""
+        """A confined, attested kernel; raises Unavailable, with the step that failed, if the spawner refuses it."""
         kernel_id = str(uuid.uuid4())
         directory = self._runtime / kernel_id[:13]
         endpoint = ConnectionInfo(str(directory), request.key or secrets.token_hex(32))
@@ -119,7 +119,7 @@ class ZygoteLauncher:
     def open_files(self, kernel_id: str) -> socket.socket:
         """A socket to a helper that serves this kernel's work directory (see kernel.files); the caller closes it.
 
-        Whether there is such a kernel is said on the socket. Raises Unavailable.
+        The helper says on the socket whether there is such a kernel. Raises Unavailable.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -145,13 +145,13 @@ class ZygoteLauncher:
             raise Unavailable("kernels could not be started with the added packages") from None
 
     async def close(self) -> None:
-        """End the spawner, and with it every kernel; removes the sockets, and whatever a killed spawner left."""
+        """End the spawner and every kernel; removes the sockets and what a killed spawner left."""
         if not await self._spawner.close():
             await self._sweep()
         if self._has_runtime:
             shutil.rmtree(self._runtime, ignore_errors=True)
 
-    # ---- the spawner process; see kept_spawner.Owner ----------------------------------------------------------------
+    # ---- the spawner process; see kept_spawner.SpawnerUser ----------------------------------------------------------------
 
     async def open_spawner(self) -> RunningSpawner:
         """A spawner under way. Raises Unavailable."""
@@ -164,7 +164,7 @@ class ZygoteLauncher:
             return await execute(self._spawner_options())
         except OSError as error:
             raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
-        except RuntimeError as error:  # no thread more can be had to wait for it with
+        except RuntimeError as error:  # no thread can be started that waits for it
             raise Unavailable(f"a spawner can't be started: {error}") from None
 
     def _spawner_options(self) -> SpawnerOptions:
@@ -182,7 +182,7 @@ class ZygoteLauncher:
         )
 
     async def _sweep(self) -> None:
-        """Remove what a spawner that was killed left on the machine; nothing of ours runs any more."""
+        """Remove what a killed spawner left on the machine; none of its processes runs any more."""
         try:
             code = await end(await execute(replace(self._spawner_options(), only_sweeps=True)))
         except (OSError, RuntimeError) as error:
@@ -192,14 +192,14 @@ class ZygoteLauncher:
             log.error("leftovers_not_removed", exit_code=code)
 
     def spawner_lost(self) -> None:
-        """Its kernels died with it, and nobody answers what it was asked."""
+        """The spawner has ended: its kernels died with it, and it answers no request."""
         self._kernels.lose_all()
         self._end_renewal("the spawner ended while it was adding the packages")
 
     # ---- packets -------------------------------------------------------------------------------------------------
 
     def heard(self, packet: Packet) -> None:
-        """The spawner said this. Raises ContractError for what no spawner says."""
+        """Take a packet of the spawner. Raises ContractError for one that no spawner sends."""
         match packet:
             case Renewed(extra_dirs=extra_dirs):
                 if tuple(extra_dirs) == self._extra_dirs:
@@ -226,7 +226,7 @@ class ZygoteLauncher:
             renewed.set_result(None)
 
     def _abandon(self, kernel: ZygoteKernel) -> None:
-        """Nobody waits for this start any more: whatever comes of it is killed."""
+        """The caller has given up this start: kill the kernel if it comes."""
         self._kernels.stop_waiting(kernel)
         if kernel not in self._kernels:
             return

@@ -1,4 +1,4 @@
-"""The clients of one Jupyter kernel and its present process: who asked what, who gets what, and who waits for whom."""
+"""Between the clients of one Jupyter kernel and its present process: requests, answers, and who waits for whom."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ class Audience:
 
     @property
     def held_bytes(self) -> int:
-        """The memory that messages take which not all clients have taken in."""
+        """The memory of messages that not all clients have read."""
         return self._clients.held_bytes
 
     # ---- clients ----------------------------------------------------------------------------------------------------
 
     def make_outbox(self) -> Outbox:
-        """Where a client keeps what it is to get."""
+        """The outbox for a new client."""
         return self._clients.make_outbox()
 
     def take_over(self, session_id: str) -> list[Listener]:
-        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow."""
+        """Connections of this session that still seem open. They get nothing more; `settle` is to follow."""
         others = self._clients.take_over(session_id)
         if others and self._relay is not None:
             self._relay.pause()  # connect() lets it go on
         return others
 
     def settle(self, replaced: Sequence[Listener]) -> None:
-        """Close connections that were taken over, and keep what they did not get."""
+        """Close connections that were taken over, and keep the messages that they did not get."""
         self._clients.settle(replaced)
         self.balance()
 
     def connect(self, listener: Listener) -> None:
-        """From here on *listener* gets what the kernel says; first what was kept while nobody or not its asker was there."""
+        """Connect *listener*: it gets the messages that were kept, then all that the kernel sends."""
         self._clients.connect(listener, self._words.mark)
         self.balance()
 
     def disconnect(self, listener: Listener) -> None:
-        """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
+        """*listener* is gone; answers that it did not get are kept. Safe to call again."""
         self._clients.disconnect(listener)
         self.balance()
 
     def balance(self) -> None:
-        """Let the kernel wait while too much waits for its clients, and go on when it does not."""
+        """Pause the kernel while too much waits for its clients, and resume it afterwards."""
         are_behind = self._clients.are_behind()
         if self._relay is None:
             return
@@ -102,22 +102,22 @@ class Audience:
         self._relay.send(message)
 
     async def writable(self, channel: Channel) -> None:
-        """Return once the kernel takes in more on *channel*."""
+        """Return once the kernel reads more on *channel*."""
         if self._relay is not None:
             await self._relay.writable(channel)
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop; without any nothing happens."""
+        """Interrupt the running code; without any nothing happens."""
         if self._relay is not None and self._relay.is_alive:
             await self._relay.interrupt()
 
     def hand_on(self, messages: list[Relayed]) -> None:
-        """Give what the kernel said to those it is for."""
+        """Deliver *messages* of the kernel to the clients that they are for."""
         self._publish(self._route(messages))
         self._expect_release()
 
     def _route(self, messages: list[Relayed]) -> Iterator[tuple[str, Relayed]]:
-        """Whom each is for, one by one: what is known of a request may be forgotten with the next message."""
+        """The client of each message, one by one: the next message may end the request that a look-up needs."""
         for message in messages:
             yield from self._asked.route(message)
 
@@ -126,7 +126,7 @@ class Audience:
             self._release = asyncio.get_running_loop().call_later(RELEASE_S, self._let_go)
 
     def _let_go(self) -> None:
-        """Send held replies although their idle is overdue: the kernel is odd, unless it waits for its clients."""
+        """Send held replies whose idle is overdue, unless the kernel is paused and can't send it."""
         self._release = None
         if self._relay is not None and self._relay.is_paused:
             self._expect_release()

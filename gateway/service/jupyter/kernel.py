@@ -1,4 +1,4 @@
-"""One kernel of the Jupyter API: its clients come and go, it may die and be replaced; what it says is kept meanwhile."""
+"""One kernel of the Jupyter API: its id stays while its process may die and be replaced."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHUT_DOWN = 1001
 
 @dataclass(frozen=True, slots=True)
 class KernelRecipe:
-    """How to get this kernel, again and again. *start* raises Busy or Unavailable; *discard* ends one without waiting."""
+    """How to get a process for this kernel. *start* raises Busy or Unavailable; *discard* ends one without waiting."""
 
     name: str
     start: Callable[[], Awaitable[KernelClient]]
@@ -73,7 +73,7 @@ class JupyterKernel:
 
     @property
     def idle_since(self) -> float:
-        """When a client or the kernel did something last, on the loop's clock."""
+        """When a client or the kernel was last active, on the loop's clock."""
         return self._life.idle_since
 
     @property
@@ -84,12 +84,12 @@ class JupyterKernel:
     # ---- messages ---------------------------------------------------------------------------------------------------
 
     def connect(self, listener: Listener) -> None:
-        """From here on *listener* gets what the kernel says; first what was kept while nobody or not its asker was there."""
+        """Connect *listener*: it gets the messages that were kept, then all that the kernel sends."""
         self._touch()
         self.audience.connect(listener)
 
     def send(self, message: Relayed, listener: Listener) -> None:
-        """Hand *message* of a client to the kernel; while there is none it waits, or is answered with an error."""
+        """Send *message* of a client to the process; while there is none it waits, or is answered with an error."""
         self._touch()
         if message.head.msg_type == "shutdown_request":
             # The client means the kernel behind this id: another process is to follow this one, or none.
@@ -110,13 +110,13 @@ class JupyterKernel:
         return len(self._waiting) < MAX_WAITING and used_bytes + message.size_bytes <= MAX_WAITING_BYTES
 
     def _send_waiting(self) -> None:
-        """Hand on what came while there was no process."""
+        """Send the requests that came while there was no process."""
         waiting, self._waiting = self._waiting, []
         for message, asker in waiting:
             self._send(message, asker)
 
     def _take(self, messages: list[Relayed]) -> None:
-        """The process has said *messages*."""
+        """Take *messages* of the process."""
         for message in messages:
             if message.channel == "iopub" and message.head.parent_type not in UNTRACKED:
                 self._touch()
@@ -142,7 +142,7 @@ class JupyterKernel:
         self._life.started(self._loop.time(), time.time())
 
     async def _await_death(self, kernel: KernelClient) -> None:
-        """Tell what happened to a process that died by itself, and do what follows."""
+        """When the process has died, tell the clients and do what follows."""
         death = await kernel.ended()
         async with self._changing:
             if self._kernel is not kernel or self.execution_state == "dead":
@@ -156,7 +156,7 @@ class JupyterKernel:
             match self._life.died():
                 case "replace":
                     self.audience.tell_state("restarting")
-                    with suppress(GatewayError):  # then it is dead, and has told so
+                    with suppress(GatewayError):  # then the kernel is dead, and the clients know
                         await self._replace()
                         self._send_waiting()
                 case "give up":
@@ -166,7 +166,7 @@ class JupyterKernel:
                     self._on_shutdown()
 
     async def _replace(self) -> None:
-        """Have another process; without one the kernel is dead."""
+        """Start another process; if that fails the kernel is dead."""
         try:
             await self.start()
         except GatewayError as error:
@@ -175,14 +175,14 @@ class JupyterKernel:
             raise
 
     def _finish(self) -> None:
-        """Be dead, and say so."""
+        """The kernel is dead: tell the clients, and refuse the requests that wait."""
         self._life.end()
         self.audience.detach()
         self.audience.tell_state("dead")
         self._send_waiting()
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop; without any nothing happens."""
+        """Interrupt the running code; without any nothing happens."""
         await self.audience.interrupt()
 
     async def restart(self) -> None:
@@ -204,7 +204,7 @@ class JupyterKernel:
         self.audience.fail_requests(name, reason)
 
     async def shut_down(self, reason: str = "the kernel was shut down") -> None:
-        """End everything of it. Safe to call again."""
+        """End the process and all connections. Safe to call again."""
         async with self._changing:
             if self.execution_state != "dead":
                 await self._end_process("KernelDied", "The kernel was shut down.")

@@ -1,4 +1,4 @@
-"""The gateway's own sandboxed kernels under the names Jupyter clients know them by."""
+"""The gateway's sandboxed kernels, under the names that Jupyter clients use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LANGUAGES: Final[dict[str, Language]] = {PYTHON.name: "python", JAVASCRIPT.name:
 
 
 class PoolSource:
-    """Kernels of the pool, each with the limits of its caller's key; see table.KernelSource."""
+    """Kernels of the pool, with the limits of the caller's key; see table.KernelSource."""
 
     def __init__(self, pool: KernelPool[KernelClient], languages: Collection[Language]) -> None:
         self._pool = pool
@@ -28,7 +28,7 @@ class PoolSource:
         return self._specs
 
     async def start(self, name: str, caller: Caller, env: Mapping[str, str]) -> KernelClient:
-        """A kernel from the pool; with *env*, one made for it: no variable can be another caller's."""
+        """A kernel of the pool; one with an *env* is started for it, so that no caller sees another's variables."""
         return await self._pool.take(LANGUAGES[name], caller.policy, env)
 
     def discard(self, kernel: KernelClient) -> None:

@@ -1,4 +1,4 @@
-"""What happens to kernels and to those who wait for one, counted and, where it is unusual, logged."""
+"""Metrics of kernels and of waits for them; unusual events are logged too."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class KernelWatch:
         self._log.warning("kernel did not start", language=language, reason=reason)
 
     def kernel_ended(self, language: str, death: Death, *, was_idle: bool) -> None:
-        """A kernel is gone; that an unused one died is worth a line."""
+        """A kernel is gone; the death of an unused one is logged."""
         cause = cause_of(death)
         self._metrics.kernel_ended(language, cause)
         if was_idle and not death.asked:

@@ -1,4 +1,4 @@
-"""Files of sessions: which kernel's they are, whose they may be, and how large."""
+"""Files of sessions: finds the kernel of a session, and checks sizes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
 
 
 class Files:
-    """What callers do with the files of their sessions; it does not wait for runs, and no run waits for it.
+    """Reads and changes the files of sessions. Requests and runs do not wait for each other.
 
-    Everything here raises NotFound or Gone as the session does, Unavailable when its kernel has just ended, and what
-    kernel.files says for the file at hand: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
+    All methods raise NotFound or Gone for the session, Unavailable if its kernel has just ended, and the errors of
+    kernel.files for the file: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
     """
 
     def __init__(self, kernel_of: KernelOf, open_folder: OpenFolder, *, file_bytes: int, work_bytes: int) -> None:
@@ -44,7 +44,7 @@ class Files:
             yield contents
 
     async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
-        """Put a file at *path*, in place of what file was there; with it the directories on the way."""
+        """Put a file at *path*, replacing the one that was there; missing directories are made."""
         async with self._folder(session_id, caller) as folder:
             try:
                 return await folder.write(path, pieces, self._file_bytes)
@@ -55,7 +55,7 @@ class Files:
                 ) from None
 
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
-        """Put several files, one after the other; after an error those before it are there."""
+        """Put several files, one after the other; an error leaves those before it in place."""
         return [await self.write(session_id, caller, path, _whole(body)) for path, body in files]
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
