@@ -23,10 +23,7 @@ LONG_MODULES = {
 MANY_PARAMETERS = {
     "kernels/python/kernel.py:do_history": "ipykernel calls it, with the parameters of the protocol.",
 }
-LARGE_CLASSES = {
-    "gateway/web/edge/endpoint.py:Endpoint": "Tornado's handler: what it overrides has to stand in one class.",
-    "gateway/web/edge/websocket.py:Socket": "Tornado's handler: what it overrides has to stand in one class.",
-}
+LARGE_CLASSES: dict[str, str] = {}
 """Each says why it is one: what it would be split into has no state of its own."""
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 import orjson
 
 from gateway.core import strict_json
+from gateway.core.json_limits import RELAYED_VALUES
 from gateway.core.strict_json import Budget, Steps, TooMuch, clean, counting, decode, has_more_values, run_out
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -21,8 +22,8 @@ ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_ID_CHARS = 256
-MAX_VALUES = 500_000
-"""How many values a message may have: nobody else is served while it is read, and it takes more memory than it has bytes."""
+MAX_VALUES = RELAYED_VALUES
+"""How many values a message may have."""
 MAX_BUFFERS = 1024
 NO_PARENT = b"{}"
 PROTOCOL = "5.3"
