@@ -16,6 +16,7 @@ from kernels.contract import (
     Forked,
     Interrupt,
     Kill,
+    NotRenewed,
     OpenFiles,
     Packet,
     Ready,
@@ -99,7 +100,7 @@ class Spawner:
                 self._complain(f"a spawner does not take {type(packet).__name__}")
 
     def _renew(self, extra_dirs: list[str]) -> None:
-        """Where not all can be shown, no answer follows, and the gateway takes it that they are not there."""
+        """Have all of them shown, or none, and say so."""
         shown = showable(extra_dirs, self._around.options.extra_uid)
         if len(shown) == len(extra_dirs):
             self._nursery.show(shown)
@@ -107,6 +108,7 @@ class Spawner:
             return
         for extra in shown:
             extra.close()
+        self._tell(NotRenewed())
 
     def _complain(self, reason: str) -> None:
         """Say that a packet was dropped: no kernel is to die of a gateway's fault. Only so often: a log has an end."""

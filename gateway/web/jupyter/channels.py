@@ -54,7 +54,7 @@ class KernelChannels(Socket):
 
     async def on_check(self) -> None:
         self._kernel = self.services.jupyter.find(self.parts["kernel_id"], self.caller)
-        self._outbox = self._kernel.make_outbox()
+        self._outbox = self._kernel.audience.make_outbox()
         self._ends: deque[int] = deque()
         self._taken_bytes = 0
         self._listener_id = uuid.uuid4().hex
@@ -65,16 +65,16 @@ class KernelChannels(Socket):
         self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
         self._close_stream = self._stream.close
         self._stream.close = self._note_close  # type: ignore[method-assign]  # Tornado's own callback comes when the socket is closed already
-        replaced = self._kernel.take_over(self._session_id)
+        replaced = self._kernel.audience.take_over(self._session_id)
         if replaced:
             await asyncio.sleep(ACKNOWLEDGE_S)
-            self._kernel.settle(replaced)
+            self._kernel.audience.settle(replaced)
         if self._is_open:
             self._kernel.connect(self)
 
     def on_end(self) -> None:
         self._stop_looking()
-        self._kernel.disconnect(self)
+        self._kernel.audience.disconnect(self)
 
     def _find_token(self) -> str:
         headers = self.request.headers.get_list("Authorization")
@@ -102,7 +102,7 @@ class KernelChannels(Socket):
                 return
         self._kernel.send(asked, self)
         # The next message of this client is read once the kernel has room for it.
-        await self._kernel.writable(asked.channel)
+        await self._kernel.audience.writable(asked.channel)
 
     def _refuse(self, reason: str) -> None:
         """Ignore a malformed message, as Jupyter does. A client that sends too many is disconnected."""
@@ -178,7 +178,7 @@ class KernelChannels(Socket):
             return
         self._write_on()
         self._note_arrivals()
-        self._kernel.balance()
+        self._kernel.audience.balance()
 
     def _note_close(self, exc_info: Any = False) -> None:
         self._note_arrivals()
@@ -210,7 +210,7 @@ class KernelChannels(Socket):
         self._look = None
         if self._ends and not self._stream.writing():
             self._look_again(min(2 * delay_s, RARELY_S))
-        self._kernel.balance()
+        self._kernel.audience.balance()
 
     def _stop_looking(self) -> None:
         if self._look is not None:
