@@ -65,7 +65,7 @@ from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S, GOODBYE_S = 5.0, 2.0
-SHUTTING_DOWN = "the server is shutting down"
+SHUTTING_DOWN = "the gateway is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
@@ -184,11 +184,11 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
         launcher = await ZygoteLauncher.start(options)
     except NoIsolation:
         raise StartError(
-            "no isolation level can be reached here, and without isolation no kernel is started: "
-            f"`{as_typed('doctor')}` tells what is missing"
+            "this machine reaches no isolation level, and the gateway starts no kernel without isolation: "
+            f"`{as_typed('doctor')}` says what is missing"
         ) from None
     except Unavailable as error:
-        raise StartError(f"kernels can't be started with {python}: {error}") from None
+        raise StartError(f"the gateway can't start kernels with {python}: {error}") from None
     stack.callback(_log.info, "stopped")
     stack.push_async_callback(launcher.close)
     _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
@@ -292,8 +292,8 @@ def _default_key(settings: Settings) -> Key | None:
 def _check_level(reached: Level, required: Level) -> None:
     if reached < required:
         raise StartError(
-            f"the isolation level here is {reached.label}, and require_isolation is {required.label}: "
-            f"`{as_typed('doctor')}` tells what is missing"
+            f"this machine reaches isolation level {reached.label}, but require_isolation is {required.label}: "
+            f"`{as_typed('doctor')}` says what is missing"
         )
 
 
@@ -359,7 +359,7 @@ async def _drain(server: Server, drain: Drain, drain_s: float) -> int:
     _log.info("draining", runs=drain.inside, drain_s=drain_s)
     is_clean = await drain.wait_empty(drain_s)
     if not is_clean:
-        _log.warning("runs are cut short", runs=drain.inside)
+        _log.warning("drain timed out", runs=drain.inside)
     await _flush(server)
     await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
     return ENDED if is_clean else CUT_SHORT

@@ -32,7 +32,7 @@ class Banner:
 
     def announce(self) -> None:
         """Say that it will take a moment."""
-        self._write("Starting: kernels import their packages once, which takes some seconds ...")
+        self._write("Starting: loading the kernels' packages takes a few seconds ...")
 
     def show(self, serving: Serving) -> None:
         """Write the lines; a stream nobody reads any more is no reason to stop."""
@@ -72,10 +72,10 @@ def _kernels_line(serving: Serving) -> str:
 
 def _token_line(token: StoredToken | None) -> str:
     if token is None:
-        return "the configured one"
+        return "the configured token"
     if token.is_new:
-        return f"{token.value}  (shown this once; kept in {token.path})"
-    return f"kept in {token.path}; `{as_typed('token print')}` shows it"
+        return f"{token.value}  (shown only this once; stored in {token.path})"
+    return f"stored in {token.path}; `{as_typed('token print')}` prints it"
 
 
 def _token_source(token: StoredToken | None) -> str:

@@ -30,7 +30,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
         close(bound)
         raise
     if not bound:
-        raise PortError(f"host {host} is no address of this machine: set host to one it has")
+        raise PortError(f"host {host} is not an address of this machine: set host to one of its addresses")
     return bound
 
 
@@ -88,7 +88,7 @@ def _bind_one(family: int, address: tuple[str, int]) -> socket.socket:
 def _reason(error: OSError, host: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"port {port} on {host} is in use: stop what uses it, or set another port"
+            return f"port {port} on {host} is in use: stop the program that uses it, or set another port"
         case errno.EACCES:
-            return f"port {port} on {host} may not be used by this user: set a port above 1023"
+            return f"port {port} on {host} needs privileges that this user lacks: set a port above 1023"
     return f"port {port} on {host} can't be used: {error.strerror}"

@@ -48,25 +48,29 @@ class Metrics:
     def __init__(self, version: str = "0") -> None:
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        Info("omega_build", "Which gateway this is", registry=registry).info({"version": version})
+        Info("omega_build", "Version of the gateway", registry=registry).info({"version": version})
         self._make_run_metrics(registry)
         self._make_pool_metrics(registry)
         self._sessions_started = Counter("omega_sessions", "Sessions created", ["language"], registry=registry)
         self._sessions_ended = Counter(
-            "omega_session_ends", "Sessions by how they ended", ["language", "how"], registry=registry
+            "omega_session_ends", "Ended sessions by reason", ["language", "how"], registry=registry
         )
-        self._http = Counter("omega_http_requests", "Answered requests", ["route", "method", "status"], registry=registry)
+        self._http = Counter(
+            "omega_http_requests", "HTTP requests answered", ["route", "method", "status"], registry=registry
+        )
         self._history_written = Counter("omega_history_rows", "Runs written to the history", registry=registry)
         self._history_dropped = Counter(
-            "omega_history_dropped_rows", "Runs missing from the history", ["reason"], registry=registry
+            "omega_history_dropped_rows", "Runs that could not be written to the history", ["reason"], registry=registry
         )
 
     def _make_run_metrics(self, registry: CollectorRegistry) -> None:
-        self._runs = Counter("omega_runs", "Runs by how they ended", ["kind", "outcome"], registry=registry)
-        self._runs_active = Gauge("omega_runs_active", "Runs going on, waiting ones included", ["kind"], registry=registry)
+        self._runs = Counter("omega_runs", "Finished runs by outcome", ["kind", "outcome"], registry=registry)
+        self._runs_active = Gauge(
+            "omega_runs_active", "Runs in progress or waiting for a kernel", ["kind"], registry=registry
+        )
         self._run_seconds = Histogram(
             "omega_run_seconds",
-            "Time from request to result, waiting included",
+            "Time from request to result, including the wait for a kernel",
             ["kind"],
             buckets=RUN_BUCKETS,
             registry=registry,
@@ -75,7 +79,7 @@ class Metrics:
     def _make_pool_metrics(self, registry: CollectorRegistry) -> None:
         self._wait_seconds = Histogram(
             "omega_queue_wait_seconds",
-            "Time waited for a kernel, by what came of it",
+            "Time a request waited for a kernel, by outcome",
             ["language", "outcome"],
             buckets=WAIT_BUCKETS,
             registry=registry,
@@ -88,9 +92,9 @@ class Metrics:
             registry=registry,
         )
         self._starts_failed = Counter(
-            "omega_kernel_start_failures", "Kernels that did not start", ["language"], registry=registry
+            "omega_kernel_start_failures", "Kernels that failed to start", ["language"], registry=registry
         )
-        self._ends = Counter("omega_kernel_ends", "Kernels by how they ended", ["language", "cause"], registry=registry)
+        self._ends = Counter("omega_kernel_ends", "Ended kernels by cause", ["language", "cause"], registry=registry)
 
     def watch_pool(self, snapshot: Callable[[], Iterable[Snapshot]]) -> None:
         """Ask *snapshot* for the pool's gauges whenever they are rendered."""
@@ -102,7 +106,7 @@ class Metrics:
 
     def watch_health(self, available: Callable[[], Mapping[str, int]]) -> None:
         """Ask *available* for 1 or 0 by language whenever that is rendered."""
-        about = "Whether kernels can be had: 1 or 0"
+        about = "1 if kernels can be started, 0 if not"
         self.registry.register(_StateCollector("omega_kernels_available", about, available, label="language"))
 
     def watch_connections(self, states: Callable[[], Mapping[str, int]]) -> None:
@@ -111,7 +115,7 @@ class Metrics:
 
     def watch_streams(self, states: Callable[[], Mapping[str, int]]) -> None:
         """Ask *states* for the number of runs with events by state whenever they are rendered."""
-        self.registry.register(_StateCollector("omega_stream_runs", "Runs whose events can be followed", states))
+        self.registry.register(_StateCollector("omega_stream_runs", "Runs whose events clients can follow", states))
 
     def render(self) -> bytes:
         """All metrics in the text format of CONTENT_TYPE."""

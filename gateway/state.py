@@ -38,7 +38,7 @@ def prepare_directory(directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.stat()
     except OSError as error:
-        raise StateError(f"state_dir {directory} can't be made: {error.strerror}") from None
+        raise StateError(f"state_dir {directory} can't be created: {error.strerror}") from None
     if found.st_uid != os.geteuid():
         raise StateError(f"state_dir {directory} belongs to user {found.st_uid}: use a directory of your own")
     if found.st_mode & 0o022:
@@ -88,12 +88,10 @@ def load_token(directory: Path) -> StoredToken | None:
         found = os.fstat(fd)
         data = file.read(TOKEN_CHARS[1] + 2)
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise StateError(
-            f"the token file {path} is open to others: make a new token by `omega token rotate`, then start again"
-        )
+        raise StateError(f"the token file {path} is accessible to other users: run `omega token rotate`, then start again")
     value = data.decode("ascii", "replace").strip()
     if not TOKEN_CHARS[0] <= len(value) <= TOKEN_CHARS[1] or not all("!" <= char <= "~" for char in value):
-        raise StateError(f"the token file {path} holds no token: make a new one by `omega token rotate`")
+        raise StateError(f"the token file {path} contains no token: run `omega token rotate` to make one")
     return StoredToken(value, path, is_new=False)
 
 

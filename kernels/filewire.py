@@ -141,10 +141,10 @@ def parse_entry(payload: bytes) -> FileEntry:
     try:
         kind, size, modified_ns, digest_bytes = _ENTRY.unpack_from(payload)
     except struct.error:
-        raise WireError("a short entry") from None
+        raise WireError("an entry is too short") from None
     rest = payload[_ENTRY.size :]
     if kind >= len(_KINDS) or digest_bytes not in (0, _DIGEST_BYTES) or len(rest) < digest_bytes:
-        raise WireError("not an entry")
+        raise WireError("the frame is not an entry")
     path = rest[digest_bytes:]
     try:
         split_path(path)
@@ -163,7 +163,7 @@ def parse_end(payload: bytes) -> tuple[int, bool]:
     try:
         count, is_cut = _END.unpack(payload)
     except struct.error:
-        raise WireError("not an end") from None
+        raise WireError("the frame does not end a listing") from None
     return count, is_cut
 
 

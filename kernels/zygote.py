@@ -72,7 +72,7 @@ def _answer(control: socket.socket, packet: Packet, fds: list[int], readable: tu
         case Reap(pid=pid):
             contract.send(control, Reaped(pid=pid, status=_reap(pid)))
         case _:
-            raise ContractError(f"a zygote does not take {type(packet).__name__}")
+            raise ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
 
 
 def _preload() -> dict[str, str]:
@@ -82,7 +82,7 @@ def _preload() -> dict[str, str]:
         packages: dict[str, str] = preload.preload(_prepare_javascript)
     except ModuleNotFoundError as error:
         sys.stderr.write(
-            f"the kernels' environment has no {error.name}: install what requirements/kernels.txt lists there\n"
+            f"the kernels' environment lacks the package {error.name}: install requirements/kernels.txt there\n"
         )
         sys.stderr.flush()
         os._exit(PACKAGE_MISSING)

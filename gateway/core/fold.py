@@ -24,7 +24,7 @@ from gateway.core.model import (
 MIB = 1024 * 1024
 EXIT_FAILED = 1
 TOO_MUCH_OUTPUT = "Output size limit exceeded"
-BROKE_OFF = "The kernel broke off its connection and was ended"
+BROKE_OFF = "The kernel closed its connection and was killed"
 EXIT_TIMED_OUT = 124
 EXIT_SIGNAL = 128
 """As shells do: 128 and the number of the signal."""
@@ -210,13 +210,13 @@ def exit_code_of(message: str) -> int:
 
 def _judge_death(death: Death, memory_bytes: int) -> _Verdict:
     if death.out_of_memory:
-        text = f"{_memory_text(memory_bytes)}; the kernel was ended"
+        text = f"{_memory_text(memory_bytes)}; the kernel was killed"
         return _Verdict(Raised("MemoryError", text, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.MEMORY)
     if death.signal == signal.SIGXCPU:
-        error = Raised("ExecutionError", "Processor time limit exceeded; the kernel was ended", "")
+        error = Raised("ExecutionError", "Processor time limit exceeded; the kernel was killed", "")
         return _Verdict(error, EXIT_SIGNAL + death.signal, Limit.CPU)
     if death.signal:
-        text = f"The kernel was ended by signal {signal_name(death.signal)}"
+        text = f"The kernel was killed by signal {signal_name(death.signal)}"
         return _Verdict(Raised("KernelDied", text, ""), EXIT_SIGNAL + death.signal, Limit.DIED)
     text = f"The kernel exited with code {death.code}"
     return _Verdict(Raised("KernelDied", text, ""), death.code, Limit.DIED)

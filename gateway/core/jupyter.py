@@ -87,7 +87,7 @@ def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()
 def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()) -> Steps[Relayed]:
     """What read() answers, in steps where the message is long."""
     if len(parts) != 4:
-        raise Malformed("a message has four parts")
+        raise Malformed("a message must have four parts")
     if len(buffers) > MAX_BUFFERS:
         raise Malformed("too many buffers")
     header, parent, metadata, content = parts
@@ -111,7 +111,7 @@ def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] =
 def stand_in(header: bytes, parent: bytes) -> Relayed:
     """A line on stderr for the place of a message of the kernel with TooMany values; raises Malformed."""
     fields = _object(header) | {"msg_type": "stream"}
-    text = "[A message of too many values is left out here.]\n"
+    text = "[A message with too many values was dropped here.]\n"
     return read("iopub", [orjson.dumps(fields), parent, b"", orjson.dumps({"name": "stderr", "text": text})])
 
 

@@ -53,7 +53,7 @@ KERNEL_LIMITS: Final = (
         1_048_576,
         "memory of one kernel",
         unit=MIB,
-        key_about="memory of a kernel, in MB",
+        key_about="memory of one kernel, in MB",
     ),
     KernelLimit("work_mb", "work_bytes", 128, 1, 1_048_576, "size of a kernel's work directory", unit=MIB),
     KernelLimit("tmp_mb", "tmp_bytes", 64, 1, 1_048_576, "size of a kernel's /tmp", unit=MIB),
@@ -65,7 +65,7 @@ KERNEL_LIMITS: Final = (
         4,
         32_768,
         "processes and threads of one kernel",
-        key_about="processes and threads of a kernel",
+        key_about="processes and threads of one kernel",
     ),
     KernelLimit("open_files", "open_files", 512, 64, 1_048_576, "open files of one process in a kernel"),
     KernelLimit(
@@ -76,7 +76,7 @@ KERNEL_LIMITS: Final = (
         1024,
         "processor cores one kernel may use",
         is_whole=False,
-        key_about="processor cores a kernel may use",
+        key_about="processor cores one kernel may use",
     ),
     KernelLimit(
         "cpu_s",
@@ -84,7 +84,7 @@ KERNEL_LIMITS: Final = (
         86_400,
         1,
         315_360_000,
-        "processor time one process of a kernel may use",
+        "processor time of one process in a kernel",
         is_in_kernelspecs=False,
     ),
 )

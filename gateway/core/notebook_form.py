@@ -126,7 +126,7 @@ def read_notebook(value: Json) -> Notebook:
     if not isinstance(cells, list):
         raise BadRequest("notebook.cells must be a list.")
     if len(cells) > MAX_CELLS:
-        raise BadRequest(f"The notebook has {len(cells)} cells; {MAX_CELLS} are allowed.")
+        raise BadRequest(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} are allowed.")
     read = [_read_cell(cell, f"notebook.cells[{index}]") for index, cell in enumerate(cells)]
     return Notebook(_with_ids(read), metadata)
 

@@ -12,7 +12,7 @@ from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelRe
 from gateway.core.notebook import Output
 from gateway.core.strict_json import NODE_BYTES, size_bytes, text_bytes
 
-LEFT_OUT = "[Some output is left out here: it is over the limit.]\n"
+LEFT_OUT = "[Some output was dropped here: it is over the limit.]\n"
 _OUTPUT_BYTES = 128
 """What each output costs beside its content."""
 _JSON = "application/json"

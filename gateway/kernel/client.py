@@ -172,7 +172,7 @@ class KernelClient:
         Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
         """
         if not self.is_alive or self.is_busy or self._receiver is not None:
-            raise Unavailable("the kernel is gone")
+            raise Unavailable("the kernel has exited")
         self._receiver = receive
         self._sockets.open(["stdin"])
         try:
@@ -189,7 +189,7 @@ class KernelClient:
         await self._turn.acquire()
         try:
             if not self.is_alive or self._receiver is not None:
-                raise Unavailable("the kernel is gone")
+                raise Unavailable("the kernel has exited")
             run = self._begin(spec, on_event, is_silent=is_silent)
             ending = await self._await_end(run, spec.timeout_s)
         except asyncio.CancelledError:

@@ -42,7 +42,7 @@ class KernelHealth:
     def ready(self) -> Ready:
         """What the spawner said of itself. Raises Unavailable when Python's kernels can't be had, whatever it said."""
         if not self.starts("python"):
-            raise Unavailable("kernels do not start")
+            raise Unavailable("kernels can't be started")
         return self._launcher.ready
 
     @property

@@ -86,7 +86,7 @@ class NodeProcess:
         try:
             self._channel.sendall(len(data).to_bytes(4, "big") + data)
         except OSError:
-            raise Broken("Node does not take requests") from None
+            raise Broken("Node does not accept requests") from None
 
     def frames(self) -> Iterator[Frame]:
         """What has come, once the descriptor is readable; raises Broken at the end of the stream and for nonsense."""
@@ -191,7 +191,7 @@ def _parse(data: bytes) -> Frame:
     except (ValueError, RecursionError):
         raise Broken("a frame of Node is not JSON") from None
     if kind not in ("d", "r", "h") or not isinstance(body, dict):
-        raise Broken("a frame of Node is of no known kind")
+        raise Broken("a frame of Node has an unknown kind")
     return Frame(kind, body)
 
 

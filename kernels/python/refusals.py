@@ -9,10 +9,12 @@ from typing import Any, NoReturn
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 PACKAGE_MAGICS = ("pip", "conda", "mamba", "micromamba", "uv")
-NO_PACKAGES = "{} is not available here: POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
+NO_PACKAGES = (
+    "{} is not available here: POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
+)
 PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)[^;&|\n]*$")
 """A pip that would install for this Python; it would not find the network, and tell of this machine's ways to do it."""
-NO_ANSWER = "{} is not available: a run has no one to answer"
+NO_ANSWER = "{} is not available: a run can't ask for input"
 
 
 class NoStdinError(StdinNotImplementedError, EOFError):
@@ -47,5 +49,5 @@ def _refuse_packages(name: str) -> Any:
     def magic(_line: str) -> NoReturn:
         raise UsageError(NO_PACKAGES.format(f"%{name}"))
 
-    magic.__name__, magic.__doc__ = name, f"Not available: %{name} would need the network."
+    magic.__name__, magic.__doc__ = name, f"%{name} is not available: kernels have no network."
     return magic

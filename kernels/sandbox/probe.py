@@ -77,13 +77,15 @@ def _lacking(level: Level, own_uid: bool, kind: cgroup.Kind) -> tuple[str, ...]:
     if level is Level.L2:
         missing.append("/proc is empty inside a kernel")
     if level is Level.L1:
-        missing.append("no namespaces: no /tmp, no /dev/shm and no sockets inside; processes are hidden by Landlock only")
+        missing.append("no namespaces: kernels have no /tmp, no /dev/shm and no sockets; only Landlock hides processes")
         if not own_uid:
-            missing.append("one uid for gateway and kernels: names and modes of the gateway's files can be seen and changed")
+            missing.append(
+                "gateway and kernels share one uid: kernels can see and change names and modes of the gateway's files"
+            )
     if level is Level.NONE:
         missing.append("no isolation at all")
     if kind == "none":
-        missing.append("no control groups: memory is bounded per process, and by the watchdog, not as a whole")
+        missing.append("no control groups: memory is bounded per process and by the watchdog, not per kernel")
     return tuple(missing)
 
 
@@ -100,7 +102,7 @@ def _in_child(act: Callable[[], str]) -> str:
     _pid, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    return said or "ended without an answer"
+    return said or "exited without a result"
 
 
 def _answer(act: Callable[[], str], write_fd: int) -> None:
@@ -176,7 +178,7 @@ def _confine_and_attest(c: steps.Confinement) -> str:
         os.close(hold_write)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    return said or "ended without an answer"
+    return said or "exited without a result"
 
 
 def _expectation(c: steps.Confinement) -> attest.Expectation:
@@ -263,7 +265,7 @@ def _system_call_filter() -> None:
         os.mkfifo("/proc/omega")
     except PermissionError:
         return
-    raise OSError(errno.EINVAL, "the filter was loaded and did not deny")
+    raise OSError(errno.EINVAL, "the filter was loaded but denied nothing")
 
 
 _FACILITIES: Final[dict[str, Callable[[], None]]] = {

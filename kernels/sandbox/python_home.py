@@ -63,7 +63,7 @@ def describe_python(kernel_python: str) -> PythonHome:
     except subprocess.CalledProcessError as error:
         raise PythonUnusable(f"{kernel_python} failed: {error.stderr.decode(errors='replace')[-300:]}") from None
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise PythonUnusable(f"{kernel_python} cannot be asked: {error}") from None
+        raise PythonUnusable(f"{kernel_python} cannot be run: {error}") from None
     is_environment = said["prefix"] != said["base_prefix"]
     return PythonHome(
         executable=said["executable"],

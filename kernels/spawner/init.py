@@ -53,7 +53,7 @@ def fork_init(place: InitPlace) -> Init:
         for fd in fds:
             os.close(fd)
         os.waitpid(pid, 0)
-        raise OSError(answer.decode(errors="replace") or "the init of the pid namespace ended early")
+        raise OSError(answer.decode(errors="replace") or "the init of the pid namespace exited early")
 
 
 def _run(place: InitPlace, tell: int) -> NoReturn:

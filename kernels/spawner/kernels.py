@@ -123,5 +123,5 @@ class Kernels:
 
     def _end_excess(self, kernel_id: str, excess: Excess) -> None:
         """The watchdog found this kernel above a limit."""
-        sys.stderr.write(f"spawner: kernel {kernel_id} is ended: it has more {excess.value} than allowed\n")
+        sys.stderr.write(f"spawner: kernel {kernel_id} killed: it has more {excess.value} than allowed\n")
         self._hear(kernel_id, Exceeded(is_memory=excess is Excess.MEMORY))

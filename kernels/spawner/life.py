@@ -104,8 +104,8 @@ class Life(NamedTuple):
 
 Actions = tuple[Action, ...]
 Step = tuple[Life, Actions]
-ENDED_EARLY: Final = Failed("confinement", "the child ended early")
-_NEVER_STARTED: Final = Failed("start", "the kernel ended before it was started")
+ENDED_EARLY: Final = Failed("confinement", "the child exited early")
+_NEVER_STARTED: Final = Failed("start", "the kernel exited before it was started")
 _WITH_CHILD: Final = frozenset((Stage.CONFINING, Stage.ATTESTING, Stage.RELEASING))
 _WAY_UP: Final = _WITH_CHILD | {Stage.REQUESTED, Stage.FORKING, Stage.STALLED}
 _CHILD: Final = frozenset((Part.PROCESS, Part.ZOMBIE))

@@ -108,7 +108,7 @@ class _Serving:
         """After one that was killed, another one removes what it left, and serves nobody."""
         if self.told is None or self.told.only_sweeps or not os.WIFSIGNALED(status):
             return
-        sys.stderr.write(f"spawner: the process that served the gateway was ended by signal {os.WTERMSIG(status)}\n")
+        sys.stderr.write(f"spawner: the process that served the gateway was killed by signal {os.WTERMSIG(status)}\n")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             self.start(theirs, replace(self.told, only_sweeps=True))
@@ -141,12 +141,12 @@ def _serve_next(listener: socket.socket, options: argparse.Namespace, serving: _
     with connection:
         uid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[1]
         if uid != options.gateway_uid:
-            sys.stderr.write(f"spawner: uid {uid} is not the gateway's and was turned away\n")
+            sys.stderr.write(f"spawner: connection of uid {uid} refused: it is not the gateway's uid\n")
             return
         try:
             attach = _receive(connection)
         except (ContractError, OSError) as error:
-            sys.stderr.write(f"spawner: a gateway was turned away: {error}\n")
+            sys.stderr.write(f"spawner: gateway refused: {error}\n")
             return
         work_root = Path(options.socket).with_name("work")
         work_root.mkdir(mode=0o711, exist_ok=True)
@@ -168,14 +168,14 @@ def _receive(connection: socket.socket) -> Attach:
     received = contract.receive(connection)
     connection.settimeout(None)
     if received is None:
-        raise ContractError("it went away")
+        raise ContractError("it closed the connection")
     packet, fds = received
     for fd in fds:
         os.close(fd)
     if not isinstance(packet, Attach):
-        raise ContractError(f"its first word was {type(packet).__name__}")
+        raise ContractError(f"its first packet was {type(packet).__name__}")
     if not _INSTANCE.fullmatch(packet.instance) or packet.forks_per_zygote < 1:
-        raise ContractError("what it asked for is not of the agreed form")
+        raise ContractError("its options are malformed")
     return packet
 
 
@@ -190,7 +190,7 @@ def _execute(connection: socket.socket, options: SpawnerOptions, parent: int) ->
         told = (options.app_dir, str(connection.fileno()), options.to_text())
         os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told], environment)
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the listener
-        sys.stderr.write(f"spawner: could not be started: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"spawner: start failed: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(71)
 

@@ -84,7 +84,7 @@ def _enter_user_namespace(control: socket.socket, found: Measured) -> NoReturn:
 def _serve(control: socket.socket, options: SpawnerOptions, found: Measured) -> int:
     level = Level.parse(found.level)
     if level is Level.NONE:
-        sys.stderr.write("spawner: no isolation level can be reached here, so no kernel can be started\n")
+        sys.stderr.write("spawner: this machine reaches no isolation level, so no kernel can be started\n")
         return NOTHING_REACHED
     sysc.set_subreaper()
     # Read now: an init and a files helper load theirs after the host's files are out of their reach.

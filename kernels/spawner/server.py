@@ -96,7 +96,7 @@ class Spawner:
             case Shutdown():
                 self.close()
             case _:
-                self._complain(f"a spawner does not take {type(packet).__name__}")
+                self._complain(f"unexpected packet {type(packet).__name__} from the gateway")
 
     def _renew(self, extra_dirs: list[str]) -> None:
         """Where not all can be shown, no answer follows, and the gateway takes it that they are not there."""
@@ -112,7 +112,7 @@ class Spawner:
         """Say that a packet was dropped: no kernel is to die of a gateway's fault. Only so often: a log has an end."""
         self._complaints += 1
         if self._complaints <= MOST_COMPLAINTS:
-            sys.stderr.write(f"spawner: a packet was dropped: {reason[:200]}\n")
+            sys.stderr.write(f"spawner: packet dropped: {reason[:200]}\n")
 
     def _spawn(self, spawn: Spawn, fds: Fds) -> None:
         problem = self._problem(spawn, fds)
@@ -127,9 +127,9 @@ class Spawner:
         if self._closing:
             return "the spawner is closing"
         if not KERNEL_ID.fullmatch(spawn.kernel_id):
-            return "the kernel id is not of the agreed form"
+            return "the kernel id is malformed"
         if spawn.kernel_id in self._kernels or any(spawn.kernel_id == other.kernel_id for other, _ in self._queue):
-            return "there is a kernel with this id"
+            return "a kernel with this id exists already"
         if len(fds) != len(CHANNELS):
             return f"{len(fds)} sockets were passed, not {len(CHANNELS)}"
         return ""

@@ -18,10 +18,10 @@ def _open(path: str, uid: int) -> ExtraDir | None:
         extra = ExtraDir.open(path)
     except OSError as error:
         # A link on the way is one: what it leads to would be shown with the spawner's eyes, not the gateway's.
-        sys.stderr.write(f"spawner: added packages cannot be shown to kernels: {path[:500]!r}: {error.strerror}\n")
+        sys.stderr.write(f"spawner: kernels do not see added packages: {path[:500]!r}: {error.strerror}\n")
         return None
     if uid not in (-1, extra.owner):
         extra.close()
-        sys.stderr.write(f"spawner: {path[:500]!r} is not the gateway's and is not shown to kernels\n")
+        sys.stderr.write(f"spawner: {path[:500]!r} does not belong to the gateway: kernels do not see it\n")
         return None
     return extra

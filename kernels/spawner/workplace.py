@@ -33,7 +33,7 @@ class Workplaces:
         root.mkdir(mode=0o711, exist_ok=True)
         found = root.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(f"{root} is in the way and is not ours")
+            raise PermissionError(f"{root} exists and does not belong to the spawner")
         places = cls(root, own_uids)
         places.sweep()
         return places

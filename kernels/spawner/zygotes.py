@@ -150,7 +150,7 @@ class Nursery:
             case Warm():
                 if zygote.warm is not None or len(fds) != len(KINDS):
                     _close(fds)
-                    self._give_up(zygote, "a zygote is warm once, and hands over its namespaces then")
+                    self._give_up(zygote, "a zygote sends Warm once, with its namespaces")
                     return
                 zygote.namespaces = dict(zip(KINDS, fds, strict=True))
                 theirs = {(kind, os.fstat(fd).st_ino) for kind, fd in zygote.namespaces.items()}
@@ -162,11 +162,11 @@ class Nursery:
             case Reaped():
                 zygote.owner.reaped(zygote, packet)
             case _:
-                self._give_up(zygote, f"a zygote does not say {type(packet).__name__}")
+                self._give_up(zygote, f"unexpected packet {type(packet).__name__} from a zygote")
 
     def _give_up(self, zygote: Zygote, reason: str) -> None:
         """End a zygote that says what no zygote says; gone() follows, and another one takes over."""
-        sys.stderr.write(f"spawner: a zygote is ended: {reason[:200]}\n")
+        sys.stderr.write(f"spawner: zygote killed: {reason[:200]}\n")
         self.loop.forget(zygote.channel.fileno())
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(zygote.pidfd, signal.SIGKILL)
@@ -214,7 +214,7 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
         argv = command(str(CONTROL_FD), json.dumps({**told, "shown": numbers[1:]}))
         os.execve(argv[0], argv, zygote_environment(level))
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
-        sys.stderr.write(f"zygote: could not be started: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"zygote: start failed: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(71)
 

@@ -198,9 +198,9 @@ class ZygoteLauncher:
                 return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
             return await execute(self._spawner_options())
         except OSError as error:
-            raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
+            raise Unavailable(f"the spawner can't be started: {error.strerror}") from None
         except RuntimeError as error:  # no thread more can be had to wait for it with
-            raise Unavailable(f"a spawner can't be started: {error}") from None
+            raise Unavailable(f"the spawner can't be started: {error}") from None
 
     def _spawner_options(self) -> SpawnerOptions:
         asked = self._options
@@ -221,10 +221,10 @@ class ZygoteLauncher:
         try:
             code = await end(await execute(replace(self._spawner_options(), only_sweeps=True)))
         except (OSError, RuntimeError) as error:
-            log.error("leftovers_not_removed", reason=str(error))
+            log.error("cleanup failed", reason=str(error))
             return
         if code != 0:
-            log.error("leftovers_not_removed", exit_code=code)
+            log.error("cleanup failed", exit_code=code)
 
     def spawner_lost(self) -> None:
         """Its kernels died with it."""
@@ -244,12 +244,12 @@ class ZygoteLauncher:
                 if future is not None and not future.done():
                     future.set_result(packet)
             case Refused(kernel_id=kernel_id):
-                self._forget(kernel_id, Unavailable(f"a kernel was refused at {packet.step}: {packet.reason}"))
+                self._forget(kernel_id, Unavailable(f"the spawner refused a kernel at {packet.step}: {packet.reason}"))
             case Exited(kernel_id=kernel_id):
                 self._bury(packet)
-                self._forget(kernel_id, Unavailable("a kernel died while it was started"))
+                self._forget(kernel_id, Unavailable("the kernel died while starting"))
             case _:
-                raise contract.ContractError(f"a spawner does not say {type(packet).__name__}")
+                raise contract.ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
 
     def _bury(self, exited: Exited) -> None:
         kernel = self._kernels.get(exited.kernel_id)

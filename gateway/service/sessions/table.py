@@ -122,7 +122,7 @@ class Sessions:
         """A new session, its kernel ready. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable, BadRequest."""
         if asked.language not in self._languages:
             raise NotImplementedYet(
-                f"Sessions can't be in {asked.language} here: use {' or '.join(sorted(self._languages))}."
+                f"Sessions in {asked.language} are not available: use {' or '.join(sorted(self._languages))}."
             )
         with self._drain.enter():
             self._seats.take(caller)
@@ -214,14 +214,14 @@ class Sessions:
         """End the sessions of all other keys and what goes on in them; what is remembered of those keys is forgotten."""
         for kept in list(self._kept.values()):
             if kept.session.caller.key_id not in key_ids:
-                self._end(kept, "revoked", "was ended because its key is not valid any more")
+                self._end(kept, "revoked", "was ended because its key is no longer valid")
         for key_id in self._ended.keys() - key_ids:
             del self._ended[key_id]
 
     async def close(self) -> None:
         """End all sessions."""
         for kept in list(self._kept.values()):
-            self._end(kept, "shutdown", "ended with the gateway")
+            self._end(kept, "shutdown", "ended when the gateway stopped")
 
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
@@ -274,11 +274,11 @@ class Sessions:
             self._end(kept, "culled", f"was ended after {_duration(kept.idle_s)} without a run")
 
     def _lifetime_reason(self) -> str:
-        return f"reached the longest life a session may have, {_duration(self._settings.lifetime_s)}"
+        return f"reached its maximum lifetime, {_duration(self._settings.lifetime_s)}"
 
     def _sentence(self, kept: _Kept, reason: str) -> str:
         moment = datetime.fromtimestamp(self._wall_clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"This session {reason}, at {moment}: create another one."
+        return f"This session {reason}, at {moment}: create a new one."
 
     # ---- small things -----------------------------------------------------------------------------------------------
 

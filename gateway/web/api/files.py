@@ -49,7 +49,7 @@ class OneFile(StreamedEndpoint):
 
     async def on_put(self) -> Answer:
         path = self._path()
-        assert self.pipe is not None, "there is one for each PUT"
+        assert self.pipe is not None, "each PUT has a body"
         entry = await self.services.files.write(self.parts["session_id"], self.caller, path, self.pipe.read())
         return {"success": True, "file": describe_entry(entry)}
 
@@ -68,7 +68,9 @@ class OneFile(StreamedEndpoint):
     def _check_content(self) -> None:
         """Whatever it is, it is kept as bytes; but a piece of a file must not take the place of the whole."""
         if "Content-Range" in self.request.headers:
-            raise BadRequest("A file is put as a whole: leave out the Content-Range header and send all of it.")
+            raise BadRequest(
+                "Partial uploads are not supported: leave out the Content-Range header and send the whole file."
+            )
 
     def _body_limit(self) -> int:
         return self.services.settings.file_bytes

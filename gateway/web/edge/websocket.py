@@ -113,7 +113,7 @@ class Socket(Failing, WebSocketHandler):
         if self.request.method != "GET":
             raise failure.not_allowed(self.allowed_methods())
         if self._ends_connection:
-            raise BadRequest("The request that opens a WebSocket has no body.")
+            raise BadRequest("The request that opens a WebSocket must not have a body.")
         self._check_upgrade()
 
     def _admit(self) -> None:
@@ -123,7 +123,7 @@ class Socket(Failing, WebSocketHandler):
         header_rules.check_host(hosts, settings.allowed_hosts)
         header_rules.check_origin(origins, hosts[0], settings.allowed_origins)
         if not origins and request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            raise Forbidden("Requests of other sites' pages are not allowed; see allowed_origins.")
+            raise Forbidden("Requests from pages of other sites are not allowed; see allowed_origins.")
         if not self.takes_query_token:
             header_rules.check_query(request.query_arguments)
         self._token = self._find_token()
@@ -154,9 +154,9 @@ class Socket(Failing, WebSocketHandler):
         headers = self.request.headers
         wants = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
         if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in wants:
-            raise UpgradeRequired("This address speaks WebSocket: connect to it with a WebSocket client.")
+            raise UpgradeRequired("This address is a WebSocket: connect to it with a WebSocket client.")
         if headers.get_list("Sec-WebSocket-Version") != ["13"]:
-            raise UpgradeRequired("The version of WebSocket spoken here is 13.")
+            raise UpgradeRequired("Only version 13 of WebSocket is supported.")
         if not _is_key(headers.get_list("Sec-WebSocket-Key")):
             raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
 

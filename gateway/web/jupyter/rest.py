@@ -76,7 +76,7 @@ class OneKernelSpec(KernelSpecs):
     async def on_get(self) -> Answer:
         spec = self.services.jupyter.spec(self.parts["name"])
         if spec is None:
-            raise NotFound("There is no kernelspec of that name.")
+            raise NotFound("There is no kernelspec of this name.")
         return describe_spec(spec, self._base)
 
 
@@ -87,7 +87,7 @@ class KernelSpecResource(JupyterEndpoint):
         spec = self.services.jupyter.spec(self.parts["name"])
         logo = read_logos(spec.language).get(self.parts["resource"]) if spec else None
         if logo is None:
-            raise NotFound("There is no such file of that kernelspec.")
+            raise NotFound("The kernelspec has no such file.")
         return Reply(logo, "image/svg+xml" if self.parts["resource"].endswith(".svg") else "image/png")
 
 
@@ -201,6 +201,6 @@ def _describe(route: RouteEntry, operation: Operation) -> Json:
         "parameters": parameters,
         "responses": {
             str(operation.status): {"description": summary},
-            "default": {"description": "It was not carried out."},
+            "default": {"description": "The request failed."},
         },
     }

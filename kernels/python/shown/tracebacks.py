@@ -20,9 +20,11 @@ from kernels.serving.texts import clean, cut, type_name
 CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
 MESSAGE_CHARS = 16 * 1024
-EARLIER = "(earlier exceptions of the chain are left out)\n\n"
-HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
-NO_NETWORK = "Hint: there is no network here; data comes with the code, or as files of a session"
+EARLIER = "(earlier exceptions of the chain were dropped)\n\n"
+HINT = (
+    "Hint: {!r} is not installed here; POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
+)
+NO_NETWORK = "Hint: kernels have no network; send data with the code, or upload it as files of a session"
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _OWN_FRAMES = (
     "IPython",
