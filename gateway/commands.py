@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import shlex
 import shutil
 import sys
@@ -10,6 +12,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PROGRAM = "omega"
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that answers an unknown argument with one sentence: the command, and the option that was meant."""
+
+    def parse_known_args(  # type: ignore[override]  # typeshed has overloads for namespaces of other kinds
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """The values; the parser of the command exits with 2 for what it does not know."""
+        values, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.exit(2, f"{PROGRAM}: {self._explain(unknown)}\n")
+        return values, unknown
+
+    def _explain(self, unknown: Sequence[str]) -> str:
+        option = next((text.partition("=")[0] for text in unknown if text.startswith("-")), "")
+        if not option:
+            return f"unexpected argument {unknown[0]!r}; `{self.prog} --help` lists what it takes"
+        close = difflib.get_close_matches(
+            option, re.findall(r"^  (?:-\w, )?(--[\w-]+)", self.format_help(), re.MULTILINE), n=1
+        )
+        advice = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists all options"
+        return f"{option} is not an option of `{self.prog}`; {advice}"
 
 
 def add_command(

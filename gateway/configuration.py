@@ -18,6 +18,17 @@ CONFIG_VARIABLE = "OMEGA_CONFIG"
 DEFAULT_FILE = "omega.toml"
 Origins = dict[str, str]
 """How each setting was spelled where it was set, for messages."""
+GROUPS: Mapping[str, str] = {
+    "host": "Server",
+    "token": "Storage and history",
+    "kernel_python": "Isolation and packages",
+    "pool_min": "Pool",
+    "memory_mb": "Limits of each kernel",
+    "requests_per_minute": "Limits of requests and runs",
+    "max_sessions": "Sessions",
+    "jupyter_buffer_bytes": "Jupyter",
+}
+"""The headings of the help: each stands before the setting it names and covers those that follow."""
 
 
 def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
@@ -43,7 +54,7 @@ def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
     except FileNotFoundError:
         if path is None:
             return {}, {}
-        raise SettingsError(f"the settings file {chosen} is not there") from None
+        raise SettingsError(f"the settings file {chosen} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {chosen} can't be read: {error}") from None
     try:
@@ -52,7 +63,7 @@ def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
         raise SettingsError(f"the settings file {chosen} is not TOML: {error}") from None
     for name in values:
         if name not in Settings.model_fields:
-            raise SettingsError(f"{chosen} sets {name!r}, which is not a setting{_guess(name, '')}")
+            raise SettingsError(f"{name!r} in {chosen} is not a setting{_guess(name, '')}")
     return values, {name: f"{name} in {chosen}" for name in values}
 
 
@@ -62,14 +73,14 @@ def _read_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in Settings.model_fields or variable != variable.upper():
-            raise SettingsError(f"{variable} is set, which is not a setting{_guess(name, PREFIX)}")
+            raise SettingsError(f"{variable} is not a setting{_guess(name, PREFIX)}")
         yield name, environ[variable]
 
 
 def _guess(name: str, prefix: str) -> str:
     close = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1)
     if not close:
-        return "; `omega serve --help` lists them all"
+        return "; `omega serve --help` lists all settings"
     return f"; did you mean {prefix + close[0].upper() if prefix else repr(close[0])}?"
 
 
@@ -79,8 +90,18 @@ def _explain(error: ValidationError, values: Mapping[str, Any], origins: Origins
         return problem["msg"].removeprefix("Value error, ")
     name = str(problem["loc"][0])
     field = Settings.model_fields[name]
-    shown = "not usable" if _extra(field).get("secret") else repr(values[name])[:80]
+    shown = "invalid" if _extra(field).get("secret") else repr(values[name])[:80]
     return f"{origins[name]} is {shown}: use {describe_allowed(name)}"
+
+
+def group_settings() -> dict[str, list[str]]:
+    """The names of all settings under the headings of GROUPS."""
+    groups: dict[str, list[str]] = {}
+    heading = ""
+    for name in Settings.model_fields:
+        heading = GROUPS.get(name, heading)
+        groups.setdefault(heading, []).append(name)
+    return groups
 
 
 def describe_allowed(name: str) -> str:
