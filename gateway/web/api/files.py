@@ -14,7 +14,7 @@ from gateway.web.services import Answer
 
 
 class FileTable(Endpoint):
-    """The files of a session: GET lists them, POST takes a form with new ones."""
+    """The files of a session: GET lists them, POST uploads a form with files."""
 
     async def on_get(self) -> Answer:
         under, wants_digests = self._directory(), flag(self, "hashes", default=True)
@@ -36,7 +36,7 @@ class FileTable(Endpoint):
 
 
 class OneFile(StreamedEndpoint):
-    """One file of a session: GET fetches it, PUT replaces it by the body, DELETE removes it."""
+    """One file of a session: GET downloads it, PUT replaces it with the body, DELETE deletes it."""
 
     async def on_get(self) -> Reply:
         async with self.services.files.read(self.parts["session_id"], self.caller, self._path()) as contents:

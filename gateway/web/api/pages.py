@@ -26,7 +26,7 @@ class HistoryList(Endpoint):
 
 
 class HealthCheck(Endpoint):
-    """Whether kernels can be had; tells nothing an outsider should not know."""
+    """Whether the gateway can run code; contains no secrets."""
 
     public = True
 
@@ -51,21 +51,21 @@ class HealthCheck(Endpoint):
 
 
 class Examples(Endpoint):
-    """The gallery."""
+    """The gallery of examples."""
 
     async def on_get(self) -> Answer:
         return {"examples": [_describe_example(example) for example in self.services.gallery.list()]}
 
 
 class MetricsText(Endpoint):
-    """Numbers for Prometheus."""
+    """Metrics for Prometheus."""
 
     async def on_get(self) -> Reply:
         return Reply(self.services.metrics.render(), METRICS_TYPE)
 
 
 class Home(Endpoint):
-    """Where to go from here."""
+    """Links to the API, its description and its documentation."""
 
     async def on_get(self) -> Answer:
         return {

@@ -33,7 +33,7 @@ class SessionTable(RunEndpoint):
 
 
 class OneSession(Endpoint):
-    """One session of the caller's."""
+    """One of the caller's sessions."""
 
     async def on_get(self) -> Answer:
         return describe_session(self.services.sessions.show(self.parts["session_id"], self.caller))
@@ -54,7 +54,7 @@ class SessionRuns(RunEndpoint):
 
 
 class SessionInterrupt(Endpoint):
-    """Stops the run that is going on in a session; its state is kept."""
+    """Interrupts the current run of a session; the session keeps its state."""
 
     takes_body = False
 
@@ -64,7 +64,7 @@ class SessionInterrupt(Endpoint):
 
 
 class SessionRestart(Endpoint):
-    """Gives a session a new kernel; its state is gone."""
+    """Restarts a session: it gets a new kernel and loses its state."""
 
     takes_body = False
 
@@ -75,7 +75,7 @@ class SessionRestart(Endpoint):
 
 
 class SessionVariables(RunEndpoint):
-    """Lists the names a session has."""
+    """Lists the variables of a session."""
 
     async def on_get(self) -> Answer:
         request = RunRequest("variables", "", VARIABLES_S, session=self.parts["session_id"])
