@@ -305,7 +305,7 @@ def _shed_privileges() -> None:
     first, so that its isolation level does not drop. Nothing this process does itself uses them.
     """
     sysc.set_no_new_privs()
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     _effective, permitted, inheritable = sysc.capget()
     sysc.capset(0, permitted, inheritable)
 

@@ -126,7 +126,7 @@ class NodeKernel(Served, BaseKernel):
             self._conversation.take_errors()
         if request is not None:
             self._omega = _metadata(answer)
-        return self._reply(answer, silent)
+        return self._reply(answer, silent=silent)
 
     async def _run(self, code: str, request: NodeRequest | None) -> dict[str, Any]:
         return await self._ask(
@@ -152,7 +152,7 @@ class NodeKernel(Served, BaseKernel):
             return {"failure": {"ename": "SetupError", "evalue": str(error), "traceback": ""}}
         return await self._ask("setup", env=kept, cwd=place)
 
-    def _reply(self, answer: Mapping[str, Any], silent: bool) -> dict[str, Any]:
+    def _reply(self, answer: Mapping[str, Any], *, silent: bool) -> dict[str, Any]:
         reply: dict[str, Any] = {
             "status": "ok",
             "execution_count": self.execution_count,

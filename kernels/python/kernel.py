@@ -81,8 +81,8 @@ class PythonKernel(Served, IPythonKernel):
         meter = usage.UsageMeter()
         cuts.happened = False
         files = self._look_at_files() if request.wants_files else None
-        with self._ours(silent):
-            outcome = await self._run(TaskRun(self, request, code), kwargs.get("store_history", True))
+        with self._ours(is_silent=silent):
+            outcome = await self._run(TaskRun(self, request, code), store_history=kwargs.get("store_history", True))
             outcome = self._with_all_output(outcome)
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
         if files is not None:
@@ -105,9 +105,9 @@ class PythonKernel(Served, IPythonKernel):
         self._finish_plain()
         return reply
 
-    async def _run(self, run: TaskRun, store_history: bool) -> Outcome:
+    async def _run(self, run: TaskRun, *, store_history: bool) -> Outcome:
         try:
-            return await run.run(store_history)
+            return await run.run(store_history=store_history)
         except BaseException as error:  # noqa: BLE001  # every request gets its reply, whatever code has done to us
             self.interrupts.refuse()
             return Outcome(tracebacks.describe(error))
@@ -141,7 +141,7 @@ class PythonKernel(Served, IPythonKernel):
         self.record.finish()
 
     @contextmanager
-    def _ours(self, is_silent: bool) -> Iterator[None]:
+    def _ours(self, *, is_silent: bool) -> Iterator[None]:
         self._forward_input(False)
         self.shell.compile.is_silent = is_silent
         self.shell.is_ours = self.shell.compile.is_ours = True

@@ -91,15 +91,15 @@ class KernelSockets:
 
     def pause(self) -> None:
         """Read no more until resume(): the kernel has to wait once its own buffers are full."""
-        self._set_paused(True)
+        self._set_paused(is_paused=True)
 
     def resume(self) -> None:
         """Read on."""
-        self._set_paused(False)
+        self._set_paused(is_paused=False)
 
-    def _set_paused(self, is_paused: bool) -> None:
+    def _set_paused(self, *, is_paused: bool) -> None:
         for connection in self._connections.values():
-            connection.set_paused(is_paused)
+            connection.set_paused(is_paused=is_paused)
 
     def send(self, channel: Channel, frames: list[bytes]) -> None:
         """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
@@ -271,7 +271,7 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._unsent.append(data)
 
-    def set_paused(self, is_paused: bool) -> None:
+    def set_paused(self, *, is_paused: bool) -> None:
         """Stop or go on passing on what comes; a connection that is not made yet goes on."""
         self._is_paused = is_paused and self._transport is not None
         self._switch_receiving()

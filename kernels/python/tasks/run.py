@@ -39,13 +39,13 @@ class TaskRun:
         self._bound: set[str] = set()
         self._listed: dict[str, Any] = {}
 
-    async def run(self, store_history: bool) -> Outcome:
+    async def run(self, *, store_history: bool) -> Outcome:
         """Do the task, publish what it shows, and answer with how it ended."""
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
             figures.gallery.begin(*self._image_options())
-            error = await self._do(store_history)
+            error = await self._do(store_history=store_history)
             self._kernel.end_if_forked()
             self._finish_figures(error)
         except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
@@ -53,7 +53,7 @@ class TaskRun:
             error = error or raised
         return self._outcome(error, before)
 
-    async def _do(self, store_history: bool) -> BaseException | None:
+    async def _do(self, *, store_history: bool) -> BaseException | None:
         match self._request.task:
             case "analyze":
                 self._analyze()
@@ -64,7 +64,7 @@ class TaskRun:
             case "variables":
                 self._list()
             case _:
-                return await self._execute(store_history)
+                return await self._execute(store_history=store_history)
         return None
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
@@ -101,7 +101,7 @@ class TaskRun:
             float(min(max(dpi, MIN_DPI), MAX_DPI)) if isinstance(dpi, int | float) and not isinstance(dpi, bool) else None,
         )
 
-    async def _execute(self, store_history: bool) -> BaseException | None:
+    async def _execute(self, *, store_history: bool) -> BaseException | None:
         shell = self._shell
         if self._request.task == "chart":
             for name, module in _chart_names().items():

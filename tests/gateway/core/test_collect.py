@@ -20,6 +20,7 @@ from gateway.core.validate import (
     Shown,
     Status,
     StreamMessage,
+    UnreadMessage,
     Welcome,
 )
 
@@ -249,3 +250,18 @@ def test_showing_the_same_again_costs_what_it_adds() -> None:
     assert not updated.has_exceeded
     feed(updated, named(DISPLAY_BYTES, updates=True))
     assert updated.has_exceeded
+
+
+def test_a_message_that_was_not_read_makes_the_result_truncated() -> None:
+    """It would have taken too long; the run goes on."""
+    run = collector()
+    assert feed(run, UnreadMessage(), out("a")) == [Text("stdout", "a")]
+    assert run.is_truncated
+
+
+def test_a_run_that_was_its_kernels_last_says_so() -> None:
+    """Once its reply is there."""
+    run = collector()
+    assert not run.ends_kernel
+    feed(run, ExecuteReply("ok", KernelReport(is_last=True)))
+    assert run.ends_kernel

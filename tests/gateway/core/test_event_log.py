@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.event_log import ENTRY_BYTES, JOINED_CHARS, Accepted, Done, EventLog, Gap, LoggedEvent, RunRefused
-from gateway.core.model import Display, Result, Text
+from gateway.core.event_log import (
+    ENTRY_BYTES,
+    JOINED_CHARS,
+    Accepted,
+    Done,
+    EventLog,
+    Gap,
+    Item,
+    LoggedEvent,
+    RunRefused,
+    content_bytes,
+)
+from gateway.core.model import Display, Raised, Result, Text
+from gateway.core.strict_json import NODE_BYTES
 
 DONE = Done(Result(True, "", "", "", None, 0, 0.1))
 ROOMY = 1_000_000
@@ -87,3 +100,23 @@ def test_nothing_is_lost_unsaid(writes: list[tuple[str, str]], limit: int, reads
         gaps += isinstance(piece, Gap)
         got += piece.item.text if isinstance(piece, LoggedEvent) and isinstance(piece.item, Text) else ""
     assert gaps or got == "".join(text for _, text in writes)
+
+
+@pytest.mark.parametrize(
+    ("item", "size"),
+    [
+        (Text("stdout", "é"), 2),
+        (Raised("E", "é", "tb"), 5),
+        (Display("display", {"a/b": "xy"}), NODE_BYTES * 2 + 5),
+        (Accepted("r"), 0),
+    ],
+)
+def test_what_is_kept_is_counted_in_bytes(item: Item, size: int) -> None:
+    """Characters may take four each."""
+    assert content_bytes(item) == size
+
+
+def test_the_values_of_an_ended_run_count_too() -> None:
+    """They may be as large as its output."""
+    result = Result(True, "", "", "", None, 0, 0.1, variables={"x": {"preview": "y" * 1000}})
+    assert content_bytes(Done(result)) > 1000

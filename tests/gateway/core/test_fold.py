@@ -10,6 +10,7 @@ from gateway.core.fold import (
     Fold,
     Overflowed,
     TimedOut,
+    cause_of,
     exit_code_of,
     fold,
     signal_name,
@@ -214,3 +215,18 @@ def test_signals_without_a_name_are_numbers() -> None:
     """Real-time signals have none here."""
     assert signal_name(6) == "SIGABRT"
     assert signal_name(200) == "200"
+
+
+@pytest.mark.parametrize(
+    ("death", "word"),
+    [
+        (Death(0, 9, out_of_memory=True, asked=True), "memory"),
+        (Death(0, 9, out_of_memory=False, asked=True), "asked"),
+        (Death(0, 11, out_of_memory=False, asked=False), "SIGSEGV"),
+        (Death(0, 60, out_of_memory=False, asked=False), "signal"),
+        (Death(1, 0, out_of_memory=False, asked=False), "exit"),
+    ],
+)
+def test_the_cause_of_a_death_is_one_of_few_words(death: Death, word: str) -> None:
+    """A metric has it as a label."""
+    assert cause_of(death) == word

@@ -190,3 +190,13 @@ def test_whatever_is_reported_makes_a_valid_notebook(cells: list[list[Event]], l
 def test_a_notebook_without_cells_is_valid(language: Any) -> None:
     """The session in which nothing was run yet."""
     nbformat.validate(nbformat.from_dict(to_json(Notebook([], metadata_for(language)))))
+
+
+def test_what_is_shown_in_two_cells_is_cleared_in_one() -> None:
+    """An update still reaches the other."""
+    one, two, _ = outputs(
+        [shown({"text/plain": "0 %"}, "bar")],
+        [shown({"text/plain": "1 %"}, "bar"), Cleared(wait=False)],
+        [shown({"text/plain": "2 %"}, "bar", updates=True)],
+    )
+    assert ([text_of(output) for output in one], two) == (["2 %"], [])

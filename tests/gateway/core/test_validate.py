@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.files import FileChange
 from gateway.core.model import Raised
 from gateway.core.validate import (
     MAX_MIME_ENTRIES,
@@ -21,6 +22,7 @@ from gateway.core.validate import (
     Shown,
     Status,
     StreamMessage,
+    UnreadMessage,
     Welcome,
     parse_head,
     parse_message,
@@ -323,3 +325,48 @@ def test_variables_are_bounded_in_number_and_size() -> None:
     odd = {"x" * 5000: {}, "y": 3, "z": {"type": "int"}}
     reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"variables": odd}})
     assert dict(reply.report.variables) == {"z": {"type": "int"}}
+
+
+def test_a_reply_whose_metadata_was_not_read_is_cut() -> None:
+    """Something of it is missing, and that is said."""
+    reply = parse("shell", "execute_reply", {"status": "ok"}, UnreadMessage())
+    assert (reply.status, reply.is_cut) == ("ok", True)
+    assert parse("iopub", "status", {"execution_state": "idle"}, UnreadMessage()) == Status("idle")
+
+
+def test_metadata_that_is_too_much_is_left_out_of_a_display() -> None:
+    """Its data stays."""
+    shown = parse("iopub", "display_data", {"data": {"text/plain": "x"}, "metadata": {"a": "x" * 2**21}})
+    assert (shown.display.data, shown.display.metadata, shown.is_cut) == ({"text/plain": "x"}, {}, True)
+
+
+A = b"a".hex()
+
+
+@pytest.mark.parametrize(
+    ("said", "changes", "is_cut"),
+    [
+        (None, (), False),
+        ([], (), False),
+        ({"files": 5}, (), False),
+        ({"files": [], "cut": True}, (), True),
+        ({"files": [{"path": A, "change": "created", "size": 3}]}, (FileChange(b"a", "created", 3),), False),
+        ({"files": [{"path": A, "change": "changed", "size": -3}]}, (FileChange(b"a", "changed", 0),), False),
+        ({"files": [{"path": A, "change": "deleted", "size": 3}]}, (FileChange(b"a", "deleted", 0),), False),
+        ({"files": [{"path": A, "change": "moved"}]}, (), True),
+        ({"files": [{"path": "a", "change": "created"}]}, (), True),
+        ({"files": [{"path": b"../a".hex(), "change": "created"}]}, (), True),
+        ({"files": [{"path": "00" * 10_000, "change": "created"}]}, (), True),
+        ({"files": [{"path": 5, "change": "created"}, 7]}, (), True),
+    ],
+)
+def test_changes_of_files_are_checked_one_by_one(said: object, changes: tuple[FileChange, ...], is_cut: bool) -> None:
+    """What is not of the form is left out, and that is said."""
+    reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"files": said}})
+    assert (reply.report.files, reply.report.are_files_cut) == (changes, is_cut)
+
+
+def test_a_display_without_a_bundle_is_none() -> None:
+    """There is nothing to show."""
+    assert parse("iopub", "display_data", {"data": "x"}) is None
+    assert parse("iopub", "execute_result", {}) is None
