@@ -78,7 +78,7 @@ class StartError(Exception):
 
 
 async def serve(settings: Settings, banner: Banner) -> int:
-    """Serve until a signal; the exit code: 0 when all work had ended, 1 when some was cut short, 130 when forced."""
+    """Serve until a signal; returns the exit code: 0 if all work had ended, 1 if the drain timed out, 130 if forced."""
     set_up_log(settings.log_level, settings.log_format)
     task = asyncio.current_task()
     if task is None:
@@ -99,7 +99,7 @@ async def serve(settings: Settings, banner: Banner) -> int:
 
 
 async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: AsyncExitStack) -> int:
-    """Build from the bottom up, serve, drain. What is built is ended by *stack*, the last one first."""
+    """Build from the bottom up, serve, drain. *stack* closes the parts in reverse order."""
     python = find_kernel_python(settings)
     sockets = _claim(settings, stack)
     _shed_privileges()
@@ -162,7 +162,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
 
 
 def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
-    """What only one gateway can have, before anything is started: the state directory and the port."""
+    """Take the state directory and the port, which only one gateway can have, before anything starts."""
     state.prepare_directory(settings.state_dir)
     stack.callback(os.close, state.lock_directory(settings.state_dir))
     sockets = listen.bind(settings.host, settings.port)
@@ -205,7 +205,7 @@ def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -
 def _make_pool(
     settings: Settings, languages: Languages, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
 ) -> KernelPool[KernelClient]:
-    """The pool, not filled yet; who opens it closes it, before the messaging context goes."""
+    """The pool, still empty; the caller opens it and closes it before the messaging context."""
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
@@ -215,14 +215,14 @@ def _make_pool(
 
 
 def _make_quota(settings: Settings, languages: Languages) -> Quota:
-    """How many kernels may be kept; at least one is always left to runs without a session."""
+    """The quota of kept kernels; at least one kernel is always left to runs without a session."""
     pooled = _pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
     return Quota(settings.sessions_per_key, room)
 
 
 def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpecs:
-    """Where kernels come from that are not ours."""
+    """The source of kernels of the operator's own kernelspecs."""
     try:
         allowed = AllowedSpecs.find(settings.allowed_kernelspecs, state.instance_name(settings.state_dir))
     except NoSpec as error:
@@ -239,7 +239,7 @@ def _make_jupyter(
     drain: Drain,
     allowed: AllowedSpecs,
 ) -> JupyterKernels:
-    """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
+    """The table of Jupyter kernels, from *pool* and from the kernelspecs *allowed*."""
     source = PoolSource(pool, languages)
     kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
     return JupyterKernels([source, allowed], quota, drain, kept)
@@ -270,7 +270,7 @@ def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions
 
 
 async def _open_keys(settings: Settings, stack: AsyncExitStack) -> tuple[Keys, KeyWatch]:
-    """All keys, and who keeps them as they are in database and state directory."""
+    """All keys, and the watch that follows changes in database and state directory."""
     keys = Keys(_default_key(settings), settings.policy())
     watch = KeyWatch(KeyStore(settings.database()), keys, lambda: _default_key(settings))
     await watch.open()
@@ -279,7 +279,7 @@ async def _open_keys(settings: Settings, stack: AsyncExitStack) -> tuple[Keys, K
 
 
 def _default_key(settings: Settings) -> Key | None:
-    """The key of the configured or else of the stored token; raises OSError when that can't be read."""
+    """The key of the configured token, otherwise of the stored one; raises OSError if that can't be read."""
     if settings.token is not None:
         return Key.of_token(settings.token.get_secret_value())
     try:
@@ -298,7 +298,7 @@ def _check_level(reached: Level, required: Level) -> None:
 
 
 def _shed_privileges() -> None:
-    """Work without capabilities from here on, and out of reach of other processes of the same user.
+    """Drop all effective capabilities, and make this process inaccessible to others of the same user.
 
     To be called before there is a second thread, which would keep them. They stay permitted (and ambient, for a user who is
     not root), though not effective: the spawner gets them at its exec, also one that has to be started later in place of the
@@ -311,7 +311,7 @@ def _shed_privileges() -> None:
 
 
 def _languages(ready: Ready) -> Languages:
-    """Those that kernels can be had for, as the spawner told of their environment."""
+    """The languages that the spawner's environment supports."""
     return ("python", "javascript") if NODE in ready.packages else ("python",)
 
 
@@ -352,7 +352,7 @@ def _installer(settings: Settings, source: KernelHealth, python: Path, store: Pa
 
 
 async def _drain(server: Server, drain: Drain, drain_s: float) -> int:
-    """Let running work end; new connections are refused and new runs on open ones are answered 503."""
+    """Wait for running work; new connections are refused, and new runs on open ones get 503."""
     drain.close()
     server.stop()
     server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)

@@ -1,6 +1,6 @@
-"""What ``omega serve``, ``spawner``, ``doctor``, ``token``, ``kernelspec`` and ``version`` do, and how each can fail.
+"""The commands ``omega serve``, ``spawner``, ``doctor``, ``token``, ``kernelspec`` and ``version``, and how each can fail.
 
-Exit codes: 0 done, 1 could not be done, 2 wrong options or settings, 130 interrupted.
+Exit codes: 0 success, 1 failure, 2 wrong options or settings, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Command = Callable[[Callable[[], Settings], Values], int]
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command; what went wrong is one sentence on stderr."""
+    """Carry out one command; a failure is one sentence on stderr."""
     options = vars(make_parser().parse_args(arguments))
     command: Command = options.pop("command")
     flags = {name: value for name, value in options.items() if name == "config" or name in Settings.model_fields}
@@ -118,7 +118,7 @@ def _serve(read: Callable[[], Settings], _values: Values) -> int:
 
 
 def _spawn(read: Callable[[], Settings], values: Values) -> int:
-    """Become the spawner. It is executed anew, so that nothing of the gateway is loaded beside its privileges."""
+    """Become the spawner by exec, so that no code of the gateway is loaded in the privileged process."""
     settings, user = read(), str(values["gateway_user"])
     if settings.spawner_socket is None:
         raise SettingsError("spawner_socket is not set: set it to the path to listen on")

@@ -1,4 +1,4 @@
-"""Settings from command line, environment and file, in that order; what is wrong is told in one sentence."""
+"""Reads settings from command line, environment and file, in that order; a mistake is one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREFIX = "OMEGA_"
 CONFIG_VARIABLE = "OMEGA_CONFIG"
 DEFAULT_FILE = "omega.toml"
 Origins = dict[str, str]
-"""How each setting was spelled where it was set, for messages."""
+"""The name of each setting where it was set, for messages."""
 GROUPS: Mapping[str, str] = {
     "host": "Server",
     "token": "Storage and history",
@@ -32,7 +32,7 @@ GROUPS: Mapping[str, str] = {
 
 
 def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
-    """The settings of this start; raises SettingsError naming the first thing that is wrong."""
+    """The settings of this start; raises SettingsError naming the first mistake."""
     path = flags.get("config") or environ.get(CONFIG_VARIABLE)
     values, origins = _read_file(Path(path).expanduser() if path else None)
     for name, value in _read_environment(environ):
@@ -47,7 +47,7 @@ def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Setti
 
 
 def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
-    """What the TOML file sets; nothing when none was named and there is no omega.toml here."""
+    """The settings in the TOML file; empty if no file was named and omega.toml does not exist."""
     chosen = path or Path(DEFAULT_FILE)
     try:
         text = chosen.read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ def group_settings() -> dict[str, list[str]]:
 
 
 def describe_allowed(name: str) -> str:
-    """What may be put into the setting *name*, as part of a sentence."""
+    """The allowed values of the setting *name*, as part of a sentence."""
     field = Settings.model_fields[name]
     if allowed := _extra(field).get("allowed"):
         return str(allowed)
@@ -117,7 +117,7 @@ def describe_allowed(name: str) -> str:
 
 
 def describe_default(name: str) -> str:
-    """The default of the setting *name* as people read it."""
+    """The default of the setting *name* for the help text."""
     field = Settings.model_fields[name]
     shown = _extra(field).get("shown")
     if shown or field.default is None:

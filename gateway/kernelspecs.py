@@ -1,4 +1,4 @@
-"""What ``omega kernelspec install``, ``list`` and ``remove`` do."""
+"""The commands ``omega kernelspec install``, ``list`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def add_actions(parser: argparse.ArgumentParser, add_settings: AddSettings) -> N
 
 
 def carry_out(values: Mapping[str, str], read: Callable[[], Settings]) -> None:
-    """Do what the command line says; raises KernelspecError, or SettingsError when there is no Python for kernels."""
+    """Carry out one action; raises KernelspecError, or SettingsError if there is no Python for kernels."""
     if values["action"] == "list":
         print_table([(found.name, found.title, str(found.directory)) for found in kernelspecs.installed()])
         return

@@ -1,4 +1,4 @@
-"""The sockets the gateway listens on: taken first, so that a busy port is told before anything is started."""
+"""The sockets the gateway listens on, bound first, so that a busy port is reported before anything starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MINIMUM = 8
 
 
 class PortError(Exception):
-    """The address can't be had; the message is one sentence for the operator."""
+    """The address can't be bound; the message is one sentence for the operator."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -35,7 +35,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 
 def listen(sockets: Sequence[socket.socket], host: str) -> None:
-    """Accept connections from here on."""
+    """Accept connections from now on."""
     for item in sockets:
         try:
             item.listen(BACKLOG)
@@ -50,9 +50,9 @@ def close(sockets: Sequence[socket.socket]) -> None:
 
 
 def room_for(connections: int, others: int) -> int:
-    """How many of *connections* can be open beside *others* files; the limit of this process is raised as far as it may be.
+    """How many of *connections* can be open besides *others* files; raises this process's limit as far as possible.
 
-    Out of descriptors a server can't even accept a connection to close it, and would try for ever.
+    Without free descriptors a server can't even accept a connection to close it, and would retry for ever.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + others

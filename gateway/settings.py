@@ -1,4 +1,4 @@
-"""Every setting with its default, its bounds and what it does: one frozen value, read once at the start."""
+"""Every setting with its default, its bounds and its help text: one frozen value, read once at the start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _number(default: float, low: float, high: float, about: str) -> Any:
 
 
 def _of_kernels(name: str) -> Any:
-    """The setting of one limit of kernels, as its row has it."""
+    """The setting of one limit of kernels, from its row."""
     limit = kernel_limit(name)
     return _number(limit.default, limit.low, limit.high, limit.about)
 
@@ -47,7 +47,7 @@ def _parse_level(value: object) -> object:
 
 
 def _split_names(value: object) -> object:
-    """Names from text with commas or spaces between them, as environment and flags give it; lists pass."""
+    """Names from text separated by commas or spaces, as in environment and flags; lists pass unchanged."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
@@ -97,7 +97,7 @@ Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9:.\[\]_-]{1,255}$")]
 
 
 class Settings(BaseModel):
-    """How this gateway runs. Each field is also ``--field-name`` and ``OMEGA_FIELD_NAME`` and a TOML key."""
+    """The settings of a gateway. Each field is also ``--field-name``, ``OMEGA_FIELD_NAME`` and a TOML key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -244,7 +244,7 @@ class Settings(BaseModel):
         return self
 
     def _conflicts(self) -> list[str]:
-        """One sentence for each pair of settings that can't both hold."""
+        """One sentence for each pair of contradicting settings."""
         checks = [
             _at_most(self, "pool_min", "pool_max"),
             _at_most(self, "pool_min_javascript", "pool_max"),
@@ -262,11 +262,11 @@ class Settings(BaseModel):
         return problems
 
     def policy(self) -> Policy:
-        """The limits each kernel is born with."""
+        """The limits of each kernel."""
         return policy_of(self.kernel_limits())
 
     def kernel_limits(self) -> dict[str, float]:
-        """The value of each limit of kernels by its name."""
+        """The limits of each kernel by name."""
         return {limit.name: getattr(self, limit.name) for limit in KERNEL_LIMITS}
 
     def database(self) -> str:
@@ -282,7 +282,7 @@ def _at_most(settings: Settings, lower: str, upper: str) -> tuple[bool, str, str
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach *host*; a name other than localhost may be reached by others."""
+    """Whether only this machine can reach *host*; any name other than localhost counts as reachable by others."""
     if host.lower() == "localhost":
         return True
     try:
@@ -292,7 +292,7 @@ def is_loopback(host: str) -> bool:
 
 
 def find_kernel_python(settings: Settings) -> Path:
-    """The interpreter kernels run in: the one named, or the one ``make`` put beside this checkout."""
+    """The interpreter of kernels: the configured one, or the one that ``make`` installed in this checkout."""
     if settings.kernel_python is not None:
         candidates = [settings.kernel_python]
     else:

@@ -1,4 +1,4 @@
-"""What ``omega token ...`` does, with or without a gateway running: the token of the first start, and named keys."""
+"""The command ``omega token``, with or without a running gateway: the stored token, and named keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LimitOption:
-    """One limit of a key: the field it goes to, its option, its bounds."""
+    """One limit of a key: its field, its option, its bounds."""
 
     field: str
     option: str
@@ -44,12 +44,12 @@ class LimitOption:
 
     @classmethod
     def of_kernels(cls, limit: KernelLimit) -> LimitOption:
-        """The option of one limit of kernels, as its row has it."""
+        """The option of one limit of kernels, from its row."""
         option = f"--{limit.name.replace('_', '-')}"
         return cls(limit.name, option, limit.low, limit.high, limit.key_about, is_whole=limit.is_whole)
 
     def parse(self, text: str) -> float | int:
-        """The number in *text*; raises SettingsError naming what is allowed."""
+        """The number in *text*; raises SettingsError with the allowed range."""
         try:
             value = int(text) if self.is_whole else float(text)
         except ValueError:
@@ -71,7 +71,7 @@ LIMITS = (
 
 
 def add_actions(parser: argparse.ArgumentParser, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Give *parser* the actions of ``omega token``; *add_common* adds the options they all have."""
+    """Add the actions of ``omega token`` to *parser*; *add_common* adds the options that all have."""
     parser.set_defaults(action=PATH)
     actions = parser.add_subparsers(metavar="ACTION", required=False)
 
@@ -105,7 +105,7 @@ def add_actions(parser: argparse.ArgumentParser, add_common: Callable[[argparse.
 
 
 def carry_out(action: str, values: Values, settings: Settings) -> None:
-    """Do one action; raises StateError, DatabaseError, KeyRefused or SettingsError."""
+    """Carry out one action; raises StateError, DatabaseError, KeyRefused or SettingsError."""
     state.prepare_directory(settings.state_dir)
     match action:
         case "add":
@@ -130,7 +130,7 @@ def parse_life(text: str) -> float:
 
 
 def parse_limits(values: Values) -> KeyLimits:
-    """The limits among *values*; raises SettingsError for the first that is not usable."""
+    """The limits among *values*; raises SettingsError for the first invalid one."""
     given = {limit.field: limit.parse(values[f"key_{limit.field}"]) for limit in LIMITS if f"key_{limit.field}" in values}
     return KeyLimits(**given)  # type: ignore[arg-type]  # each is whole or not as its field is
 
@@ -195,7 +195,7 @@ def _opened(settings: Settings) -> Iterator[KeyStore]:
 
 
 def _manage_stored(action: str, settings: Settings) -> None:
-    """path, print and rotate: what concerns the token made at the first start."""
+    """The actions path, print and rotate on the stored token."""
     if settings.token is not None:
         print("omega: the gateway uses the configured token, not the stored one", file=sys.stderr)
     if action == "rotate":

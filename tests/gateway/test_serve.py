@@ -300,7 +300,7 @@ def test_the_first_start_shows_a_token_and_a_curl_that_works(tmp_path: Path) -> 
     assert token not in first["log"]
     second = _first_start(tmp_path)
     assert token not in second["banner"]
-    assert f"kept in {tmp_path}/state/token" in second["banner"]
+    assert f"stored in {tmp_path}/state/token" in second["banner"]
     assert json.loads(second["curl"])["success"] is True
 
 
