@@ -108,7 +108,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     packages.sweep()
     banner.announce()
     metrics, drain = Metrics(VERSION), Drain()
-    # Before there is any kernel: with a database that can't be used nobody is to wait for their imports.
+    # Before any kernel starts: an unusable database stops the start without waiting for their imports.
     history = _open_history(settings, metrics, stack)
     keys, watch = await _open_keys(settings, stack)
     launcher = await _launch(settings, python, packages, stack)
@@ -329,7 +329,7 @@ def _pool_settings(settings: Settings, languages: Languages) -> PoolSettings:
 
 
 def _web_settings(settings: Settings) -> WebSettings:
-    # Where others can reach the gateway its token is configured, and no name it is reached by can be known from here.
+    # A gateway that other machines can reach has a configured token, and it can't know the names they use for it.
     is_any = not settings.allowed_hosts and not is_loopback(settings.host)
     hosts = {ANY_HOST} if is_any else {*LOCAL_HOSTS, settings.host.lower(), *settings.allowed_hosts}
     return WebSettings(

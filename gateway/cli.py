@@ -152,7 +152,7 @@ def _diagnose(read: Callable[[], Settings], _values: Values) -> int:
         print(f"kernel python: {find_kernel_python(settings)}")
     except SettingsError as error:
         return _complain(error, FAILED)
-    # Without any isolation no kernel is started, whatever is asked for.
+    # Without any isolation no kernel starts, whatever level is required.
     return DONE if measured.level >= max(settings.require_isolation, Level.L1) else FAILED
 
 

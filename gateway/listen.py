@@ -76,7 +76,7 @@ def _bind_one(family: int, address: tuple[str, int]) -> socket.socket:
         item.setblocking(False)
         item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # Otherwise :: takes the IPv4 port too, which has a socket of its own.
+            # Otherwise :: would bind the IPv4 port, too, which has a socket of its own.
             item.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         item.bind(address)
     except OSError:

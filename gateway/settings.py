@@ -75,7 +75,7 @@ def _default_state_dir() -> Path:
     try:
         home = Path.home()
     except RuntimeError:
-        home = Path("/nonexistent")  # a uid without an account, which has to name a directory and is told so
+        home = Path("/nonexistent")  # a uid without an account: the error tells it to set a directory
     # The specification says to ignore a relative path.
     return (Path(base) if Path(base).is_absolute() else home / ".local/state") / "omega"
 

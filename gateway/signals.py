@@ -37,7 +37,7 @@ class StopSignals:
                 self._phase = "draining"
                 self._asked.set()
             case "starting" | "draining":
-                # Cancelled, the task still ends every kernel on its way out.
+                # The cancelled task still ends every kernel.
                 self._phase, self.is_forced = "closing", True
                 self._task.cancel()
             case "closing":

@@ -111,7 +111,7 @@ def make_token(directory: Path) -> StoredToken:
             file.write(value + "\n")
             file.flush()
             os.fsync(fd)
-        # Renamed into place, a token is there whole or not at all.
+        # The rename is atomic: a token is stored whole or not at all.
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

@@ -338,7 +338,7 @@ def decode(data: bytes) -> Packet:
 def _bounded(policy: Policy) -> Policy:
     """*policy*; raises ContractError if a limit is missing, negative or impossibly large."""
     for limit in fields(Policy):
-        if not 0 < getattr(policy, limit.name) < MOST:  # NaN is neither
+        if not 0 < getattr(policy, limit.name) < MOST:  # NaN fails both comparisons
             raise ContractError(f"Policy.{limit.name} is not between 0 and 2**60")
     return policy
 

@@ -126,5 +126,5 @@ def _is_split(kind: str) -> bool:
 
 
 def _lines(text: Json) -> Json:
-    # Joined, the lines have to be the text again: each keeps its end.
+    # Each line keeps its line end, so that the joined lines are the text again.
     return list(text.splitlines(keepends=True)) if isinstance(text, str) else text

@@ -144,7 +144,7 @@ class CellOutputs:
             content.replace(display)
             if display.updates:
                 return
-        # An update of something that is not there is shown rather than lost.
+        # An update of an unknown display is shown, not lost.
         self._clear_if_asked(cell)
         if content is None or not content.uses:
             content = _Content(display.data, display.metadata, display.display_id)

@@ -93,7 +93,7 @@ def plan(pools: Sequence[PoolState], limits: Limits, now: float) -> list[Action]
         if wanted and ready_at > now:
             wakes.append(ready_at)
             continue
-        # After a failure one start at a time tries whether it works again.
+        # After a failure only one start at a time, to try whether starts work again.
         count = max(0, min(wanted, slots, room, 1 - pool.starting if pool.failures else wanted))
         if count:
             starts.append(Start(pool.name, count))
@@ -190,7 +190,7 @@ class Demand:
         """The number of unused kernels that bridges the time of a start, with headroom, within the two bounds."""
         steady = HEADROOM * self.rate_at(now) * self.start_s
         bursting = self.burst * self._fading(now)
-        # Rounded down at the end of a burst's fading: one request a minute ago asks for nothing.
+        # Rounded down while a burst fades: one request a minute ago needs no kernel.
         wanted = math.floor(max(steady, bursting) + 0.5)
         return max(minimum, min(maximum, wanted))
 

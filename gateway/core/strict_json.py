@@ -71,7 +71,7 @@ class Budget:
             raise TooMuch("too large")
 
 
-# ---- what reading would cost, looked at before anything is read -----------------------------------------------------------
+# ---- the cost of parsing, estimated before anything is parsed -----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _bare(data: bytes) -> Iterator[bytes]:
         at += len(piece)
         if b"\\" in piece:
             if at < len(data) and (len(piece) - len(piece.rstrip(b"\\"))) % 2:
-                piece, at = piece[:-1], at - 1  # what it escapes comes with the next piece
+                piece, at = piece[:-1], at - 1  # the escaped character comes with the next piece
             piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = piece.translate(_ALIKE, _NO_MARKS).replace(b'""', b"").split(b'"')
         yield b"".join(parts[is_inside::2])
@@ -206,7 +206,7 @@ def _decode(data: bytes, *, has_long_number: bool) -> object:
             try:
                 return orjson.loads(data)
             except orjson.JSONDecodeError:
-                pass  # it takes less than is to be taken here: no NaN, no half of a character
+                pass  # it is stricter than this function: it accepts no NaN and no lone surrogate
         value: object = _DECODER.decode(data.decode())
     return value
 
@@ -243,7 +243,7 @@ def _read_float(text: str) -> float | None:
 _DECODER = JSONDecoder(parse_int=_read_int, parse_float=_read_float, parse_constant=lambda _name: None)
 
 
-# ---- what was read, as strict JSON --------------------------------------------------------------------------------------
+# ---- parsed values as strict JSON ---------------------------------------------------------------------------------------
 
 
 def clean_text(text: str) -> str:

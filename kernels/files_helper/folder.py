@@ -113,7 +113,7 @@ class EntryWalk:
             try:
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
             except OSError:
-                continue  # gone meanwhile
+                continue  # deleted in the meantime
             path = before + name
             if not _can_name(path):
                 budget.is_cut = True  # too deep for a path
@@ -135,7 +135,7 @@ class EntryWalk:
         try:
             inner = open_directory(directory, name)
         except OSError:
-            budget.is_cut = True  # closed by its owner, or no directory any more
+            budget.is_cut = True  # not accessible, or no longer a directory
             return
         try:
             yield from self._walk(inner, before, budget, depth)

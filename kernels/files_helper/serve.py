@@ -47,7 +47,7 @@ def _answer(channel: int, root: int, letter: bytes, payload: bytes) -> None:
     except OSError as error:
         problem = folder.problem_of(error)
     send(channel, wire.FAILED, bytes([problem]))
-    # What was still under way is thrown away, so that the gateway gets to read why.
+    # The rest of the upload is discarded, so that the gateway can read the reason.
     for _ in pieces:
         pass
 

@@ -1,4 +1,4 @@
-"""How much isolation this machine allows, found by doing it: never inferred from a version, a uid or a file.
+"""Measures the isolation that this machine allows by trying it; never infers it from a version, a uid or a file.
 
 For each level, best first, a throwaway process goes through the same steps a kernel goes through and is looked at from
 outside in the same way. The first level that holds is the level. Single facilities are tried too, to say what a lower
@@ -28,7 +28,7 @@ _OK: Final = "ok"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was found. *facilities*: each one's name and "ok" or why not. *lacking*: what a higher level would add."""
+    """The result. *facilities*: each name with "ok" or the reason. *lacking*: what a higher level would add."""
 
     level: Level
     facilities: dict[str, str]
@@ -43,12 +43,12 @@ class Measurement:
 
 
 def measure(trial_uid: int = _TRIAL_UID, *, cgroup_prefix: str = "omega-probe") -> Measurement:
-    """Try everything in forked children and answer the level; the caller is left as it was.
+    """Try everything in forked children and return the level; the caller is unchanged.
 
     Call it while the process has one thread.
     """
     for profile in seccomp.PROFILES:
-        seccomp.program(profile)  # read before a trial leaves this root behind
+        seccomp.program(profile)  # read before a trial leaves this root
     facilities = {name: _try(act) for name, act in _FACILITIES.items()}
     own_uid = facilities["own uid"] == _OK
     level, refusals = _best_level(trial_uid, own_uid=own_uid)
@@ -60,7 +60,7 @@ def measure(trial_uid: int = _TRIAL_UID, *, cgroup_prefix: str = "omega-probe") 
 
 
 def _best_level(trial_uid: int, *, own_uid: bool) -> tuple[Level, dict[Level, str]]:
-    """The first level whose full trial holds, and what each trial said."""
+    """The first level whose full trial succeeds, and the result of each trial."""
     said: dict[Level, str] = {}
     for level in _DESCENDING:
         said[level] = _try_level(level, trial_uid, own_uid=own_uid)
@@ -70,7 +70,7 @@ def _best_level(trial_uid: int, *, own_uid: bool) -> tuple[Level, dict[Level, st
 
 
 def _lacking(level: Level, kind: cgroup.Kind, *, own_uid: bool) -> tuple[str, ...]:
-    """Sentences for people: what this machine's level does not give."""
+    """Sentences for the operator: what this machine's level lacks."""
     missing: list[str] = []
     if level in (Level.L2, Level.L2_PLUS):
         missing.append("all kernels share one host uid")
@@ -90,7 +90,7 @@ def _lacking(level: Level, kind: cgroup.Kind, *, own_uid: bool) -> tuple[str, ..
 
 
 def _in_child(act: Callable[[], str]) -> str:
-    """What *act* answers in a forked process that ends afterwards, whatever it did to itself."""
+    """The result of *act* in a forked process that exits afterwards, whatever it did to itself."""
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -106,7 +106,7 @@ def _in_child(act: Callable[[], str]) -> str:
 
 
 def _answer(act: Callable[[], str], write_fd: int) -> None:
-    """The child's whole life: act, say how it went, end without running anything of the parent's."""
+    """The child's whole life: act, report the result, exit without running code of the parent."""
     try:
         said = act()
     except OSError as error:
@@ -121,7 +121,7 @@ def _answer(act: Callable[[], str], write_fd: int) -> None:
 
 
 def _try(act: Callable[[], None]) -> str:
-    """ "ok", or why *act* does not work here."""
+    """ "ok", or the reason why *act* fails here."""
 
     def attempt() -> str:
         act()
@@ -131,12 +131,12 @@ def _try(act: Callable[[], None]) -> str:
 
 
 def _try_level(level: Level, trial_uid: int, *, own_uid: bool) -> str:
-    """ "ok" when a throwaway kernel reaches *level* and passes attestation, else the first thing that failed."""
+    """ "ok" if a throwaway kernel reaches *level* and passes attestation, otherwise the first failure."""
     return _in_child(lambda: _spawner(level, trial_uid, own_uid=own_uid))
 
 
 def _spawner(level: Level, trial_uid: int, *, own_uid: bool) -> str:
-    """Play the spawner: fork a zygote that forks one kernel, then look at that from outside."""
+    """Act as the spawner: fork a zygote that forks one kernel, then attest that kernel."""
     if level in (Level.L2, Level.L2_PLUS):
         identity.enter_user_namespace()
     if level > Level.L1:
@@ -152,7 +152,7 @@ def _spawner(level: Level, trial_uid: int, *, own_uid: bool) -> str:
 
 
 class _NoDirectory:
-    """Stands where the prepared root has its work directory."""
+    """Replaces the work directory of the prepared root."""
 
     def __enter__(self) -> str:
         return root.WORK

@@ -1,4 +1,4 @@
-"""Where a Python installation keeps its parts, asked of the interpreter itself."""
+"""The paths of a Python installation, as the interpreter itself reports them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASK_TIMEOUT_S: Final = 60
 
 
 class PythonUnusable(RuntimeError):
-    """The interpreter named for kernels does not run or does not answer."""
+    """The interpreter configured for kernels does not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PythonHome:
 
     @property
     def is_environment(self) -> bool:
-        """Whether it is a virtual environment upon another installation."""
+        """Whether it is a virtual environment."""
         return self.prefix != self.base_prefix
 
     @property
@@ -49,7 +49,7 @@ class PythonHome:
 
 
 def describe_python(kernel_python: str) -> PythonHome:
-    """What *kernel_python* says of itself, isolated from environment and current directory."""
+    """The paths that *kernel_python* reports, isolated from environment and current directory."""
     try:
         done = subprocess.run(
             [kernel_python, "-I", "-c", _ASK],

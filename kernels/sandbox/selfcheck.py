@@ -1,4 +1,4 @@
-"""The last step: a confined process looks at itself once more. The spawner looks from outside as well (attest.py)."""
+"""The last step: a confined process checks itself. The spawner checks it from outside as well (attest.py)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ZERO_SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
 
 def check_self(level: Level, uid: int | None) -> None:
-    """Raise OSError naming the first fact that is not as it must be. *uid* None: it was not to be changed."""
+    """Raise OSError with the first wrong fact. *uid* None: the level does not change it."""
     if uid is not None and (os.getresuid() != (uid, uid, uid) or os.getresgid()[0] != os.getresgid()[1]):
         raise OSError(errno.EPERM, "the uid is not the assigned one")
     if sysc.capget() != (0, 0, 0):
