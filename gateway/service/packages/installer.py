@@ -133,7 +133,7 @@ class Installer:
         await self._kernels.use_packages((str(directory),))
         added = [pin for pin in pins if pin.name not in before]
         shown = [f"{pin.name}=={pin.version} sha256:{pin.sha256}" for pin in added]
-        _log.info("packages installed", added=shown)
+        _log.info("packages installed for the kernels of all keys", added=shown)
         listed = " ".join(f"{pin.name}-{pin.version}" for pin in added)
         version = next(pin.version for pin in pins if pin.name == name)
         return Installed(name, version, f"Successfully installed {listed}\n")
