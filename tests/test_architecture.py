@@ -26,8 +26,6 @@ MANY_PARAMETERS = {
 LARGE_CLASSES = {
     "gateway/kernel/client.py:KernelClient": "One conversation: its state is which run is under way on four channels.",
     "gateway/service/jupyter/kernel.py:JupyterKernel": "One kernel behind one id: process and clients change together.",
-    "gateway/web/edge/endpoint.py:Endpoint": "Tornado's handler: what it overrides has to stand in one class.",
-    "gateway/web/edge/websocket.py:Socket": "Tornado's handler: what it overrides has to stand in one class.",
 }
 """Each says why it is one: what it would be split into has no state of its own."""
 

@@ -30,21 +30,18 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/web/api/patterns.py",
     ),
     "gateway/web/test_routes.py": ("gateway/web/services.py", "gateway/web/operations.py", "gateway/web/api/pages.py"),
-    "gateway/web/test_http.py": (
-        "gateway/web/edge/body.py",
-        "gateway/web/edge/failure.py",
-        "gateway/web/edge/handler.py",
-        "gateway/web/edge/lingering.py",
-        "gateway/web/edge/server.py",
-    ),
-    "gateway/web/edge/test_websocket.py": ("gateway/web/edge/open_sockets.py", "gateway/web/edge/websocket_frames.py"),
-    "gateway/web/api/test_answers.py": ("gateway/web/edge/json_answer.py",),
+    "gateway/web/test_http.py": ("gateway/web/edge/server.py",),
+    "gateway/web/edge/test_websocket.py": ("gateway/web/edge/websocket_frames.py",),
     "gateway/web/api/test_files.py": (
         "gateway/web/api/file_names.py",
         "gateway/web/api/multipart.py",
         "gateway/web/edge/streamed_body.py",
     ),
-    "gateway/web/api/test_run_bodies.py": ("gateway/web/api/runs.py", "gateway/web/api/session_bodies.py"),
+    "gateway/web/api/test_run_bodies.py": (
+        "gateway/web/api/runs.py",
+        "gateway/web/api/session_bodies.py",
+        "kernels/run_rules.py",
+    ),
     "gateway/web/api/test_events.py": (
         "gateway/web/api/caller_limits.py",
         "gateway/web/api/server_sent_events.py",

@@ -15,15 +15,14 @@ from typing import TypeVar
 
 import orjson
 
+from gateway.core.json_limits import KERNEL_DEPTH, KERNEL_VALUES
 from gateway.core.model import Json
 
 T = TypeVar("T")
 
-MAX_DEPTH = 64
 MAX_BYTES = 64 * 1024 * 1024
-MAX_VALUES = 200_000
-"""Maximum number of values in one message of a kernel. Parsing blocks the event loop, and values take more memory
-than they have bytes: `[[],[],` some fifty times as much."""
+MAX_VALUES = KERNEL_VALUES
+"""Maximum number of values in one message of a kernel."""
 SAFE_INT = 2**53 - 1
 """Larger integers become text: readers that use doubles would read another number (RFC 7493)."""
 NODE_BYTES = 8
@@ -298,7 +297,7 @@ def _clean_container(value: dict[str, Json] | list[Json], budget: Budget) -> Jso
         cleaned: Json = orjson.loads(data) if b"null" in data else value  # NaN is written as null
     except TypeError:
         cleaned, data = _rewrite(value, budget)
-    if is_deeper(data, MAX_DEPTH):
+    if is_deeper(data, KERNEL_DEPTH):
         raise TooMuch("too deep")
     return cleaned
 
