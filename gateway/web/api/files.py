@@ -15,7 +15,7 @@ from gateway.web.services import Answer
 
 
 class FileTable(Endpoint):
-    """The files of a session: GET lists them, POST takes a form with new ones."""
+    """The files of a session: GET lists them, POST uploads a form with files."""
 
     async def on_get(self) -> Answer:
         under, wants_digests = self._directory(), flag(self, "hashes", default=True)
@@ -37,7 +37,7 @@ class FileTable(Endpoint):
 
 
 class OneFile(StreamedEndpoint):
-    """One file of a session: GET fetches it, PUT replaces it by the body, DELETE removes it."""
+    """One file of a session: GET downloads it, PUT replaces it with the body, DELETE deletes it."""
 
     async def on_get(self) -> Reply:
         async with self.services.files.read(self.parts["session_id"], self.caller, self._path()) as contents:
@@ -50,7 +50,7 @@ class OneFile(StreamedEndpoint):
 
     async def on_put(self) -> Answer:
         path = self._path()
-        assert self.pipe is not None, "there is one for each PUT"
+        assert self.pipe is not None, "each PUT has a body"
         entry = await self.services.files.write(self.parts["session_id"], self.caller, path, self.pipe.read())
         return {"success": True, "file": describe_entry(entry)}
 
@@ -69,7 +69,9 @@ class OneFile(StreamedEndpoint):
     def _check_content(self) -> None:
         """Accept any content type, but no Content-Range: a part must not replace the whole file."""
         if "Content-Range" in self.request.headers:
-            raise BadRequest("A file is put as a whole: leave out the Content-Range header and send all of it.")
+            raise BadRequest(
+                "Partial uploads are not supported: leave out the Content-Range header and send the whole file."
+            )
 
     def _body_limit(self) -> int:
         return self.services.settings.file_bytes

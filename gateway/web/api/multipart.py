@@ -27,7 +27,7 @@ def boundary_of(content_type: str | None) -> bytes:
     found = _BOUNDARY.search(parameters)
     if kind.strip().lower() != "multipart/form-data" or found is None:
         raise UnsupportedMediaType(
-            "Files are sent as 'Content-Type: multipart/form-data; boundary=...', or one by one with PUT."
+            "Send files as 'Content-Type: multipart/form-data; boundary=...', or one by one with PUT."
         )
     return found[1].strip('"').encode("latin-1", "replace")
 

@@ -18,7 +18,7 @@ from gateway.web.edge.body import parse_object
 class NotebookBody(Body):
     """A notebook to execute. The notebook alone, as it is in its file, is accepted too."""
 
-    notebook: Annotated[dict[str, Any], Field(description="a notebook of Jupyter's format 4 (the JSON of an .ipynb)")]
+    notebook: Annotated[dict[str, Any], Field(description="a Jupyter notebook of format 4 (the JSON of an .ipynb file)")]
     timeout: Timeout = None
     allowErrors: Annotated[bool, Field(description="true or false")] = False  # noqa: N815  # the API's own name
 

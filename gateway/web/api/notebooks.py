@@ -20,7 +20,7 @@ NOTEBOOK_TYPE = "application/x-ipynb+json"
 
 
 class SessionNotebook(Endpoint):
-    """The runs of a session so far, as a notebook (.ipynb) with outputs."""
+    """The runs of a session so far, as a notebook (.ipynb) with their outputs."""
 
     async def on_get(self) -> Reply:
         session_id = self.parts["session_id"]
@@ -30,7 +30,7 @@ class SessionNotebook(Endpoint):
 
 
 class NotebookRuns(RunEndpoint):
-    """Runs the cells of a notebook in a session of its own and answers with the notebook executed."""
+    """Executes a notebook in a session of its own and returns it with its outputs."""
 
     async def on_post(self) -> Answer | Reply:
         asked = notebook_bodies.parse_notebook(self.body, self._python, self._javascript)

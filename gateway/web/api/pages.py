@@ -25,7 +25,7 @@ class HistoryList(Endpoint):
 
 
 class HealthCheck(Endpoint):
-    """Whether the gateway can run code. It needs no token, and reveals nothing that outsiders must not know."""
+    """Whether the gateway can run code. Needs no token, contains no secrets."""
 
     public = True
 
@@ -50,7 +50,7 @@ class HealthCheck(Endpoint):
 
 
 class Examples(Endpoint):
-    """The examples."""
+    """The gallery of examples."""
 
     async def on_get(self) -> Answer:
         return {"examples": [_describe_example(example) for example in self.services.gallery.list()]}
@@ -64,7 +64,7 @@ class MetricsText(Endpoint):
 
 
 class Home(Endpoint):
-    """The addresses to begin with."""
+    """Links to the API, its description and its documentation."""
 
     async def on_get(self) -> Answer:
         return {

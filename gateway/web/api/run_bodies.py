@@ -42,7 +42,7 @@ def whole(value: object) -> object:
 # A field's description completes the sentence "<field> must be ...". /openapi.json shows it, with the pattern of what the
 # functions below check.
 Code = Annotated[
-    str, Field(description="source text that is not empty", min_length=1, json_schema_extra={"pattern": patterns.SOURCE})
+    str, Field(description="source code that is not empty", min_length=1, json_schema_extra={"pattern": patterns.SOURCE})
 ]
 Timeout = Annotated[
     Annotated[float, Field(ge=1)] | None,
@@ -50,7 +50,7 @@ Timeout = Annotated[
 ]
 SessionId = Annotated[
     Annotated[str, Field(min_length=1, max_length=64)] | None,
-    Field(description="the id of a session of this key, to run in its kernel"),
+    Field(description="the id of one of this key's sessions"),
 ]
 
 

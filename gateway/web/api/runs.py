@@ -64,7 +64,7 @@ class PythonRuns(RunEndpoint):
 
 
 class ChartRuns(RunEndpoint):
-    """Runs plotting code and answers with its charts."""
+    """Runs plotting code and returns its charts."""
 
     async def on_post(self) -> Answer | Reply:
         return await self._run(run_bodies.parse_chart(self.body, self._python))
@@ -92,7 +92,7 @@ class JavascriptRuns(RunEndpoint):
 
 
 class Installs(Endpoint):
-    """Installs a package of the whitelist."""
+    """Installs an allowed package."""
 
     async def on_post(self) -> Answer:
         done = await self.services.installer.install(run_bodies.parse_install(self.body))

@@ -32,7 +32,7 @@ class SessionTable(RunEndpoint):
 
 
 class OneSession(Endpoint):
-    """One session of the caller's."""
+    """One of the caller's sessions."""
 
     async def on_get(self) -> Answer:
         return describe_session(self.services.sessions.show(self.parts["session_id"], self.caller))
@@ -53,7 +53,7 @@ class SessionRuns(RunEndpoint):
 
 
 class SessionInterrupt(Endpoint):
-    """Interrupts the run under way in a session; its state is kept."""
+    """Interrupts the current run of a session; the session keeps its state."""
 
     takes_body = False
 
@@ -63,7 +63,7 @@ class SessionInterrupt(Endpoint):
 
 
 class SessionRestart(Endpoint):
-    """Gives a session a new kernel; its state is lost."""
+    """Restarts a session: it gets a new kernel and loses its state."""
 
     takes_body = False
 

@@ -49,7 +49,7 @@ Said = Execute | InterruptRun | Resume
 def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", session: str = "") -> Said:
     """The message in *text*; raises BadRequest. A run is in *session* and its *language* unless the message names others."""
     if isinstance(text, bytes):
-        raise BadRequest("Messages are JSON in text frames, not binary ones.")
+        raise BadRequest("Send messages as JSON in text frames, not in binary frames.")
     try:
         fields = parse_object(text.encode())
     except BadRequest as error:
@@ -83,7 +83,7 @@ def _parse_execute(fields: dict[str, Json], kind: str, terms: Terms, language: s
     fields.pop("id", None)
     task = _task(kind, fields.pop("language", None), language)
     if session and fields.setdefault("session", session) != session:
-        raise BadRequest("This connection's runs are in its own session: leave session out.")
+        raise BadRequest("Runs of this connection use its own session: leave out the field session.")
     parse, timeouts = _PARSERS[task], terms.javascript if task == "javascript" else terms.python
     return Execute(parse(orjson.dumps(fields), timeouts), label)
 
@@ -92,7 +92,7 @@ def _task(kind: str, asked: Json, language: str) -> str:
     if asked is None:
         return language if kind == "execute" else kind
     if asked not in ("python", "javascript") or kind not in ("execute", asked):
-        raise BadRequest(f"language must be 'python' or 'javascript', and fit the type, not {run_bodies.show(asked)}.")
+        raise BadRequest(f"language must be 'python' or 'javascript' and fit the type, not {run_bodies.show(asked)}.")
     return str(asked)
 
 

@@ -129,7 +129,7 @@ class StreamSocket(Socket):
 
     def _follow(self, run: LiveRun, after: int) -> None:
         if run.run_id in self._followed:
-            raise Conflict("This connection gets the events of this run already.")
+            raise Conflict("This connection already receives the events of this run.")
         self._followed[run.run_id] = Followed(run, after)
         run.attach(self._news)
 
@@ -213,7 +213,7 @@ class OneRun(StreamSocket):
     async def on_start(self) -> None:
         self._has_run = bool(self._resumes)
         settings = self.services.settings
-        late = f"no run was asked for within {settings.body_timeout_s:g} seconds"
+        late = f"the client sent no run within {settings.body_timeout_s:g} seconds"
         if not self._has_run:
             self._patience = asyncio.get_running_loop().call_later(settings.body_timeout_s, self.end, POLICY, late)
         await super().on_start()

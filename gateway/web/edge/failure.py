@@ -41,7 +41,7 @@ def explain(status: int, error: BaseException | None, run_id: str, allowed: Sequ
 
 def not_allowed(allowed: Sequence[str]) -> MethodNotAllowed:
     """The answer to a method that an address does not have."""
-    return MethodNotAllowed(f"Allowed here: {', '.join(allowed)}.")
+    return MethodNotAllowed(f"Allowed methods: {', '.join(allowed)}.")
 
 
 def headers_of(error: GatewayError, allowed: Sequence[str]) -> dict[str, str]:

@@ -47,12 +47,12 @@ def host_name(host: str) -> str | None:
 def check_host(hosts: Sequence[str], allowed: Collection[str]) -> None:
     """Accept a request with one Host header that names this server. A page that rebinds its own name has another."""
     if len(hosts) != 1:
-        raise BadRequest("Exactly one Host header is needed.")
+        raise BadRequest("Exactly one Host header is required.")
     name = host_name(hosts[0])
     if name is None:
         raise BadRequest("The Host header is not a host name with an optional port.")
     if ANY_HOST not in allowed and name not in allowed:
-        raise Misdirected("This server does not answer for the host in the Host header; see allowed_hosts.")
+        raise Misdirected("The host in the Host header is not allowed; see allowed_hosts.")
 
 
 def check_origin(origins: Sequence[str], host: str, allowed: Collection[str]) -> str | None:
@@ -69,7 +69,7 @@ def check_origin(origins: Sequence[str], host: str, allowed: Collection[str]) ->
 def check_site(site: str | None) -> None:
     """Accept a request without an Origin whose Sec-Fetch-Site, sent by browsers alone, is not another site."""
     if site not in (None, "none", "same-origin"):
-        raise Forbidden("Requests of other sites' pages are not allowed; see allowed_origins.")
+        raise Forbidden("Requests from pages of other sites are not allowed; see allowed_origins.")
 
 
 def _is_same_origin(origin: str, host: str) -> bool:
@@ -84,7 +84,7 @@ def _is_same_origin(origin: str, host: str) -> bool:
 def bearer(headers: Sequence[str]) -> str:
     """The token of ``Authorization: Bearer X`` (or ``token X``, as Jupyter clients send it); raises Unauthorized."""
     if not headers:
-        raise Unauthorized("A token is needed: send the header 'Authorization: Bearer <token>'.")
+        raise Unauthorized("A token is required: send the header 'Authorization: Bearer <token>'.")
     scheme, _, token = headers[0].partition(" ")
     token = token.strip()
     if len(headers) != 1 or scheme.lower() not in ("bearer", "token") or not token or len(token) > TOKEN_CHARS:
@@ -97,8 +97,8 @@ def check_query(names: Container[str]) -> None:
     for name in TOKEN_NAMES:
         if name in names:
             raise BadRequest(
-                f"A token is not accepted in the query string ({name}=), where logs keep it: "
-                "send the header 'Authorization: Bearer <token>', and replace a token that was sent so."
+                f"A token is not accepted in the query string ({name}=), because logs record it: "
+                "send the header 'Authorization: Bearer <token>', and replace this token."
             )
 
 
@@ -135,16 +135,16 @@ def check_json(content_type: str | None) -> None:
         )
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
-        raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
+        raise UnsupportedMediaType("JSON bodies must be UTF-8: leave out the charset or set charset=utf-8.")
 
 
 def check_upgrade(headers: HTTPHeaders) -> None:
     """Accept a request to go on as a WebSocket (RFC 6455 section 4.2.1)."""
     wants = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
     if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in wants:
-        raise UpgradeRequired("This address speaks WebSocket: connect to it with a WebSocket client.")
+        raise UpgradeRequired("This address is a WebSocket: connect to it with a WebSocket client.")
     if headers.get_list("Sec-WebSocket-Version") != ["13"]:
-        raise UpgradeRequired("The version of WebSocket spoken here is 13.")
+        raise UpgradeRequired("Only version 13 of WebSocket is supported.")
     if not _is_key(headers.get_list("Sec-WebSocket-Key")):
         raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
 

@@ -63,7 +63,7 @@ def compose(error: GatewayError) -> bytes:
 
 
 MALFORMED = compose(BadRequest("The request is not valid HTTP."))
-FULL = compose(Busy("The server has no room for more connections.", retry_after_s=1))
+FULL = compose(Busy("The server has too many open connections.", retry_after_s=1))
 
 
 def headers_too_large(limit_bytes: int) -> bytes:

@@ -81,7 +81,7 @@ class Socket(GatewayHandler, WebSocketHandler):
         if self.request.method != "GET":
             raise failure.not_allowed(self.allowed_methods())
         if self._admission.may_have_body:
-            raise BadRequest("The request that opens a WebSocket has no body.")
+            raise BadRequest("The request that opens a WebSocket must not have a body.")
         header_rules.check_upgrade(self.request.headers)
 
     def _find_token(self) -> str:

@@ -31,11 +31,11 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         "How many runs to list, the newest first.",
         {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
     ),
-    "path": ("The directory to list, with all in it; without it the work directory.", {"type": "string", "pattern": FILE}),
+    "path": ("The directory to list with its contents; the work directory by default.", {"type": "string", "pattern": FILE}),
     "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
-    "recursive": ("Whether to delete a directory with all in it.", {**_FLAG, "default": "false"}),
+    "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
-_EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
+_EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."
 _SCHEMES: Answer = {
     "token": {"type": "http", "scheme": "bearer"},
     "queryToken": {"type": "apiKey", "in": "query", "name": "token"},
@@ -127,8 +127,8 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         "operationId": f"{operation.method.lower()}_{endpoint.__name__}",
         "responses": {
             str(operation.status): _success(operation),
-            "503": _failure(operation.busy, "Nothing can be run at the moment. Retry-After says when to ask again."),
-            "default": _failure("Failure", "The request was not carried out."),
+            "503": _failure(operation.busy, "The gateway can't run code at the moment. Retry-After says when to try again."),
+            "default": _failure("Failure", "The request failed."),
         },
     }
     if endpoint.public:
@@ -153,7 +153,7 @@ def _success(operation: Operation) -> Json:
     content: dict[str, Json] = {kind: {"schema": ref(operation.answer)} for kind in operation.content_types}
     if operation.streams:
         content[EVENT_STREAM] = {"schema": {"type": "string", "description": _EVENTS}}
-    return {"description": "The answer.", "content": content}
+    return {"description": "The response.", "content": content}
 
 
 def _failure(schema: str, description: str) -> Json:

@@ -21,7 +21,10 @@ from gateway.web.openapi.schemas import (
 )
 
 ASKED_TEXT: Schema = {"type": ["string", "null"], "maxLength": MAX_CHARS}
-ENV: Schema = {"type": ["object", "null"], "description": "values that are no text, and names not allowed, are left out"}
+ENV: Schema = {
+    "type": ["object", "null"],
+    "description": "values that are not strings, and names that are not allowed, are ignored",
+}
 PERSON = dict.fromkeys(("username", "name", "display_name", "initials"), TEXT)
 NOTHING: Schema = {"type": "null"}
 NOTEBOOK_NAMES = {"path": TEXT, "name": TEXT}
@@ -83,6 +86,10 @@ def wanted(kernel_names: Sequence[str]) -> dict[str, Schema]:
         "NewKernel": struct({}, {"name": name, "kernel_id": kernel_id, "env": ENV}),
         "JupyterSessionWanted": struct(
             {},
-            {**notebook, "type": ASKED_TEXT, "kernel": described(kernel, "one that is there, or what it is to be")},
+            {
+                **notebook,
+                "type": ASKED_TEXT,
+                "kernel": described(kernel, "an existing kernel, or the name of the kernel to start"),
+            },
         ),
     }

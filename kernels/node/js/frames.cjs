@@ -1,6 +1,6 @@
 'use strict';
 // Messages to and from the Python half over descriptor 3: four bytes of length, one byte of type, then UTF-8.
-// Standard output and error are not used for them, so nothing the code prints can be taken for a message.
+// Standard output and error are not used for them, so printed text can't be mistaken for a message.
 const fs = require('node:fs');
 
 const FD = 3;
@@ -17,7 +17,7 @@ function write(type, text) {
   for (let sent = 0; sent < frame.length;) sent += writeSync(FD, frame, sent);
 }
 
-// Text of a stream ('o' or 'e'), in pieces that need little memory; no character is torn apart.
+// Text of a stream ('o' or 'e'), in pieces that need little memory; characters are never split.
 function writeText(type, text) {
   for (let start = 0; start < text.length;) {
     let end = start + PIECE_CHARS;
@@ -27,7 +27,7 @@ function writeText(type, text) {
   }
 }
 
-// Exactly *size* bytes, or null at the end of the stream. Waits.
+// Exactly *size* bytes, or null at the end of the stream. Blocks.
 function readBytes(size) {
   const bytes = Buffer.allocUnsafe(size);
   for (let got = 0; got < size;) {
@@ -36,13 +36,13 @@ function readBytes(size) {
       if (count === 0) return null;
       got += count;
     } catch (error) {
-      if (error.code !== 'EINTR') throw error; // an interrupt for a run that was over already
+      if (error.code !== 'EINTR') throw error; // an interrupt for a run that had already ended
     }
   }
   return bytes;
 }
 
-// The next request, or null when the Python half is gone. Waits.
+// The next request, or null if the Python process is gone. Blocks.
 function read() {
   const head = readBytes(4);
   const body = head && readBytes(head.readUInt32BE(0));

@@ -6,7 +6,7 @@ const { startSigintWatchdog } = internalBinding('contextify');
 const { getPromiseDetails } = internalBinding('util');
 const STATES = ['pending', 'fulfilled', 'rejected']; // as V8 numbers them
 
-// Once for the whole life of the process: a SIGINT that comes when no code runs is then nobody's. Without it Node would put
+// Once for the whole life of the process: a SIGINT that arrives when no code runs is then ignored. Without it Node would put
 // back the handler that ends the process whenever guarded work is over.
 startSigintWatchdog();
 
@@ -14,7 +14,7 @@ let current = null;
 Object.defineProperty(globalThis, '__omega', { value: () => current() });
 const enter = new vm.Script('__omega()', { filename: 'omega:guard' });
 
-// How *work* went: 'done', 'interrupted' or 'timeout'. Microtasks of the caller's realm count when *work* drains them.
+// The outcome of *work*: 'done', 'interrupted' or 'timeout'. Microtasks of the caller's realm count when *work* drains them.
 function guard(work, timeout) {
   const before = current;
   current = work;
@@ -30,7 +30,7 @@ function guard(work, timeout) {
   }
 }
 
-// {state: 'pending' | 'fulfilled' | 'rejected', value} of a promise, without calling anything of it.
+// {state: 'pending' | 'fulfilled' | 'rejected', value} of a promise, without calling its methods.
 function look(promise) {
   const [state, value] = getPromiseDetails(promise);
   return { state: STATES[state], value };

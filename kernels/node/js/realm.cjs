@@ -1,7 +1,7 @@
 'use strict';
-// The realm the caller's code lives in: the language, console and display; no module, no timer, nothing of Node.
-// The realm is no wall (the sandbox around this process is): it keeps what the code does to Object, Array, JSON or Promise
-// away from what is ours.
+// The realm of the caller's code: the language, console and display; no modules, no timers, nothing of Node.
+// The realm is no security boundary (the sandbox is): it keeps the code's changes to Object, Array, JSON or Promise
+// away from the kernel's own code.
 const inspector = require('node:inspector');
 const vm = require('node:vm');
 const { Console } = require('node:console');
@@ -46,7 +46,7 @@ function makeConsole() {
   return new Console({ stdout: stream('o'), stderr: stream('e'), colorMode: false });
 }
 
-// What display(value) shows: a MIME bundle as it is, anything else as text and, where it fits, JSON.
+// The output of display(value): a MIME bundle unchanged, anything else as text and, if it fits, JSON.
 function bundleOf(value) {
   const keys = typeof value === 'object' && value !== null && !types.isProxy(value) ? Object.keys(value) : [];
   if (keys.length && keys.every((key) => MIME.test(key))) return Object.fromEntries(keys.map((key) => [key, bodyOf(key, value[key])]));
@@ -85,7 +85,7 @@ class Realm {
     else write('d', bundleOf(values[0]));
   }
 
-  // {name, message} of an error of our realm, which the caller's code is not to get as it is.
+  // {name, message} of an error of the kernel's realm, which the caller's code must not get itself.
   foreign(error) {
     return error instanceof Error ? { name: String(error.name), message: String(error.message) } : null;
   }
@@ -127,7 +127,7 @@ class Realm {
     return !this.ownNames.has(name) && Reflect.getOwnPropertyDescriptor(this.global, name) !== undefined;
   }
 
-  // Let everything that waits in the realm's queue of microtasks happen.
+  // Run all waiting microtasks of the realm.
   drain() {
     this.nothing.runInContext(this.context);
   }

@@ -1,5 +1,5 @@
 'use strict';
-// One run of the caller's code: as the body of an async function, or as a cell of a session, whose declarations stay and whose
+// One run of the caller's code: as the body of an async function, or as a cell of a session, whose declarations are kept and whose
 // last value is the result.
 const { promiseHooks } = require('node:v8');
 const vm = require('node:vm');
@@ -29,7 +29,7 @@ class Run {
     this.isOver = false;
   }
 
-  // Run the code up to where it waits for something, or to its end.
+  // Run the code until it waits or ends.
   begin() {
     this.guarded(() => {
       if (this.isCell) this.beginCell(this.request.code);
@@ -39,7 +39,7 @@ class Run {
     });
   }
 
-  // Another turn of the event loop is over.
+  // A turn of the event loop has ended.
   advance() {
     this.turns += 1;
     this.guarded(() => {
@@ -49,7 +49,7 @@ class Run {
     if (!this.isOver && this.turns >= TURNS) this.fail(errors.NEVER);
   }
 
-  // A promise was rejected and nobody looked.
+  // A promise was rejected without a handler.
   rejected(reason, promise) {
     if (promise !== this.promise && !this.failure) this.unhandled ??= { reason };
   }
@@ -85,7 +85,7 @@ class Run {
   compileBody(code) {
     try {
       const script = new vm.Script(`(async function () {\n${code}\n})`, { filename: this.filename, lineOffset: -1 });
-      new AsyncFunction(code); // refuses what only closes our function and opens another
+      new AsyncFunction(code); // refuses code that closes the wrapping function and opens another
       return script;
     } catch (error) {
       this.fail(this.describeSyntax(error, code));
@@ -155,7 +155,7 @@ class Run {
     else this.succeed(this.isCell ? Reflect.getOwnPropertyDescriptor(value, '.repl_result')?.value : value);
   }
 
-  // What the Python half is told.
+  // The answer to the Python process.
   report() {
     if (this.unhandled && !this.failure) this.guarded(() => this.fail(errors.describe(this.unhandled.reason)));
     const answer = {};
