@@ -31,6 +31,7 @@ class Run {
   // Run the code up to where it waits for something, or to its end.
   begin() {
     if (this.isCell) getReady(this.request.code);
+    this.realm.isInterrupted = false;
     this.guarded(() => {
       if (this.isCell) this.beginCell(this.request.code);
       else this.beginBody(this.request.code);
