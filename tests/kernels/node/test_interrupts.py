@@ -66,10 +66,11 @@ class Talk:
 
     def interrupt_until_answered(self) -> dict[str, Any]:
         """The answer to the request sent last, with interrupts as a kernel sends them."""
-        while True:
+        for _ in range(round(PATIENCE_S / AGAIN_S)):
             self.process.interrupt()
             if select.select([self.process.fileno()], [], [], AGAIN_S)[0] and (found := self.take()):
                 return found[0]
+        raise TimeoutError("no interrupt ended the code")
 
     def wait_for_text(self, text: str) -> None:
         """Return when the code has printed it."""
