@@ -169,7 +169,7 @@ async def test_packages_fail_at_once_when_the_spawner_ends(spawners: Spawners, i
         await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
     spawners.ends[0].close()
     async with asyncio.timeout(60):
-        with pytest.raises(Unavailable, match="ended|exited"):
+        with pytest.raises(Unavailable, match=r"ended|exited"):
             await adding
         await spawners.second.wait()
     contract.send(spawners.ends[1], Renewed(list(ADDED)))
