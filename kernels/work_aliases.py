@@ -11,7 +11,7 @@ from typing import Final
 
 DEFAULT: Final = ("/mnt/data", "/home/user")
 MOST: Final = 16
-ALLOWED: Final = f"at most {MOST} absolute paths with commas between them, none below /usr, /etc, /tmp or the like"
+ALLOWED: Final = f"up to {MOST} comma-separated absolute paths, none below /usr, /etc, /tmp or the like"
 _ALIAS: Final = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){1,8}")
 _TAKEN: Final = frozenset(
     (
