@@ -237,7 +237,7 @@ def test_the_endpoints_of_the_table_are_all_there_are() -> None:
     """A new endpoint that is in no route would be missing above."""
 
     def leaves(kind: type) -> set[type]:
-        below = kind.__subclasses__()
+        below: list[type] = kind.__subclasses__()
         return {leaf for child in below for leaf in leaves(child)} if below else {kind}
 
     listed = {route.endpoint.__name__ for route in (*ROUTES, *SOCKETS)}
