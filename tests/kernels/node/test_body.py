@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernels.node.conftest import Start
+from tests.kernels.conftest import Start
 from tests.kernels.python.harness import Reply, TestKernel
 
 pytestmark = pytest.mark.kernel

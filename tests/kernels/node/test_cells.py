@@ -109,7 +109,7 @@ def test_an_interrupt_ends_whatever_runs_and_keeps_the_state(shared: TestKernel,
     """Loops, waits, regular expressions, and code that runs while a value is looked at."""
     cell(shared, "var before = 1")
     request = shared.send("console.log('begun');" + code, {"task": "javascript", "inputs": SESSION})
-    while shared.session.recv(shared.iopub, mode=0)[1]["msg_type"] != "stream":
+    while shared._receive(shared.iopub)["msg_type"] != "stream":
         pass
     shared.interrupt()
     reply = shared.collect(request)

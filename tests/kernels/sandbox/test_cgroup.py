@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -115,10 +116,11 @@ class _kernel_filling_new_groups:  # noqa: N801 - reads as a sentence where it i
                     file.unlink()
             self.honest_rmdir(path)
 
-        Path.mkdir, Path.rmdir = mkdir, rmdir  # type: ignore[method-assign]
+        self.patch = mock.patch.multiple(Path, mkdir=mkdir, rmdir=rmdir)
+        self.patch.start()
 
     def __exit__(self, *_error: object) -> None:
-        Path.mkdir, Path.rmdir = self.honest_mkdir, self.honest_rmdir  # type: ignore[method-assign]
+        self.patch.stop()
 
 
 def _group(path: Path) -> None:
@@ -304,21 +306,21 @@ class TestForReal:
         assert not (place / "refused").exists()
 
 
-def _run_in(attach: object, act: object) -> int:
+def _run_in(attach: Callable[[int], object], act: Callable[[], object]) -> int:
     """The wait status of a fork that attaches itself and acts."""
     pid = os.fork()
     if pid == 0:
         try:
-            attach(os.getpid())  # type: ignore[operator]
-            act()  # type: ignore[operator]
+            attach(os.getpid())
+            act()
         finally:
             os._exit(0)
     return os.waitpid(pid, 0)[1]
 
 
-def _sleeper(attach: object) -> int:
+def _sleeper(attach: Callable[[int], object]) -> int:
     pid = trial.sleeper()
-    attach(pid)  # type: ignore[operator]
+    attach(pid)
     return pid
 
 
