@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.event_log import ENTRY_BYTES, JOINED_CHARS, Accepted, Done, Entry, EventLog, Gap, Refused
+from gateway.core.event_log import ENTRY_BYTES, JOINED_CHARS, Accepted, Done, Entry, EventLog, Gap, Item, Refused
 from gateway.core.model import Display, Result, Text
 
 DONE = Done(Result(True, "", "", "", None, 0, 0.1))
@@ -23,7 +23,8 @@ def read(log: EventLog, after: int = 0) -> list[Entry | Gap]:
 
 def test_entries_are_numbered_from_1_in_order() -> None:
     """A reader may start anywhere and gets the rest, once each."""
-    log, items = EventLog(ROOMY), [Accepted("r"), Text("stdout", "a"), Text("stderr", "b"), DONE]
+    log = EventLog(ROOMY)
+    items: list[Item] = [Accepted("r"), Text("stdout", "a"), Text("stderr", "b"), DONE]
     for item in items:
         log.append(item)
     assert read(log) == [Entry(seq, item) for seq, item in enumerate(items, 1)]
