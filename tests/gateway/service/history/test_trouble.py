@@ -96,9 +96,7 @@ async def test_runs_are_dropped_and_counted_while_the_lock_stays(tmp_path: Path,
         blocker.execute("BEGIN EXCLUSIVE")
         for number in range(30):
             history.record(record(number))
-        assert (
-            tally.dropped["queue full"] >= 20
-        )  # 5 wait, and 5 at most are with the writer: when it takes them is its affair
+        assert tally.dropped["queue full"] >= 20  # 5 wait, and 5 at most are with the writer
         await until(lambda: sum(tally.dropped.values()) == 30)
         blocker.close()
         history.record(record(99))
