@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
-from gateway.core.request import Allowance, Caller, Record, Runs
+from gateway.core.request import Allowance, Caller, RunRecord, Runs
 from gateway.service.examples.gallery import Example
 from gateway.service.health import HealthReport
 from gateway.service.jupyter.sessions import JupyterSessions
@@ -60,10 +60,10 @@ class Installer(Protocol):
         """What was installed or was there already."""
 
 
-class HistoryList(Protocol):
+class PastRuns(Protocol):
     """Past runs; see service.history.History."""
 
-    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+    async def newest(self, key_id: str, limit: int) -> Sequence[RunRecord]:
         """The last *limit* runs of a key, newest first."""
 
 
@@ -107,7 +107,7 @@ class FileContents(Protocol):
     """A file being read; see kernel.files.FileContents."""
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> FileEntry:
         """What it is."""
 
     def pieces(self) -> AsyncIterator[bytes]:
@@ -123,10 +123,10 @@ class Files(Protocol):
     def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
         """A file to be read."""
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
         """Put a file."""
 
-    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         """Put several."""
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
@@ -163,7 +163,7 @@ class Services:
     keys: Keys
     runner: Runs
     installer: Installer
-    history: HistoryList
+    history: PastRuns
     health: Health
     gallery: Gallery
     metrics: Metrics

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.history.history import History
 from gateway.service.history.store import Retention
 
@@ -33,9 +33,9 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def record(number: int, *, key_id: str = "default", code: str = "", age_s: float = 0) -> Record:
+def record(number: int, *, key_id: str = "default", code: str = "", age_s: float = 0) -> RunRecord:
     """A finished run with a number to know it by."""
-    return Record(f"run-{number}", key_id, time.time() - age_s, "python", code or f"print({number})", True, 0.25)
+    return RunRecord(f"run-{number}", key_id, time.time() - age_s, "python", code or f"print({number})", True, 0.25)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.history import history as module
 from gateway.service.history.store import CODE_BYTES, Retention, Store
 from tests.gateway.service.history.history_world import Tally, ids, opened, record, until, url_of
@@ -27,14 +27,14 @@ KILLED = """
 import asyncio, os, sys, time
 from gateway.service.history.history import History
 from gateway.service.history.store import Retention
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from tests.gateway.service.history.history_world import Tally
 async def main():
     tally = Tally()
     history = History.open(sys.argv[1], Retention(), tally)
     number = 0
     while True:
-        history.record(Record(f"run-{number}", "default", time.time(), "python", "x", True, 0.1))
+        history.record(RunRecord(f"run-{number}", "default", time.time(), "python", "x", True, 0.1))
         number += 1
         if number == 500:
             while tally.written < 500:
@@ -64,7 +64,7 @@ async def test_a_locked_database_neither_slows_nor_fails_a_run(tmp_path: Path, m
     tally, insert = Tally(), Store.insert
     is_writing, are_recorded = threading.Event(), threading.Event()
 
-    def insert_late(store: Store, records: Sequence[Record]) -> None:
+    def insert_late(store: Store, records: Sequence[RunRecord]) -> None:
         is_writing.set()
         assert are_recorded.wait(HANG_S)
         insert(store, records)
