@@ -101,7 +101,7 @@ def test_nobody_reaches_into_another_object() -> None:
     wrong = []
     for source in modules():
         for top in ast.parse(source.text).body:
-            own = {node.attr for node in ast.walk(top) if is_own(node)} | {
+            own = {node.attr for node in ast.walk(top) if isinstance(node, ast.Attribute) and is_own(node)} | {
                 node.name for node in ast.walk(top) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             }
             for node in ast.walk(top):
@@ -110,9 +110,9 @@ def test_nobody_reaches_into_another_object() -> None:
     assert not wrong
 
 
-def is_own(node: ast.AST) -> bool:
-    """Whether *node* is an attribute of the object itself."""
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+def is_own(node: ast.Attribute) -> bool:
+    """Whether it is one of the object itself."""
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
 
 
 def is_lent_to_nobody(name: str, own: set[str]) -> bool:

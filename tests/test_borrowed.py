@@ -1,6 +1,7 @@
 """Every private name of a library that we use: which, where, why, and what breaks without it.
 
 Whoever moves to a new version of one of these libraries reads its rows first. A new use fails here until it has a row.
+Most of this module is the one table, which is read as a whole.
 """
 
 from __future__ import annotations

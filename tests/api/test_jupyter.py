@@ -213,7 +213,8 @@ BAD_TEXT = [
 ]
 _WHOLE = execute("x = 6")
 BAD_TEXT += [json.dumps({**_WHOLE, "channel": channel}) for channel in ("iopub", "", None, ["shell"])]
-BAD_TEXT += [json.dumps({**_WHOLE, "header": {**_WHOLE["header"], "msg_type": kind}}) for kind in (5, [], {"a": 1})]
+_NO_KINDS: tuple[object, ...] = (5, [], {"a": 1})
+BAD_TEXT += [json.dumps({**_WHOLE, "header": {**_WHOLE["header"], "msg_type": kind}}) for kind in _NO_KINDS]
 BAD_V1 = [b"", b"garbage", bytes(8), b"\xff" * 64, struct.pack("<3Q", 2, 24, 2**63), struct.pack("<8Q", 7, *[64] * 7)]
 BAD_V1 += [struct.pack("<8Q", 7, 64, 5, 9, 64, 64, 64, 1) + b"shell", struct.pack("<2Q", 10**6, 16)]
 

@@ -17,12 +17,11 @@ import pytest
 
 from tests import live
 from tests.api import raw
-from tests.live import Gateway, Reply
+from tests.live import HANG_S, Gateway, Reply
 
 pytestmark = pytest.mark.kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTICED_S = 3.0
 PYTHON = "/code-interpreter/python"
 SESSIONS = "/code-interpreter/sessions"
 
@@ -35,8 +34,8 @@ def omega(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def within(condition: Callable[[], bool]) -> None:
-    """Return when *condition* holds; AssertionError when a running gateway has not noticed after a few seconds."""
-    deadline = time.monotonic() + NOTICED_S
+    """Return when *condition* holds; AssertionError when a running gateway never notices."""
+    deadline = time.monotonic() + HANG_S
     while not condition():
         assert time.monotonic() < deadline, "not noticed in time"
         time.sleep(0.1)  # another process: it looks once a second
@@ -126,12 +125,13 @@ def history(gateway: Gateway) -> list[Any]:
 
 
 def test_a_key_expires_by_itself(gateway: Gateway) -> None:
-    """To the second, whether somebody looks or not."""
-    made = time.monotonic()
-    brief = add(gateway, "brief", "--expires", "4s")
-    assert brief.run("print(1)")["success"] is True
-    time.sleep(max(0.0, made + 6.5 - time.monotonic()))  # time itself is what is tested
-    assert not is_valid(brief)
+    """Not before its time; a clock of its own decides it to the second in tests/gateway/service/keys."""
+    made = time.time()
+    done = omega(gateway, "add", "brief", "--expires", "4s")
+    brief = replace(gateway, token=done.stdout.strip())
+    within(lambda: is_valid(brief) or time.time() >= made + 4)
+    within(lambda: not is_valid(brief))
+    assert time.time() >= made + 4
     assert re.search(r"^brief +expired", omega(gateway, "list").stdout, re.MULTILINE)
     assert omega(gateway, "revoke", "brief").returncode == 0
 
@@ -185,7 +185,7 @@ def test_kernels_of_a_key_have_its_limits(gateway: Gateway) -> None:
 
     begun = time.monotonic()
     assert small.run("while True: pass")["limits"] == ["timeout"]
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 25, "only time tells its 2 s from the 30 s of others"
     refused = small.ask("POST", PYTHON, {"code": "1", "timeout": 2001})
     assert refused.status == 400
     assert "1 to 2000" in refused.body["error"]["message"]

@@ -135,7 +135,7 @@ def test_whatever_happens_the_way_to_an_end_is_bounded(events: list[str]) -> Non
                 if expected == "replace":
                     life.started(1, 1)
                 else:
-                    assert life.state == "dead"
+                    assert str(life.state) == "dead"
             case "restart":
                 life.restart()
                 life.started(1, 1)
