@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ SETTLE_S = 60.0
 """More than unconfined kernels of other tests leave sleeping (30 s), which this worker adopts; a leak sleeps longer."""
 TOGETHER = ("api", "contract", "levels", "notebooks")
 """Directories whose tests share gateways: one worker runs them all, so that no gateway is started twice."""
+
+
+def pytest_collection_finish() -> None:
+    """Keep the thousands of tests out of the collector's sight: several tests have it go through all there is."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in its own
