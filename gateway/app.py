@@ -38,7 +38,7 @@ from gateway.service.jupyter.pool_source import PoolSource
 from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
 from gateway.service.kept_kernels import Quota, Room
-from gateway.service.kernel_health import KernelSource
+from gateway.service.kernel_health import KernelHealth
 from gateway.service.keys.admission import Admission, ConcurrentRuns
 from gateway.service.keys.keys import Key, Keys
 from gateway.service.keys.store import KeyStore
@@ -53,7 +53,7 @@ from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
 from gateway.service.sessions.table import Sessions, SessionSettings
 from gateway.settings import Settings, find_kernel_python, is_loopback
-from gateway.signals import Stop
+from gateway.signals import StopSignals
 from gateway.version import VERSION
 from gateway.web.edge.header_rules import ANY_HOST
 from gateway.web.edge.server import Server, make_server
@@ -83,7 +83,7 @@ async def serve(settings: Settings, banner: Banner) -> int:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("serve() runs in a task")
-    stop = Stop(task)
+    stop = StopSignals(task)
     stop.listen(asyncio.get_running_loop())
     try:
         async with AsyncExitStack() as stack:
@@ -98,7 +98,7 @@ async def serve(settings: Settings, banner: Banner) -> int:
         raise StartError(str(error)) from None
 
 
-async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExitStack) -> int:
+async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: AsyncExitStack) -> int:
     """Build from the bottom up, serve, drain. What is built is ended by *stack*, the last one first."""
     python = find_kernel_python(settings)
     sockets = _claim(settings, stack)
@@ -122,7 +122,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     watch.listeners += [sessions.keep_only, jupyter.keep_only]
     guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
-    source = KernelSource(launcher, pool.snapshot, pool.renew)
+    source = KernelHealth(launcher, pool.snapshot, pool.renew)
     health = Health(source, [spec.name for spec in allowed.specs()])
     metrics.watch_health(health.available)
     web = _web_settings(settings)
@@ -305,7 +305,7 @@ def _shed_privileges() -> None:
     first, so that its isolation level does not drop. Nothing this process does itself uses them.
     """
     sysc.set_no_new_privs()
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     _effective, permitted, inheritable = sysc.capget()
     sysc.capset(0, permitted, inheritable)
 
@@ -346,7 +346,7 @@ def _web_settings(settings: Settings) -> WebSettings:
     )
 
 
-def _installer(settings: Settings, source: KernelSource, python: Path, store: PackageStore, drain: Drain) -> Installer:
+def _installer(settings: Settings, source: KernelHealth, python: Path, store: PackageStore, drain: Drain) -> Installer:
     pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
     return Installer(source, pip, store, extra=settings.extra_packages, drain=drain)
 

@@ -16,7 +16,7 @@ def take_signals_back() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-class Stop:
+class StopSignals:
     """What signals mean, which depends on how far the gateway is. Owned by the task that serves."""
 
     def __init__(self, task: asyncio.Task[object]) -> None:

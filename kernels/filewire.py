@@ -74,7 +74,7 @@ class Problem(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """One thing in a work directory. *path* is relative to it; *digest* is SHA-256, empty where it was not computed."""
 
     path: bytes
@@ -130,13 +130,13 @@ def parse_problem(payload: bytes) -> Problem:
         return Problem.OTHER
 
 
-def pack_entry(entry: Entry) -> bytes:
+def pack_entry(entry: FileEntry) -> bytes:
     """An ENTRY's payload."""
     size = min(max(entry.size, 0), 2**64 - 1)
     return _ENTRY.pack(_KINDS.index(entry.kind), size, entry.modified_ns, len(entry.digest)) + entry.digest + entry.path
 
 
-def parse_entry(payload: bytes) -> Entry:
+def parse_entry(payload: bytes) -> FileEntry:
     """The entry in *payload*; raises WireError also for a path that is none, so nobody has to look again."""
     try:
         kind, size, modified_ns, digest_bytes = _ENTRY.unpack_from(payload)
@@ -150,7 +150,7 @@ def parse_entry(payload: bytes) -> Entry:
         split_path(path)
     except PathError as error:
         raise WireError(str(error)) from None
-    return Entry(path, _KINDS[kind], size, modified_ns, rest[:digest_bytes])
+    return FileEntry(path, _KINDS[kind], size, modified_ns, rest[:digest_bytes])
 
 
 def pack_end(count: int = 0, *, is_cut: bool = False) -> bytes:

@@ -51,7 +51,7 @@ def main() -> NoReturn:
     sys.path.extend(told["extra"])
     for profile in ("kernel", "confined"):
         seccomp.program(profile)
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     namespaces = _own_namespaces()
     try:
         contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages), namespaces)

@@ -81,6 +81,20 @@ def test_classes_are_small(sources: list[Source]) -> None:
     assert large == set(LARGE_CLASSES)
 
 
+PORTS = "gateway/web/services.py"
+"""What the web needs of the features: each protocol has the name of the class that fulfils it."""
+
+
+def test_a_class_name_has_one_owner(sources: list[Source]) -> None:
+    """A reader who meets a name knows which class is meant."""
+    owners: dict[str, set[str]] = {}
+    for source in sources:
+        for node in source.nodes:
+            if isinstance(node, ast.ClassDef) and source.path != PORTS:
+                owners.setdefault(node.name, set()).add(source.path)
+    assert not {name: paths for name, paths in owners.items() if len(paths) > 1}
+
+
 def test_functions_take_few_parameters(sources: list[Source]) -> None:
     """What needs more than six together is a value of its own. Optional ones are keyword-only and not counted."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)

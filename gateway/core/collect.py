@@ -9,14 +9,14 @@ from gateway.core.model import Cleared, Event, Finished, Text
 from gateway.core.strict_json import text_bytes
 from gateway.core.validate import (
     Clear,
-    Failure,
+    ErrorMessage,
+    ExecuteReply,
     Interrupted,
     Message,
-    Reply,
     Shown,
     Status,
-    Stream,
-    Unread,
+    StreamMessage,
+    UnreadMessage,
     Welcome,
 )
 
@@ -31,7 +31,7 @@ class Collector:
         self.msg_id = msg_id
         self._output_left = output_bytes
         self._rich_left = rich_bytes
-        self._reply: Reply | None = None
+        self._reply: ExecuteReply | None = None
         self._has_idle = False
         self._has_raised = False
         self._by_id: dict[str, tuple[int, int]] = {}
@@ -56,20 +56,20 @@ class Collector:
         if message.parent_id != self.msg_id or self.is_over:
             return []
         match message.body:
-            case Stream() as piece:
+            case StreamMessage() as piece:
                 return self._take_text(piece)
             case Shown() as shown:
                 return self._take_display(shown)
             case Clear(wait):
                 return [Cleared(wait)] if self._spend_rich(0) else []
-            case Failure() as failure:
+            case ErrorMessage() as failure:
                 return self._take_failure(failure)
             case Status(state):
                 self._has_idle = self._has_idle or state == "idle"
                 return self._finish()
-            case Reply() as reply:
+            case ExecuteReply() as reply:
                 return self._take_reply(reply)
-            case Unread():
+            case UnreadMessage():
                 self.is_truncated = True
                 return []
             case Welcome() | Interrupted():
@@ -77,7 +77,7 @@ class Collector:
             case _ as never:
                 assert_never(never)
 
-    def _take_text(self, piece: Stream) -> list[Event]:
+    def _take_text(self, piece: StreamMessage) -> list[Event]:
         if self.has_exceeded:
             return []
         text, size = piece.text, text_bytes(piece.text)
@@ -112,7 +112,7 @@ class Collector:
             self._exceed()
         return not self.has_exceeded
 
-    def _take_failure(self, failure: Failure) -> list[Event]:
+    def _take_failure(self, failure: ErrorMessage) -> list[Event]:
         """One failure a run: the kernel sends one, any more would be user code's."""
         if self._has_raised:
             return []
@@ -120,7 +120,7 @@ class Collector:
         self.is_truncated = self.is_truncated or failure.is_cut
         return [failure.raised]
 
-    def _take_reply(self, reply: Reply) -> list[Event]:
+    def _take_reply(self, reply: ExecuteReply) -> list[Event]:
         if self._reply is not None:
             return []
         self._reply = reply

@@ -24,7 +24,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RunStarted:
     """The run has its kernel."""
 
 
@@ -36,7 +36,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RunRefused:
     """The run could not be carried out: the failure's type, message and code."""
 
     type: str
@@ -44,11 +44,11 @@ class Refused:
     code: str
 
 
-Item = Accepted | Started | Event | Done | Refused
+Item = Accepted | RunStarted | Event | Done | RunRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LoggedEvent:
     """One thing that happened. *stamp* tells what came first among the entries of several runs."""
 
     seq: int
@@ -79,7 +79,7 @@ class EventLog:
     def __init__(self, limit_bytes: int, stamps: Iterator[int] | None = None) -> None:
         self._limit_bytes = limit_bytes
         self._stamps = stamps if stamps is not None else count()
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[LoggedEvent] = deque()
         self._read_seq = 0
         self.last_seq = 0
         """The number of the newest entry; 0 for none."""
@@ -89,13 +89,13 @@ class EventLog:
     @property
     def is_closed(self) -> bool:
         """Nothing more will come: the run is over."""
-        return bool(self._entries) and isinstance(self._entries[-1].item, Done | Refused)
+        return bool(self._entries) and isinstance(self._entries[-1].item, Done | RunRefused)
 
     def append(self, item: Item) -> None:
         """Add what happened last. The newest entry is kept, however large it is."""
         if not self._join(item):
             self.last_seq += 1
-            self._entries.append(Entry(self.last_seq, item, next(self._stamps)))
+            self._entries.append(LoggedEvent(self.last_seq, item, next(self._stamps)))
             self.used_bytes += item_bytes(item)
         self.trim(self._limit_bytes)
 
@@ -114,7 +114,7 @@ class EventLog:
         self.used_bytes += text_bytes(item.text)
         return True
 
-    def next_after(self, seq: int) -> Entry | Gap | None:
+    def next_after(self, seq: int) -> LoggedEvent | Gap | None:
         """What comes for a reader who has everything up to *seq*; None when there is nothing yet."""
         if seq >= self.last_seq:
             return None

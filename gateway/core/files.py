@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.errors import BadRequest
-from kernels.filewire import Entry, PathError, split_path
+from kernels.filewire import FileEntry, PathError, split_path
 
-__all__ = ["Entry", "FileChange", "Listing", "Path", "is_path", "parse_path"]
+__all__ = ["FileChange", "FileEntry", "Listing", "Path", "is_path", "parse_path"]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
@@ -18,7 +18,7 @@ Path = bytes
 class Listing:
     """What is in a work directory, directories before what is in them; *is_cut*: some of it is missing here."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
     is_cut: bool
 
 

@@ -14,9 +14,9 @@ from gateway.core.model import (
     Display,
     Event,
     Finished,
+    KernelReport,
     Limit,
     Raised,
-    Report,
     Result,
     Text,
 )
@@ -81,7 +81,7 @@ class Fold:
         self._displays: list[Display] = []
         self._latest: dict[str, Display] = {}
         self._raised: Raised | None = None
-        self._report = Report()
+        self._report = KernelReport()
         self._status: str | None = None
 
     def add(self, event: Event) -> None:
@@ -95,7 +95,7 @@ class Fold:
                 pass
             case Raised() as raised:
                 self._raised = raised
-            case Report() as report:
+            case KernelReport() as report:
                 self._report = report
             case Finished(status):
                 self._status = status

@@ -78,7 +78,7 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class KernelReport:
     """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked.
 
     *return_value* is the value of a JavaScript run. *is_last* says that the kernel is at its end and takes no other run.
@@ -102,7 +102,7 @@ class Finished:
     status: Literal["ok", "error", "aborted"]
 
 
-Event = Text | Display | Cleared | Raised | Report | Finished
+Event = Text | Display | Cleared | Raised | KernelReport | Finished
 
 OnEvent = Callable[[Event], None]
 """Gets each event of a run as it comes; called on the event loop, must neither wait nor raise."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from gateway.core.model import Cleared, Display, Event, Finished, Json, Raised, Report, Text
+from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelReport, Raised, Text
 from gateway.core.notebook import Output
 from gateway.core.strict_json import NODE_BYTES, size_bytes, text_bytes
 
@@ -91,7 +91,7 @@ class CellOutputs:
             case Raised() as raised:
                 self._clear_if_asked(cell)
                 cell.outputs.append(raised)
-            case Report() | Finished():
+            case KernelReport() | Finished():
                 pass
             case _ as never:
                 assert_never(never)

@@ -12,7 +12,7 @@ from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from kernels.contract import Policy
 
 
-class Kernel(Protocol):
+class LentKernel(Protocol):
     """A kernel on loan."""
 
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
@@ -27,10 +27,10 @@ class Control:
 
     def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
         self._on_start = on_start
-        self._kernel: Kernel | None = None
+        self._kernel: LentKernel | None = None
 
     @contextmanager
-    def holding(self, kernel: Kernel) -> Iterator[None]:
+    def holding(self, kernel: LentKernel) -> Iterator[None]:
         """The run has *kernel* to itself inside the block."""
         self._kernel = kernel
         self._on_start()
@@ -106,7 +106,7 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunRecord:
     """A finished run as the history keeps it. *started_utc* is seconds since the epoch."""
 
     run_id: str

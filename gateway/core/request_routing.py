@@ -21,7 +21,7 @@ HELD_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Request:
+class RoutedRequest:
     """One request under way: what answers it needs of it. What it asked for, often far larger, is not kept."""
 
     channel: Channel
@@ -42,7 +42,7 @@ class Asked:
     """The requests under way of one kernel."""
 
     def __init__(self) -> None:
-        self._requests: OrderedDict[str, Request] = OrderedDict()
+        self._requests: OrderedDict[str, RoutedRequest] = OrderedDict()
         self._held_bytes = 0
 
     def note(self, message: Relayed, asker: str) -> None:
@@ -50,7 +50,7 @@ class Asked:
         if message.channel == "stdin":
             return
         self._requests.pop(message.head.msg_id, None)
-        self._requests[message.head.msg_id] = Request(message.channel, message.head, message.header, asker)
+        self._requests[message.head.msg_id] = RoutedRequest(message.channel, message.head, message.header, asker)
         if len(self._requests) > MOST:
             self._requests.popitem(last=False)
 
@@ -77,7 +77,7 @@ class Asked:
         """Whether a reply waits for its idle."""
         return self._held_bytes > 0
 
-    def open_requests(self) -> Iterator[Request]:
+    def open_requests(self) -> Iterator[RoutedRequest]:
         """Requests whose reply has not come, in order of arrival."""
         yield from (request for request in self._requests.values() if request.wants_reply and not request.is_answered)
 
@@ -101,7 +101,7 @@ class Asked:
         self._requests.clear()
         self._held_bytes = 0
 
-    def _note_state(self, request: Request | None, message: Relayed) -> list[tuple[str, Relayed]]:
+    def _note_state(self, request: RoutedRequest | None, message: Relayed) -> list[tuple[str, Relayed]]:
         if request is None or message.state != "idle":
             return []
         request.is_idle = True
@@ -109,18 +109,18 @@ class Asked:
         self._forget_if_over(request)
         return sent
 
-    def _hold(self, request: Request, message: Relayed) -> list[tuple[str, Relayed]]:
+    def _hold(self, request: RoutedRequest, message: Relayed) -> list[tuple[str, Relayed]]:
         self._held_bytes += message.size_bytes
         request.held.append(message)
         return self.release() if self._held_bytes > HELD_BYTES else []
 
-    def _let_go(self, request: Request) -> list[tuple[str, Relayed]]:
+    def _let_go(self, request: RoutedRequest) -> list[tuple[str, Relayed]]:
         sent = [(request.asker, message) for message in request.held]
         self._held_bytes -= sum(message.size_bytes for message in request.held)
         request.held = []
         request.is_answered = request.is_answered or bool(sent)
         return sent
 
-    def _forget_if_over(self, request: Request) -> None:
+    def _forget_if_over(self, request: RoutedRequest) -> None:
         if request.is_idle and (request.is_answered or not request.wants_reply):
             self._requests.pop(request.head.msg_id, None)

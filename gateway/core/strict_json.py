@@ -188,19 +188,19 @@ def decode(data: bytes) -> object:
 def decoding(data: bytes) -> Steps[object]:
     """What decode() answers, in steps."""
     if len(data) <= STEP_BYTES:
-        return _decode(data, _has_long_number(b"," + data))
+        return _decode(data, has_long_number=_has_long_number(b"," + data))
     has_long = data[:1].isdigit()  # a number alone
     for at in range(0, len(data), STEP_BYTES):
         yield STEP_BYTES
         has_long = has_long or _has_long_number(data[max(0, at - 1) : at + STEP_BYTES + _SAFE_DIGITS])
-    return _decode(data, has_long)
+    return _decode(data, has_long_number=has_long)
 
 
 def _has_long_number(data: bytes) -> bool:
     return _LONG_NUMBER in data.translate(_KINDS)
 
 
-def _decode(data: bytes, has_long_number: bool) -> object:
+def _decode(data: bytes, *, has_long_number: bool) -> object:
     with uncollected(data):
         if not has_long_number:
             try:
@@ -229,10 +229,10 @@ def uncollected(data: bytes) -> Iterator[None]:
 
 def _read_int(digits: str) -> int | str:
     """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
-    if len(digits) < _SAFE_DIGITS:
-        return int(digits)
     size = digits.lstrip("-")
-    return digits if len(size) > _SAFE_DIGITS or size > _MOST_DIGITS else int(digits)
+    if len(size) != _SAFE_DIGITS:
+        return int(digits) if len(size) < _SAFE_DIGITS else digits
+    return int(digits) if size <= _MOST_DIGITS else digits  # of one length, so digits compare as numbers do
 
 
 def _read_float(text: str) -> float | None:

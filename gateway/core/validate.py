@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from gateway.core.files import FileChange, is_path
-from gateway.core.model import Display, Json, Raised, Report
+from gateway.core.model import Display, Json, KernelReport, Raised
 from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -62,7 +62,7 @@ _CUT = "\n... {} characters left out ...\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamMessage:
     """A piece of stdout or stderr."""
 
     stream: Literal["stdout", "stderr"]
@@ -86,7 +86,7 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ErrorMessage:
     """An ``error`` message; *is_cut* when its texts were too long."""
 
     raised: Raised
@@ -101,12 +101,12 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ExecuteReply:
     """An execute_reply; *failure* is there when it says error."""
 
     status: Literal["ok", "error", "aborted"]
-    report: Report = field(default_factory=Report)
-    failure: Failure | None = None
+    report: KernelReport = field(default_factory=KernelReport)
+    failure: ErrorMessage | None = None
     is_cut: bool = False
 
 
@@ -121,11 +121,11 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadMessage:
     """A message that would have taken too long to read: its content was not looked at."""
 
 
-Body = Stream | Shown | Clear | Failure | Status | Reply | Welcome | Interrupted | Unread
+Body = StreamMessage | Shown | Clear | ErrorMessage | Status | ExecuteReply | Welcome | Interrupted | UnreadMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class MessageHead:
     """The type of a message and the request it answers: enough to decide whether to read on."""
 
     type: str
     parent_id: str
 
 
-def parse_head(header: object, parent: object) -> Head | None:
+def parse_head(header: object, parent: object) -> MessageHead | None:
     """The two things that matter of both headers, or None when they are not of the documented form."""
     if not isinstance(header, dict) or not isinstance(parent, dict):
         return None
@@ -154,10 +154,10 @@ def parse_head(header: object, parent: object) -> Head | None:
         return None
     if len(kind) > MAX_ID_CHARS or len(parent_id) > MAX_ID_CHARS:
         return None
-    return Head(kind, parent_id)
+    return MessageHead(kind, parent_id)
 
 
-def parse_message(channel: Channel, head: Head, metadata: object, content: object) -> Message | None:
+def parse_message(channel: Channel, head: MessageHead, metadata: object, content: object) -> Message | None:
     """The message, if it is of a kind that may come over *channel* and is well-formed; None otherwise.
 
     *metadata* is Unread where it was too much to read: then something of the message is missing.
@@ -165,7 +165,7 @@ def parse_message(channel: Channel, head: Head, metadata: object, content: objec
     if not isinstance(content, dict):
         return None
     body = _parse_body(channel, head.type, metadata, content)
-    if isinstance(body, Reply) and isinstance(metadata, Unread):
+    if isinstance(body, ExecuteReply) and isinstance(metadata, UnreadMessage):
         body = replace(body, is_cut=True)
     return None if body is None else Message(head.parent_id, body)
 
@@ -192,14 +192,14 @@ def _parse_body(channel: Channel, kind: str, metadata: object, content: dict[obj
             return None
 
 
-def _parse_stream(content: dict[object, object]) -> Stream | None:
+def _parse_stream(content: dict[object, object]) -> StreamMessage | None:
     name, text = content.get("name"), content.get("text")
     if not isinstance(text, str):
         return None
     if name == "stdout":
-        return Stream("stdout", clean_text(text))
+        return StreamMessage("stdout", clean_text(text))
     if name == "stderr":
-        return Stream("stderr", clean_text(text))
+        return StreamMessage("stderr", clean_text(text))
     return None
 
 
@@ -248,7 +248,7 @@ def _clean_mapping(value: object) -> dict[str, Json] | None:
     return cleaned if isinstance(cleaned, dict) else {}
 
 
-def _parse_failure(content: Mapping[object, object]) -> Failure:
+def _parse_failure(content: Mapping[object, object]) -> ErrorMessage:
     lines = content.get("traceback")
     texts = lines[:MAX_TRACEBACK_LINES] if isinstance(lines, list) else []
     said = (
@@ -259,7 +259,7 @@ def _parse_failure(content: Mapping[object, object]) -> Failure:
     limits = (MAX_NAME_CHARS, MAX_ERROR_TEXT_CHARS, 4 * MAX_ERROR_TEXT_CHARS)
     name, message, traceback = [_plain(text, limit) for text, limit in zip(said, limits, strict=True)]
     is_cut = name[1] or message[1] or traceback[1] or (isinstance(lines, list) and len(lines) > len(texts))
-    return Failure(Raised(name[0] or "Error", message[0], traceback[0]), is_cut)
+    return ErrorMessage(Raised(name[0] or "Error", message[0], traceback[0]), is_cut)
 
 
 def _text(value: object) -> str:
@@ -297,28 +297,28 @@ def _parse_status(content: dict[object, object]) -> Status | None:
             return None
 
 
-def _parse_reply(metadata: object, content: dict[object, object]) -> Reply | None:
+def _parse_reply(metadata: object, content: dict[object, object]) -> ExecuteReply | None:
     report, is_cut = _parse_report(metadata, content)
     match content.get("status"):
         case "ok":
-            return Reply("ok", report, None, is_cut)
+            return ExecuteReply("ok", report, None, is_cut)
         case "error":
             failure = _parse_failure(content)
-            return Reply("error", report, failure, is_cut or failure.is_cut)
+            return ExecuteReply("error", report, failure, is_cut or failure.is_cut)
         case "aborted" | "abort":
-            return Reply("aborted", report, None, is_cut)
+            return ExecuteReply("aborted", report, None, is_cut)
         case _:
             return None
 
 
-def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Report, bool]:
+def _parse_report(metadata: object, content: dict[object, object]) -> tuple[KernelReport, bool]:
     omega = metadata.get("omega") if isinstance(metadata, dict) else None
     said = omega if isinstance(omega, dict) else {}
     usage = said.get("usage")
     used = usage if isinstance(usage, dict) else {}
     variables, is_cut = _clean_variables(said.get("variables"))
     value, is_value_cut = _clean_value(said.get("return_value"))
-    report = Report(
+    report = KernelReport(
         variables,
         _count(used.get("cpu_s")),
         int(_count(used.get("peak_bytes"))),

@@ -10,7 +10,7 @@ from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
 from gateway.core.strict_json import STEP_BYTES, Steps
-from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
+from gateway.core.validate import Channel, Interrupted, Message, MessageHead, Welcome
 from gateway.kernel.launch.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
 from gateway.kernel.wire.codec import Codec
@@ -44,7 +44,7 @@ class ClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class KernelConnection:
     """The connections to one kernel and how to speak on them."""
 
     sockets: KernelSockets
@@ -166,7 +166,7 @@ class KernelClient:
             await self._wind_down
         return death
 
-    async def hand_over(self, receive: Receive) -> Line:
+    async def hand_over(self, receive: Receive) -> KernelConnection:
         """The connections themselves, for good: what the kernel sends goes to *receive* from here on, and no run can be had.
 
         Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
@@ -181,7 +181,7 @@ class KernelClient:
                 await self._sockets.ready("stdin")
         except TimeoutError:
             raise Unavailable("the kernel did not answer") from None
-        return Line(self._sockets, self._codec, self._process)
+        return KernelConnection(self._sockets, self._codec, self._process)
 
     # ---- one run ----------------------------------------------------------------------------------------------------
 
@@ -322,14 +322,14 @@ class KernelClient:
             self._interrupted.set()
         return cost
 
-    def _take_other(self, channel: Channel, message: Message | Head | None, frames: list[bytes]) -> None:
+    def _take_other(self, channel: Channel, message: Message | MessageHead | None, frames: list[bytes]) -> None:
         """What is no part of the present run may be the sign that the kernel has us; else it is noise."""
         match message:
             case Message(_, Welcome()) if not self._welcome.is_set():
                 self._welcome.set()
-            case Head() if channel == "iopub" and not self._welcome.is_set():
+            case MessageHead() if channel == "iopub" and not self._welcome.is_set():
                 self._welcome.set()  # it answers the nudge, so the subscription holds
-            case Head() | Message():
+            case MessageHead() | Message():
                 self._count_noise(sum(map(len, frames)))
             case None:
                 # No kernel sends such a thing, and empty frames have no bytes to count.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from kernels import filewire as wire
 from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Problem, WireError
 
@@ -58,7 +58,7 @@ class FolderClient:
     async def list(self, under: Path, *, wants_digests: bool) -> Listing:
         """What is in the directory *under*, empty for the whole work directory."""
         await self._send(wire.LIST, wire.pack_list(under, wants_digests=wants_digests))
-        entries: list[Entry] = []
+        entries: list[FileEntry] = []
         while True:
             letter, payload = await self._receive()
             if letter == wire.END:
@@ -76,7 +76,7 @@ class FolderClient:
         with _checked():
             return FileContents(wire.parse_entry(payload), self)
 
-    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> Entry:
+    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
         """Put a file of at most *most_bytes* at *path*; it is there once all *pieces* have come, or not at all.
 
         Stops asking for pieces as soon as the helper says that it is no use.
@@ -152,7 +152,7 @@ class FolderClient:
 class FileContents:
     """A file being read: *entry* says how many bytes come."""
 
-    entry: Entry
+    entry: FileEntry
     client: FolderClient
 
     async def pieces(self) -> AsyncIterator[bytes]:

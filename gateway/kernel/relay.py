@@ -11,7 +11,7 @@ from gateway.core.jupyter import Relayed
 from gateway.core.model import Death
 from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel
-from gateway.kernel.client import KernelClient, Line
+from gateway.kernel.client import KernelClient, KernelConnection
 from gateway.kernel.wire.share import VALUE_COST
 
 INTERRUPT_S: Final = 1.0
@@ -32,7 +32,7 @@ class Relay:
         self._own: deque[str] = deque(maxlen=OWN)
         self._interrupted = asyncio.Event()
         self._is_paused = False
-        self._handed: Line | None = None
+        self._handed: KernelConnection | None = None
 
     @classmethod
     async def open(cls, kernel: KernelClient, deliver: Deliver) -> Relay:
@@ -42,7 +42,7 @@ class Relay:
         return relay
 
     @property
-    def _line(self) -> Line:
+    def _line(self) -> KernelConnection:
         assert self._handed is not None, "open() makes relays"
         return self._handed
 

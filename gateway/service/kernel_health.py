@@ -13,7 +13,7 @@ FAILURES = 3
 """After so many failed starts in a row, with no kernel left, there are none to be had."""
 
 
-class Launcher(Protocol):
+class WatchedLauncher(Protocol):
     """See kernel.zygote.ZygoteLauncher."""
 
     @property
@@ -28,11 +28,11 @@ class Launcher(Protocol):
         """Show kernels started from now on these read-only directories too."""
 
 
-class KernelSource:
+class KernelHealth:
     """A launcher together with what the pool has met when it used it."""
 
     def __init__(
-        self, launcher: Launcher, snapshot: Callable[[], Iterable[PoolSnapshot]], renew: Callable[[], None]
+        self, launcher: WatchedLauncher, snapshot: Callable[[], Iterable[PoolSnapshot]], renew: Callable[[], None]
     ) -> None:
         self._launcher = launcher
         self._snapshot = snapshot

@@ -94,7 +94,7 @@ ROUTES = (
     at("/kernelspecs/{name}/{resource}", rest.KernelSpecResource, get("Bytes", "image/svg+xml", "image/png")),
     at(
         "/api/kernels",
-        rest.Kernels,
+        rest.KernelList,
         get("KernelList"),
         post("Kernel", "NewKernel", status=201),
     ),

@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
-from gateway.core.request import Allowance, Caller, Record, Runs
+from gateway.core.request import Allowance, Caller, RunRecord, Runs
 from gateway.kernel.files import FileContents
 from gateway.service.examples.gallery import Example
 from gateway.service.health import HealthReport
@@ -61,10 +61,10 @@ class Installer(Protocol):
         """What was installed or was there already."""
 
 
-class HistoryList(Protocol):
+class PastRuns(Protocol):
     """Past runs; see service.history.History."""
 
-    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+    async def newest(self, key_id: str, limit: int) -> Sequence[RunRecord]:
         """The last *limit* runs of a key, newest first."""
 
 
@@ -113,10 +113,10 @@ class Files(Protocol):
     def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
         """A file to be read."""
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
         """Put a file."""
 
-    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         """Put several."""
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
@@ -153,7 +153,7 @@ class Services:
     keys: Keys
     runner: Runs
     installer: Installer
-    history: HistoryList
+    history: PastRuns
     health: Health
     gallery: Gallery
     metrics: Metrics

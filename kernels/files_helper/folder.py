@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kernels.files_helper.beneath import names_in, open_beneath, open_directory, opened
-from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Entry, Kind, Problem, split_path
+from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, FileEntry, Kind, Problem, split_path
 
 MAX_DEPTH: Final = 40
 """How deep a listing goes; each level is a descriptor, and a kernel may be allowed as few as 64."""
@@ -31,7 +31,7 @@ DIRECTORY_MODE: Final = 0o755
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-class Refused(Exception):
+class FileRefused(Exception):
     """A request that is not carried out, and why."""
 
     def __init__(self, problem: Problem) -> None:
@@ -89,7 +89,7 @@ class _Budget:
 
 
 @dataclass(slots=True)
-class Listing:
+class EntryWalk:
     """Gives the entries below *under* by name, directories before what is in them; then *is_cut*: whether some miss."""
 
     root: int
@@ -97,7 +97,7 @@ class Listing:
     wants_digests: bool
     is_cut: bool = False
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[FileEntry]:
         budget = _Budget()
         top = open_directory(self.root, b"/".join(split_path(self.under)) if self.under else b".")
         try:
@@ -106,7 +106,7 @@ class Listing:
             os.close(top)
             self.is_cut = budget.is_cut
 
-    def _walk(self, directory: int, before: bytes, budget: _Budget, depth: int) -> Iterator[Entry]:
+    def _walk(self, directory: int, before: bytes, budget: _Budget, depth: int) -> Iterator[FileEntry]:
         names, is_cut = names_in(directory, budget.entries)
         budget.is_cut |= is_cut
         for name in names:
@@ -128,7 +128,7 @@ class Listing:
                 budget.is_cut |= name != names[-1]
                 return
 
-    def _descend(self, directory: int, name: bytes, before: bytes, budget: _Budget, depth: int) -> Iterator[Entry]:
+    def _descend(self, directory: int, name: bytes, before: bytes, budget: _Budget, depth: int) -> Iterator[FileEntry]:
         if depth <= 0:
             budget.is_cut = True
             return
@@ -157,7 +157,7 @@ class Listing:
                     if time.monotonic() > budget.hashing_until:
                         return b""
                 return digest.digest()
-        except (OSError, Refused):
+        except (OSError, FileRefused):
             return b""
 
 
@@ -166,7 +166,7 @@ class Reading:
     """A regular file, open; *entry* is as it was when it was opened, and no more bytes than that come."""
 
     fd: int
-    entry: Entry
+    entry: FileEntry
 
     @classmethod
     def open(cls, root: int, path: bytes) -> Reading:
@@ -174,7 +174,7 @@ class Reading:
         fd = open_beneath(root, b"/".join(split_path(path)), os.O_RDONLY)
         try:
             return cls(fd, entry_of(path, _regular(fd)))
-        except Refused:
+        except FileRefused:
             os.close(fd)
             raise
 
@@ -187,7 +187,7 @@ class Reading:
         os.close(self.fd)
 
 
-def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> Entry:
+def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> FileEntry:
     """The new file at *path*, with the directories on the way to it; it appears there whole, or not at all.
 
     It takes the place of a file of that name. Raises OSError or Refused, and then nothing is changed.
@@ -228,7 +228,7 @@ def _remove_made(root: int, path: bytes) -> None:
         os.rmdir(name, dir_fd=folder)
 
 
-def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> Entry:
+def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> FileEntry:
     _check_replaceable(folder, name)
     temporary = b".upload-" + secrets.token_hex(8).encode()
     with opened(folder, temporary, _CREATE, FILE_MODE) as fd:
@@ -249,7 +249,7 @@ def _check_replaceable(folder: int, name: bytes) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise Refused(_unfit(mode))
+        raise FileRefused(_unfit(mode))
 
 
 def _fill(fd: int, pieces: Iterable[bytes], most_bytes: int) -> bytes:
@@ -258,7 +258,7 @@ def _fill(fd: int, pieces: Iterable[bytes], most_bytes: int) -> bytes:
     for piece in pieces:
         total += len(piece)
         if total > most_bytes:
-            raise Refused(Problem.TOO_LARGE)
+            raise FileRefused(Problem.TOO_LARGE)
         digest.update(piece)
         while piece:
             piece = piece[os.write(fd, piece) :]
@@ -293,7 +293,7 @@ def _empty(top: int) -> int:
         for name in names:
             removed += _remove_one(top, name)
             if removed > MAX_REMOVED:
-                raise Refused(Problem.TOO_MANY)
+                raise FileRefused(Problem.TOO_MANY)
 
 
 def _remove_one(top: int, name: bytes) -> int:
@@ -312,9 +312,9 @@ def _remove_one(top: int, name: bytes) -> int:
     return removed
 
 
-def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"") -> Entry:
+def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"") -> FileEntry:
     """What stat() said, as an entry."""
-    return Entry(path, _kind(found.st_mode), found.st_size, found.st_mtime_ns, digest)
+    return FileEntry(path, _kind(found.st_mode), found.st_size, found.st_mtime_ns, digest)
 
 
 def _kind(mode: int) -> Kind:
@@ -337,7 +337,7 @@ def _regular(fd: int) -> os.stat_result:
     """What is open as *fd*; raises Refused unless it is a regular file."""
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
-        raise Refused(_unfit(found.st_mode))
+        raise FileRefused(_unfit(found.st_mode))
     return found
 
 
@@ -351,6 +351,6 @@ def _pieces(fd: int, size: int) -> Iterator[bytes]:
     while size > 0:
         piece = os.read(fd, min(size, FRAME_BYTES))
         if not piece:
-            raise Refused(Problem.CHANGED)
+            raise FileRefused(Problem.CHANGED)
         size -= len(piece)
         yield piece

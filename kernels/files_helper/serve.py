@@ -36,7 +36,7 @@ def _answer(channel: int, root: int, letter: bytes, payload: bytes) -> None:
     try:
         _perform(channel, root, letter, payload, pieces)
         return
-    except folder.Refused as refused:
+    except folder.FileRefused as refused:
         problem = refused.problem
     except wire.PathError:
         problem = Problem.NAME
@@ -70,7 +70,7 @@ def _perform(channel: int, root: int, letter: bytes, payload: bytes, pieces: _Pi
 
 def _list(channel: int, root: int, payload: bytes) -> None:
     under, wants_digests = wire.parse_list(payload)
-    listing, count = folder.Listing(root, under, wants_digests), 0
+    listing, count = folder.EntryWalk(root, under, wants_digests), 0
     for entry in listing:
         send(channel, wire.ENTRY, wire.pack_entry(entry))
         count += 1

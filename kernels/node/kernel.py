@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ipykernel.kernelbase import Kernel as BaseKernel
+from ipykernel.kernelbase import NodeKernel as BaseKernel
 
 from kernels.node.binary import Node
 from kernels.node.conversation import Conversation, Outlets
@@ -18,13 +18,13 @@ from kernels.serving import setup
 from kernels.serving.failure import Failure
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
-from kernels.serving.streams import Record, Stream
+from kernels.serving.streams import OutputRecord, OutputStream
 
 TASKS = ("javascript", "setup", "variables")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class NodeRequest:
     """The omega metadata of one request, checked. *is_cell*: declarations stay, and the last value is the result."""
 
     task: str
@@ -33,26 +33,26 @@ class Request:
     wants_variables: bool
 
 
-def parse(omega: Any) -> Request | None:
+def parse(omega: Any) -> NodeRequest | None:
     """The Request in a message's metadata, or None for a plain client's message."""
     if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
     given = omega.get("inputs")
     inputs = given if isinstance(given, dict) else {}
-    return Request(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
+    return NodeRequest(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
 
 
-class Kernel(Served, BaseKernel):
+class NodeKernel(Served, BaseKernel):
     """One kernel. Made in the zygote without sockets or a Node process; the child attaches both."""
 
     implementation = "omega-node"
     banner = "JavaScript (sandboxed)"
 
-    def __init__(self, node: Node, publisher: Publisher, record: Record, **traits: Any) -> None:
+    def __init__(self, node: Node, publisher: Publisher, record: OutputRecord, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.node = node
         self.record = record
-        self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
+        self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self.implementation_version = node.version
         self.language_info = {
             "name": "javascript",
@@ -115,9 +115,9 @@ class Kernel(Served, BaseKernel):
         """Run *code* and answer with the content of the reply."""
         request = parse((cell_meta or {}).get("omega"))
         match request:
-            case Request(task="setup"):
+            case NodeRequest(task="setup"):
                 answer = await self._set_up(request.inputs)
-            case Request(task="variables"):
+            case NodeRequest(task="variables"):
                 answer = await self._ask("variables")
             case _:
                 self._runs += not silent
@@ -126,9 +126,9 @@ class Kernel(Served, BaseKernel):
             self._conversation.take_errors()
         if request is not None:
             self._omega = _metadata(answer)
-        return self._reply(answer, silent)
+        return self._reply(answer, silent=silent)
 
-    async def _run(self, code: str, request: Request | None) -> dict[str, Any]:
+    async def _run(self, code: str, request: NodeRequest | None) -> dict[str, Any]:
         return await self._ask(
             "run",
             code=code,
@@ -152,7 +152,7 @@ class Kernel(Served, BaseKernel):
             return {"failure": {"ename": "SetupError", "evalue": str(error), "traceback": ""}}
         return await self._ask("setup", env=kept, cwd=place)
 
-    def _reply(self, answer: Mapping[str, Any], silent: bool) -> dict[str, Any]:
+    def _reply(self, answer: Mapping[str, Any], *, silent: bool) -> dict[str, Any]:
         reply: dict[str, Any] = {
             "status": "ok",
             "execution_count": self.execution_count,

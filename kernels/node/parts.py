@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from jupyter_client.session import Session
 
 from kernels.node.binary import find
-from kernels.node.kernel import Kernel
+from kernels.node.kernel import NodeKernel
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.output import output_parts
 from kernels.serving.publisher import Publisher
-from kernels.serving.streams import Record
+from kernels.serving.streams import OutputRecord
 
 VERSION_NAME = "Node.js"
 """What the version of Node is told under, among those of the packages."""
 
 
 @dataclass(slots=True)
-class Parts:
+class NodeParts:
     """What child.py brings to life."""
 
     session: Session
     publisher: Publisher
-    record: Record
-    kernel: Kernel
+    record: OutputRecord
+    kernel: NodeKernel
 
 
-_made: list[Parts] = []
+_made: list[NodeParts] = []
 
 
 def data_bytes() -> int:
@@ -44,11 +44,11 @@ def prepare() -> dict[str, str]:
     session, publisher, record = output_parts(Interrupts())
     log = logging.getLogger("kernel")
     log.setLevel(logging.CRITICAL)
-    kernel = Kernel(node=node, publisher=publisher, record=record, session=session, log=log)
-    _made.append(Parts(session, publisher, record, kernel))
+    kernel = NodeKernel(node=node, publisher=publisher, record=record, session=session, log=log)
+    _made.append(NodeParts(session, publisher, record, kernel))
     return {VERSION_NAME: node.version}
 
 
-def take() -> Parts:
+def take() -> NodeParts:
     """The kernel at rest, for the one child that brings it to life."""
     return _made[0]

@@ -22,16 +22,16 @@ from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
 from kernels.python.shown import figures, tracebacks
 from kernels.python.shown.drawing import MIME, Picture
-from kernels.python.tasks.run import Run
+from kernels.python.tasks.run import TaskRun
 from kernels.serving import attribution
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
-from kernels.serving.streams import Record, Stream
+from kernels.serving.streams import OutputRecord, OutputStream
 from kernels.serving.texts import cuts
 
 
-class Kernel(Served, IPythonKernel):
+class PythonKernel(Served, IPythonKernel):
     """One kernel. Made in the zygote without sockets or threads; the child attaches both."""
 
     shell_class = Type(Shell)
@@ -40,12 +40,12 @@ class Kernel(Served, IPythonKernel):
     work_dir, temporary_dir = "", ""
     """Set once in the child: what files of a session are looked for in, and what is left out there."""
 
-    def __init__(self, publisher: Publisher, record: Record, interrupts: Interrupts, **traits: Any) -> None:
+    def __init__(self, publisher: Publisher, record: OutputRecord, interrupts: Interrupts, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.record = record
         self.interrupts = interrupts
         self.loops = ScriptLoops()
-        self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
+        self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self._omega = None
         figures.gallery.publish = self._publish_picture
         refusals.install(self.shell)
@@ -78,11 +78,11 @@ class Kernel(Served, IPythonKernel):
         request = parse((cell_meta or {}).get("omega"))
         if request is None:
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
-        meter = usage.Meter()
+        meter = usage.UsageMeter()
         cuts.happened = False
         files = self._look_at_files() if request.wants_files else None
-        with self._ours(silent):
-            outcome = await self._run(Run(self, request, code), kwargs.get("store_history", True))
+        with self._ours(is_silent=silent):
+            outcome = await self._run(TaskRun(self, request, code), store_history=kwargs.get("store_history", True))
             outcome = self._with_all_output(outcome)
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
         if files is not None:
@@ -105,9 +105,9 @@ class Kernel(Served, IPythonKernel):
         self._finish_plain()
         return reply
 
-    async def _run(self, run: Run, store_history: bool) -> Outcome:
+    async def _run(self, run: TaskRun, *, store_history: bool) -> Outcome:
         try:
-            return await run.run(store_history)
+            return await run.run(store_history=store_history)
         except BaseException as error:  # noqa: BLE001  # every request gets its reply, whatever code has done to us
             self.interrupts.refuse()
             return Outcome(tracebacks.describe(error))
@@ -141,7 +141,7 @@ class Kernel(Served, IPythonKernel):
         self.record.finish()
 
     @contextmanager
-    def _ours(self, is_silent: bool) -> Iterator[None]:
+    def _ours(self, *, is_silent: bool) -> Iterator[None]:
         self._forward_input(False)
         self.shell.compile.is_silent = is_silent
         self.shell.is_ours = self.shell.compile.is_ours = True

@@ -14,7 +14,7 @@ TASKS = ("python", "chart", "analyze", "math", "setup", "variables")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TaskRequest:
     """The omega metadata of one request, checked."""
 
     task: Task
@@ -32,12 +32,12 @@ class Outcome:
     exit_code: int | None = None
 
 
-def parse(omega: Any) -> Request | None:
+def parse(omega: Any) -> TaskRequest | None:
     """The Request in a message's metadata, or None for a plain client's message."""
     if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
     inputs = omega.get("inputs")
-    return Request(
+    return TaskRequest(
         task=cast(Task, omega["task"]),
         inputs=inputs if isinstance(inputs, dict) else {},
         wants_variables=bool(omega.get("variables", True)),

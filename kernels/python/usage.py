@@ -9,7 +9,7 @@ KIB = 1024
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
-class Meter:
+class UsageMeter:
     """Started before a run, read after it."""
 
     def __init__(self) -> None:

@@ -62,7 +62,7 @@ def enter_user_namespace(proc_fd: int | None = None) -> None:
     After a change of uid /proc/self belongs to root until the process is dumpable again.
     """
     uid, gid = os.geteuid(), os.getegid()
-    sysc.set_dumpable(True)
+    sysc.set_dumpable(dumpable=True)
     opened = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if proc_fd is None else proc_fd
     try:
         sysc.unshare(sysc.CLONE_NEWUSER)

@@ -38,7 +38,7 @@ def restrict(readable: Iterable[str], writable: Iterable[str], *, deny_tcp: bool
 
     Signals and abstract unix sockets end at the processes started from here. Paths that do not exist are an error.
     """
-    ruleset_fd, rights = _ruleset(deny_tcp)
+    ruleset_fd, rights = _ruleset(deny_tcp=deny_tcp)
     try:
         for path in readable:
             try:
@@ -64,7 +64,7 @@ def restrict_to(folder: int) -> None:
         os.close(ruleset_fd)
 
 
-def _ruleset(deny_tcp: bool) -> tuple[int, int]:
+def _ruleset(*, deny_tcp: bool) -> tuple[int, int]:
     """A ruleset that denies all that this Linux can, as a descriptor; and the file rights among that."""
     abi = sysc.landlock_abi()
     rights = handled(abi)

@@ -51,25 +51,25 @@ def measure(trial_uid: int = _TRIAL_UID, *, cgroup_prefix: str = "omega-probe") 
         seccomp.program(profile)  # read before a trial leaves this root behind
     facilities = {name: _try(act) for name, act in _FACILITIES.items()}
     own_uid = facilities["own uid"] == _OK
-    level, refusals = _best_level(trial_uid, own_uid)
+    level, refusals = _best_level(trial_uid, own_uid=own_uid)
     groups = cgroup.Cgroups.open(f"{cgroup_prefix}-{os.getpid()}")
     groups.close()
     facilities["control groups"] = groups.kind if groups.kind != "none" else "; ".join(groups.refused) or "not mounted"
     facilities |= {f"level {name.label}": said for name, said in refusals.items()}
-    return Measurement(level, facilities, groups.kind, own_uid, _lacking(level, own_uid, groups.kind))
+    return Measurement(level, facilities, groups.kind, own_uid, _lacking(level, groups.kind, own_uid=own_uid))
 
 
-def _best_level(trial_uid: int, own_uid: bool) -> tuple[Level, dict[Level, str]]:
+def _best_level(trial_uid: int, *, own_uid: bool) -> tuple[Level, dict[Level, str]]:
     """The first level whose full trial holds, and what each trial said."""
     said: dict[Level, str] = {}
     for level in _DESCENDING:
-        said[level] = _try_level(level, trial_uid, own_uid)
+        said[level] = _try_level(level, trial_uid, own_uid=own_uid)
         if said[level] == _OK:
             return level, said
     return Level.NONE, said
 
 
-def _lacking(level: Level, own_uid: bool, kind: cgroup.Kind) -> tuple[str, ...]:
+def _lacking(level: Level, kind: cgroup.Kind, *, own_uid: bool) -> tuple[str, ...]:
     """Sentences for people: what this machine's level does not give."""
     missing: list[str] = []
     if level in (Level.L2, Level.L2_PLUS):
@@ -128,12 +128,12 @@ def _try(act: Callable[[], None]) -> str:
     return _in_child(attempt)
 
 
-def _try_level(level: Level, trial_uid: int, own_uid: bool) -> str:
+def _try_level(level: Level, trial_uid: int, *, own_uid: bool) -> str:
     """ "ok" when a throwaway kernel reaches *level* and passes attestation, else the first thing that failed."""
-    return _in_child(lambda: _spawner(level, trial_uid, own_uid))
+    return _in_child(lambda: _spawner(level, trial_uid, own_uid=own_uid))
 
 
-def _spawner(level: Level, trial_uid: int, own_uid: bool) -> str:
+def _spawner(level: Level, trial_uid: int, *, own_uid: bool) -> str:
     """Play the spawner: fork a zygote that forks one kernel, then look at that from outside."""
     if level in (Level.L2, Level.L2_PLUS):
         identity.enter_user_namespace()

@@ -43,7 +43,7 @@ def confine_init(
             identity.become(uid, gid)
         capabilities.drop_all()
         sysc.set_no_new_privs()
-        sysc.set_dumpable(False)
+        sysc.set_dumpable(dumpable=False)
         # After the change of identity, which clears it; before the filter, which denies it. No init outlives its spawner.
         sysc.set_death_signal(signal.SIGKILL)
         landlock.restrict(_NO_FILES, _NO_FILES, deny_tcp=True)

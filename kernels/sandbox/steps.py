@@ -108,7 +108,7 @@ def _change_identity(c: Confinement, _p: _Progress) -> None:
         identity.become(c.uid, c.gid)
     # The zygote is not, and a change of uid clears it: /proc/self would belong to root, for the kernel itself and for the
     # spawner's look from outside.
-    sysc.set_dumpable(True)
+    sysc.set_dumpable(dumpable=True)
 
 
 def _enter_user_namespace(_c: Confinement, p: _Progress) -> None:

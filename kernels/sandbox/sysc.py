@@ -176,7 +176,7 @@ def set_no_new_privs() -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def set_dumpable(dumpable: bool) -> None:
+def set_dumpable(*, dumpable: bool) -> None:
     """Whether /proc/self belongs to the caller's uid, and whether others of that uid may look inside."""
     prctl(PR_SET_DUMPABLE, int(dumpable))
 

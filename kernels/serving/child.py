@@ -20,7 +20,7 @@ from zmq.eventloop.zmqstream import ZMQStream
 from kernels.contract import CHANNELS
 from kernels.serving import attribution, identity
 from kernels.serving.publisher import Attendant, Publisher
-from kernels.serving.streams import Record
+from kernels.serving.streams import OutputRecord
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -127,7 +127,7 @@ def _socket(context: Any, channel: str, descriptor: int) -> Any:
     return socket
 
 
-def capture_output(record: Record, kernel: Any, attendant: Attendant) -> None:
+def capture_output(record: OutputRecord, kernel: Any, attendant: Attendant) -> None:
     """From now on descriptors 1 and 2 and the two streams of *kernel* end in *record*."""
     loop = attendant.loop
 
@@ -146,7 +146,7 @@ def capture_output(record: Record, kernel: Any, attendant: Attendant) -> None:
     sys.stdout, sys.stderr = kernel.streams
 
 
-def stop(record: Record, context: Any) -> None:
+def stop(record: OutputRecord, context: Any) -> None:
     """Hand on what is left and close the sockets."""
     atexit._run_exitfuncs()
     record.finish()

@@ -9,7 +9,7 @@ from kernels.serving import attribution
 if TYPE_CHECKING:
     from ipykernel.kernelbase import Kernel as Base
 
-    from kernels.serving.streams import Record
+    from kernels.serving.streams import OutputRecord
 else:
     Base = object  # a mixin
 
@@ -27,7 +27,7 @@ class Served(Base):
     """Attributes what is printed to its request, tells ours in the reply's metadata, and sends in order."""
 
     _supports_kernel_subshells = False
-    record: Record
+    record: OutputRecord
     _omega: dict[str, Any] | None = None
 
     def _publish_status(self, status: str, *args: Any, **kwargs: Any) -> None:

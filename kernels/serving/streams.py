@@ -29,7 +29,7 @@ LOST = "Memory ran out while output was handed on; some of it is lost"
 _DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
 
 
-class Record:
+class OutputRecord:
     """Collects text of both streams in the order written and hands it on in as few messages as possible.
 
     *emit* gets a stream's name, a text and the parent header; it answers False when the message could not go out yet.
@@ -202,10 +202,10 @@ def _enlarge(pipe: int) -> None:
         return  # over the user's quota for pipes: the usual size works too
 
 
-class Stream(io.TextIOBase):
+class OutputStream(io.TextIOBase):
     """One of the two text streams. In a process forked by user code it writes to the descriptor, a line at a time."""
 
-    def __init__(self, record: Record, name: Name, descriptor: int) -> None:
+    def __init__(self, record: OutputRecord, name: Name, descriptor: int) -> None:
         super().__init__()
         self._record = record
         self._descriptor = descriptor
@@ -266,7 +266,7 @@ class Stream(io.TextIOBase):
 class Raw(io.RawIOBase):
     """The binary side of a stream, for ``sys.stdout.buffer.write``."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: OutputStream) -> None:
         super().__init__()
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

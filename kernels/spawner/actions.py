@@ -32,7 +32,7 @@ class Do(StrEnum):
     """What is to be done and needs no further word."""
 
     ASK_FORK = "ask fork"
-    """Make the gate and ask the zygote. Answered by Failed, or later by Forked, Failed or ZYGOTE_GONE."""
+    """Make the gate and ask the zygote. Answered by Failed, or later by MainForked, Failed or ZYGOTE_GONE."""
     ATTEST = "attest"
     """Look at the child from outside. Answered by ATTESTED or Failed."""
     SEND_GO = "send go"
@@ -44,7 +44,7 @@ class Do(StrEnum):
     INTERRUPT = "interrupt"
     """Send SIGINT to its process group."""
     REAP = "reap"
-    """Have the dead process reaped by its parent. Answered by Reaped, at once or later."""
+    """Have the dead process reaped by its parent. Answered by MainReaped, at once or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class RefuseFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class KillPart:
     """Kill this part; its end is an event of its own."""
 
     part: Part
@@ -108,4 +108,4 @@ class TellRefused:
     reason: str
 
 
-Action = Do | Adopt | Drop | ServeFiles | RefuseFiles | Kill | Remove | TellExited | TellRefused
+Action = Do | Adopt | Drop | ServeFiles | RefuseFiles | KillPart | Remove | TellExited | TellRefused

@@ -36,7 +36,7 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Forked:
+class MainForked:
     """The zygote forked *pid*; the event hands over *pidfd*."""
 
     pid: int
@@ -44,7 +44,7 @@ class Forked:
 
 
 @dataclass(frozen=True, slots=True)
-class Reaped:
+class MainReaped:
     """Its main process is reaped; *status* is the wait status."""
 
     status: int
@@ -79,4 +79,4 @@ class FilesAsked:
     channel: int
 
 
-Event = Fact | Forked | Reaped | Failed | NoZygote | Exceeded | FilesAsked
+Event = Fact | MainForked | MainReaped | Failed | NoZygote | Exceeded | FilesAsked

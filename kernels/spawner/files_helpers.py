@@ -124,7 +124,7 @@ def confine(place: KeeperPlace, channel: int, parent: int) -> int:
         identity.become(place.uid, place.gid)
     capabilities.drop_all()
     sysc.set_no_new_privs()
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     sysc.set_death_signal(signal.SIGKILL)
     if os.getppid() != parent:
         raise ProcessLookupError("the spawner is gone already")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kernels.contract import Forked as ForkAnswer
 from kernels.contract import Packet, Spawn
 from kernels.contract import Reaped as ReapAnswer
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, Forked, NoZygote, Reaped
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
 from kernels.spawner.life import Life, Stage, step
 from kernels.spawner.member import Fds, Member
 from kernels.spawner.performer import Performer
@@ -98,12 +98,12 @@ class Kernels:
             self._performer.drop(zygote, answer.pid)
             self._hear(answer.kernel_id, Failed("fork", str(error)))
             return
-        self._hear(answer.kernel_id, Forked(answer.pid, pidfd))
+        self._hear(answer.kernel_id, MainForked(answer.pid, pidfd))
 
     def reaped(self, _zygote: Zygote, answer: ReapAnswer) -> None:
         """A zygote's answer to a request to reap."""
         kernel_id = self._performer.kernel_of.get(answer.pid, "")
-        self._hear(kernel_id, Reaped(max(answer.status, 0)))
+        self._hear(kernel_id, MainReaped(max(answer.status, 0)))
 
     def zygote_gone(self, zygote: Zygote) -> None:
         """Its kernels live on as the spawner's children; the forks it owed are kept for the next one."""

@@ -8,7 +8,7 @@ A column is a stage, a cell the stage that follows. `.`: nothing happens; `=`: t
     event            Request. Forking Stalled Confin. Attest. Releas. Running Ending Gone  what is done
     ---------------  -------- ------- ------- ------- ------- ------- ------- ------ ----  -----------------------------
     BEGUN            Forking  .       .       .       .       .       .       .      .     ASK_FORK
-    Forked           =        Confin. =       =       =       =       =       =      =     Adopt; elsewhere Drop
+    MainForked       =        Confin. =       =       =       =       =       =      =     Adopt; elsewhere Drop
     ZYGOTE_GONE      .        Stalled .       .       .       .       .       =      .     Remove(GATE); a zombie: REAP
     NEXT_ZYGOTE      .        .       Forking .       .       .       .       .      .     ASK_FORK
     NoZygote         .        .       end     .       .       .       .       .      .     end
@@ -23,7 +23,7 @@ A column is a stage, a cell the stage that follows. `.`: nothing happens; `=`: t
     KILL_ASKED       end      end     end     end     end     end     end     end    .     end
     Exceeded         end      end     end     end     end     end     end     end    .     Remove(WATCH), end
     PROCESS_DIED     .        .       .       Ending  Ending  Ending  Ending  =      .     REAP
-    Reaped           .        .       .       end     end     end     end     end    .     Remove(PROCESS), end
+    MainReaped       .        .       .       end     end     end     end     end    .     Remove(PROCESS), end
     INIT_DIED        end      end     end     end     end     end     end     end    .     Remove(INIT), end
 
     close  Remove(REQUEST), Remove(GATE).
@@ -43,7 +43,7 @@ from kernels.spawner.actions import (
     Adopt,
     Do,
     Drop,
-    Kill,
+    KillPart,
     Part,
     RefuseFiles,
     Remove,
@@ -51,7 +51,7 @@ from kernels.spawner.actions import (
     TellExited,
     TellRefused,
 )
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, Forked, NoZygote, Reaped
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
 
 
 class Stage(StrEnum):
@@ -118,11 +118,11 @@ def step(life: Life, event: Event) -> Step:
     if isinstance(event, Fact):
         return _on_fact(life, event)
     match event:
-        case Forked(pid, pidfd) if life.stage is Stage.FORKING:
+        case MainForked(pid, pidfd) if life.stage is Stage.FORKING:
             return life._replace(stage=Stage.CONFINING, parts=life.parts | {Part.PROCESS}), (Adopt(pid, pidfd),)
-        case Forked(pid, pidfd):
+        case MainForked(pid, pidfd):
             return life, (Drop(pid, pidfd),)
-        case Reaped(status) if not life.parts.isdisjoint(_CHILD):
+        case MainReaped(status) if not life.parts.isdisjoint(_CHILD):
             return _end(life._replace(parts=life.parts - _CHILD, status=status), ENDED_EARLY, Remove(Part.PROCESS))
         case Failed() if life.stage in _WAY_UP:
             return _end(life, event)
@@ -175,10 +175,10 @@ def _on_fact(life: Life, fact: Fact) -> Step:
 
 def _end(life: Life, reason: Failed, *first: Action) -> Step:
     """Kill all that lives and close what was only needed to start; at each death again, as code may fork meanwhile."""
-    kills = [Kill(part) for part in (Part.HELPERS, Part.INIT, Part.PROCESS) if part in life.parts]
+    kills = [KillPart(part) for part in (Part.HELPERS, Part.INIT, Part.PROCESS) if part in life.parts]
     if Part.WORK_DIR in life.parts:
         # Above level L1 the end of the pid namespace is the end of all its processes.
-        kills.append(Kill(Part.GROUP))
+        kills.append(KillPart(Part.GROUP))
     left, closing = _without(life, *_TO_START)
     return _finish(_ending(left, reason, left.parts), (*first, *kills, *closing))
 

@@ -36,7 +36,7 @@ _INSTANCE = re.compile(r"[0-9a-z]{4,32}")
 _UCRED = struct.Struct("iII")
 
 
-class _Stop(Exception):
+class _StopSignal(Exception):
     """SIGTERM or Ctrl-C."""
 
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"spawner: {path}: {error.strerror or error}\n")
         return 1
-    except _Stop:
+    except _StopSignal:
         serving.stop()
         path.unlink(missing_ok=True)
         return 0
@@ -118,7 +118,7 @@ class _Serving:
 def _stop(_number: int, _frame: object) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    raise _Stop
+    raise _StopSignal
 
 
 def _bind(path: Path) -> socket.socket:

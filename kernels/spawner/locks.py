@@ -27,7 +27,7 @@ GROWTH_BYTES: Final = 64 * MIB
 _OTHERS: Final = 10_000
 """Locks that the rest of the machine may hold besides."""
 _LOOK_PARTS: Final = 20
-"""Looking takes one part in so many of the time at most, however many locks there are."""
+"""Looking takes one part in so many of a processor at most, however many locks there are."""
 _COUNT: Final = "/sys/kernel/slab/file_lock_cache/objects"
 """Locks of the whole machine, and at times other objects of their size; only root may read it, and not on every Linux."""
 
@@ -48,9 +48,12 @@ class LockWatch:
         self.next_at = now + INTERVAL_S
         return not _are_few()
 
-    def note(self, begun: float, ended: float) -> None:
-        """A look took from *begun* to *ended*: the next one, if nothing presses, comes in proportion."""
-        self.next_at = ended + max(INTERVAL_S, _LOOK_PARTS * (ended - begun))
+    def note(self, ended: float, cost_s: float) -> None:
+        """A look took *cost_s* of processor time: the next one, if nothing presses, comes in proportion.
+
+        Processor time, not waiting: on a busy machine a look may wait for seconds, and is no less needed.
+        """
+        self.next_at = ended + max(INTERVAL_S, _LOOK_PARTS * cost_s)
 
     def _has_grown(self) -> bool:
         """Since the last time it had, or since it was smallest."""

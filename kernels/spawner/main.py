@@ -26,7 +26,7 @@ from kernels.spawner.zygotes import Nursery
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Measured:
     """What was measured before the spawner entered a user namespace of its own."""
 
     level: str
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     try:
         options = SpawnerOptions.from_text(arguments[1])
         control = socket.socket(fileno=int(arguments[0]))
-        found = Found(**json.loads(arguments[2])) if arguments[2:] else None
+        found = Measured(**json.loads(arguments[2])) if arguments[2:] else None
     except (ContractError, IndexError, ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"spawner: {error}\n")
         return 2
@@ -59,13 +59,13 @@ def main(arguments: list[str]) -> int:
     return _serve(control, options, found)
 
 
-def _look(options: SpawnerOptions) -> Found:
+def _look(options: SpawnerOptions) -> Measured:
     measured = probe.measure()
     level = min(measured.level, Level.parse(options.at_most))
-    return Found(level.label, measured.own_uid, measured.facilities)
+    return Measured(level.label, measured.own_uid, measured.facilities)
 
 
-def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
+def _enter_user_namespace(control: socket.socket, found: Measured) -> NoReturn:
     """Without privileges: hold capabilities over a user namespace of our own, which owns all namespaces made from here on.
 
     The program is executed anew, so that its memory, and that of every init forked from it, belongs to that namespace: only
@@ -81,7 +81,7 @@ def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
     os.execv(sys.executable, [*sys.orig_argv, json.dumps(asdict(found))])
 
 
-def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int:
+def _serve(control: socket.socket, options: SpawnerOptions, found: Measured) -> int:
     level = Level.parse(found.level)
     if level is Level.NONE:
         sys.stderr.write("spawner: no isolation level can be reached here, so no kernel can be started\n")

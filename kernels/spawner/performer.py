@@ -19,7 +19,7 @@ from kernels.spawner.actions import (
     Adopt,
     Do,
     Drop,
-    Kill,
+    KillPart,
     Part,
     RefuseFiles,
     Remove,
@@ -27,7 +27,7 @@ from kernels.spawner.actions import (
     TellExited,
     TellRefused,
 )
-from kernels.spawner.events import Event, Fact, Failed, Reaped
+from kernels.spawner.events import Event, Fact, Failed, MainReaped
 from kernels.spawner.files_helpers import KeeperPlace, Keepers
 from kernels.spawner.member import Member
 from kernels.spawner.preparer import Preparer, Surroundings
@@ -90,7 +90,7 @@ class Performer:
         match action:
             case Remove(part):
                 self._remove(member, part)
-            case Kill(part):
+            case KillPart(part):
                 self._kill(member, part)
             case Adopt(pid, pidfd):
                 return self._adopt(member, pid, pidfd)
@@ -215,9 +215,9 @@ class Performer:
                 return None  # it is ending: ZYGOTE_GONE follows
             return None
         try:
-            return Reaped(os.waitpid(member.pid, 0)[1])
+            return MainReaped(os.waitpid(member.pid, 0)[1])
         except ChildProcessError:
-            return Reaped(0)
+            return MainReaped(0)
 
     def _remove(self, member: Member, part: Part) -> None:
         match part:

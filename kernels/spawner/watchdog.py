@@ -184,6 +184,7 @@ class Watchdog:
     def _end_lockers(self, now: float) -> None:
         if not self._locks.is_due(now):
             return
+        begun = time.thread_time()
         held = locks.holders()
         if held.total() > locks.MOST:
             by_kernel = {
@@ -191,7 +192,7 @@ class Watchdog:
             }
             for kernel_id in locks.to_end(by_kernel):
                 self.end(kernel_id, Excess.LOCKS)
-        self._locks.note(now, time.monotonic())
+        self._locks.note(time.monotonic(), time.thread_time() - begun)
 
 
 def has_watches_left() -> bool:

@@ -30,7 +30,7 @@ PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
 SINGLE_THREADED = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
-class Owner(Protocol):
+class ZygoteListener(Protocol):
     """Who is told what zygotes say."""
 
     def warm(self, zygote: Zygote) -> None:
@@ -53,7 +53,7 @@ class Zygote:
     pid: int
     pidfd: int
     channel: socket.socket
-    owner: Owner
+    owner: ZygoteListener
     warm: Warm | None = None
     forks: int = 0
     has_heir: bool = False
@@ -94,7 +94,7 @@ class Nursery:
         """The directories of added packages that zygotes started now will show."""
         return tuple(extra.source for extra in self.spec.extra_dirs)
 
-    def start(self, owner: Owner) -> Zygote:
+    def start(self, owner: ZygoteListener) -> Zygote:
         """A zygote that is importing; *owner* is told when it is warm, or gone with its wait status."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()

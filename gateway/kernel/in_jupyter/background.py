@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LauncherOptions:
     """What kernels are forked from, and the isolation level below which there are none."""
 
     kernel_python: str
@@ -54,7 +54,7 @@ class Background:
     When the process is killed, the spawner sees the end of its socket and removes everything.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: LauncherOptions) -> None:
         self._wanted = wanted
         self._loop = asyncio.new_event_loop()
         self._starting: asyncio.Task[_Running] | None = None
@@ -133,11 +133,11 @@ class Background:
         self._context.destroy(linger=0)
 
 
-_shared: dict[tuple[int, Wanted], Background] = {}
+_shared: dict[tuple[int, LauncherOptions], Background] = {}
 _lock = threading.Lock()
 
 
-def shared(wanted: Wanted) -> Background:
+def shared(wanted: LauncherOptions) -> Background:
     """The one of this process that is as *wanted*; it ends with the process."""
     place = (os.getpid(), wanted)  # a forked process has the threads of its parent no longer
     with _lock:
@@ -149,6 +149,6 @@ def shared(wanted: Wanted) -> Background:
         return _shared[place]
 
 
-def _close(place: tuple[int, Wanted]) -> None:
+def _close(place: tuple[int, LauncherOptions]) -> None:
     if place[0] == os.getpid():
         _shared.pop(place).close()

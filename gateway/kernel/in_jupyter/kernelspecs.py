@@ -39,7 +39,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InstalledSpec:
     """One of our kernelspecs on this machine."""
 
     name: str
@@ -60,7 +60,7 @@ def data_dir(prefix: Path | None) -> Path:
     return (prefix / "share/jupyter" if prefix else Path(jupyter_data_dir())) / "kernels"
 
 
-def install(name: str, wish: Wish, directory: Path) -> list[Found]:
+def install(name: str, wish: Wish, directory: Path) -> list[InstalledSpec]:
     """Write the kernelspecs NAME-python and NAME-javascript into *directory*; raises KernelspecError.
 
     Ours that are there already are replaced, others are not.
@@ -93,7 +93,7 @@ def remove(name: str, directory: Path) -> list[Path]:
     return ours
 
 
-def installed() -> list[Found]:
+def installed() -> list[InstalledSpec]:
     """Ours among the kernelspecs that a Jupyter in this environment sees."""
     folders = (Path(folder) for folder in jupyter_path("kernels"))
     listed = (target for folder in folders if folder.is_dir() for target in sorted(folder.iterdir()))
@@ -133,13 +133,15 @@ def _write(language: Language, wish: Wish, target: Path) -> None:
         made.rename(target)
 
 
-def _read(directory: Path) -> Found | None:
+def _read(directory: Path) -> InstalledSpec | None:
     """The kernelspec in *directory* if it is one of ours."""
     try:
         spec = json.loads((directory / "kernel.json").read_text(encoding="utf-8"))
         provisioner = spec["metadata"]["kernel_provisioner"]
         if provisioner["provisioner_name"] != PROVISIONER:
             return None
-        return Found(directory.name, str(spec["display_name"]), directory, str(provisioner["config"]["kernel_python"]))
+        return InstalledSpec(
+            directory.name, str(spec["display_name"]), directory, str(provisioner["config"]["kernel_python"])
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None

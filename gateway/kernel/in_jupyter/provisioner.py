@@ -17,7 +17,7 @@ from traitlets import Dict, Unicode
 
 from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
 from gateway.core.model import Death
-from gateway.kernel.in_jupyter.background import Background, Wanted, shared
+from gateway.kernel.in_jupyter.background import Background, LauncherOptions, shared
 from gateway.kernel.in_jupyter.connection import Seat
 from gateway.kernel.launch.ipc import PORTS, prefix
 from gateway.kernel.launch.launcher import LaunchRequest
@@ -136,12 +136,12 @@ class SandboxProvisioner(KernelProvisionerBase):
             raise ValueError(f"there are no sandboxed kernels for {language!r}: use one of {', '.join(LANGUAGES)}")
         return cast(Language, language)
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> LauncherOptions:
         python = str(self.kernel_python)
         if not os.access(python, os.X_OK):
             raise ValueError(f"kernel_python is {python!r}, which can't be executed: run `omega kernelspec install` again")
         try:
-            return Wanted(python, Level.parse(str(self.require_isolation)))
+            return LauncherOptions(python, Level.parse(str(self.require_isolation)))
         except ContractError as error:
             raise ValueError(f"require_isolation in the kernelspec: {error}") from None
 

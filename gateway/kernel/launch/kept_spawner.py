@@ -11,7 +11,7 @@ import structlog
 
 from gateway.core.errors import Unavailable
 from gateway.core.outage import Outage
-from gateway.kernel.launch.spawner_process import ORDERLY, Spawner
+from gateway.kernel.launch.spawner_process import ORDERLY, RunningSpawner
 from kernels import contract
 from kernels.contract import NOTHING_REACHED, PACKAGE_MISSING, Packet, Ready, Shutdown
 
@@ -24,10 +24,10 @@ class NoIsolation(Unavailable):
     """Not even the lowest isolation level can be reached, so no kernel is ever started."""
 
 
-class Owner(Protocol):
+class SpawnerUser(Protocol):
     """Who uses the spawner; see zygote.ZygoteLauncher."""
 
-    async def open_spawner(self) -> Spawner:
+    async def open_spawner(self) -> RunningSpawner:
         """A new spawner. Raises Unavailable."""
 
     def heard(self, packet: Packet) -> None:
@@ -40,9 +40,9 @@ class Owner(Protocol):
 class KeptSpawner:
     """One spawner after another. An outage is told by `unavailable_since` and in the log; this process never ends for it."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: SpawnerUser) -> None:
         self._owner = owner
-        self._spawner: Spawner | None = None
+        self._spawner: RunningSpawner | None = None
         self._control: socket.socket | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._said: Ready | None = None
@@ -126,7 +126,7 @@ class KeptSpawner:
         loop.add_reader(spawner.control.fileno(), self._hear)
         self._deadline = loop.call_later(READY_S, self._hang_up, "it did not get ready in time")
 
-    async def _until_end(self, spawner: Spawner) -> int | None:
+    async def _until_end(self, spawner: RunningSpawner) -> int | None:
         """The spawner's exit code once it has ended; None when close() comes first."""
         ended, closing = asyncio.ensure_future(spawner.wait()), asyncio.ensure_future(self._closing.wait())
         await asyncio.wait((ended, closing), return_when=asyncio.FIRST_COMPLETED)
@@ -215,7 +215,7 @@ class KeptSpawner:
             self._control = None
 
 
-async def end(spawner: Spawner) -> int:
+async def end(spawner: RunningSpawner) -> int:
     """The exit code of a spawner that was told to end; past its time it is killed."""
     try:
         return await asyncio.wait_for(spawner.wait(), CLOSE_S)

@@ -25,7 +25,7 @@ from traitlets import TraitError
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launch.ipc import PORTS, prefix
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from kernels.contract import CHANNELS
 
 START_S: Final = 60.0
@@ -65,7 +65,7 @@ class ProvisionedKernel:
 
     def __init__(self, kernel_id: str, manager: AsyncKernelManager, directory: Path) -> None:
         self.kernel_id = kernel_id
-        self.endpoint = Endpoint(str(directory), "")
+        self.endpoint = ConnectionInfo(str(directory), "")
         self._manager = manager
         self._directory = directory
         self._is_asked = False
@@ -174,7 +174,7 @@ def _provisioner(manager: AsyncKernelManager) -> Any:
     return provisioner
 
 
-def _endpoint(manager: AsyncKernelManager, directory: Path) -> Endpoint:
+def _endpoint(manager: AsyncKernelManager, directory: Path) -> ConnectionInfo:
     """Where the kernel listens, as its provisioner said. Raises Unavailable when that is another machine.
 
     Messages travel in clear: signed, but readable on the way.
@@ -185,7 +185,7 @@ def _endpoint(manager: AsyncKernelManager, directory: Path) -> Endpoint:
         raise Unavailable(f"the kernel listens on {address}: kernels on other machines can't be used")
     ports = {channel: int(info[f"{channel}_port"]) for channel in CHANNELS}
     form = "tcp://{}:{}" if is_tcp else "{}-{}"
-    return Endpoint(
+    return ConnectionInfo(
         str(directory), info["key"].decode("ascii"), {name: form.format(address, port) for name, port in ports.items()}
     )
 

@@ -22,7 +22,7 @@ class LaunchRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ConnectionInfo:
     """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*.
 
     *addresses* has the channels that are elsewhere: a socket's path, or ``tcp://HOST:PORT``.
@@ -37,7 +37,7 @@ class KernelProcess(Protocol):
     """A started kernel, before and besides anything it says."""
 
     kernel_id: str
-    endpoint: Endpoint
+    endpoint: ConnectionInfo
 
     async def interrupt(self) -> None:
         """Ask the running code to stop (SIGINT); the state is kept if it obeys."""

@@ -23,7 +23,7 @@ ORDERLY = (0, NOTHING_REACHED, PACKAGE_MISSING)
 APP_DIR = str(Path(contract.__file__).resolve().parent.parent)
 
 
-class Spawner(Protocol):
+class RunningSpawner(Protocol):
     """A spawner under way, and the socket to it."""
 
     @property

@@ -16,9 +16,9 @@ import structlog
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launch.kept_spawner import READY_S, KeptSpawner, end
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from gateway.kernel.launch.runtime import bind_channels, make_private, runtime_dir
-from gateway.kernel.launch.spawner_process import APP_DIR, Spawner, connect, execute
+from gateway.kernel.launch.spawner_process import APP_DIR, RunningSpawner, connect, execute
 from kernels import contract
 from kernels.contract import (
     Attach,
@@ -62,7 +62,7 @@ class ZygoteKernel:
     """A kernel forked from the zygote; see launcher.KernelProcess."""
 
     kernel_id: str
-    endpoint: Endpoint
+    endpoint: ConnectionInfo
     send: Callable[[Packet], None]
     death: asyncio.Future[Death]
     pid: int = 0
@@ -125,7 +125,7 @@ class ZygoteLauncher:
         kernel_id = str(uuid.uuid4())
         directory = self._runtime / kernel_id[:13]
         loop = asyncio.get_running_loop()
-        endpoint = Endpoint(str(directory), request.key or secrets.token_hex(32))
+        endpoint = ConnectionInfo(str(directory), request.key or secrets.token_hex(32))
         kernel = ZygoteKernel(kernel_id, endpoint, self._spawner.send, loop.create_future())
         self._kernels[kernel_id] = kernel
         started = self._starting[kernel_id] = loop.create_future()
@@ -188,7 +188,7 @@ class ZygoteLauncher:
 
     # ---- the spawner process; see kept_spawner.Owner ----------------------------------------------------------------
 
-    async def open_spawner(self) -> Spawner:
+    async def open_spawner(self) -> RunningSpawner:
         """A spawner under way. Raises Unavailable."""
         asked = self._options
         try:

@@ -18,7 +18,7 @@ from jupyter_client.session import DELIM, Session
 from gateway.core import jupyter
 from gateway.core.jupyter import Relayed
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, Count, Steps, counting, decoding, run_out
-from gateway.core.validate import READ, Channel, Head, Message, Unread, parse_head, parse_message
+from gateway.core.validate import READ, Channel, Message, MessageHead, UnreadMessage, parse_head, parse_message
 from gateway.kernel.wire.share import VALUE_COST
 
 MAX_HEADER_BYTES: Final = 16 * 1024
@@ -29,7 +29,7 @@ UNCOUNTED_BYTES: Final = 2048
 """Parts up to this size are not worth counting."""
 USERNAME: Final = "omega"
 
-Reading = Steps[Message | Head | None]
+Reading = Steps[Message | MessageHead | None]
 
 
 class Codec:
@@ -44,7 +44,7 @@ class Codec:
         message = self._session.msg(kind, content=dict(content), metadata=dict(metadata))
         return message["msg_id"], self._session.serialize(message)
 
-    def decode(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Message | Head | None:
+    def decode(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Message | MessageHead | None:
         """The message in *frames* if it answers *parent_id*; its head if it does not; None if it is malformed.
 
         The content of a message that answers another request is not looked at.
@@ -103,16 +103,16 @@ class Codec:
         return hmac.compare_digest(auth.hexdigest().encode(), parts[0])
 
 
-def _reading(channel: Channel, head: Head, metadata: bytes, content: bytes) -> Reading:
+def _reading(channel: Channel, head: MessageHead, metadata: bytes, content: bytes) -> Reading:
     """The message of these parts, counted before they are decoded; of one that is too much it is told that it came."""
     counted, is_much = yield from _counting(content)
     if is_much:
-        return Message(head.parent_id, Unread())
+        return Message(head.parent_id, UnreadMessage())
     said: object = None
     if head.type == "execute_reply":  # of no other message anybody reads the metadata
         more, is_much = yield from _counting(metadata)
         if is_much:
-            said = Unread()
+            said = UnreadMessage()
         else:
             counted = Count(counted.containers + more.containers, counted.commas + more.commas)
             said = yield from _loading(metadata)

@@ -9,9 +9,17 @@ from typing import Final
 
 from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel
-from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.launch.launcher import ConnectionInfo
 from gateway.kernel.wire.share import FRAME_COST, MESSAGE_COST, Account, Share
-from gateway.kernel.wire.zmtp import GREETING, SUBSCRIBE_ALL, Reader, TooLarge, Violation, encode_message, encode_ready
+from gateway.kernel.wire.zmtp import (
+    GREETING,
+    SUBSCRIBE_ALL,
+    MessageTooLarge,
+    Reader,
+    Violation,
+    encode_message,
+    encode_ready,
+)
 
 SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER", "stdin": "DEALER"}
 RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
@@ -22,14 +30,14 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 PIECE_BYTES: Final = 32 * 1024
 """Read at a time. Frames may have two bytes: what one kernel sends must not keep everybody else waiting."""
 
-Address = Callable[[Endpoint, Channel], str]
+Address = Callable[[ConnectionInfo, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], Steps[int]]
 """Takes in messages, in steps where they are large; comes to what the last step cost beside their bytes (see Share)."""
 Lose = Callable[[Channel, bool], None]
 """Takes a channel that is lost, and whether that is so because of a message over the limit."""
 
 
-def socket_path(endpoint: Endpoint, channel: Channel) -> str:
+def socket_path(endpoint: ConnectionInfo, channel: Channel) -> str:
     """Where a kernel listens."""
     return endpoint.addresses.get(channel) or f"{endpoint.directory}/{channel}"
 
@@ -39,7 +47,7 @@ class KernelSockets:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ConnectionInfo,
         receive: Receive,
         lose: Lose,
         *,
@@ -83,15 +91,15 @@ class KernelSockets:
 
     def pause(self) -> None:
         """Read no more until resume(): the kernel has to wait once its own buffers are full."""
-        self._set_paused(True)
+        self._set_paused(is_paused=True)
 
     def resume(self) -> None:
         """Read on."""
-        self._set_paused(False)
+        self._set_paused(is_paused=False)
 
-    def _set_paused(self, is_paused: bool) -> None:
+    def _set_paused(self, *, is_paused: bool) -> None:
         for connection in self._connections.values():
-            connection.set_paused(is_paused)
+            connection.set_paused(is_paused=is_paused)
 
     def send(self, channel: Channel, frames: list[bytes]) -> None:
         """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
@@ -211,7 +219,7 @@ class _Connection(asyncio.BufferedProtocol):
                 if cost >= most:
                     break
         except Violation as violation:  # what came whole before it counts
-            self._has_exceeded = isinstance(violation, TooLarge)
+            self._has_exceeded = isinstance(violation, MessageTooLarge)
             self._abort()
         self._shake_hands()
         return messages, cost + FRAME_COST * (self._reader.frames - frames)
@@ -263,7 +271,7 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._unsent.append(data)
 
-    def set_paused(self, is_paused: bool) -> None:
+    def set_paused(self, *, is_paused: bool) -> None:
         """Stop or go on passing on what comes; a connection that is not made yet goes on."""
         self._is_paused = is_paused and self._transport is not None
         self._switch_receiving()

@@ -53,7 +53,7 @@ def _encode_frame(body: bytes, flags: int) -> bytes:
     return bytes([flags, len(body)]) + body
 
 
-class TooLarge(Violation):
+class MessageTooLarge(Violation):
     """More than one message may be."""
 
 
@@ -127,7 +127,7 @@ class Reader:
         elif not self.is_ready:
             raise Violation("message before READY")
         elif len(self._frames) == MAX_FRAMES or self._held_bytes + size + FRAME_BYTES > self._max_message_bytes:
-            raise TooLarge("message too large")
+            raise MessageTooLarge("message too large")
 
     def _take_frame(self, flags: int, start: int, end: int) -> list[bytes] | None:
         """The message this frame completes, if it does."""

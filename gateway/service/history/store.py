@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text, delete, insert, select
 
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.database import Database, metadata
 
 CODE_BYTES = 64 * 1024
@@ -32,7 +32,7 @@ _runs = Table(
     Index("omega_runs_by_start", "started_utc"),
 )
 
-_FIELDS = tuple(item.name for item in fields(Record))
+_FIELDS = tuple(item.name for item in fields(RunRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Store:
         """Make the tables or check that they are ours. Raises SQLAlchemyError when that may work later."""
         self._database.prepare()
 
-    def insert(self, records: Sequence[Record]) -> None:
+    def insert(self, records: Sequence[RunRecord]) -> None:
         """Write *records* in one transaction: all of them or none."""
         with self._database.transaction() as connection:
             connection.execute(insert(_runs), [_as_row(record) for record in records])
@@ -68,12 +68,12 @@ class Store:
             surplus = connection.execute(delete(_runs).where(_runs.c.seq <= last_kept.scalar_subquery())).rowcount
         return aged + surplus
 
-    def newest(self, key_id: str, limit: int) -> list[Record]:
+    def newest(self, key_id: str, limit: int) -> list[RunRecord]:
         """The last *limit* runs of this key, newest first."""
         wanted = [_runs.c[name] for name in _FIELDS]
         query = select(*wanted).where(_runs.c.key_id == key_id).order_by(_runs.c.seq.desc()).limit(limit)
         with self._database.reading() as connection:
-            return [Record(**row._mapping) for row in connection.execute(query)]
+            return [RunRecord(**row._mapping) for row in connection.execute(query)]
 
     def close(self) -> None:
         """Close every connection."""
@@ -90,5 +90,5 @@ def fit(value: str, limit_bytes: int) -> str:
     return f"{kept}\n… [cut here: {len(value)} characters in all]"
 
 
-def _as_row(record: Record) -> dict[str, Any]:
+def _as_row(record: RunRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _FIELDS}

@@ -32,7 +32,7 @@ SHUT_DOWN = 1001
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class KernelRecipe:
     """How to get this kernel, again and again. *start* raises Busy or Unavailable; *discard* ends one without waiting."""
 
     name: str
@@ -44,7 +44,7 @@ class Recipe:
 class JupyterKernel:
     """A kernel with an id that stays, whatever process is behind it."""
 
-    def __init__(self, kernel_id: str, recipe: Recipe, on_shutdown: Callable[[], None]) -> None:
+    def __init__(self, kernel_id: str, recipe: KernelRecipe, on_shutdown: Callable[[], None]) -> None:
         self.kernel_id = kernel_id
         self._recipe = recipe
         self._words = Words(kernel_id)

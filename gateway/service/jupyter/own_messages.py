@@ -9,7 +9,7 @@ from gateway.core.backlog import Lost
 from gateway.core.fold import cause_of
 from gateway.core.jupyter import Channel, Head, Relayed, compose
 from gateway.core.model import Death
-from gateway.core.request_routing import EVERYBODY, Request
+from gateway.core.request_routing import EVERYBODY, RoutedRequest
 
 
 class Words:
@@ -34,7 +34,7 @@ class Words:
         )
         return self.compose("iopub", "stream", {"name": "stderr", "text": text}, None, lost.parent)
 
-    def failure(self, request: Request, name: str, reason: str) -> list[tuple[str, Relayed]]:
+    def failure(self, request: RoutedRequest, name: str, reason: str) -> list[tuple[str, Relayed]]:
         """What ends *request* with an error, each message with the client it is for."""
         asked, header = request.head, request.header
         content: dict[str, object] = {"ename": name, "evalue": reason, "traceback": [f"{name}: {reason}"]}

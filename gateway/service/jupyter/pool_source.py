@@ -15,7 +15,7 @@ JAVASCRIPT: Final = Spec("javascript", "JavaScript (sandboxed)", "javascript", (
 LANGUAGES: Final[dict[str, Language]] = {PYTHON.name: "python", JAVASCRIPT.name: "javascript"}
 
 
-class Pool(Protocol):
+class JupyterPool(Protocol):
     """Where kernels come from; see pool.pool.KernelPool."""
 
     async def take(
@@ -30,7 +30,7 @@ class Pool(Protocol):
 class PoolSource:
     """Kernels of the pool, each with the limits of its caller's key; see jupyter_kernels.KernelSource."""
 
-    def __init__(self, pool: Pool, languages: Collection[Language]) -> None:
+    def __init__(self, pool: JupyterPool, languages: Collection[Language]) -> None:
         self._pool = pool
         self._specs = [spec for spec in (PYTHON, JAVASCRIPT) if LANGUAGES[spec.name] in languages]
 

@@ -16,7 +16,7 @@ from gateway.core.errors import BadRequest, Conflict, NotFound
 from gateway.core.request import Caller
 from gateway.kernel.client import KernelClient
 from gateway.service.drain import Drain
-from gateway.service.jupyter.kernel import JupyterKernel, Recipe
+from gateway.service.jupyter.kernel import JupyterKernel, KernelRecipe
 from gateway.service.kept_kernels import Quota
 
 MAX_ENV_NAMES, MAX_ENV_CHARS = 64, 16_384
@@ -169,7 +169,7 @@ class JupyterKernels:
         async def start() -> KernelClient:
             return await source.start(spec.name, caller, env)
 
-        recipe = Recipe(spec.name, start, source.discard, self._settings.backlog_bytes)
+        recipe = KernelRecipe(spec.name, start, source.discard, self._settings.backlog_bytes)
         kernel = JupyterKernel(kernel_id, recipe, lambda: self._end_soon(kernel_id))
         await kernel.start()
         return kernel

@@ -20,7 +20,7 @@ LOG_EVERY_S = 60.0
 _log = structlog.get_logger("omega.keys")
 
 
-class Store(Protocol):
+class WatchedStore(Protocol):
     """Where the named keys are; see keys_store.KeyStore. May block."""
 
     def count_changes(self) -> int:
@@ -44,7 +44,7 @@ class KeyWatch:
     *listeners* to end: they are told after every look into the database that succeeded.
     """
 
-    def __init__(self, store: Store, keys: Keys, read_default: Callable[[], Key | None]) -> None:
+    def __init__(self, store: WatchedStore, keys: Keys, read_default: Callable[[], Key | None]) -> None:
         self._store = store
         self._keys = keys
         self._read_default = read_default

@@ -46,7 +46,7 @@ class Installed:
     output: str
 
 
-class Kernels(Protocol):
+class PackageUser(Protocol):
     """What the installer needs of the source of kernels."""
 
     def versions(self) -> Mapping[str, str]:
@@ -61,7 +61,7 @@ class Installer:
 
     def __init__(
         self,
-        kernels: Kernels,
+        kernels: PackageUser,
         pip: Pip,
         store: PackageStore,
         *,

@@ -12,11 +12,11 @@ import structlog
 from gateway.core.errors import GatewayError
 from gateway.core.fold import cause_of
 from gateway.core.model import Death
-from gateway.core.request import Kernel
+from gateway.core.request import LentKernel
 from kernels.contract import Language, Policy
 
 
-class Meter(Protocol):
+class KernelMeter(Protocol):
     """Counts kernels and waits."""
 
     def kernel_started(self, language: str, took_s: float) -> None:
@@ -35,7 +35,7 @@ class Meter(Protocol):
 class KernelWatch:
     """The pool's observer; see pool.kernel.Observer."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: KernelMeter) -> None:
         self._meter = meter
         self._log = structlog.get_logger("omega.kernels")
 
@@ -57,18 +57,18 @@ class KernelWatch:
             self._log.warning("unused kernel died", language=language, cause=cause)
 
 
-Lease = Callable[[Language, Policy | None], AbstractAsyncContextManager[Kernel]]
+Lease = Callable[[Language, Policy | None], AbstractAsyncContextManager[LentKernel]]
 
 
 class MeteredPool:
     """A pool whose waits are counted."""
 
-    def __init__(self, lease: Lease, meter: Meter) -> None:
+    def __init__(self, lease: Lease, meter: KernelMeter) -> None:
         self._lease = lease
         self._meter = meter
 
     @asynccontextmanager
-    async def lease(self, language: Language, policy: Policy | None = None) -> AsyncIterator[Kernel]:
+    async def lease(self, language: Language, policy: Policy | None = None) -> AsyncIterator[LentKernel]:
         """A kernel for one owner, with the limits *policy*. Raises Busy or Unavailable."""
         asked_at, outcome = time.monotonic(), "cancelled"
         async with AsyncExitStack() as stack:

@@ -16,8 +16,8 @@ from itertools import count
 import structlog
 
 from gateway.core.errors import BadRequest, GatewayError, NotFound
-from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, Entry, EventLog, Gap, Item, Refused, Started
-from gateway.core.model import Event, Finished, Raised, Report, Result, Text
+from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, EventLog, Gap, Item, LoggedEvent, RunRefused, RunStarted
+from gateway.core.model import Event, Finished, KernelReport, Raised, Result, Text
 from gateway.core.request import Caller, Control, Runs, Submission
 
 EXIT_INTERRUPTED = 130
@@ -84,7 +84,7 @@ class LiveRun:
         if not 0 <= after <= self._log.last_seq:
             raise BadRequest(f"after must be from 0 to {self._log.last_seq}, the number of this run's last event.")
 
-    def next_after(self, seq: int) -> Entry | Gap | None:
+    def next_after(self, seq: int) -> LoggedEvent | Gap | None:
         """What comes after event *seq*; None when there is nothing, yet or for ever."""
         return self._log.next_after(seq)
 
@@ -143,12 +143,12 @@ class LiveRun:
         try:
             self._finish(await runs.run(submission, self._take, self._control))
         except GatewayError as error:
-            self._refuse(error, Refused(type(error).__name__, error.message, error.code))
+            self._refuse(error, RunRefused(type(error).__name__, error.message, error.code))
         except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
             _log.error("run failed", run_id=self.run_id, exc_info=True)
-            self._refuse(error, Refused("InternalError", f"internal error (run {self.run_id})", "internal"))
+            self._refuse(error, RunRefused("InternalError", f"internal error (run {self.run_id})", "internal"))
 
-    def _refuse(self, error: Exception, refused: Refused) -> None:
+    def _refuse(self, error: Exception, refused: RunRefused) -> None:
         self._failure = error.with_traceback(None)  # its frames hold what _let_go() lets go
         self._add(refused)
 
@@ -172,11 +172,11 @@ class LiveRun:
 
     def _start(self) -> None:
         self._has_begun = True
-        self._add(Started())
+        self._add(RunStarted())
 
     def _take(self, event: Event) -> None:
         """Keep what is to be shown as it comes; how it went is told at the end, when it is known."""
-        if isinstance(event, Raised | Report | Finished):
+        if isinstance(event, Raised | KernelReport | Finished):
             return
         if isinstance(event, Text) and event.stream == "stderr":
             self._stderr_chars += len(event.text)

@@ -13,7 +13,7 @@ import structlog
 from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import OnEvent, Result, RunSpec, Task
-from gateway.core.request import Allowance, Caller, Control, Kernel, Record, RunRequest, Submission
+from gateway.core.request import Allowance, Caller, Control, LentKernel, RunRecord, RunRequest, Submission
 from kernels.contract import Language, Policy
 
 VARIABLES_PATIENCE_S = 5.0
@@ -24,10 +24,10 @@ Guard = Callable[[Caller], AbstractContextManager[None]]
 """What a run is inside of from its start to its end; it raises a GatewayError to turn the run away."""
 
 
-class Pool(Protocol):
+class RunPool(Protocol):
     """Lends unused kernels."""
 
-    def lease(self, language: Language, policy: Policy | None = None) -> AbstractAsyncContextManager[Kernel]:
+    def lease(self, language: Language, policy: Policy | None = None) -> AbstractAsyncContextManager[LentKernel]:
         """A kernel for one owner, with the limits *policy*, killed afterwards. Raises Busy or Unavailable."""
 
 
@@ -36,18 +36,18 @@ class Leases(Protocol):
 
     def lease(
         self, session_id: str, caller: Caller, *, language: Language | None = None, patience_s: float | None = None
-    ) -> AbstractAsyncContextManager[Kernel]:
+    ) -> AbstractAsyncContextManager[LentKernel]:
         """The session's kernel for one turn. Raises NotFound, Gone, Conflict, TooManyRequests or Busy."""
 
 
-class History(Protocol):
+class RunHistory(Protocol):
     """Where finished runs are written down."""
 
-    def record(self, run: Record) -> None:
+    def record(self, run: RunRecord) -> None:
         """Note *run*, soon; never fails and never waits."""
 
 
-class Meter(Protocol):
+class RunMeter(Protocol):
     """Counts runs."""
 
     def run_started(self, task: str) -> None:
@@ -62,9 +62,9 @@ class Runner:
 
     def __init__(
         self,
-        pool: Pool,
-        history: History,
-        meter: Meter,
+        pool: RunPool,
+        history: RunHistory,
+        meter: RunMeter,
         sessions: Leases | None = None,
         *,
         guards: Sequence[Guard] = (),
@@ -117,9 +117,9 @@ class Runner:
             if request.task != "variables" and (result is not None or outcome == "cancelled"):
                 success, spent_s = (result.success, result.wall_s) if result is not None else (False, wall_s)
                 code = request.title or request.code
-                self._history.record(Record(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
+                self._history.record(RunRecord(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
 
-    def _lease(self, request: RunRequest, caller: Caller) -> AbstractAsyncContextManager[Kernel]:
+    def _lease(self, request: RunRequest, caller: Caller) -> AbstractAsyncContextManager[LentKernel]:
         if not request.session:
             return self._pool.lease(_language(request.task), caller.policy)
         if self._sessions is None:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from gateway.core.errors import TooLarge, Unavailable
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.request import Caller
 from gateway.kernel.files import FileContents, FolderClient, Full
 
@@ -50,7 +50,7 @@ class Files:
                 raise TooLarge(f"The file has {contents.entry.size} bytes: at most {self._file_bytes} can be fetched.")
             yield contents
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
         """Put a file at *path*, in place of what file was there; with it the directories on the way."""
         async with self._folder(session_id, caller) as folder:
             try:
@@ -61,7 +61,7 @@ class Files:
                     f"The session's work directory is full: it holds {work_bytes} bytes, and a bounded number of files."
                 ) from None
 
-    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         """Put several files, one after the other; after an error those before it are there."""
         return [await self.write(session_id, caller, path, _whole(body)) for path, body in files]
 

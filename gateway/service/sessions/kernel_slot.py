@@ -16,17 +16,17 @@ SETUP_S = 10.0
 SETUP_BYTES = 4096
 
 
-class Kernel(pool.Kernel, Protocol):
+class OwnKernel(pool.Kernel, Protocol):
     """A kernel of one's own; see kernel.client.KernelClient."""
 
     async def interrupt(self) -> None:
         """Ask the running code to stop."""
 
 
-class Pool(Protocol):
+class SessionPool(Protocol):
     """Where kernels come from; see pool.pool.KernelPool."""
 
-    async def take(self, language: Language, policy: Policy | None = None) -> Kernel:
+    async def take(self, language: Language, policy: Policy | None = None) -> OwnKernel:
         """A kernel to keep. Raises Busy or Unavailable."""
 
     def discard(self, kernel: pool.Kernel) -> None:
@@ -34,7 +34,7 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class SessionRecipe:
     """What every kernel of one session is like. *cwd* is a directory in the work directory, made when it is missing."""
 
     language: Language = "python"
@@ -51,14 +51,14 @@ class Recipe:
 class Supply:
     """Holds one kernel at a time; a new one is taken in the background."""
 
-    def __init__(self, source: Pool, recipe: Recipe) -> None:
+    def __init__(self, source: SessionPool, recipe: SessionRecipe) -> None:
         self._pool = source
         self._recipe = recipe
-        self._taking: asyncio.Task[Kernel] | None = None
+        self._taking: asyncio.Task[OwnKernel] | None = None
         self._closed: GatewayError | None = None
 
     @property
-    def present(self) -> Kernel | None:
+    def present(self) -> OwnKernel | None:
         """The kernel there is now; None while one is being taken, or after that failed."""
         task = self._taking
         return task.result() if task is not None and _has_kernel(task) else None
@@ -70,7 +70,7 @@ class Supply:
             self._taking = asyncio.create_task(self._take())
             self._taking.add_done_callback(_note_failure)
 
-    async def ready(self) -> Kernel:
+    async def ready(self) -> OwnKernel:
         """The kernel, once it is there. Raises Busy or Unavailable when none can be had; the next call tries again."""
         while self._closed is None:
             if self._taking is None or (self._taking.done() and not _has_kernel(self._taking)):
@@ -98,11 +98,11 @@ class Supply:
         if task is not None:
             task.add_done_callback(self._discard)
 
-    def _discard(self, task: asyncio.Task[Kernel]) -> None:
+    def _discard(self, task: asyncio.Task[OwnKernel]) -> None:
         if _has_kernel(task):
             self._pool.discard(task.result())
 
-    async def _take(self) -> Kernel:
+    async def _take(self) -> OwnKernel:
         kernel = await self._pool.take(self._recipe.language, self._recipe.policy)
         try:
             if self._recipe.needs_setup:
@@ -112,7 +112,7 @@ class Supply:
             raise
         return kernel
 
-    async def _set_up(self, kernel: Kernel) -> None:
+    async def _set_up(self, kernel: OwnKernel) -> None:
         """Apply environment and directory before there is any code of the caller; they travel as data."""
         inputs: dict[str, Json] = {"env": dict(self._recipe.env), "cwd": self._recipe.cwd}
         spec = RunSpec("setup", "", SETUP_S, SETUP_BYTES, SETUP_BYTES, inputs, wants_variables=False)
@@ -124,11 +124,11 @@ class Supply:
         raise Unavailable("the kernel could not be set up")
 
 
-def _has_kernel(task: asyncio.Task[Kernel]) -> bool:
+def _has_kernel(task: asyncio.Task[OwnKernel]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-def _note_failure(task: asyncio.Task[Kernel]) -> None:
+def _note_failure(task: asyncio.Task[OwnKernel]) -> None:
     """Whoever waits gets the error; that nobody may be waiting is no fault."""
     if not task.cancelled():
         task.exception()

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
-from gateway.core.model import Event, Limit, OnEvent, Raised, Report, Result, RunSpec
+from gateway.core.model import Event, KernelReport, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.core.request import Caller
-from gateway.service.sessions.kernel_slot import Kernel, Pool, Recipe, Supply
+from gateway.service.sessions.kernel_slot import OwnKernel, SessionPool, SessionRecipe, Supply
 from gateway.service.sessions.transcript import Cell, Recording, Transcript
 from gateway.service.sessions.turns import Turns
 from kernels.contract import Language
@@ -41,14 +41,14 @@ class NewSession:
 class Session:
     """A session that lives; who may use it and for how long is its keeper's business."""
 
-    def __init__(self, session_id: str, asked: NewSession, caller: Caller, pool: Pool, transcript_bytes: int) -> None:
+    def __init__(self, session_id: str, asked: NewSession, caller: Caller, pool: SessionPool, transcript_bytes: int) -> None:
         self.id = session_id
         self.asked = asked
         self.caller = caller
         self.execution_count = 0
         self.replacements = 0
         """How often its kernel was lost and replaced by another."""
-        self._supply = Supply(pool, Recipe(asked.language, caller.policy, asked.env, asked.cwd))
+        self._supply = Supply(pool, SessionRecipe(asked.language, caller.policy, asked.env, asked.cwd))
         self._turns = Turns(MAX_WAITING)
         self._transcript = Transcript(transcript_bytes)
         self._inside = 0
@@ -160,7 +160,7 @@ class Session:
         result = await self._run_on(await self._kernel(restarts), spec, on_event, restarts)
         return replace(result, kernel_replaced=True)
 
-    async def _run_on(self, kernel: Kernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
+    async def _run_on(self, kernel: OwnKernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
         self._is_running = spec.task != "variables"
         try:
             result = await kernel.run(spec, on_event)
@@ -174,7 +174,7 @@ class Session:
             self._replace()
         return result
 
-    async def _kernel(self, restarts: int) -> Kernel:
+    async def _kernel(self, restarts: int) -> OwnKernel:
         self._check(restarts)
         kernel = await self._supply.ready()
         self._check(restarts)
@@ -213,7 +213,7 @@ class Turn:
         return await self._session.interrupt()
 
 
-def _is_gone(kernel: Kernel) -> bool:
+def _is_gone(kernel: OwnKernel) -> bool:
     """Whether no run can be tried on it; asked again after each wait."""
     return not kernel.is_alive
 
@@ -224,7 +224,7 @@ def _tee(recording: Recording, on_event: OnEvent | None, count: int) -> OnEvent:
     def take(event: Event) -> None:
         recording.add(event)
         if on_event is not None:
-            on_event(replace(event, execution_count=count) if isinstance(event, Report) else event)
+            on_event(replace(event, execution_count=count) if isinstance(event, KernelReport) else event)
 
     return take
 

@@ -19,7 +19,7 @@ from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
-from gateway.service.sessions.kernel_slot import Pool
+from gateway.service.sessions.kernel_slot import SessionPool
 from gateway.service.sessions.session import NewSession, Session, Turn
 from gateway.service.sessions.transcript import Cell
 from kernels.contract import Language
@@ -61,7 +61,7 @@ class SessionView:
     expires_utc: float | None
 
 
-class Meter(Protocol):
+class SessionMeter(Protocol):
     """Counts sessions."""
 
     def session_started(self, language: str) -> None:
@@ -97,10 +97,10 @@ class Sessions:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: SessionPool,
         quota: Quota,
         drain: Drain,
-        meter: Meter,
+        meter: SessionMeter,
         settings: SessionSettings | None = None,
         *,
         languages: Collection[Language] = PYTHON,

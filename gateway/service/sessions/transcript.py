@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from gateway.core.event_log import content_bytes
-from gateway.core.model import Event, Raised, Report, Result, Task, Text
+from gateway.core.model import Event, KernelReport, Raised, Result, Task, Text
 from gateway.core.strict_json import text_bytes
 
 MAX_CELLS = 1000
@@ -36,7 +36,7 @@ class Recording:
 
     def add(self, event: Event) -> None:
         """One more event."""
-        if isinstance(event, Report):
+        if isinstance(event, KernelReport):
             return
         self._left_bytes -= event_bytes(event)
         if self._left_bytes < 0:

@@ -6,8 +6,8 @@ from typing import assert_never
 
 from gateway.core.charts import chart_type
 from gateway.core.errors import GatewayError
-from gateway.core.event_log import Accepted, Done, Entry, Gap, Item, Refused, Started
-from gateway.core.model import Cleared, Display, Finished, Json, Raised, Report, Result, Text
+from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
+from gateway.core.model import Cleared, Display, Finished, Json, KernelReport, Raised, Result, Text
 from gateway.core.request import RunRequest
 from gateway.web.api.answers import describe_answer, describe_chart, describe_raised
 from gateway.web.edge.json_answer import describe_failure
@@ -16,7 +16,7 @@ OUTPUT_FIELDS = ("output", "stdout", "stderr", "results", "charts", "chart")
 """What a run's answer has beside what *done* tells; all of it came before, as events."""
 
 
-def describe(found: Entry | Gap, request: RunRequest) -> dict[str, Json]:
+def describe(found: LoggedEvent | Gap, request: RunRequest) -> dict[str, Json]:
     """One event: *type* and *seq*, and what belongs to its type. A gap has the number of the last event it stands for."""
     if isinstance(found, Gap):
         return {"type": "gap", "seq": found.last, "from": found.first, "to": found.last}
@@ -33,7 +33,7 @@ def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json
     match item:
         case Accepted(run_id):
             return "accepted", {"runId": run_id}
-        case Started():
+        case RunStarted():
             return "started", {}
         case Text(stream, text):
             return stream, {"text": text}
@@ -45,9 +45,9 @@ def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json
             return "error", {"error": describe_raised(item)}
         case Done(result):
             return "done", describe_end(request, result)
-        case Refused(kind, message, code):
+        case RunRefused(kind, message, code):
             return "error", {"error": describe_failure(kind, message, code)["error"]}
-        case Report() | Finished():
+        case KernelReport() | Finished():
             raise AssertionError("these two are told by the end of the run")
         case _ as never:
             assert_never(never)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import Entry, Path, parse_path
+from gateway.core.files import FileEntry, Path, parse_path
 from gateway.core.model import Json
 from gateway.web.api import file_names, multipart
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -87,7 +87,7 @@ def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
             raise BadRequest(f"{name} must be true or false.")
 
 
-def describe_entry(entry: Entry) -> dict[str, Json]:
+def describe_entry(entry: FileEntry) -> dict[str, Json]:
     """An entry as the API shows it; ``urlPath`` is what to put behind ``files/`` to name exactly this one."""
     moment = datetime.fromtimestamp(_seconds(entry), UTC).isoformat(timespec="milliseconds")
     return {
@@ -100,6 +100,6 @@ def describe_entry(entry: Entry) -> dict[str, Json]:
     }
 
 
-def _seconds(entry: Entry) -> float:
+def _seconds(entry: FileEntry) -> float:
     """When it was changed, within the years that dates have; the session's code can set any time."""
     return min(max(entry.modified_ns / 1e9, 0.0), 253_402_300_799.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from gateway.core.errors import GatewayError
-from gateway.core.event_log import Entry
-from gateway.core.model import Finished, Json, Report
+from gateway.core.event_log import LoggedEvent
+from gateway.core.model import Finished, Json, KernelReport
 from gateway.core.notebook import NotebookLanguage, to_file_json, to_json
 from gateway.core.request import RunRequest
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress, Progress
@@ -104,10 +104,10 @@ class Story:
                     "limits": [str(result.limit)] if result.limit else [],
                 }
                 return [self._encode(told)]
-            case Report() | Finished():
+            case KernelReport() | Finished():
                 return []
             case _:
-                told = events.describe(Entry(self._seq + 1, step), self._request)
+                told = events.describe(LoggedEvent(self._seq + 1, step), self._request)
                 return [self._encode({**told, "cell": self._cell})]
 
     def end(self, work: asyncio.Task[Executed]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.examples.gallery import Example
 from gateway.web.api.run_bodies import parse_limit
 from gateway.web.edge import json_answer
@@ -82,7 +82,7 @@ def _moment(seconds_utc: float) -> str:
     return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _describe_entry(entry: Record) -> Answer:
+def _describe_entry(entry: RunRecord) -> Answer:
     return {
         "timestamp": _moment(entry.started_utc),
         "type": entry.task,

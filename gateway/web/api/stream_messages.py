@@ -29,7 +29,7 @@ class Execute:
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupt:
+class InterruptRun:
     """Stop the run *run_id*; empty for the one that is going on."""
 
     run_id: str
@@ -43,7 +43,7 @@ class Resume:
     after: int
 
 
-Said = Execute | Interrupt | Resume
+Said = Execute | InterruptRun | Resume
 
 
 def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", session: str = "") -> Said:
@@ -58,7 +58,7 @@ def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", 
     match kind:
         case "interrupt":
             _check_fields(fields, "run")
-            return Interrupt(_text(fields, "run", RUN_ID_CHARS))
+            return InterruptRun(_text(fields, "run", RUN_ID_CHARS))
         case "resume":
             _check_fields(fields, "run", "after")
             return parse_resume(_text(fields, "run", RUN_ID_CHARS), fields.get("after", 0))

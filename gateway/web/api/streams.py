@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
-from gateway.core.event_log import Entry, Gap, content_bytes
+from gateway.core.event_log import Gap, LoggedEvent, content_bytes
 from gateway.core.model import Json
 from gateway.core.request import Submission
 from gateway.service.runs.live import LiveRun
 from gateway.web.api import events, stream_messages
 from gateway.web.api.caller_limits import Terms
-from gateway.web.api.stream_messages import Execute, Interrupt, Resume, Said
+from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
 from gateway.web.edge.websocket import Socket
@@ -38,12 +38,12 @@ class Followed:
     run: LiveRun
     seq: int
 
-    def next(self) -> Entry | Gap | None:
+    def next(self) -> LoggedEvent | Gap | None:
         """What is to be told next."""
         return self.run.next_after(self.seq)
 
 
-class Stream(Socket):
+class StreamSocket(Socket):
     """What both streams share. A client that says goodbye (code 1000) stops its runs; a broken connection does not."""
 
     def initialize(self, services: Services, route: str) -> None:
@@ -97,7 +97,7 @@ class Stream(Socket):
                 self.admit()
                 self._unread.check(self.caller.key_id)
                 self.execute(said)
-            case Interrupt(run_id):
+            case InterruptRun(run_id):
                 await self.interrupt(run_id)
             case Resume(run_id, after):
                 run = self.find(run_id)
@@ -166,7 +166,7 @@ class Stream(Socket):
         finally:
             self._unread.release(event)
 
-    def _find_oldest(self) -> tuple[Followed, Entry | Gap] | None:
+    def _find_oldest(self) -> tuple[Followed, LoggedEvent | Gap] | None:
         """What is to be told next, and of which run; None when all is told."""
         untold = [(followed, found) for followed in self._followed.values() if (found := followed.next()) is not None]
         return min(untold, key=lambda one: one[1].stamp, default=None)
@@ -202,7 +202,7 @@ class Stream(Socket):
                 followed.run.stop()
 
 
-class OneRun(Stream):
+class OneRun(StreamSocket):
     """One run: the first message says what, events follow, and the connection ends after the last one."""
 
     def initialize(self, services: Services, route: str) -> None:
@@ -237,7 +237,7 @@ class OneRun(Stream):
             self._patience.cancel()
 
 
-class SessionStream(Stream):
+class SessionStream(StreamSocket):
     """Runs in one session, as many as are asked for; each event names its run."""
 
     def initialize(self, services: Services, route: str) -> None:

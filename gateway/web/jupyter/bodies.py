@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core.errors import BadRequest
 from gateway.core.model import Json
-from gateway.service.jupyter.sessions import Wanted
+from gateway.service.jupyter.sessions import SessionChange
 from gateway.service.jupyter.table import NewKernel
 from gateway.web.edge.body import name_of, parse_object
 
@@ -17,7 +17,7 @@ def parse_kernel(body: bytes) -> NewKernel:
     return _kernel(value, _text(value, "kernel_id"))
 
 
-def parse_session(body: bytes) -> Wanted:
+def parse_session(body: bytes) -> SessionChange:
     """The session a client asks for, or what is to change of one: ``{"path", "name", "type", "kernel"}``."""
     value = parse_object(body) if body.strip() else {}
     # Older clients put path and name into "notebook".
@@ -28,7 +28,7 @@ def parse_session(body: bytes) -> Wanted:
         raise BadRequest(f"kernel must be an object, not {name_of(kernel)}.")
     asked = kernel or {}
     kernel_id = _text(asked, "id")
-    return Wanted(
+    return SessionChange(
         _text(named, "path"),
         _text(named, "name"),
         _text(named, "type"),

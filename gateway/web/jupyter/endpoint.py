@@ -9,7 +9,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.model import Json
 from gateway.kernel.in_jupyter.kernelspecs import read_logos
 from gateway.service.jupyter.kernel import JupyterKernel
-from gateway.service.jupyter.sessions import Notebook
+from gateway.service.jupyter.sessions import JupyterSession
 from gateway.service.jupyter.table import Spec
 from gateway.web.edge import header_rules, json_answer
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -81,7 +81,7 @@ def describe_kernel(kernel: JupyterKernel) -> dict[str, Json]:
     }
 
 
-def describe_session(session: Notebook, kernel: JupyterKernel) -> dict[str, Json]:
+def describe_session(session: JupyterSession, kernel: JupyterKernel) -> dict[str, Json]:
     """The model of a session."""
     return {
         "id": session.id,

@@ -91,7 +91,7 @@ class KernelSpecResource(JupyterEndpoint):
         return Reply(logo, "image/svg+xml" if self.parts["resource"].endswith(".svg") else "image/png")
 
 
-class Kernels(JupyterEndpoint):
+class KernelList(JupyterEndpoint):
     """The caller's kernels."""
 
     async def on_get(self) -> Reply:

@@ -35,7 +35,7 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class Gallery:
+class Figures:
     """The figures of the current run. *publish* gets each picture once, in order of the figures' creation."""
 
     publish: Callable[[Picture], None]
@@ -159,7 +159,7 @@ def _ignore(_picture: Picture) -> None:
     """Stand in until a kernel is attached."""
 
 
-gallery = Gallery(_ignore)
+gallery = Figures(_ignore)
 """The one gallery of this process: matplotlib knows its backend only as a module."""
 
 

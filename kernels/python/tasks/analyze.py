@@ -21,14 +21,14 @@ _WIDE = ("display.max_columns", None, "display.max_rows", 200, "display.width", 
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Analysis:
     """An analysis, for people and for programs."""
 
     text: str
     numbers: dict[str, Any]
 
 
-def analyze(inputs: dict[str, Any]) -> Report:
+def analyze(inputs: dict[str, Any]) -> Analysis:
     """The Report that *inputs* ask for: ``analysisType``, ``format`` and ``data``; raises DataError."""
     kind = inputs.get("analysisType", "summary")
     if kind not in KINDS:
@@ -133,7 +133,7 @@ def _dates(column: pd.Series, present: pd.Series) -> pd.Series:
 # ---- reports -----------------------------------------------------------------------------------------------------------
 
 
-def _summary(frame: pd.DataFrame) -> Report:
+def _summary(frame: pd.DataFrame) -> Analysis:
     described = _described(frame)
     kinds = frame.dtypes.astype(str)
     missing = frame.isna().sum()
@@ -146,7 +146,7 @@ def _summary(frame: pd.DataFrame) -> Report:
         "dtypes": {str(name): str(kind) for name, kind in kinds.items()},
         "missing": {str(name): int(count) for name, count in missing.items()},
     }
-    return Report(text, numbers)
+    return Analysis(text, numbers)
 
 
 def _described(frame: pd.DataFrame) -> pd.DataFrame:
@@ -165,20 +165,20 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.select_dtypes("number", exclude="timedelta")
 
 
-def _correlation(frame: pd.DataFrame) -> Report:
+def _correlation(frame: pd.DataFrame) -> Analysis:
     numeric = _required(frame, "a correlation")
     matrix = numeric.corr()
-    return Report(f"\nCorrelation Matrix:\n{matrix.to_string()}\n", {"correlation": _table(matrix)})
+    return Analysis(f"\nCorrelation Matrix:\n{matrix.to_string()}\n", {"correlation": _table(matrix)})
 
 
-def _statistics(frame: pd.DataFrame) -> Report:
+def _statistics(frame: pd.DataFrame) -> Analysis:
     numeric = _required(frame, "statistics")
     table = numeric.agg(list(STATISTICS))
     lines = ["\nDetailed Statistics:\n"]
     for name in numeric.columns:
         lines.append(f"\n{name}:\n")
         lines += [f"  {what}: {_shown(table.at[what, name])}\n" for what in STATISTICS]
-    return Report("".join(lines), {"stats": _table(table)})
+    return Analysis("".join(lines), {"stats": _table(table)})
 
 
 def _required(frame: pd.DataFrame, what: str) -> pd.DataFrame:

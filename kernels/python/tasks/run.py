@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
-from kernels.python.request import Outcome, Request
+from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, tracebacks, values
 from kernels.python.shown.drawing import Format
 from kernels.python.tasks import analyze, expression, setup, variables
 from kernels.serving.texts import cuts
 
 if TYPE_CHECKING:
-    from kernels.python.kernel import Kernel
+    from kernels.python.kernel import PythonKernel
 
 CHART_SAVED = "Chart saved successfully\n"
 NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
@@ -28,10 +28,10 @@ class ChartError(Exception):
     __module__ = "builtins"
 
 
-class Run:
+class TaskRun:
     """One run of caller's code or data."""
 
-    def __init__(self, kernel: Kernel, request: Request, code: str) -> None:
+    def __init__(self, kernel: PythonKernel, request: TaskRequest, code: str) -> None:
         self._kernel = kernel
         self._shell: Any = kernel.shell
         self._request = request
@@ -39,13 +39,13 @@ class Run:
         self._bound: set[str] = set()
         self._listed: dict[str, Any] = {}
 
-    async def run(self, store_history: bool) -> Outcome:
+    async def run(self, *, store_history: bool) -> Outcome:
         """Do the task, publish what it shows, and answer with how it ended."""
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
             figures.gallery.begin(*self._image_options())
-            error = await self._do(store_history)
+            error = await self._do(store_history=store_history)
             self._kernel.end_if_forked()
             self._finish_figures(error)
         except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
@@ -53,7 +53,7 @@ class Run:
             error = error or raised
         return self._outcome(error, before)
 
-    async def _do(self, store_history: bool) -> BaseException | None:
+    async def _do(self, *, store_history: bool) -> BaseException | None:
         match self._request.task:
             case "analyze":
                 self._analyze()
@@ -64,7 +64,7 @@ class Run:
             case "variables":
                 self._list()
             case _:
-                return await self._execute(store_history)
+                return await self._execute(store_history=store_history)
         return None
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
@@ -101,7 +101,7 @@ class Run:
             float(min(max(dpi, MIN_DPI), MAX_DPI)) if isinstance(dpi, int | float) and not isinstance(dpi, bool) else None,
         )
 
-    async def _execute(self, store_history: bool) -> BaseException | None:
+    async def _execute(self, *, store_history: bool) -> BaseException | None:
         shell = self._shell
         if self._request.task == "chart":
             for name, module in _chart_names().items():

@@ -91,3 +91,54 @@ def test_own_messages_have_all_fields() -> None:
         "date": "2026",
         "version": "5.3",
     }
+
+
+def test_a_message_of_too_many_values_is_stood_in_for_by_a_line() -> None:
+    """It answers the same request, so that a client shows it in the same cell."""
+    parent = b'{"msg_id": "p", "msg_type": "execute_request"}'
+    made = jupyter.stand_in(HEADER, parent)
+    assert (made.head.msg_type, made.head.parent_id, made.channel) == ("stream", "p", "iopub")
+    assert orjson.loads(made.content) == {"name": "stderr", "text": "[A message of too many values is left out here.]\n"}
+    with pytest.raises(Malformed):
+        jupyter.stand_in(b"[]", parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"), [("shell", True), ("control", True), ("stdin", True), ("iopub", False), (5, False)]
+)
+def test_clients_send_on_three_channels(name: object, is_one: bool) -> None:
+    """On iopub the kernel speaks alone."""
+    assert jupyter.is_channel(name) is is_one
+
+
+def test_what_takes_longer_to_repair_is_bounded_more_tightly() -> None:
+    """NaN means that orjson can't read it, and Python takes far longer."""
+    with pytest.raises(jupyter.TooMany):
+        read("iopub", [HEADER, NO_PARENT, b"{}", b'{"a": [NaN' + b",1" * jupyter.strict_json.MAX_VALUES + b"]}"])
+    with pytest.raises(Malformed):
+        read("iopub", [HEADER, NO_PARENT, b"{}", b"[NaN]"])
+
+
+def test_a_message_weighs_what_its_parts_do() -> None:
+    """Buffers count."""
+    made = read("iopub", [HEADER, NO_PARENT, b"{}", b'{"a": 1}'], [b"xyz"])
+    assert made.size_bytes == len(HEADER) + len(NO_PARENT) + 2 + 8 + 3
+
+
+def test_values_of_all_parts_count_together() -> None:
+    """None of them is too much alone."""
+    half = b'{"a": [' + b"[]," * (jupyter.MAX_VALUES // 4 + 10) + b"0]}"
+    with pytest.raises(jupyter.TooMany):
+        read("iopub", [HEADER, NO_PARENT, half, half])
+
+
+def test_no_line_stands_in_for_what_has_no_header() -> None:
+    """Nobody would know whose it is."""
+    with pytest.raises(Malformed):
+        jupyter.stand_in(b"{NaN", NO_PARENT)
+
+
+def test_a_long_message_of_few_values_is_passed_on() -> None:
+    """Its length alone is no reason."""
+    content = b'{"text": "%s"}' % (b"x" * (jupyter.MAX_VALUES + 1))
+    assert read("iopub", [HEADER, NO_PARENT, b"{}", content]).content == content

@@ -101,6 +101,8 @@ def test_cells_of_older_formats_get_ids_that_are_free() -> None:
             notebook(code(metadata={"execution": {"a": 1}})),
             "notebook.cells[0].metadata.execution must be an object of texts",
         ),
+        (notebook(code(metadata={"collapsed": 1})), "notebook.cells[0].metadata.collapsed must be true or false, not 1."),
+        (notebook(metadata={"orig_nbformat": 2.5}), "notebook.metadata.orig_nbformat must be a whole number above 0, "),
         (notebook(words(attachments={"a": {"image/png": 1}})), "notebook.cells[0].attachments['a'] must hold text for "),
     ],
 )

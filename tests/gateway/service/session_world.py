@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Busy, Gone, Unavailable
-from gateway.core.model import Death, Limit, OnEvent, Raised, Report, Result, RunSpec, Text
+from gateway.core.model import Death, KernelReport, Limit, OnEvent, Raised, Result, RunSpec, Text
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
@@ -56,7 +56,7 @@ class Kernel:
             return LOST
         if on_event is not None:
             on_event(Text("stdout", asked.code))
-            on_event(Report(execution_count=99))
+            on_event(KernelReport(execution_count=99))
         return OK
 
     async def _sleep(self) -> Result:

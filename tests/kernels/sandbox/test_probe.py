@@ -72,7 +72,7 @@ def privileged_user(*caps: int) -> Callable[[], None]:
         os.setresuid(trial.UID, trial.UID, trial.UID)
         mask = sum(1 << cap for cap in caps)
         sysc.capset(mask, mask, mask)
-        sysc.set_dumpable(True)
+        sysc.set_dumpable(dumpable=True)
 
     return become
 

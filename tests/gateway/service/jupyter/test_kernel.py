@@ -10,7 +10,7 @@ import orjson
 from gateway.core.errors import Unavailable
 from gateway.core.jupyter import Relayed, read
 from gateway.kernel.client import KernelClient
-from gateway.service.jupyter.kernel import MAX_WAITING, MAX_WAITING_BYTES, JupyterKernel, Recipe
+from gateway.service.jupyter.kernel import MAX_WAITING, MAX_WAITING_BYTES, JupyterKernel, KernelRecipe
 
 
 @dataclass
@@ -51,7 +51,7 @@ async def test_what_waits_for_a_process_is_bounded() -> None:
     """In number and in bytes; what is over is answered at once, and the rest keeps its place."""
     for text, room in (("", MAX_WAITING), ("x" * (MAX_WAITING_BYTES // 3), 2)):
         kernel, client = (
-            JupyterKernel("k", Recipe("python3", none_to_be_had, lambda _kernel: None, 1000), lambda: None),
+            JupyterKernel("k", KernelRecipe("python3", none_to_be_had, lambda _kernel: None, 1000), lambda: None),
             Client(),
         )
         kernel.connect(client)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.core.limits import KeyLimits
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.database import DatabaseError
 from gateway.service.history.store import Retention, Store
 from gateway.service.keys.keys import hash_token, make_token
@@ -129,7 +129,7 @@ store.close()
 """
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
         assert (store.count_changes(), again.count_changes()) == (number, number)
-        history.insert([Record(f"r{number}", "default", time.time(), "python", "1", True, 0.1)])
+        history.insert([RunRecord(f"r{number}", "default", time.time(), "python", "1", True, 0.1)])
     again.close()
     history.close()
     with sqlite3.connect(path) as connection:

@@ -13,7 +13,7 @@ from gateway.core.jupyter import Relayed, read
 from gateway.core.request_routing import EVERYBODY
 from gateway.kernel.client import KernelClient
 from gateway.service.jupyter import clients
-from gateway.service.jupyter.kernel import JupyterKernel, Recipe
+from gateway.service.jupyter.kernel import JupyterKernel, KernelRecipe
 from gateway.service.jupyter.table import JupyterKernels
 from tests.gateway.web.edge.test_unread import watching
 from tests.gateway.web.world import Gateway
@@ -28,7 +28,9 @@ async def none_to_be_had() -> KernelClient:
 @pytest.fixture
 async def kernel(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> JupyterKernel:
     """The one kernel of every caller."""
-    made = JupyterKernel(str(uuid.uuid4()), Recipe("python3", none_to_be_had, lambda _kernel: None, 8 * MIB), lambda: None)
+    made = JupyterKernel(
+        str(uuid.uuid4()), KernelRecipe("python3", none_to_be_had, lambda _kernel: None, 8 * MIB), lambda: None
+    )
     monkeypatch.setattr(JupyterKernels, "find", lambda *_: made)
     return made
 
