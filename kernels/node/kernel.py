@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ipykernel.kernelbase import NodeKernel as BaseKernel
+from ipykernel.kernelbase import Kernel as BaseKernel
 
 from kernels.node.binary import Node
 from kernels.node.conversation import Conversation, Outlets
