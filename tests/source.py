@@ -11,12 +11,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A module as it is written; *nodes* are all of it, parsed once for every test that looks at it."""
+    """A module as it is written, parsed once for every test that looks at it."""
 
     path: str
     text: str
     tree: ast.Module
-    nodes: tuple[ast.AST, ...]
+    found: tuple[ast.AST, ...]
+
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Everything in it."""
+        return self.found
 
 
 def modules() -> list[Source]:

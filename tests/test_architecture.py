@@ -26,8 +26,6 @@ MANY_PARAMETERS = {
 LARGE_CLASSES = {
     "gateway/kernel/client.py:KernelClient": "One conversation: its state is which run is under way on four channels.",
     "gateway/service/jupyter/kernel.py:JupyterKernel": "One kernel behind one id: process and clients change together.",
-    "gateway/web/edge/endpoint.py:Endpoint": "Tornado's handler: what it overrides has to stand in one class.",
-    "gateway/web/edge/websocket.py:Socket": "Tornado's handler: what it overrides has to stand in one class.",
 }
 """Each says why it is one: what it would be split into has no state of its own."""
 
@@ -51,7 +49,7 @@ def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> in
 def definitions(sources: list[Source], kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[str, ast.AST]]:
     """Each definition of *kind* and the name it is excepted by: ``path:name``."""
     for source in sources:
-        for node in source.nodes:
+        for node in source.nodes():
             if isinstance(node, kind):
                 yield f"{source.path}:{node.name}", node  # type: ignore[attr-defined]  # definitions have names
 
@@ -89,7 +87,7 @@ def test_a_class_name_has_one_owner(sources: list[Source]) -> None:
     """A reader who meets a name knows which class is meant."""
     owners: dict[str, set[str]] = {}
     for source in sources:
-        for node in source.nodes:
+        for node in source.nodes():
             if isinstance(node, ast.ClassDef) and source.path != PORTS:
                 owners.setdefault(node.name, set()).add(source.path)
     assert not {name: paths for name, paths in owners.items() if len(paths) > 1}

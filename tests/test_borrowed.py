@@ -332,7 +332,7 @@ IN_PYPROJECT = {"tornado": "project", "ipykernel": "kernels", "ipython": "kernel
 
 def defined_in(source: Source) -> Iterator[str]:
     """The private names that *source* defines, as functions, classes, variables and attributes."""
-    for node in source.nodes:
+    for node in source.nodes():
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 yield node.name
@@ -344,7 +344,7 @@ def defined_in(source: Source) -> Iterator[str]:
 
 def used_in(source: Source, here: frozenset[str], ours: frozenset[str]) -> Iterator[str]:
     """The private names in *source*, which defines those *here*, that no class or module of *ours* has."""
-    for node in source.nodes:
+    for node in source.nodes():
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls" | "super"), attr=name) if is_private(name):
                 if name not in ours:

@@ -13,6 +13,7 @@ from typing import Literal
 import orjson
 
 from gateway.core import strict_json
+from gateway.core.json_limits import RELAYED_VALUES
 from gateway.core.strict_json import Budget, Steps, TooMuch, clean, counting, decode, has_more_values, run_out
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -21,8 +22,8 @@ ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_ID_CHARS = 256
-MAX_VALUES = 500_000
-"""How many values a message may have: nobody else is served while it is read, and it takes more memory than it has bytes."""
+MAX_VALUES = RELAYED_VALUES
+"""How many values a message may have."""
 MAX_BUFFERS = 1024
 NO_PARENT = b"{}"
 PROTOCOL = "5.3"
@@ -61,7 +62,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """One message. The four parts are JSON objects as bytes. *state* is the execution state of a ``status`` message."""
+    """One message. The four parts are JSON objects as bytes.
+
+    *state* is the execution state of a ``status`` message; *asks_restart* says that a ``shutdown_request`` is for a restart.
+    """
 
     channel: Channel
     head: Head
@@ -71,6 +75,7 @@ class Relayed:
     content: bytes
     buffers: tuple[bytes, ...] = ()
     state: str = ""
+    asks_restart: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -105,7 +110,8 @@ def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] =
     metadata, _ = _strict(metadata or b"{}")
     content, values = _strict(content)
     state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
-    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state)
+    asks_restart = head.msg_type == "shutdown_request" and values.get("restart") is True
+    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state, asks_restart)
 
 
 def stand_in(header: bytes, parent: bytes) -> Relayed:

@@ -15,15 +15,14 @@ from typing import TypeVar
 
 import orjson
 
+from gateway.core.json_limits import KERNEL_DEPTH, KERNEL_VALUES
 from gateway.core.model import Json
 
 T = TypeVar("T")
 
-MAX_DEPTH = 64
 MAX_BYTES = 64 * 1024 * 1024
-MAX_VALUES = 200_000
-"""How many values one message of a kernel may have. Nobody else is served while they are made, and they take more memory
-than they have bytes: `[[],[],` some fifty times as much."""
+MAX_VALUES = KERNEL_VALUES
+"""How many values one message of a kernel may have."""
 SAFE_INT = 2**53 - 1
 """Whole numbers beyond it become text: readers that use doubles would take another number for them (RFC 7493)."""
 NODE_BYTES = 8
@@ -298,7 +297,7 @@ def _clean_container(value: dict[str, Json] | list[Json], budget: Budget) -> Jso
         cleaned: Json = orjson.loads(data) if b"null" in data else value  # NaN is written as null
     except TypeError:
         cleaned, data = _rewrite(value, budget)
-    if is_deeper(data, MAX_DEPTH):
+    if is_deeper(data, KERNEL_DEPTH):
         raise TooMuch("too deep")
     return cleaned
 

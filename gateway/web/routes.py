@@ -11,7 +11,8 @@ from tornado.web import Application
 
 from gateway.web.api import files, notebook_bodies, notebooks, pages, run_bodies, runs, session_bodies, sessions, streams
 from gateway.web.edge import header_rules
-from gateway.web.edge.endpoint import Endpoint, Unknown, log_request
+from gateway.web.edge.endpoint import Endpoint, Unknown
+from gateway.web.edge.handler import log_request
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest

@@ -120,8 +120,8 @@ class JupyterKernel:
         """Hand *message* of a client to the kernel; while there is none it is answered with an error."""
         self._touch()
         if message.head.msg_type == "shutdown_request":
-            # Whoever asks in this way means the kernel behind this id, and that there is to be no other one, or a new one.
-            self._wants = "restart" if b'"restart":true' in message.content.replace(b" ", b"") else "shutdown"
+            # The client means the kernel behind this id: another process is to follow this one, or none.
+            self._wants = "restart" if message.asks_restart else "shutdown"
         self._send(message, listener.listener_id)
 
     def _send(self, message: Relayed, asker: str) -> None:

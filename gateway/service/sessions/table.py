@@ -6,11 +6,9 @@ import asyncio
 import math
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -19,6 +17,8 @@ from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
+from gateway.service.sessions.ended import EndedSessions, duration, end_sentence
+from gateway.service.sessions.expiry import Expiry
 from gateway.service.sessions.kernel_slot import SessionPool
 from gateway.service.sessions.session import NewSession, Session, Turn
 from gateway.service.sessions.transcript import Cell
@@ -26,8 +26,6 @@ from kernels.contract import Language
 
 __all__ = ["Cell", "NewSession", "SessionSettings", "SessionView", "Sessions"]
 
-MAX_ENDED = 1000
-"""Ended sessions remembered of each key; of those before it is only said that they are not there."""
 ID_BYTES = 16
 PYTHON: frozenset[Language] = frozenset({"python"})
 
@@ -71,25 +69,15 @@ class SessionMeter(Protocol):
         """One has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
 
 
+@dataclass(eq=False, slots=True)
 class _Kept:
-    """A session with its times: *_at* on the loop's clock, *_utc* on the wall's."""
+    """A session with its times: *expiry* on the loop's clock, *_utc* on the wall's."""
 
-    def __init__(self, session: Session, idle_s: float, ends_at: float, now: float, now_utc: float) -> None:
-        self.session = session
-        self.idle_s = idle_s
-        self.ends_at = ends_at
-        self.created_utc = now_utc
-        self.active_at, self.active_utc = now, now_utc
-        self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def due_at(self) -> float:
-        """When it is to be ended unless something is done in it before."""
-        return min(self.active_at + self.idle_s, self.ends_at)
-
-    def touch(self, now: float, now_utc: float) -> None:
-        """Something was done in it just now."""
-        self.active_at, self.active_utc = now, now_utc
+    session: Session
+    expiry: Expiry
+    created_utc: float
+    active_utc: float
+    timer: asyncio.TimerHandle | None = None
 
 
 class Sessions:
@@ -107,14 +95,14 @@ class Sessions:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
-        self._seats = quota
+        self._quota = quota
         self._drain = drain
         self._meter = meter
         self._settings = settings or SessionSettings()
         self._languages = languages
         self._wall_clock = wall_clock
         self._kept: dict[str, _Kept] = {}
-        self._ended: dict[str, OrderedDict[str, str]] = {}
+        self._ended = EndedSessions()
 
     # ---- what callers ask for ---------------------------------------------------------------------------------------
 
@@ -125,13 +113,13 @@ class Sessions:
                 f"Sessions can't be in {asked.language} here: use {' or '.join(sorted(self._languages))}."
             )
         with self._drain.enter():
-            self._seats.take(caller)
+            self._quota.take(caller)
             session = Session(secrets.token_hex(ID_BYTES), asked, caller, self._pool, self._settings.transcript_bytes)
             try:
                 await session.start()
             except BaseException:
                 session.end(Gone("The session did not start."))
-                self._seats.give_back(caller)
+                self._quota.give_back(caller)
                 raise
             return self._view(self._keep(session))
 
@@ -182,8 +170,8 @@ class Sessions:
         session = kept.session
         if language is not None and language != session.language:
             raise Conflict(f"The session is a {session.language} session: {language} can't run in it.")
-        if self._now() >= kept.ends_at:
-            raise Gone(self._sentence(kept, self._lifetime_reason()))
+        if kept.expiry.has_expired(self._now()):
+            raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
         try:
             async with session.lease(patience_s) as turn:
                 yield turn
@@ -215,8 +203,7 @@ class Sessions:
         for kept in list(self._kept.values()):
             if kept.session.caller.key_id not in key_ids:
                 self._end(kept, "revoked", "was ended because its key is not valid any more")
-        for key_id in self._ended.keys() - key_ids:
-            del self._ended[key_id]
+        self._ended.keep_only(key_ids)
 
     async def close(self) -> None:
         """End all sessions."""
@@ -226,9 +213,9 @@ class Sessions:
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
     def _keep(self, session: Session) -> _Kept:
-        now, lifetime_s = self._now(), self._settings.lifetime_s
+        now, now_utc, lifetime_s = self._now(), self._wall_clock(), self._settings.lifetime_s
         idle_s = session.asked.idle_s or self._settings.idle_s
-        kept = _Kept(session, idle_s, now + lifetime_s if lifetime_s else math.inf, now, self._wall_clock())
+        kept = _Kept(session, Expiry(idle_s, now + lifetime_s if lifetime_s else math.inf, now), now_utc, now_utc)
         self._kept[session.id] = kept
         self._watch(kept)
         self._meter.session_started(session.language)
@@ -241,21 +228,15 @@ class Sessions:
             return
         if kept.timer is not None:
             kept.timer.cancel()
-        sentence = self._sentence(kept, reason)
-        self._remember(session.caller.key_id, session.id, sentence)
+        sentence = end_sentence(reason, self._wall_clock())
+        self._ended.remember(session.caller.key_id, session.id, sentence)
         session.end(Gone(sentence))
-        self._seats.give_back(session.caller)
+        self._quota.give_back(session.caller)
         self._meter.session_ended(session.language, how)
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
 
-    def _remember(self, key_id: str, session_id: str, sentence: str) -> None:
-        ended = self._ended.setdefault(key_id, OrderedDict())
-        ended[session_id] = sentence
-        if len(ended) > MAX_ENDED:
-            ended.popitem(last=False)
-
     def _touch(self, kept: _Kept) -> None:
-        kept.touch(self._now(), self._wall_clock())
+        kept.expiry, kept.active_utc = kept.expiry.touched(self._now()), self._wall_clock()
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
@@ -263,22 +244,19 @@ class Sessions:
         if kept.timer is not None:
             kept.timer.cancel()
         if kept.session.id in self._kept and not kept.session.is_busy:
-            kept.timer = asyncio.get_running_loop().call_at(kept.due_at, self._look, kept)
+            kept.timer = asyncio.get_running_loop().call_at(kept.expiry.due_at, self._look, kept)
 
     def _look(self, kept: _Kept) -> None:
-        if kept.session.is_busy or self._now() < kept.due_at:
-            self._watch(kept)
-        elif kept.due_at == kept.ends_at:
-            self._end(kept, "expired", self._lifetime_reason())
-        else:
-            self._end(kept, "culled", f"was ended after {_duration(kept.idle_s)} without a run")
+        match kept.expiry.due(self._now(), is_busy=kept.session.is_busy):
+            case None:
+                self._watch(kept)
+            case "expired":
+                self._end(kept, "expired", self._lifetime_reason())
+            case "culled":
+                self._end(kept, "culled", f"was ended after {duration(kept.expiry.idle_s)} without a run")
 
     def _lifetime_reason(self) -> str:
-        return f"reached the longest life a session may have, {_duration(self._settings.lifetime_s)}"
-
-    def _sentence(self, kept: _Kept, reason: str) -> str:
-        moment = datetime.fromtimestamp(self._wall_clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"This session {reason}, at {moment}: create another one."
+        return f"reached the longest life a session may have, {duration(self._settings.lifetime_s)}"
 
     # ---- small things -----------------------------------------------------------------------------------------------
 
@@ -286,14 +264,14 @@ class Sessions:
         kept = self._kept.get(session_id)
         if kept is not None and kept.session.caller.key_id == caller.key_id:
             return kept
-        ended = self._ended.get(caller.key_id)
-        if ended is not None and session_id in ended:
-            raise Gone(ended[session_id])
+        sentence = self._ended.why(caller.key_id, session_id)
+        if sentence is not None:
+            raise Gone(sentence)
         raise NotFound("There is no such session.")
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session
-        left_s = kept.due_at - self._now()
+        left_s = kept.expiry.due_at - self._now()
         return SessionView(
             id=session.id,
             name=session.asked.name,
@@ -301,7 +279,7 @@ class Sessions:
             state=session.state,
             created_utc=kept.created_utc,
             last_activity_utc=kept.active_utc,
-            idle_s=kept.idle_s,
+            idle_s=kept.expiry.idle_s,
             timeout_s=session.asked.timeout_s,
             execution_count=session.execution_count,
             kernels_replaced=session.replacements,
@@ -312,12 +290,3 @@ class Sessions:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _duration(seconds: float) -> str:
-    """*seconds* in words for people: 30 minutes, 1.5 seconds."""
-    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size and seconds % size == 0:
-            count = int(seconds // size)
-            return f"{count} {name}{'s' if count != 1 else ''}"
-    return f"{seconds:g} second{'s' if seconds != 1 else ''}"

@@ -6,15 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from gateway.core.json_limits import NOTEBOOK_DEPTH
 from gateway.core.limits import Timeouts
 from gateway.core.notebook import NotebookLanguage
 from gateway.core.notebook_form import language_of, read_notebook
 from gateway.service.sessions.notebooks import NotebookRequest
 from gateway.web.api.run_bodies import Body, Timeout, check, parse_seconds
 from gateway.web.edge.body import parse_object
-
-DEPTH = 64
-"""How deep metadata and outputs of a notebook may be nested; some charts are."""
 
 
 class NotebookBody(Body):
@@ -27,7 +25,7 @@ class NotebookBody(Body):
 
 def parse_notebook(body: bytes, python: Timeouts, javascript: Timeouts) -> NotebookRequest:
     """The execution asked for in *body*; *timeout* is that of each cell. Raises BadRequest, naming the place."""
-    value = parse_object(body, DEPTH)
+    value = parse_object(body, NOTEBOOK_DEPTH)
     asked = check(NotebookBody, {"notebook": value} if "nbformat" in value else value)
     notebook = read_notebook(asked.notebook)
     language = language_of(notebook)

@@ -12,6 +12,7 @@ from gateway.core.model import Json, Task
 from gateway.core.request import RunRequest
 from gateway.web.api import patterns
 from gateway.web.edge.body import name_of, parse_object
+from kernels.run_rules import DEFAULT_DPI, MAX_DPI, MIN_DPI
 
 SHOWN_CHARS = 40
 
@@ -75,7 +76,11 @@ class ChartBody(Body):
     code: Code
     timeout: Timeout = None
     format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
-    dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300), BeforeValidator(whole)] = 100
+    dpi: Annotated[
+        int,
+        Field(description=f"a whole number from {MIN_DPI} to {MAX_DPI}", ge=MIN_DPI, le=MAX_DPI),
+        BeforeValidator(whole),
+    ] = DEFAULT_DPI
     session: SessionId = None
 
 

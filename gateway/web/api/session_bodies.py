@@ -16,10 +16,11 @@ from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
 from gateway.web.api.run_bodies import Body, Code, Timeout, first_flaw, parse_seconds, read, source
 from kernels.contract import Language
+from kernels.run_rules import DEFAULT_DPI
 
 ENV_NAMES = 64
 ENV_CHARS = 32 * 1024
-CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": 100}
+CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": DEFAULT_DPI}
 _ENV_NAME, _ONE_LINE = re.compile(patterns.ENV_NAME), re.compile(patterns.ONE_LINE)
 _DIRECTORY = re.compile(patterns.DIRECTORY)
 _ENV_SCHEMA: dict[str, JsonValue] = {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPHeaders
 
 from gateway.core.errors import (
     BadRequest,
@@ -13,11 +16,13 @@ from gateway.core.errors import (
     Misdirected,
     Unauthorized,
     UnsupportedMediaType,
+    UpgradeRequired,
 )
 
 ANY_HOST = "*"
 TOKEN_CHARS = 512
 MAX_HEADERS = 100
+KEY_BYTES = 16
 TOKEN_NAMES = ("token", "access_token", "api_key")
 PATH_TOKEN = "path_token"
 """The part of the address a token may stand in, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
@@ -59,6 +64,12 @@ def check_origin(origins: Sequence[str], host: str, allowed: Collection[str]) ->
     if len(origins) == 1 and _is_same_origin(origins[0], host):
         return None
     raise Forbidden("Requests from this Origin are not allowed; see allowed_origins.")
+
+
+def check_site(site: str | None) -> None:
+    """Accept a request without an Origin whose Sec-Fetch-Site, sent by browsers alone, is not another site."""
+    if site not in (None, "none", "same-origin"):
+        raise Forbidden("Requests of other sites' pages are not allowed; see allowed_origins.")
 
 
 def _is_same_origin(origin: str, host: str) -> bool:
@@ -125,6 +136,24 @@ def check_json(content_type: str | None) -> None:
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
+
+
+def check_upgrade(headers: HTTPHeaders) -> None:
+    """Accept a request to go on as a WebSocket (RFC 6455 section 4.2.1)."""
+    wants = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
+    if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in wants:
+        raise UpgradeRequired("This address speaks WebSocket: connect to it with a WebSocket client.")
+    if headers.get_list("Sec-WebSocket-Version") != ["13"]:
+        raise UpgradeRequired("The version of WebSocket spoken here is 13.")
+    if not _is_key(headers.get_list("Sec-WebSocket-Key")):
+        raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
+
+
+def _is_key(values: list[str]) -> bool:
+    try:
+        return len(values) == 1 and len(base64.b64decode(values[0], validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 def shown_path(path: str) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Generator, Mapping
 
 import orjson
 
+from gateway.core.json_limits import ANSWER_DEPTH
 from gateway.core.model import Json
 from gateway.core.strict_json import SAFE_INT, STEP_BYTES, clean_text
 
-DEPTH = 100
 LEVELS, MOST_SHOWN = 4, 64
 """How deep in an answer long texts are (results, one of them, its data, a MIME type), and in lists of what length
 they are looked for: in longer ones each is short beside the whole."""
@@ -62,7 +62,7 @@ def _long_texts_dumped(value: object, levels: int) -> Generator[None, None, obje
     return value
 
 
-def clean(value: object, depth: int = DEPTH) -> Json:
+def clean(value: object, depth: int = ANSWER_DEPTH) -> Json:
     """*value* with everything strict JSON can't carry replaced; see the module's first lines for by what."""
     match value:
         case None | bool():

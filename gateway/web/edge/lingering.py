@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 from gateway.core.errors import BadRequest, Busy, GatewayError, HeadersTooLarge
 from gateway.web.edge import failure
-from gateway.web.edge.failure import JSON_TYPE, SECURITY_HEADERS
 
 LINGER_S = 1.0
 LINGER_BYTES = 1024 * 1024
@@ -54,13 +53,11 @@ def compose(error: GatewayError) -> bytes:
     """A whole HTTP answer with *error*, in the form and with the headers of all other errors."""
     body = failure.body_of(error)
     headers = {
-        "Content-Type": JSON_TYPE,
+        **failure.headers_of(error, allowed=()),
         "Content-Length": str(len(body)),
         "Connection": "close",
-        **SECURITY_HEADERS,
+        **failure.SECURITY_HEADERS,
     }
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = f"{error.retry_after_s:.0f}"
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n{lines}\r\n".encode() + body
 

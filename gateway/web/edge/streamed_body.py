@@ -9,7 +9,8 @@ from typing import Final
 from tornado.iostream import StreamClosedError
 
 from gateway.core.errors import GatewayError
-from gateway.web.edge.endpoint import SEND_BYTES_PER_S, SEND_S, Endpoint, Reply
+from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.handler import SEND_BYTES_PER_S, SEND_S
 from gateway.web.services import Answer
 
 OCTETS: Final = "application/octet-stream"
@@ -64,7 +65,7 @@ class StreamedEndpoint(Endpoint):
 
     def prepare(self) -> None:
         super().prepare()
-        if self.request.method == "PUT" and self._refusal is None and not self._finished:
+        if self.request.method == "PUT" and self._incoming.refusal is None and not self._finished:
             self.pipe = BodyPipe()
             self._began_at = asyncio.get_running_loop().time()
             self._work = asyncio.ensure_future(self._act())
@@ -80,8 +81,8 @@ class StreamedEndpoint(Endpoint):
         if self.pipe is None:
             return super()._keep(chunk)
         # A body may take long, but has to keep coming.
-        due_at = self._began_at + self.services.settings.body_timeout_s + self._received / RECEIVE_BYTES_PER_S
-        self._start_timer(max(0.0, due_at - asyncio.get_running_loop().time()))
+        due_at = self._began_at + self.services.settings.body_timeout_s + self._incoming.received_bytes / RECEIVE_BYTES_PER_S
+        self._incoming.expect_within(max(0.0, due_at - asyncio.get_running_loop().time()), self._fail)
         return self.pipe.put(chunk)
 
     def _refuse(self, error: GatewayError) -> None:
@@ -95,7 +96,7 @@ class StreamedEndpoint(Endpoint):
         super()._fail(error)
 
     async def _respond(self, **parts: str) -> None:
-        if self.pipe is not None and not self._finished and self._refusal is None:
+        if self.pipe is not None and not self._finished and self._incoming.refusal is None:
             await self.pipe.end()
         await super()._respond(**parts)
 

@@ -9,60 +9,39 @@ A subclass says what happens by `on_check` (before the upgrade), `on_start`, `on
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import uuid
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, _WebSocketParams
 
-from gateway.core.errors import BadRequest, Forbidden, TooLarge, UpgradeRequired
-from gateway.core.request import Caller
+from gateway.core.errors import BadRequest
 from gateway.log import bind_run
 from gateway.web.edge import failure, header_rules
-from gateway.web.edge.connections import Connections
-from gateway.web.edge.handler import Failing, is_fault
-from gateway.web.edge.open_sockets import OpenSockets
-from gateway.web.edge.unread import Unread
+from gateway.web.edge.admission import AddressRules
+from gateway.web.edge.handler import GatewayHandler, is_fault, patience_s
 from gateway.web.edge.websocket_frames import OUR_FAULT, Frames
 from gateway.web.services import Services
 
 TOKEN_PROTOCOL = "omega.token."
-SEND_S, SEND_BYTES_PER_S = 60.0, 65_536
-"""How long a client may take to take in one message: a minute, and longer for more than 64 KiB."""
 MAX_REASON_BYTES = 120
-KEY_BYTES = 16
 
 
 @stream_request_body
-class Socket(Failing, WebSocketHandler):
+class Socket(GatewayHandler, WebSocketHandler):
     """One address that speaks WebSocket."""
 
-    public = False
-    """Never: whether it answers without a token."""
-    takes_query_token = False
-    """Whether the token may stand in the query string (``?token=``), as Jupyter's clients send it."""
     protocols: tuple[str, ...] = ("omega.v1",)
     """The subprotocols it speaks, the best first; a client need not name any."""
     token_protocols: tuple[str, ...] = (TOKEN_PROTOCOL,)
     """How an offered subprotocol begins whose rest is the token."""
 
-    services: Services
-    route: str
-    caller: Caller
-    run_id: str
-
     def initialize(self, services: Services, route: str) -> None:
-        self.services = services
-        self.route = route
+        super().initialize(services, route)
         self._token = ""
-        self._ends_connection = False
         self._is_open = False
-        self._stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]  # HTTP/1 connections have one
 
     # ---- what a subclass says ----------------------------------------------------------------------------------------
 
@@ -82,57 +61,31 @@ class Socket(Failing, WebSocketHandler):
 
     # ---- before the upgrade ------------------------------------------------------------------------------------------
 
-    @property
-    def parts(self) -> dict[str, str]:
-        """What stands in the address for the ``{name}`` parts of the route, percent-decoded."""
-        return {name: value for name, value in self.path_kwargs.items() if value is not None}
-
     @classmethod
     def allowed_methods(cls) -> list[str]:
         """A WebSocket begins with a GET."""
         return ["GET"]
 
-    def set_default_headers(self) -> None:
-        self.run_id = getattr(self, "run_id", "") or uuid.uuid4().hex
-        self.clear_header("Server")
-        for name, value in failure.SECURITY_HEADERS.items():
-            self.set_header(name, value)
-        self.set_header("X-Run-Id", self.run_id)
-
     def prepare(self) -> None:
         self._stream.set_nodelay(True)
-        self._ends_connection = True  # until it is sure that no body follows
-        headers = self.request.headers
-        lengths, codings = headers.get_list("Content-Length"), headers.get_list("Transfer-Encoding")
-        header_rules.check_framing(self.request.version, lengths, codings)
-        if header_rules.declared_bytes(lengths) > self.services.settings.body_bytes:
-            raise TooLarge(f"The body is over the limit of {self.services.settings.body_bytes} bytes.")
-        self._ends_connection = bool(codings) or header_rules.declared_bytes(lengths) > 0
-        header_rules.check_headers(sum(1 for _ in headers.get_all()))
-        self._admit()
+        self._ends_connection = self._admission.may_have_body
+        self._admission.check(
+            AddressRules(
+                takes_query_token=self.takes_query_token,
+                refuses_other_sites=True,
+                body_bytes=self.services.settings.body_bytes,
+            )
+        )
+        self._token = self._find_token()
+        self.caller = self._admission.admit(self._token, self._stream)
         if self.request.method != "GET":
             raise failure.not_allowed(self.allowed_methods())
-        if self._ends_connection:
+        if self._admission.may_have_body:
             raise BadRequest("The request that opens a WebSocket has no body.")
-        self._check_upgrade()
-
-    def _admit(self) -> None:
-        """Raise the first reason not to let this client in; the same as for endpoints, in the same order."""
-        request, settings = self.request, self.services.settings
-        hosts, origins = request.headers.get_list("Host"), request.headers.get_list("Origin")
-        header_rules.check_host(hosts, settings.allowed_hosts)
-        header_rules.check_origin(origins, hosts[0], settings.allowed_origins)
-        if not origins and request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            raise Forbidden("Requests of other sites' pages are not allowed; see allowed_origins.")
-        if not self.takes_query_token:
-            header_rules.check_query(request.query_arguments)
-        self._token = self._find_token()
-        self.admit()
-        self.settings["connections"].work(self._stream)
-        self._unread.check(self.caller.key_id)
+        header_rules.check_upgrade(self.request.headers)
 
     def _find_token(self) -> str:
-        """The token, from the one place where there may be one; raises Unauthorized."""
+        """The token, from the header, an offered subprotocol or the query; raises Unauthorized."""
         headers = self.request.headers.get_list("Authorization")
         if headers:
             return header_rules.bearer(headers)
@@ -147,18 +100,8 @@ class Socket(Failing, WebSocketHandler):
         return header_rules.bearer([])
 
     def admit(self) -> None:
-        """Count one more request of this caller; raises Unauthorized when the key is no more, or TooManyRequests."""
+        """Count one more request of this caller; raises Unauthorized when its key was revoked, or TooManyRequests."""
         self.caller = self.services.keys.admit(self._token, self.request.remote_ip or "")
-
-    def _check_upgrade(self) -> None:
-        headers = self.request.headers
-        wants = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
-        if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in wants:
-            raise UpgradeRequired("This address speaks WebSocket: connect to it with a WebSocket client.")
-        if headers.get_list("Sec-WebSocket-Version") != ["13"]:
-            raise UpgradeRequired("The version of WebSocket spoken here is 13.")
-        if not _is_key(headers.get_list("Sec-WebSocket-Key")):
-            raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
 
     def data_received(self, chunk: bytes) -> None:
         """No body is taken: what comes of a refused one is dropped."""
@@ -192,21 +135,6 @@ class Socket(Failing, WebSocketHandler):
         await self.on_start()
 
     @property
-    def _connections(self) -> Connections:
-        connections: Connections = self.settings["connections"]
-        return connections
-
-    @property
-    def _unread(self) -> Unread:
-        unread: Unread = self.settings["unread"]
-        return unread
-
-    @property
-    def _sockets(self) -> OpenSockets:
-        sockets: OpenSockets = self.settings["sockets"]
-        return sockets
-
-    @property
     def frames(self) -> Frames | None:
         """What messages are written to; None when nothing may follow any more."""
         frames = self.ws_connection
@@ -222,10 +150,9 @@ class Socket(Failing, WebSocketHandler):
         """The same for a message in pieces, of which large ones are not copied."""
         if self.frames is None:
             return False
-        patience_s = SEND_S + sum(map(len, pieces)) / SEND_BYTES_PER_S
         try:
             written = self.frames.write_pieces(pieces, is_binary=binary)
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(patience_s(sum(map(len, pieces)))):
                 await written
         except TimeoutError:
             self._stream.close()
@@ -261,10 +188,3 @@ class Socket(Failing, WebSocketHandler):
         super().log_exception(typ, value, tb)
         if self._is_open and is_fault(value):
             self.end(OUR_FAULT, f"internal error (run {self.run_id})")
-
-
-def _is_key(values: list[str]) -> bool:
-    try:
-        return len(values) == 1 and len(base64.b64decode(values[0], validate=True)) == KEY_BYTES
-    except (ValueError, binascii.Error):
-        return False

@@ -31,12 +31,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kernels.run_rules import VALUE_DEPTH
 from kernels.serving.texts import clean, digits_of
 
 EXACT_INT = 2**53
 MAX_ITEMS = 10_000
 MAX_CHARS = 256 * 1024
-MAX_DEPTH = 40
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
@@ -73,7 +73,7 @@ class _Writer:
 
     def convert(self, value: Any, depth: int) -> Json:
         self._items -= 1
-        if depth > MAX_DEPTH or self._items < 0:
+        if depth > VALUE_DEPTH or self._items < 0:
             raise NotJsonError("too large or too deep")
         if type(value) is str:
             self._spend(len(value))
@@ -102,7 +102,7 @@ class _Writer:
     def _key(self, key: Any) -> str:
         if type(key) is tuple:
             return ", ".join(self._key(part) for part in key)
-        plain = self.convert(key, MAX_DEPTH)
+        plain = self.convert(key, VALUE_DEPTH)
         if isinstance(plain, list | dict):
             raise NotJsonError("a key that is not a scalar")
         return plain if isinstance(plain, str) else str(plain)

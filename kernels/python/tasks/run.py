@@ -12,14 +12,13 @@ from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, tracebacks, values
 from kernels.python.shown.drawing import Format
 from kernels.python.tasks import analyze, expression, setup, variables
+from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
 from kernels.serving.texts import cuts
 
 if TYPE_CHECKING:
     from kernels.python.kernel import PythonKernel
 
 CHART_SAVED = "Chart saved successfully\n"
-NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
-MIN_DPI, MAX_DPI = 10, 600
 
 
 class ChartError(Exception):
@@ -150,7 +149,7 @@ class TaskRun:
         if self._request.task != "chart" or error is not None:
             return
         if not figures.gallery.count:
-            raise ChartError(NO_FIGURE)
+            raise ChartError(NO_CHART)
         self._kernel.streams[0].write(CHART_SAVED)
 
     # -- analyze and math ---------------------------------------------------------------------------------------------

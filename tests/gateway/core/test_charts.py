@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.charts import NO_CHART, chart_type, is_chart, judge
+from gateway.core.charts import chart_type, is_chart, judge
 from gateway.core.fold import Completed, fold
 from gateway.core.model import Display, Event, Finished, Raised, Result, Task
+from kernels.run_rules import NO_CHART
 
 
 def ended(*events: Event) -> Result:
@@ -39,7 +40,7 @@ def test_the_best_picture_of_a_display_is_named(data: dict[str, object], kind: s
 def test_a_chart_run_without_a_chart_fails() -> None:
     """It is a failure and not an empty success."""
     judged = judge("chart", ended(TEXT))
-    assert (judged.success, judged.error, judged.exit_code) == (False, NO_CHART, 1)
+    assert (judged.success, judged.error, judged.exit_code) == (False, Raised("ChartError", NO_CHART, ""), 1)
     assert judged.displays == (TEXT,)
 
 

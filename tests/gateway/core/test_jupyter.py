@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import orjson
 import pytest
 from hypothesis import given
@@ -58,6 +60,66 @@ def test_what_is_no_message_is_refused(parts: list[bytes]) -> None:
     """And nothing of it is repeated."""
     with pytest.raises(Malformed):
         read("iopub", parts)
+
+
+def shutdown(content: bytes, kind: bytes = b"shutdown_request") -> Relayed:
+    """A client's request to end its kernel, with its content written as given."""
+    return read("control", [b'{"msg_id": "a", "msg_type": "%s"}' % kind, b"{}", b"{}", content])
+
+
+@pytest.mark.parametrize(
+    ("content", "asks_restart"),
+    [
+        (b'{"restart":true}', True),
+        (b'{"restart": true}', True),
+        (b'{"restart":\ttrue}', True),
+        (b'{\n\t"restart"\r\n:\n true\t}', True),
+        (b'{"r\\u0065start":true}', True),
+        (b'{"\\u0072\\u0065\\u0073\\u0074\\u0061\\u0072\\u0074":true}', True),
+        (b'{"restart":false,"restart":true}', True),
+        (b'{"restart":true,"r\\u0065start":false}', False),
+        (b'{"restart":false}', False),
+        (b"{}", False),
+        (b'{"restart":"true"}', False),
+        (b'{"restart":1}', False),
+        (b'{"restart":null}', False),
+        (b'{"Restart":true}', False),
+        (b'{"note":"\\"restart\\":true"}', False),
+        (b'{"note":{"restart":true}}', False),
+        (b'{"note":[{"restart":true}],"restart":false}', False),
+        (b'{"note":NaN,"restart":\ttrue}', True),
+        (b'{"note":"\\ud800","r\\u0065start":true}', True),
+    ],
+)
+def test_a_restart_is_told_by_what_the_request_means(content: bytes, asks_restart: bool) -> None:
+    """However JSON lets a client write it; of a key that comes twice the last one counts, as for the kernel."""
+    assert shutdown(content).asks_restart is asks_restart
+    assert shutdown(content, b"execute_request").asks_restart is False
+
+
+def spelled(text: str) -> st.SearchStrategy[str]:
+    """All ways to write *text* as a JSON string of escapes and plain characters."""
+    ways = [st.sampled_from([letter, f"\\u{ord(letter):04x}", f"\\u{ord(letter):04X}"]) for letter in text]
+    return st.tuples(*ways).map(lambda letters: '"' + "".join(letters) + '"')
+
+
+SPACE = st.text(" \t\r\n", max_size=3)
+MEMBER = st.tuples(
+    SPACE,
+    st.one_of(spelled("restart"), spelled("reason"), spelled("restarT")),
+    SPACE,
+    st.just(":"),
+    SPACE,
+    st.sampled_from(["true", "false", "null", "1", '"true"', "[true]", '{"restart":true}']),
+    SPACE,
+).map("".join)
+
+
+@given(st.lists(MEMBER, max_size=4))
+def test_a_restart_is_what_any_json_reader_finds(members: list[str]) -> None:
+    """The kernel reads the same bytes with Python's reader; both have to come to the same."""
+    content = "{" + ",".join(members) + "}"
+    assert shutdown(content.encode()).asks_restart is (json.loads(content).get("restart") is True)
 
 
 def test_too_many_buffers_are_refused() -> None:

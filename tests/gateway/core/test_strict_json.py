@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import strict_json
+from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.strict_json import (
-    MAX_DEPTH,
     NODE_BYTES,
     Budget,
     TooMuch,
@@ -163,7 +163,7 @@ def test_lone_surrogates_are_replaced_and_pairs_joined() -> None:
 def test_depth_is_bounded() -> None:
     """One level more than allowed is refused, not followed."""
     value: object = 1
-    for _ in range(MAX_DEPTH):
+    for _ in range(KERNEL_DEPTH):
         value = [value]
     clean(value, Budget())
     with pytest.raises(TooMuch):
@@ -175,7 +175,7 @@ def test_depth_is_that_of_lists_and_objects_and_not_of_brackets_in_text() -> Non
     text: object = ["[{" * 1000 + '"\\]', {"}]" * 1000 + '\\"[': "\\"}]
     assert clean(text, Budget()) == text
     value: object = ["]", {"{": [""]}]
-    for level in range((MAX_DEPTH - 4) // 2):
+    for level in range((KERNEL_DEPTH - 4) // 2):
         value = {"a": [{}], "b]": [[str(level)], value, {}], "c": []}
     assert clean(value, Budget()) == value
     with pytest.raises(TooMuch):

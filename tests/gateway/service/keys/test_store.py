@@ -19,7 +19,8 @@ from gateway.core.request import RunRecord
 from gateway.service.database import DatabaseError
 from gateway.service.history.store import Retention, Store
 from gateway.service.keys.keys import hash_token, make_token
-from gateway.service.keys.store import KeyRefused, KeyStore, _keys
+from gateway.service.keys.store import KeyRefused, KeyStore
+from gateway.service.schema import keys
 
 ROOT = Path(__file__).parents[4]
 
@@ -182,9 +183,9 @@ def test_a_file_that_is_no_database_is_told(path: Path) -> None:
 def test_postgresql_has_the_same_table() -> None:
     """The rule that a name is unique among keys not revoked is a partial index there too."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
-    table = str(CreateTable(_keys).compile(dialect=dialect))
+    table = str(CreateTable(keys).compile(dialect=dialect))
     assert "token_sha256 BYTEA NOT NULL" in table
-    (index,) = _keys.indexes
+    (index,) = keys.indexes
     assert "UNIQUE INDEX omega_keys_by_name ON omega_keys (name) WHERE revoked_utc IS NULL" in str(
         CreateIndex(index).compile(dialect=dialect)
     )

@@ -14,6 +14,7 @@ from gateway.core.model import Display, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.core.request import Allowance, Caller, RunRecord, RunRequest, Submission
 from gateway.service.runs.runner import Runner, outcome_of
 from kernels.contract import Policy
+from kernels.run_rules import NO_CHART
 
 CALLER = Caller("k1", "one")
 ALLOWANCE = Allowance(1000, 2000)
@@ -70,7 +71,7 @@ async def test_a_run_asks_the_kernel_for_what_was_requested() -> None:
         "",
         "",
         "",
-        Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", ""),
+        Raised("ChartError", NO_CHART, ""),
         1,
         0.25,
     )

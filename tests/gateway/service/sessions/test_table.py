@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Gone, NotFound, NotImplementedYet, TooManyRequests, Unavailable
-from gateway.service.sessions.table import MAX_ENDED, SessionSettings
+from gateway.service.sessions.ended import MAX_ENDED
+from gateway.service.sessions.table import SessionSettings
 from tests.gateway.service.session_world import ONE, TWO, World, sentence, trying
 
 
