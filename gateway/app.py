@@ -262,7 +262,7 @@ def _make_sessions(
 
 def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions) -> Files:
     return Files(
-        sessions,
+        sessions.kernel_id,
         lambda kernel_id: open_folder(launcher.open_files(kernel_id)),
         file_bytes=settings.file_bytes,
         work_bytes=settings.policy().work_bytes,

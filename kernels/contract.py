@@ -133,7 +133,7 @@ class Shutdown:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Gateway to spawner: kernels that start from now on also see these directories. Answered by Renewed."""
+    """Gateway to spawner: kernels that start from now on also see these directories. Answered by Renewed or NotRenewed."""
 
     extra_dirs: list[str]
 
@@ -143,6 +143,11 @@ class Renewed:
     """Spawner to gateway: kernels that start from now on see these directories; running ones are unchanged."""
 
     extra_dirs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NotRenewed:
+    """Spawner to gateway, at once: not all directories of the Renew can be shown, so kernels see what they saw before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +294,13 @@ class SpawnerOptions:
 
 
 Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown
-Report = Ready | Renewed | Started | Refused | Exited
+Report = Ready | Renewed | NotRenewed | Started | Refused | Exited
 Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown),
-        *(Ready, Renewed, Started, Refused, Exited),
+        *(Ready, Renewed, NotRenewed, Started, Refused, Exited),
         *(Fork, Go, Reap, Warm, Forked, Reaped),
     )
 }

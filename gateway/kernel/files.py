@@ -1,4 +1,4 @@
-"""The gateway's end of a files helper: requests out, file bytes in pieces both ways, and nothing believed that comes back.
+"""The client of a files helper: sends requests, moves file bytes in pieces, and trusts no answer.
 
 The helper runs near the kernel, so what it sends is parsed like what a kernel sends: frames are bounded, an answer that is
 not as agreed ends the conversation, and each step has its time.
@@ -19,11 +19,11 @@ from kernels import filewire as wire
 from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Problem, WireError
 
 STEP_S: Final = 30.0
-"""How long the helper may take for its next frame, or to take one of ours."""
+"""How long the helper may take to send its next frame, or to read one."""
 
 
 class Full(TooLarge):
-    """There is no room left in the work directory, in bytes or in number of files."""
+    """The work directory is full, in bytes or in number of files."""
 
 
 _MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {

@@ -100,6 +100,7 @@ class PythonKernel(Served, IPythonKernel):
             with self.interrupts.allowed():
                 reply = await super().do_execute(*args, **kwargs)
         except KeyboardInterrupt as error:  # between the lines of the shell's own code: still a reply
+            self.interrupts.refuse()
             failure = tracebacks.describe(error)
             reply = {"status": "error", **failure.content(), "execution_count": self.shell.execution_count - 1}
         self._finish_plain()

@@ -25,7 +25,6 @@ _READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
 _NET_ALL: Final = 3  # bind and connect of TCP, from ABI 4
 _SCOPE_ALL: Final = 3  # abstract unix sockets and signals, from ABI 6
 SCOPES_SINCE: Final = 6
-NEWEST: Final = 9
 
 
 def handled(abi: int) -> int:

@@ -36,11 +36,6 @@ class Measurement:
     own_uid: bool
     lacking: tuple[str, ...] = field(default=())
 
-    @property
-    def has_cgroup(self) -> bool:
-        """Whether memory and processes of a kernel can be bounded as a whole."""
-        return self.cgroup != "none"
-
 
 def measure(trial_uid: int = _TRIAL_UID, *, cgroup_prefix: str = "omega-probe") -> Measurement:
     """Try everything in forked children and return the level; the caller is unchanged.

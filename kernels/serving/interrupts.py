@@ -24,7 +24,9 @@ class Interrupts:
         """Handle SIGINT from now on, also if code has installed its own handler."""
         signal.signal(signal.SIGINT, self._handle)
 
-    def _handle(self, _signal: int, _frame: Any) -> None:
+    def _handle(self, _signal: int, frame: Any) -> None:
+        if frame is not None and frame.f_code in _ENDS:
+            return  # the code is over, and we are about to say so: raised here, it would leave interrupts allowed
         if self._is_allowed and self._holds:
             self._is_held_back = True
         elif self._is_allowed:
@@ -33,6 +35,7 @@ class Interrupts:
             self._is_pending = True
 
     def _interrupt(self) -> None:
+        self._is_held_back = False  # two in a row are one
         if self._instead is None:
             raise KeyboardInterrupt
         self._instead()
@@ -47,7 +50,6 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._holds -= 1
             if self._is_held_back and not self._holds:
-                self._is_held_back = False
                 self._interrupt()
 
     def expect(self) -> None:
@@ -57,6 +59,7 @@ class Interrupts:
     def refuse(self) -> None:
         """The code has ended: later interrupts are ignored."""
         self._is_allowed = self._is_expected = False
+        self._is_held_back = False
 
     def allowed(self) -> Allowed:
         """Let interrupts raise KeyboardInterrupt inside the block; a kept one does so at once."""
@@ -95,3 +98,7 @@ class Allowed:
 
     def __exit__(self, *_error: object) -> None:
         self._interrupts.refuse()
+
+
+_ENDS = (Allowed.__exit__.__code__, Interrupts.refuse.__code__)
+"""A signal that came before their first line is handled in their frame."""

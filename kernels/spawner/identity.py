@@ -40,12 +40,6 @@ class Uids:
         self.used.discard(uid)
 
 
-def fits_uid_map(base: int, count: int, uid_map: str) -> bool:
-    """Whether every uid of the range exists in the user namespace that *uid_map* (/proc/self/uid_map) describes."""
-    ranges = [tuple(int(part) for part in line.split()) for line in uid_map.splitlines()]
-    return any(inside <= base and base + count <= inside + length for inside, _outside, length in ranges)
-
-
 def answer_as(uid: int, act: Callable[[], str]) -> str:
     """The result of *act* in a short-lived child that is *uid* without capabilities; "" if it raised an error.
 

@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> int:
     if found is None:
         found = _look(options)
         if Level.parse(found.level) in (Level.L2, Level.L2_PLUS):
+            _warn_of_owners(options)
             _enter_user_namespace(control, found)
     control.set_inheritable(False)
     if options.lock_fd >= 0:
@@ -63,6 +64,16 @@ def _look(options: SpawnerOptions) -> Measured:
     measured = probe.measure()
     level = min(measured.level, Level.parse(options.at_most))
     return Measured(level.label, measured.own_uid, measured.facilities)
+
+
+def _warn_of_owners(options: SpawnerOptions) -> None:
+    """Say that added packages will not be shown. In the user namespace that is about to be entered every other user's file
+    belongs to nobody, so whether a directory is the gateway's can't be told there."""
+    if options.extra_uid not in (-1, os.geteuid()):
+        sys.stderr.write(
+            "spawner: added packages can't be shown to kernels: for that, start the spawner as the gateway's own user, or "
+            "with the five capabilities of level L3\n"
+        )
 
 
 def _enter_user_namespace(control: socket.socket, found: Measured) -> NoReturn:

@@ -16,6 +16,7 @@ from kernels.contract import (
     Forked,
     Interrupt,
     Kill,
+    NotRenewed,
     OpenFiles,
     Packet,
     Ready,
@@ -99,7 +100,7 @@ class Spawner:
                 self._complain(f"unexpected packet {type(packet).__name__} from the gateway")
 
     def _renew(self, extra_dirs: list[str]) -> None:
-        """If not all can be shown, no answer follows, and the gateway times out and reports missing packages."""
+        """Have all of them shown, or none, and say so."""
         shown = showable(extra_dirs, self._around.options.extra_uid)
         if len(shown) == len(extra_dirs):
             self._nursery.show(shown)
@@ -107,6 +108,7 @@ class Spawner:
             return
         for extra in shown:
             extra.close()
+        self._tell(NotRenewed())
 
     def _complain(self, reason: str) -> None:
         """Log a dropped packet, at a bounded rate. A fault of the gateway must not kill kernels."""

@@ -179,6 +179,19 @@ def test_packages_are_shown_and_what_takes_their_place_is_not(folder: Path, name
         assert gateway.run(LOOK)["output"] == "[['added']]\n", "the zygote that is there goes on"
 
 
+def test_a_spawner_without_capabilities_says_that_it_shows_no_packages(folder: Path) -> None:
+    """In its user namespace it can't tell whose a directory is; its log says so before the first installation."""
+    (folder / "packages" / "1" / "site" / "added").mkdir(parents=True)
+    (folder / "packages" / "current").symlink_to("1")
+    for place in (folder / "packages", *(folder / "packages").rglob("*")):
+        os.lchown(place, setting.USER, setting.USER)
+    with spawner(folder, "spawner-without") as (_process, path), serving(folder, path) as (served, gateway):
+        live.wait_ready(gateway, served)
+        assert gateway.run("import os; print(os.path.exists('/opt/omega/extra/0/added'))")["output"] == "False\n"
+        live.stop(served)
+    assert "added packages can't be shown to kernels" in (folder / "spawner.log").read_text()
+
+
 def test_a_serving_spawner_that_is_killed_leaves_nothing(folder: Path) -> None:
     """Its gateway may not come back for long: the one that listens cleans up. As root, who may make control groups."""
     with spawner(folder, "root") as (process, path), serving(folder, path) as (served, gateway):

@@ -1,4 +1,4 @@
-"""Names for processes that start kernels and have no state directory: numbered places, each taken by one at a time."""
+"""Names for processes that start kernels but have no state directory: numbered places, one process each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PLACES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A name nobody else uses while *fd* is open. Whoever takes it next finds what its last user may have left."""
+    """A name that no other process uses while *fd* is open. Its next user finds what the last one may have left."""
 
     instance: str
     fd: int
 
     def release(self) -> None:
-        """Let another one have it."""
+        """Release it for another process."""
         os.close(self.fd)
 
 

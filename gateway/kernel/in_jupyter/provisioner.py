@@ -27,7 +27,7 @@ LANGUAGES: Final = ("python", "javascript")
 LIMITS: Final = tuple(limit.name for limit in KERNEL_LIMITS if limit.is_in_kernelspecs)
 """The settings that a kernelspec may have in `limits`."""
 CPU_S: Final = 10 * 365 * 86_400
-"""No limit of ours on processor time: somebody looks at these kernels and ends them."""
+"""No limit on processor time: a person watches these kernels and ends them."""
 ENDS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP, signal.SIGABRT})
 NOT_PASSED: Final = ("JPY_", "PYTHON", "LD_")
 
@@ -54,7 +54,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     @property
     def has_process(self) -> bool:
-        """A kernel was launched and its end was not waited for yet."""
+        """Whether a kernel was launched whose end was not awaited yet."""
         return self._seat is not None
 
     async def poll(self) -> int | None:
@@ -89,7 +89,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             await self._background.call(self._seat.kill())
 
     async def terminate(self, restart: bool = False) -> None:
-        """The same: a kernel that was asked by message and did not end has nothing more to say."""
+        """The same as kill(): a kernel that ignored the shutdown_request gets no second request."""
         await self.kill(restart)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         await self.kill(restart)
 
     async def get_provisioner_info(self) -> dict[str, Any]:
-        """Where the kernel is: for people to read, not to load."""
+        """Where the kernel is, for people to read; it can't be loaded again."""
         return await super().get_provisioner_info()
 
     async def load_provisioner_info(self, provisioner_info: dict[str, Any]) -> None:

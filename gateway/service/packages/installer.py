@@ -27,7 +27,7 @@ _log = structlog.get_logger("omega.install")
 
 @dataclass(frozen=True, slots=True)
 class InstallLimits:
-    """How large an addition may be, and how long it may take."""
+    """How large added packages may be, and how long an installation may take."""
 
     wheel_bytes: int = 256 * 1024 * 1024
     total_bytes: int = 1024 * 1024 * 1024
@@ -47,7 +47,7 @@ class Installed:
 
 
 class PackageUser(Protocol):
-    """What the installer needs of the source of kernels."""
+    """What the installer needs of kernels: kernel_health.KernelHealth."""
 
     def versions(self) -> Mapping[str, str]:
         """The distributions of the kernels' environment and their versions. Raises Unavailable."""
@@ -57,7 +57,7 @@ class PackageUser(Protocol):
 
 
 class Installer:
-    """Answers for packages of the whitelist, and adds those the operator allows; one at a time."""
+    """Installs the packages that the operator allows, one at a time; those that kernels have need no installation."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Installer:
         self._waiting = 0
 
     async def install(self, package: str) -> Installed:
-        """*package*, there already or added now. Raises Forbidden for one that is not allowed, Unavailable at the end."""
+        """*package*, installed already or now. Raises Forbidden for one that is not allowed, Unavailable during shutdown."""
         with self._drain.enter():
             return await self._install(package)
 
@@ -100,7 +100,7 @@ class Installer:
             self._waiting -= 1
 
     def allowed(self) -> tuple[str, ...]:
-        """The names that may be asked for, as they are shown."""
+        """The names that callers may ask for."""
         return (*LIBRARIES, *ALIASES, *STANDARD, *self._extra)
 
     def _check_name(self, package: str) -> str:
@@ -172,7 +172,7 @@ class Installer:
             left -= inspect_wheel(wheel, left, self._limits.files)
 
     def _place(self, site: Path, pins: Sequence[Pin]) -> Path:
-        # Console scripts are of no use where nothing is on the PATH.
+        # Console scripts are of no use: their directory is not on a kernel's PATH.
         for script in (site / "bin").glob("*"):
             script.unlink()
         if (site / "bin").is_dir():

@@ -76,7 +76,7 @@ class Executed:
 
 
 class KeptSessions(Protocol):
-    """Keeps sessions; see sessions.Sessions."""
+    """The table of sessions: table.Sessions."""
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
         """A new one."""

@@ -8,6 +8,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.files import FileEntry, Path, parse_path
 from gateway.core.model import Json
 from gateway.web.api import file_names, multipart
+from gateway.web.api.answers import iso_utc
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.edge.streamed_body import OCTETS, StreamedEndpoint
 from gateway.web.services import Answer
@@ -59,14 +60,14 @@ class OneFile(StreamedEndpoint):
         return {"success": True, "deleted": removed}
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """A part of the address as text; a file's name keeps bytes that are none."""
+        """A part of the address as text. A file name keeps bytes that are not UTF-8, as surrogates."""
         return value.decode("utf-8", "surrogateescape") if name == "path" else super().decode_argument(value, name)
 
     def _path(self) -> Path:
         return parse_path(self.parts["path"].encode("utf-8", "surrogateescape"))
 
     def _check_content(self) -> None:
-        """Whatever it is, it is kept as bytes; but a piece of a file must not take the place of the whole."""
+        """Accept any content type, but no Content-Range: a part must not replace the whole file."""
         if "Content-Range" in self.request.headers:
             raise BadRequest(
                 "Partial uploads are not supported: leave out the Content-Range header and send the whole file."
@@ -77,7 +78,7 @@ class OneFile(StreamedEndpoint):
 
 
 def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
-    """The query argument *name*, true or false; raises BadRequest for anything else."""
+    """The query argument *name* as a boolean; raises BadRequest unless it is true or false."""
     match endpoint.request.query_arguments.get(name):
         case None:
             return default
@@ -90,18 +91,17 @@ def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
 
 
 def describe_entry(entry: FileEntry) -> dict[str, Json]:
-    """An entry as the API shows it; ``urlPath`` is what to put behind ``files/`` to name exactly this one."""
-    moment = datetime.fromtimestamp(_seconds(entry), UTC).isoformat(timespec="milliseconds")
+    """An entry as the API shows it. ``files/`` and its ``urlPath`` name exactly this entry."""
     return {
         "path": file_names.text_of(entry.path),
         "urlPath": file_names.url_path(entry.path),
         "type": entry.kind,
         "size": entry.size if entry.kind == "file" else None,
-        "modified": moment.replace("+00:00", "Z"),
+        "modified": iso_utc(_seconds(entry)),
         "sha256": entry.digest.hex() or None,
     }
 
 
 def _seconds(entry: FileEntry) -> float:
-    """When it was changed, within the years that dates have; the session's code can set any time."""
+    """The time of its last change, within the range of dates: code in the session can set any time."""
     return min(max(entry.modified_ns / 1e9, 0.0), 253_402_300_799.0)

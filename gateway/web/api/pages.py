@@ -1,11 +1,10 @@
-"""The endpoints that tell something and run nothing."""
+"""The endpoints that only report: history, health, examples, metrics, the first page."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from gateway.core.request import RunRecord
 from gateway.service.examples.gallery import Example
+from gateway.web.api.answers import iso_utc
 from gateway.web.api.run_bodies import parse_limit
 from gateway.web.edge import json_answer
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -26,7 +25,7 @@ class HistoryList(Endpoint):
 
 
 class HealthCheck(Endpoint):
-    """Whether the gateway can run code; contains no secrets."""
+    """Whether the gateway can run code. Needs no token, contains no secrets."""
 
     public = True
 
@@ -44,7 +43,7 @@ class HealthCheck(Endpoint):
             "isolation": report.isolation,
         }
         if report.unavailable_since_utc is not None:
-            body["unavailableSince"] = _moment(report.unavailable_since_utc)
+            body["unavailableSince"] = iso_utc(report.unavailable_since_utc)
         if report.not_sandboxed:
             body["notSandboxed"] = list(report.not_sandboxed)
         return Reply(json_answer.document(body), status=200 if report.available else 503)
@@ -78,13 +77,9 @@ class Home(Endpoint):
         }
 
 
-def _moment(seconds_utc: float) -> str:
-    return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _describe_entry(entry: RunRecord) -> Answer:
     return {
-        "timestamp": _moment(entry.started_utc),
+        "timestamp": iso_utc(entry.started_utc),
         "type": entry.task,
         "code": entry.code,
         "success": entry.success,

@@ -1,4 +1,4 @@
-"""The REST half of the Jupyter API: kernelspecs, kernels, sessions, and what clients ask before they begin."""
+"""The REST endpoints of the Jupyter API: kernelspecs, kernels, sessions, and what clients read when they connect."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class KernelSpecs(JupyterEndpoint):
 
     @property
     def _base(self) -> str:
-        """What stands before the addresses of this API."""
+        """The path in front of the addresses of this API."""
         return self.request.path.partition("/api/")[0]
 
 
@@ -155,7 +155,7 @@ class OneJupyterSession(JupyterEndpoint):
 
 
 class SwaggerJson(JupyterEndpoint):
-    """This API's description, as Swagger 2.0."""
+    """The description of this API, as Swagger 2.0."""
 
     async def on_get(self) -> Reply | Answer:
         return self._describe()

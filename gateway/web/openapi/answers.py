@@ -1,4 +1,4 @@
-"""The schemas of answers in the API description; a test holds them against what is really answered."""
+"""The schemas of answers in the API description; a test compares them with real answers."""
 
 from __future__ import annotations
 

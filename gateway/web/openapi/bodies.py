@@ -1,4 +1,4 @@
-"""The schemas of bodies in the API description that no model has, or not whole: a form, a notebook. Pure."""
+"""The schemas of bodies that no pydantic model describes completely: a form, a notebook. Pure."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ BODIES: dict[str, Schema] = {"NotebookFile": NOTEBOOK_FILE, "FilesForm": FILES_F
 
 
 def notebook_body(model: Schema) -> Schema:
-    """What NotebookBody is made from, *model* being what pydantic knows of it: the notebook may also stand alone."""
+    """The schema of NotebookBody, made from pydantic's *model*: the body may also be the notebook alone."""
     fields = properties_of(model)
     return {"anyOf": [ref("NotebookFile"), {**model, "properties": {**fields, "notebook": ref("NotebookFile")}}]}

@@ -1,4 +1,4 @@
-"""The API's description for machines, made from the routes, the request models and the limits in force."""
+"""The OpenAPI description, made from the routes, the request models and the limits in force."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.web.operations import JSON, Operation, RouteEntry
 from gateway.web.services import Answer
 
 _PART = re.compile(r"\{(\w+)(:path)?\}")
-"""A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
+"""A part of a route's path, as in web.routes. OpenAPI has no parts with slashes."""
 _FLAG: Schema = {"enum": ["true", "false", "1", "0"]}
 _QUERY: Mapping[str, tuple[str, Schema]] = {
     "limit": (
@@ -44,7 +44,7 @@ _SCHEMES: Answer = {
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What the description tells of one gateway and one caller: the largest times in milliseconds, the kernels there are."""
+    """What depends on the gateway and the caller: the largest timeouts in milliseconds, and the names of kernels."""
 
     version: str
     timeout_ms: float
@@ -53,7 +53,7 @@ class InForce:
 
 
 class ApiDescription(Endpoint):
-    """This description of the API, as OpenAPI 3.1, with the limits of the key that asks."""
+    """This description of the API, as OpenAPI 3.1, with the limits of the caller's key."""
 
     async def on_get(self) -> Answer:
         settings = self.services.settings
@@ -87,7 +87,7 @@ def describe_api(routes: Iterable[RouteEntry], in_force: InForce) -> Answer:
 
 
 def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
-    """The schemas of the bodies that models check."""
+    """The schemas of the bodies that have models."""
     taken = [operation.takes for route in routes for operation in route.operations]
     _, made = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(taken) if not isinstance(model, str)],
@@ -99,7 +99,7 @@ def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
 
 
 def _bounded(schema: Schema, maxima: Mapping[str, float]) -> Schema:
-    """The model *schema*, whose fields named in *maxima* are numbers with these at most."""
+    """The model *schema*, with the maximum of each field named in *maxima*."""
     fields = properties_of(schema)
     bounded: Schema = {}
     for name, field in fields.items():

@@ -1,4 +1,4 @@
-"""The schemas of the Jupyter API in the API description: what its clients get, and what may be asked for."""
+"""The schemas of the Jupyter API in the API description: answers and bodies."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ JUPYTER_ANSWERS: dict[str, Schema] = {
 
 
 def wanted(kernel_names: Sequence[str]) -> dict[str, Schema]:
-    """The bodies, for a gateway that has kernels of *kernel_names*; fields that are not here are ignored."""
+    """The bodies, for a gateway with kernels of *kernel_names*. Other fields are ignored."""
     name = one_of([*kernel_names, "", None])
     kernel_id: Schema = {"anyOf": [{"type": "string", "format": "uuid"}, one_of(["", None])]}
     notebook: dict[str, Schema] = {"path": ASKED_TEXT, "name": ASKED_TEXT}

@@ -8,9 +8,13 @@ const vm = require('node:vm');
 const MAY_DECLARE = /\b(?:const|let|class|function|var)\b/;
 let parser = null;
 
+// Load what prepare(code) needs. To be called outside guard(): a module whose loading an interrupt ended stays half loaded.
+function getReady(code) {
+  if (parser === null && MAY_DECLARE.test(code)) parser = require('internal/deps/acorn/acorn/dist/acorn'); // --expose-internals: Node's own, for its own REPL
+}
+
 // The declarations at the top level of *code*, or null if only V8 can parse it.
 function parse(code) {
-  parser ??= require('internal/deps/acorn/acorn/dist/acorn'); // --expose-internals: Node's own, for its own REPL
   try {
     return parser.parse(code, { ecmaVersion: 'latest', allowAwaitOutsideFunction: true, allowReturnOutsideFunction: true }).body;
   } catch {
@@ -69,4 +73,4 @@ function asExpression(code) {
   }
 }
 
-module.exports = { prepare };
+module.exports = { getReady, prepare };

@@ -2,11 +2,14 @@
 // Messages to and from the Python half over descriptor 3: four bytes of length, one byte of type, then UTF-8.
 // Standard output and error are not used for them, so printed text can't be mistaken for a message.
 const fs = require('node:fs');
+const { internalBinding } = require('internal/test/binding'); // --expose-internals
+const { writeBuffer } = internalBinding('fs');
 
 const FD = 3;
 const PIECE_CHARS = 256 * 1024;
-const { readSync, writeSync } = fs;
+const { readSync } = fs;
 const { parse, stringify } = JSON;
+let rest = { bytes: Buffer.alloc(0), sent: 0 };
 
 function write(type, text) {
   const size = Buffer.byteLength(text);
@@ -14,7 +17,19 @@ function write(type, text) {
   frame.writeUInt32BE(size + 1, 0);
   frame[4] = type.charCodeAt(0);
   frame.write(text, 5);
-  for (let sent = 0; sent < frame.length;) sent += writeSync(FD, frame, sent);
+  flush();
+  rest = { bytes: frame, sent: 0 };
+  flush();
+}
+
+// Write what an interrupt left of the last frame. V8 ends code between two turns of a loop and where a function begins, and
+// writeSync calls one after it has written: then nobody would know how much has gone.
+function flush() {
+  while (rest.sent < rest.bytes.length) {
+    const problem = {};
+    rest.sent += writeBuffer(FD, rest.bytes, rest.sent, rest.bytes.length - rest.sent, null, undefined, problem) ?? 0;
+    if (problem.code) throw new Error(`${problem.code}: ${problem.syscall}`);
+  }
 }
 
 // Text of a stream ('o' or 'e'), in pieces that need little memory; characters are never split.

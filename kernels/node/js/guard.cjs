@@ -4,6 +4,7 @@ const vm = require('node:vm');
 const { internalBinding } = require('internal/test/binding'); // --expose-internals
 const { startSigintWatchdog } = internalBinding('contextify');
 const { getPromiseDetails } = internalBinding('util');
+const { setPromiseHooks } = internalBinding('async_wrap');
 const STATES = ['pending', 'fulfilled', 'rejected']; // as V8 numbers them
 
 // Once for the whole life of the process: a SIGINT that arrives when no code runs is then ignored. Without it Node would put
@@ -36,4 +37,19 @@ function look(promise) {
   return { state: STATES[state], value };
 }
 
-module.exports = { guard, look };
+// Hand the next promise that anything makes to *take*. To be forgotten outside guard(), where no interrupt comes between.
+//
+// Each is one call of V8: it is done or it is not. Node's promiseHooks keep a list besides, and a hook that an interrupt left
+// there half made would fail at each promise of all later runs.
+function onNextPromise(take) {
+  setPromiseHooks((promise) => {
+    forgetNextPromise();
+    take(promise);
+  }, undefined, undefined, undefined);
+}
+
+function forgetNextPromise() {
+  setPromiseHooks(undefined, undefined, undefined, undefined);
+}
+
+module.exports = { forgetNextPromise, guard, look, onNextPromise };

@@ -1,11 +1,10 @@
 'use strict';
 // One run of the caller's code: as the body of an async function, or as a cell of a session, whose declarations are kept and whose
 // last value is the result.
-const { promiseHooks } = require('node:v8');
 const vm = require('node:vm');
 const assist = require('./assist.cjs');
-const { prepare } = require('./cells.cjs');
-const { guard, look } = require('./guard.cjs');
+const { getReady, prepare } = require('./cells.cjs');
+const { forgetNextPromise, guard, look, onNextPromise } = require('./guard.cjs');
 const errors = require('./errors.cjs');
 const { nameOfCode } = require('./stacks.cjs');
 const { TooLarge, show, toJson } = require('./values.cjs');
@@ -31,12 +30,15 @@ class Run {
 
   // Run the code until it waits or ends.
   begin() {
+    if (this.isCell) getReady(this.request.code);
+    this.realm.isInterrupted = false;
     this.guarded(() => {
       if (this.isCell) this.beginCell(this.request.code);
       else this.beginBody(this.request.code);
       this.realm.drain();
       this.check();
     });
+    forgetNextPromise();
   }
 
   // A turn of the event loop has ended.
@@ -118,9 +120,8 @@ class Run {
     let made = null;
     let problem = null;
     let isRunning = false;
-    const forget = promiseHooks.onInit((promise) => {
-      made ??= promise;
-      forget();
+    onNextPromise((promise) => {
+      made = promise;
     });
     this.realm.kept.add(this);
     const parameters = { expression, contextId: this.realm.contextId, replMode: true, silent: true, objectGroup: 'run' };
@@ -128,7 +129,6 @@ class Run {
       if (!isRunning) problem = answer?.exceptionDetails; // at once: it does not compile, or declares what it may not
     });
     isRunning = true;
-    forget();
     if (problem) this.cannotCompile(problem, code);
     else this.promise = made;
   }

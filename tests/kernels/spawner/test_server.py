@@ -20,6 +20,7 @@ from kernels.contract import (
     Go,
     Interrupt,
     Kill,
+    NotRenewed,
     Ready,
     Refused,
     Renew,
@@ -100,6 +101,7 @@ def test_no_packet_brings_a_spawner_down(spawner: Spawner) -> None:
         assert spawner.hears(Refused).kernel_id == nobody
     for folder in ("relative", "/nonexistent", "/tmp/\0", "/etc/../etc", "x" * 5000):
         contract.send(spawner.control, Renew([folder]), tuple(held[:2]))
+        spawner.hears(NotRenewed)
     for fd in held:
         os.close(fd)
     other = spawner.start()

@@ -67,7 +67,7 @@ def files(sessions: Sessions, folder: Folder, *, error: Exception | None = None,
             raise error
         yield folder
 
-    return Files(sessions, opening, file_bytes=100, work_bytes=1000)
+    return Files(sessions.kernel_id, opening, file_bytes=100, work_bytes=1000)
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
