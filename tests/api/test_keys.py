@@ -93,7 +93,7 @@ def test_what_a_key_keeps_ends_with_it(gateway: Gateway, how: str) -> None:
             omega(gateway, "revoke", f"leaver-{how}")
         ended = running.result(30).body["error"]
     assert ended["type"] == "SessionEnded"
-    assert "its key is not valid any more" in ended["message"]
+    assert "its key is no longer valid" in ended["message"]
     within(lambda: kept_kernels(gateway) == kept - 3)
     assert gateway.ask("POST", f"{SESSIONS}/{stayer}/execute", {"code": "print(1)"}).body["output"] == "1\n"
     gateway.ask("DELETE", f"{SESSIONS}/{stayer}")
@@ -144,7 +144,7 @@ def test_requests_over_the_rate_are_429_with_the_time_to_wait(gateway: Gateway) 
     assert len(refused) >= 4
     assert {reply.status for reply in replies} == {200, 429}
     assert error_of(refused[-1]) == (429, "too_many_requests")
-    assert "30 times a minute" in refused[-1].body["error"]["message"]
+    assert "30 requests per minute" in refused[-1].body["error"]["message"]
     assert 1 <= int(refused[-1].headers["Retry-After"]) <= 3
     assert few.ask("GET", "/code-interpreter/history").status == 429
     assert gateway.run("print(1)")["success"] is True
@@ -161,7 +161,7 @@ def test_runs_over_the_number_at_once_are_429(gateway: Gateway) -> None:
         within(lambda: "key=one" in gateway.log.read_text())
         refused = one.ask("POST", PYTHON, {"code": "1"})
         assert error_of(refused) == (429, "too_many_requests")
-        assert "1 run at once" in refused.body["error"]["message"]
+        assert "1 run at a time" in refused.body["error"]["message"]
         assert refused.headers["Retry-After"] == "1"
         assert gateway.run("print(1)")["success"] is True
         assert under_way.result()["success"] is True

@@ -263,7 +263,7 @@ def test_a_kernel_environment_without_the_packages_is_named_at_once() -> None:
         command += ["--kernel-python", f"{folder}/bare/bin/python"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
-    assert "the kernels' environment has no " in done.stderr
+    assert "the kernels' environment lacks the package " in done.stderr
     assert "Traceback" not in done.stderr
 
 
