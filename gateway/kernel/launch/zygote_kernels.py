@@ -68,7 +68,7 @@ class ZygoteKernels:
 
     def refused(self, packet: Refused) -> None:
         """The kernel was never started."""
-        self.forget(packet.kernel_id, f"a kernel was refused at {packet.step}: {packet.reason}")
+        self.forget(packet.kernel_id, f"the spawner refused a kernel at {packet.step}: {packet.reason}")
 
     def exited(self, packet: Exited) -> None:
         """The kernel has ended, and nothing of it is left."""
@@ -77,7 +77,7 @@ class ZygoteKernels:
             kernel.death.set_result(
                 Death(packet.code, packet.signal, packet.out_of_memory, packet.asked, packet.peak_bytes, packet.cpu_s)
             )
-        self.forget(packet.kernel_id, "a kernel died while it was started")
+        self.forget(packet.kernel_id, "the kernel died while starting")
 
     def lose_all(self) -> None:
         """The spawner has ended: each kernel was killed with it."""
