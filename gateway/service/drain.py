@@ -29,7 +29,7 @@ class Drain:
     def enter(self) -> Iterator[None]:
         """Count as work inside the block; raises Unavailable once close() was called."""
         if self._is_closed:
-            raise Unavailable("The server is shutting down.", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable("The gateway is shutting down.", retry_after_s=RETRY_AFTER_S)
         self._inside += 1
         self._empty.clear()
         try:

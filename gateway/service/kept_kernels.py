@@ -66,7 +66,10 @@ class Quota:
             )
         cost_bytes = self._room.cost_bytes(caller.policy)
         if self.taken >= self._room.kernels or self._used_bytes + cost_bytes > self._room.memory_bytes:
-            raise Busy("All kernels that may be kept are in use; runs without a session go on.", retry_after_s=RETRY_AFTER_S)
+            raise Busy(
+                "All kernels for sessions and Jupyter clients are in use; runs without a session still work.",
+                retry_after_s=RETRY_AFTER_S,
+            )
         self._taken[caller.key_id] += 1
         self._used_bytes += cost_bytes
 

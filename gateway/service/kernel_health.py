@@ -42,7 +42,7 @@ class KernelHealth:
     def ready(self) -> Ready:
         """What the spawner reports. Raises Unavailable while Python's kernels do not start, whatever it reports."""
         if not self.starts("python"):
-            raise Unavailable("kernels do not start")
+            raise Unavailable("kernels can't be started")
         return self._launcher.ready
 
     @property

@@ -72,7 +72,7 @@ class Background:
         """What *work* answers, run in the thread while the caller's loop goes on; raises Unavailable after close()."""
         if self._is_closed:
             work.close()
-            raise Unavailable("this process is ending")
+            raise Unavailable("this process is exiting")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def launch(self, request: LaunchRequest, number: int) -> tuple[Seat, Path]:
@@ -85,7 +85,7 @@ class Background:
         except BaseException as error:
             await process.kill()
             if isinstance(error, OSError):
-                raise Unavailable(f"a kernel's sockets can't be made in {directory}: {error.strerror}") from None
+                raise Unavailable(f"a kernel's sockets can't be created in {directory}: {error.strerror}") from None
             raise
 
     async def _run(self) -> _Running:
@@ -103,7 +103,7 @@ class Background:
             reached, required = Level.parse(launcher.ready.level), self._wanted.required
             if reached < required:
                 await launcher.close()
-                raise Unavailable(f"the isolation level here is {reached.label}, and {required.label} is required")
+                raise Unavailable(f"this machine reaches isolation level {reached.label}, but {required.label} is required")
         except BaseException:
             place.release()
             raise

@@ -43,4 +43,4 @@ def claim(folder: Path) -> Claim:
             return Claim(hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:10], fd)
     except OSError as error:
         raise Unavailable(f"{folder} can't be used for locks: {error.strerror}") from None
-    raise Unavailable(f"all places in {folder} are taken")
+    raise Unavailable(f"all lock files in {folder} are in use")

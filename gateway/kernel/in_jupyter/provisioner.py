@@ -81,7 +81,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         elif signum in ENDS:
             await self.kill()
         elif signum != 0:
-            raise ValueError(f"a sandboxed kernel takes no {signal.Signals(signum).name}: it can be interrupted or ended")
+            raise ValueError(f"a sandboxed kernel accepts no {signal.Signals(signum).name}: interrupt it or kill it")
 
     async def kill(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
@@ -128,7 +128,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     async def load_provisioner_info(self, provisioner_info: dict[str, Any]) -> None:
         """Raises RuntimeError: no other process can take over a sandboxed kernel."""
-        raise RuntimeError("a sandboxed kernel ends with the process that started it: no other one can take it over")
+        raise RuntimeError("a sandboxed kernel exits with the process that started it: no other process can take it over")
 
     def _language(self) -> Language:
         language = str(self.kernel_spec.language).lower()
@@ -149,13 +149,13 @@ class SandboxProvisioner(KernelProvisionerBase):
         limits = self.limits
         for name in limits:
             if name not in LIMITS:
-                raise ValueError(f"the kernelspec's limits have {name!r}: use {', '.join(LIMITS)}")
+                raise ValueError(f"the kernelspec has the unknown limit {name!r}: use {', '.join(LIMITS)}")
         try:
             values = {name: kernel_limit(name).fit(value) for name, value in limits.items()}
         except ValueError as error:
             raise ValueError(f"limits.{error}, in the kernelspec") from None
         if conflict := find_conflict(values):
-            raise ValueError(f"the kernelspec's limits can't hold together: {conflict}")
+            raise ValueError(f"the kernelspec's limits contradict each other: {conflict}")
         return policy_of({**values, "cpu_s": CPU_S})
 
 

@@ -64,7 +64,7 @@ class KeptSpawner:
         except NoIsolation:
             raise
         except (TimeoutError, Unavailable) as error:
-            raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
+            raise Unavailable(f"the spawner did not become ready: {error or 'it took too long'}") from None
 
     @property
     def ready(self) -> Ready:
@@ -85,7 +85,7 @@ class KeptSpawner:
         try:
             contract.send(self._control, packet, fds)
         except ConnectionError:
-            raise Unavailable("the spawner has just ended") from None
+            raise Unavailable("the spawner has exited") from None
 
     async def close(self) -> bool:
         """End the spawner and start no other; whether the last one removed every trace of its kernels."""
@@ -96,7 +96,7 @@ class KeptSpawner:
             try:
                 self.send(Shutdown())
             except Unavailable:
-                log.info("spawner_gone_before_close")
+                log.info("spawner exited before the gateway closed it")
             self._lose(await end(self._spawner))
         return self._code in ORDERLY
 
@@ -110,21 +110,21 @@ class KeptSpawner:
                 if code is None:
                     return
                 self._lose(code)
-                self._report("spawner_ended", exit_code=code)
+                self._report("spawner exited", exit_code=code)
             if await self._is_closed_within(self._outage.delay_s if self._outage else 0.0):
                 return
             try:
                 await self._open()
             except Exception as error:  # noqa: BLE001 - the next attempt may succeed, and nobody else tries
                 self._outage = (self._outage or Outage(time.time())).failed()
-                self._report("spawner_not_reached", reason=str(error) or type(error).__name__)
+                self._report("spawner start failed", reason=str(error) or type(error).__name__)
 
     async def _open(self) -> None:
         spawner = await self._owner.open_spawner()
         loop = asyncio.get_running_loop()
         self._spawner, self._control = spawner, spawner.control
         loop.add_reader(spawner.control.fileno(), self._hear)
-        self._deadline = loop.call_later(READY_S, self._hang_up, "it did not get ready in time")
+        self._deadline = loop.call_later(READY_S, self._hang_up, "it was not ready in time")
 
     async def _until_end(self, spawner: RunningSpawner) -> int | None:
         """The spawner's exit code once it has ended; None when close() comes first."""
@@ -188,7 +188,7 @@ class KeptSpawner:
         if self._deadline is not None:
             self._deadline.cancel()
         if self._first.done() and self._outage is not None:
-            log.info("spawner_ready", isolation=packet.level, down_s=round(time.time() - self._outage.since_utc, 1))
+            log.info("spawner started", isolation=packet.level, down_s=round(time.time() - self._outage.since_utc, 1))
         self._said, self._outage = packet, None
         if not self._first.done():
             self._first.set_result(None)
@@ -199,7 +199,7 @@ class KeptSpawner:
         _keep() notices the end.
         """
         if reason:
-            log.error("spawner_given_up", reason=reason)
+            log.error("spawner rejected", reason=reason)
         self._disconnect()
         if self._spawner is not None:
             self._spawner.hung_up()
@@ -227,7 +227,7 @@ async def end(spawner: RunningSpawner) -> int:
 def _reason(code: int) -> Unavailable:
     """Why the first spawner did not start, by its exit code."""
     if code == NOTHING_REACHED:
-        return NoIsolation("no isolation level can be reached")
+        return NoIsolation("this machine reaches no isolation level")
     if code == PACKAGE_MISSING:
-        return Unavailable("a package is missing there, named above")
-    return Unavailable(f"its spawner ended with code {code}, see above")
+        return Unavailable("its environment lacks the package named above")
+    return Unavailable(f"the spawner exited with code {code}; its reason is above")

@@ -54,7 +54,7 @@ def describe_spec(name: str) -> SpecInfo:
         found = manager.get_kernel_spec(name)
     except NoSuchKernel:
         known = ", ".join(sorted(manager.find_kernel_specs())) or "none"
-        raise NoSpec(f"there is no kernelspec {name!r} here; there are: {known}") from None
+        raise NoSpec(f"there is no kernelspec {name!r}; available: {known}") from None
     except (OSError, ValueError, TypeError, TraitError) as error:
         raise NoSpec(f"the kernelspec {name!r} can't be read: {type(error).__name__}: {error}") from None
     return SpecInfo(name, str(found.display_name), str(found.language))
@@ -123,8 +123,8 @@ class ProvisionerLauncher:
             if isinstance(error, asyncio.CancelledError) or not isinstance(error, Exception):
                 raise
             # A third party's provisioner may raise anything.
-            log.warning("kernelspec_failed", spec=self._name, reason=f"{type(error).__name__}: {error}"[:500])
-            raise Unavailable(f"a kernel of {self._name} could not be started: the log says why") from None
+            log.warning("kernel start failed", spec=self._name, reason=f"{type(error).__name__}: {error}"[:500])
+            raise Unavailable(f"a kernel of {self._name} could not be started: see the gateway's log") from None
         self._kernels = {other for other in self._kernels if not other.is_dead} | {kernel}
         try:
             kernel.find()
@@ -198,7 +198,7 @@ async def _await_sockets(kernel: ProvisionedKernel) -> None:
     for address in kernel.endpoint.addresses.values():
         while not await _accepts(address):
             if kernel.is_dead:
-                raise Unavailable("the kernel died while starting: the gateway's own stderr may say why")
+                raise Unavailable("the kernel died while starting: see the gateway's stderr")
             await asyncio.sleep(LOOK_AGAIN_S)
 
 

@@ -163,9 +163,9 @@ class ZygoteLauncher:
                 return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
             return await execute(self._spawner_options())
         except OSError as error:
-            raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
+            raise Unavailable(f"the spawner can't be started: {error.strerror}") from None
         except RuntimeError as error:  # no thread can be started that waits for it
-            raise Unavailable(f"a spawner can't be started: {error}") from None
+            raise Unavailable(f"the spawner can't be started: {error}") from None
 
     def _spawner_options(self) -> SpawnerOptions:
         asked = self._options
@@ -186,10 +186,10 @@ class ZygoteLauncher:
         try:
             code = await end(await execute(replace(self._spawner_options(), only_sweeps=True)))
         except (OSError, RuntimeError) as error:
-            log.error("leftovers_not_removed", reason=str(error))
+            log.error("cleanup failed", reason=str(error))
             return
         if code != 0:
-            log.error("leftovers_not_removed", exit_code=code)
+            log.error("cleanup failed", exit_code=code)
 
     def spawner_lost(self) -> None:
         """The spawner has ended: its kernels died with it, and it answers no request."""
@@ -213,7 +213,7 @@ class ZygoteLauncher:
             case Exited():
                 self._kernels.exited(packet)
             case _:
-                raise contract.ContractError(f"a spawner does not say {type(packet).__name__}")
+                raise contract.ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
 
     def _end_renewal(self, problem: str) -> None:
         """Answer use_packages(), if it waits: with the *problem*, or that all is done."""

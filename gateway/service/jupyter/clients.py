@@ -62,7 +62,7 @@ class Clients:
         """Close connections that were taken over, and keep the messages that they did not get."""
         for other in replaced:
             self._backlog.put_back(other.take_back())
-            other.end(REPLACED, "another connection of the same session took its place")
+            other.end(REPLACED, "another connection of the same session replaced this one")
 
     def connect(self, listener: Listener, mark: Callable[[Lost], Relayed]) -> None:
         """*listener* gets the messages that were kept, a note by *mark* for lost ones, and all that follow."""
@@ -147,6 +147,6 @@ class Clients:
             if listener is None or listener.is_served:
                 continue
             if listener.taken_bytes - before < PATIENCE_S * TAKEN_BYTES_PER_S:
-                listener.end(TOO_SLOW, "the client took in too little of what the kernel said; connect again for the rest")
+                listener.end(TOO_SLOW, "the client read its messages too slowly; connect again to get the rest")
         self._watch = None
         self.are_behind()

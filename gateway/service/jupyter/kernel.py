@@ -170,7 +170,7 @@ class JupyterKernel:
         try:
             await self.start()
         except GatewayError as error:
-            self._log.warning("jupyter kernel could not be started again", kernel_id=self.kernel_id, reason=error.message)
+            self._log.warning("jupyter kernel restart failed", kernel_id=self.kernel_id, reason=error.message)
             self._finish()
             raise
 

@@ -43,7 +43,7 @@ class AllowedSpecs:
         specs = [describe_spec(name) for name in dict.fromkeys(names)]
         for spec in specs:
             if any(spec.name in (own.name, *own.aliases) for own in (PYTHON, JAVASCRIPT)):
-                raise NoSpec(f"{spec.name} is what clients call a sandboxed kernel: give the kernelspec another name")
+                raise NoSpec(f"{spec.name} is the name of a sandboxed kernel: rename the kernelspec")
         if specs:
             make_private(runtime)
             _log.warning("kernels that are not sandboxed are allowed", kernelspecs=[spec.name for spec in specs])

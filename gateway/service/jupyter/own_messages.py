@@ -29,8 +29,8 @@ class Words:
     def mark(self, lost: Lost) -> Relayed:
         """A note that output of one request was lost."""
         text = (
-            f"[omega] {lost.messages} messages of output ({lost.size_bytes} bytes) are missing here: "
-            "more came while no client was connected than is kept.\n"
+            f"[omega] {lost.messages} messages of output ({lost.size_bytes} bytes) were dropped here: "
+            "they exceeded the buffer for disconnected clients.\n"
         )
         return self.compose("iopub", "stream", {"name": "stderr", "text": text}, None, lost.parent)
 
@@ -52,7 +52,7 @@ class Words:
 def explain(death: Death) -> str:
     """How a kernel died, in a sentence for its user."""
     if death.out_of_memory:
-        return "The kernel used more memory than it may and was ended."
+        return "The kernel exceeded its memory limit and was killed."
     if death.signal:
         return f"The kernel died: {cause_of(death)}."
-    return f"The kernel ended with exit code {death.code}."
+    return f"The kernel exited with code {death.code}."

@@ -104,7 +104,7 @@ class JupyterKernels:
         spec = self.spec(asked.name)
         if spec is None:
             known = ", ".join(spec.name for spec in self.specs())
-            raise BadRequest(f"There is no kernel of that name here; there are: {known}.")
+            raise BadRequest(f"There is no kernel of this name; available: {known}.")
         kernel_id, env = self._free_id(asked.kernel_id), self._filter(asked.env)
         with self._drain.enter():
             self._quota.take(caller)
@@ -128,7 +128,7 @@ class JupyterKernels:
         """The kernel; raises NotFound if there is none or it is another key's."""
         place = self._table.get(kernel_id)
         if place is None or place.kernel is None or place.caller.key_id != caller.key_id or place.ending is not None:
-            raise NotFound("Kernel does not exist: it was never there, is another key's, or has ended.")
+            raise NotFound("Kernel does not exist: it never existed, belongs to another key, or has exited.")
         return place.kernel
 
     async def delete(self, kernel_id: str, caller: Caller) -> None:
@@ -151,13 +151,13 @@ class JupyterKernels:
         """End the kernels of all other keys."""
         for kernel_id, place in self._table.items():
             if place.kernel is not None and place.caller.key_id not in key_ids:
-                self._end(kernel_id, "the key is not valid any more")
+                self._end(kernel_id, "the key is no longer valid")
 
     async def close(self) -> None:
         """End all of them."""
         if self._culler is not None:
             self._culler.cancel()
-        ending = [self._end(kernel_id, "the server is shutting down") for kernel_id in list(self._table)]
+        ending = [self._end(kernel_id, "the gateway is shutting down") for kernel_id in list(self._table)]
         if ending:
             await asyncio.wait(ending)
 
@@ -183,7 +183,7 @@ class JupyterKernels:
         except ValueError:
             raise BadRequest("kernel_id must be a UUID.") from None
         if kernel_id in self._table:
-            raise Conflict("There is a kernel with this kernel_id already.")
+            raise Conflict("A kernel with this kernel_id exists already.")
         return kernel_id
 
     def _filter(self, env: Mapping[str, str]) -> dict[str, str]:
@@ -195,7 +195,7 @@ class JupyterKernels:
         }
         kept.pop("KERNEL_GATEWAY", None)  # set by Jupyter's gateways; a client that runs in one passes it on
         if len(kept) > MAX_ENV_NAMES or sum(len(name) + len(value) for name, value in kept.items()) > MAX_ENV_CHARS:
-            raise BadRequest(f"env may have {MAX_ENV_NAMES} variables and {MAX_ENV_CHARS} characters in all.")
+            raise BadRequest(f"env may have at most {MAX_ENV_NAMES} variables and {MAX_ENV_CHARS} characters in total.")
         if any("\0" in value for value in kept.values()):
             raise BadRequest("Values in env can't contain NUL.")
         return kept

@@ -31,14 +31,14 @@ class KernelWatch:
     def start_failed(self, language: str, reason: str) -> None:
         """A kernel did not start."""
         self._metrics.kernel_start_failed(language)
-        self._log.warning("kernel did not start", language=language, reason=reason)
+        self._log.warning("kernel start failed", language=language, reason=reason)
 
     def kernel_ended(self, language: str, death: Death, *, was_idle: bool) -> None:
         """A kernel is gone; the death of an unused one is logged."""
         cause = cause_of(death)
         self._metrics.kernel_ended(language, cause)
         if was_idle and not death.asked:
-            self._log.warning("unused kernel died", language=language, cause=cause)
+            self._log.warning("unused kernel exited", language=language, cause=cause)
 
 
 Lease = Callable[[Language, Policy | None], AbstractAsyncContextManager[LentKernel]]

@@ -222,7 +222,7 @@ class LiveRuns:
         """A run of the same key, under way or recently finished; raises NotFound."""
         run = self._live.get(run_id)
         if run is None or run.key_id != caller.key_id:
-            raise NotFound("There is no such run, or its events are not kept any more.")
+            raise NotFound("There is no such run, or its events are no longer kept.")
         return run
 
     def states(self) -> dict[str, int]:

@@ -40,7 +40,7 @@ class Files:
         async with self._folder(session_id, caller) as folder:
             contents = await folder.read(path)
             if contents.entry.size > self._file_bytes:
-                raise TooLarge(f"The file has {contents.entry.size} bytes: at most {self._file_bytes} can be fetched.")
+                raise TooLarge(f"The file has {contents.entry.size} bytes: at most {self._file_bytes} can be downloaded.")
             yield contents
 
     async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
@@ -51,7 +51,7 @@ class Files:
             except Full:
                 work_bytes = caller.policy.work_bytes if caller.policy else self._work_bytes
                 raise TooLarge(
-                    f"The session's work directory is full: it holds {work_bytes} bytes, and a bounded number of files."
+                    f"The session's work directory is full: its limit is {work_bytes} bytes and a fixed number of files."
                 ) from None
 
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:

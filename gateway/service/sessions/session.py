@@ -18,7 +18,7 @@ from kernels.contract import Language
 
 MAX_WAITING = 32
 """Runs of one session that may wait for their turn."""
-RESTARTED = "The session was restarted before this ran."
+RESTARTED = "The session was restarted before this run began."
 UNWIND_S = 5.0
 """How long at most a run may take to end whose kernel is gone."""
 
@@ -170,7 +170,7 @@ class Session:
         if result.kernel_replaced and self._ended is not None:
             return _cut_short(result, "SessionEnded", self._ended.message)
         if result.kernel_replaced and restarts != self._restarts:
-            return _cut_short(result, "SessionRestarted", "The session was restarted while this ran; its state is gone.")
+            return _cut_short(result, "SessionRestarted", "The session was restarted during this run; its state is gone.")
         if result.kernel_replaced:
             self._replace()
         return result

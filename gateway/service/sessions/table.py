@@ -110,7 +110,7 @@ class Sessions:
         """A new session with a kernel. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable or BadRequest."""
         if asked.language not in self._languages:
             raise NotImplementedYet(
-                f"Sessions can't be in {asked.language} here: use {' or '.join(sorted(self._languages))}."
+                f"Sessions in {asked.language} are not available: use {' or '.join(sorted(self._languages))}."
             )
         with self._drain.enter():
             self._quota.take(caller)
@@ -202,13 +202,13 @@ class Sessions:
         """End the sessions of all other keys and their runs, and forget those that had ended."""
         for kept in list(self._kept.values()):
             if kept.session.caller.key_id not in key_ids:
-                self._end(kept, "revoked", "was ended because its key is not valid any more")
+                self._end(kept, "revoked", "was ended because its key is no longer valid")
         self._ended.keep_only(key_ids)
 
     async def close(self) -> None:
         """End all sessions."""
         for kept in list(self._kept.values()):
-            self._end(kept, "shutdown", "ended with the gateway")
+            self._end(kept, "shutdown", "ended when the gateway stopped")
 
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class Sessions:
                 self._end(kept, "culled", f"was ended after {duration(kept.expiry.idle_s)} without a run")
 
     def _lifetime_reason(self) -> str:
-        return f"reached the longest life a session may have, {duration(self._settings.lifetime_s)}"
+        return f"reached its maximum lifetime, {duration(self._settings.lifetime_s)}"
 
     # ---- small things -----------------------------------------------------------------------------------------------
 

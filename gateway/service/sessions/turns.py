@@ -60,7 +60,7 @@ class Turns:
             return
         if len(self._waiting) >= self._most_waiting:
             raise TooManyRequests(
-                f"{self._most_waiting} requests wait for this session already: try again later.",
+                f"{self._most_waiting} requests are already waiting for this session: try again later.",
                 retry_after_s=RETRY_AFTER_S,
             )
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -94,7 +94,7 @@ def test_no_packet_brings_a_spawner_down(spawner: Spawner) -> None:
         contract.send(spawner.control, Spawn("0123456789ab", "python", "key"), tuple(held[:count]))
         assert "sockets were passed" in spawner.hears(Refused).reason
     contract.send(spawner.control, replace(Spawn(neighbour, "python", "key")), tuple(held[: len(CHANNELS)]))
-    assert "there is a kernel with this id" in spawner.hears(Refused).reason
+    assert "a kernel with this id exists already" in spawner.hears(Refused).reason
     for nobody in ("", "x" * 1000, "0123456789ab"):
         contract.send(spawner.control, Interrupt(nobody))
         contract.send(spawner.control, Kill(nobody))
