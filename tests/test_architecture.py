@@ -23,10 +23,7 @@ LONG_MODULES = {
 MANY_PARAMETERS = {
     "kernels/python/kernel.py:do_history": "ipykernel calls it, with the parameters of the protocol.",
 }
-LARGE_CLASSES = {
-    "gateway/kernel/client.py:KernelClient": "One conversation: its state is which run is under way on four channels.",
-    "gateway/service/jupyter/kernel.py:JupyterKernel": "One kernel behind one id: process and clients change together.",
-}
+LARGE_CLASSES: dict[str, str] = {}
 """Each says why it is one: what it would be split into has no state of its own."""
 
 

@@ -32,11 +32,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/web/test_routes.py": ("gateway/web/services.py", "gateway/web/operations.py", "gateway/web/api/pages.py"),
     "gateway/web/test_http.py": ("gateway/web/edge/server.py",),
     "gateway/web/edge/test_websocket.py": ("gateway/web/edge/websocket_frames.py",),
-    "gateway/web/api/test_files.py": (
-        "gateway/web/api/file_names.py",
-        "gateway/web/api/multipart.py",
-        "gateway/web/edge/streamed_body.py",
-    ),
+    "gateway/web/api/test_files.py": ("gateway/web/api/file_names.py", "gateway/web/api/multipart.py"),
     "gateway/web/api/test_run_bodies.py": (
         "gateway/web/api/runs.py",
         "gateway/web/api/session_bodies.py",
@@ -135,7 +131,6 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/shell.py",
         "kernels/python/tasks/run.py",
         "kernels/python/usage.py",
-        "kernels/serving/interrupts.py",
         "kernels/serving/output.py",
         "kernels/serving/publisher.py",
         "kernels/serving/served.py",
@@ -179,6 +174,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_body.py",
         "kernels/node/test_cells.py",
         "kernels/node/test_hostile.py",
+        "kernels/node/test_interrupts.py",
         "kernels/node/test_stacks.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",

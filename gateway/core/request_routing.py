@@ -1,4 +1,4 @@
-"""Who asked what of a kernel, so that each answer finds its asker, and no reply overtakes the output before it. Pure.
+"""Routes each reply to the client that sent the request, and holds execute_reply until idle. Pure.
 
 Jupyter promises no order between channels: an ``execute_reply`` may arrive before the last output. Clients that stop at the
 reply would lose that output, so the reply is held until the same request's ``idle``, which comes after all of it.
@@ -14,15 +14,15 @@ from typing import Final
 from gateway.core.jupyter import Channel, Head, Relayed
 
 EVERYBODY: Final = ""
-"""Stands for all clients."""
+"""Means all clients."""
 MOST = 1024
-"""Requests remembered; of older ones replies go to everybody, who can tell by the parent header that they did not ask."""
+"""Number of requests remembered. Replies to older ones go to all clients, which check the parent header."""
 HELD_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class RoutedRequest:
-    """One request under way: what answers it needs of it. What it asked for, often far larger, is not kept."""
+    """One request in progress. Its content, which may be large, is not kept."""
 
     channel: Channel
     head: Head
@@ -34,19 +34,19 @@ class RoutedRequest:
 
     @property
     def wants_reply(self) -> bool:
-        """Whether a reply is to come."""
+        """Whether a reply will follow."""
         return self.head.msg_type.endswith("_request")
 
 
 class Asked:
-    """The requests under way of one kernel."""
+    """The requests in progress of one kernel."""
 
     def __init__(self) -> None:
         self._requests: OrderedDict[str, RoutedRequest] = OrderedDict()
         self._held_bytes = 0
 
     def note(self, message: Relayed, asker: str) -> None:
-        """*asker* sends *message* to the kernel."""
+        """The client *asker* sends *message* to the kernel."""
         if message.channel == "stdin":
             return
         self._requests.pop(message.head.msg_id, None)
@@ -55,7 +55,7 @@ class Asked:
             self._requests.popitem(last=False)
 
     def route(self, message: Relayed) -> list[tuple[str, Relayed]]:
-        """What is to be sent now that the kernel sent *message*, and to whom, in order."""
+        """The messages to send after the kernel sent *message*, each with its recipient, in order."""
         request = self._requests.get(message.head.parent_id)
         if message.channel == "iopub":
             return [(EVERYBODY, message), *self._note_state(request, message)]
@@ -70,7 +70,7 @@ class Asked:
         return [(request.asker, message)]
 
     def release(self) -> list[tuple[str, Relayed]]:
-        """All replies held: their idle will not come."""
+        """Take out all held replies, whose idle will not arrive."""
         return [sent for request in list(self._requests.values()) for sent in self._let_go(request)]
 
     def is_holding(self) -> bool:
@@ -78,21 +78,21 @@ class Asked:
         return self._held_bytes > 0
 
     def open_requests(self) -> Iterator[RoutedRequest]:
-        """Requests whose reply has not come, in order of arrival."""
+        """The requests without a reply, in order of arrival."""
         yield from (request for request in self._requests.values() if request.wants_reply and not request.is_answered)
 
     def askers(self) -> set[str]:
-        """Who waits for something."""
+        """The clients with requests in progress."""
         return {request.asker for request in self._requests.values()}
 
     def hand_on(self, gone: set[str], asker: str) -> None:
-        """What *gone* asked for is from here on for *asker*."""
+        """Replies to requests of *gone* go to *asker* from now on."""
         for request in self._requests.values():
             if request.asker in gone:
                 request.asker = asker
 
     def asker_of(self, message: Relayed) -> str:
-        """Who asked for what *message* is part of; EVERYBODY when that is not known."""
+        """The client whose request *message* answers; EVERYBODY if unknown."""
         request = self._requests.get(message.head.parent_id)
         return request.asker if request else EVERYBODY
 

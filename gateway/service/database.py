@@ -89,7 +89,7 @@ def _connectable(url: str) -> Engine:
         advice = "install it beside the gateway, as in .venv/bin/pip install 'psycopg[binary]'"
         raise DatabaseError(f"database_url needs the package {error.name}: {advice}") from None
     except (ArgumentError, ValueError):
-        raise DatabaseError("database_url is not a database URL that can be read") from None
+        raise DatabaseError("database_url is not a valid database URL") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune)
     return engine
@@ -147,7 +147,7 @@ def _check_tables(connection: Connection) -> int | None:
     found = connection.execute(select(_version.c.version)).scalar() if _version.name in there else None
     if found is not None and not 1 <= found <= SCHEMA_VERSION:
         raise DatabaseError(
-            f"{_name(connection.engine)} has schema version {found}, this gateway knows {SCHEMA_VERSION}: "
+            f"{_name(connection.engine)} has schema version {found}, this gateway supports {SCHEMA_VERSION}: "
             "use the gateway that wrote it, or another database_url"
         )
     for ours in metadata.tables.values():

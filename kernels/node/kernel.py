@@ -25,7 +25,7 @@ TASKS = ("javascript", "setup", "variables")
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """The omega metadata of one request, checked. *is_cell*: declarations stay, and the last value is the result."""
+    """The validated omega metadata of one request. *is_cell*: declarations are kept, and the last value is the result."""
 
     task: str
     inputs: dict[str, Any]
@@ -70,14 +70,14 @@ class NodeKernel(Served, BaseKernel):
     # -- the Node process ---------------------------------------------------------------------------------------------
 
     def attach(self, process: NodeProcess, loop: asyncio.AbstractEventLoop) -> None:
-        """Run code in *process* from now on; *loop* is the main thread's."""
+        """Attach *process*, which runs the code; *loop* is the main thread's."""
         conversation = self._conversation = Conversation(process, loop, Outlets(self.record, self._display, self._end_like))
         self._call = loop.call_soon_threadsafe
         signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(conversation.look))
         signal.signal(signal.SIGINT, lambda *_: self.interrupt())
 
     def interrupt(self) -> None:
-        """Stop the running code, from any thread; without any nothing happens."""
+        """Interrupt the running code, from any thread; does nothing if none runs."""
         if self._conversation is not None:
             self._call(self._conversation.interrupt)
 
@@ -85,7 +85,7 @@ class NodeKernel(Served, BaseKernel):
         self.publish("display_data", {"data": bundle, "metadata": {}, "transient": {}})
 
     def _end_like(self, code: int) -> NoReturn:
-        """End in the same way as Node, so that it is seen from outside."""
+        """Exit as Node did, so that the spawner sees the cause."""
         self.record.finish()
         self.record.settle()
         if code < 0:
@@ -139,7 +139,7 @@ class NodeKernel(Served, BaseKernel):
         )
 
     async def _set_up(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Environment and directory of a session; code has no use for either but for the time zone."""
+        """Apply the environment and directory of a session; code sees only the time zone of these."""
         env, cwd = inputs.get("env"), inputs.get("cwd")
         kept = (
             {name: str(value) for name, value in env.items() if not name.startswith("NODE_")}
@@ -171,21 +171,21 @@ class NodeKernel(Served, BaseKernel):
         return reply
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
-        """Names that could stand at the cursor."""
+        """Completions at the cursor."""
         found = (await self._ask("complete", code=code, cursor=_in_units(code, cursor_pos))).get("content") or {}
         start, end = (_in_characters(code, found.get(name)) for name in ("start", "end"))
         matches = [name for name in found.get("matches") or () if isinstance(name, str)]
         return {"status": "ok", "matches": matches, "cursor_start": start, "cursor_end": end, "metadata": {}}
 
     async def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
-        """What is known of the name at the cursor."""
+        """Information about the name at the cursor."""
         found = (await self._ask("inspect", code=code, cursor=_in_units(code, cursor_pos))).get("content") or {}
         text = found.get("text")
         data = {"text/plain": text} if isinstance(text, str) else {}
         return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
-        """Whether *code* can be run as it is."""
+        """Whether *code* is complete."""
         found = (await self._ask("isComplete", code=code)).get("content") or {}
         status = found.get("status")
         if status == "incomplete":
@@ -193,10 +193,10 @@ class NodeKernel(Served, BaseKernel):
         return {"status": status if status in ("complete", "invalid") else "unknown"}
 
     def pre_handler_hook(self) -> None:
-        """Keep the handler of SIGINT: the base would let it end us."""
+        """Keep the handler of SIGINT: with the base class's one it would end this process."""
 
     def post_handler_hook(self) -> None:
-        """Keep it still."""
+        """Keep the handler."""
 
     def _send_interrupt_children(self) -> None:
         self.interrupt()

@@ -15,12 +15,12 @@ from kernels.serving.publisher import Publisher
 from kernels.serving.streams import OutputRecord
 
 VERSION_NAME = "Node.js"
-"""What the version of Node is told under, among those of the packages."""
+"""The key of Node's version among the package versions."""
 
 
 @dataclass(slots=True)
 class NodeParts:
-    """What child.py brings to life."""
+    """The parts that child.py connects."""
 
     session: Session
     publisher: Publisher
@@ -32,12 +32,12 @@ _made: list[NodeParts] = []
 
 
 def data_bytes() -> int:
-    """What a resource limit counts as data of a Node that has not run anything; 0 without Node."""
+    """What RLIMIT_DATA counts for a Node that has run no code; 0 without Node."""
     return _made[0].kernel.node.data_bytes if _made else 0
 
 
 def prepare() -> dict[str, str]:
-    """Build the kernel at rest; once, in the zygote. Answers with Node's version, or with nothing when there is none."""
+    """Build the kernel at rest, once, in the zygote. Returns Node's version, or nothing without Node."""
     node = find()
     if node is None:
         return {}
@@ -50,5 +50,5 @@ def prepare() -> dict[str, str]:
 
 
 def take() -> NodeParts:
-    """The kernel at rest, for the one child that brings it to life."""
+    """The kernel at rest, for the child that connects it."""
     return _made[0]

@@ -1,4 +1,4 @@
-"""What one kernel has of its own, although all kernels of a zygote are copies of one process."""
+"""Makes one kernel distinct, although all kernels of a zygote are copies of one process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from kernels.serving.identity import sign
 
 
 def rename(parts: PythonParts, kernel_id: str, key: str) -> None:
-    """Make the kernel at rest the one called *kernel_id*, whose messages are signed with *key*."""
+    """Give the kernel at rest its id *kernel_id*, and the *key* that signs its messages."""
     sign(parts.session, parts.kernel, kernel_id, key)
     parts.kernel.shell.displayhook.topic = parts.kernel._topic("execute_result")

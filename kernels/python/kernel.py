@@ -1,4 +1,4 @@
-"""ipykernel's kernel, with one more kind of request: those whose metadata hold ``omega``."""
+"""ipykernel's kernel, with one more kind of request: those with ``omega`` in their metadata."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PythonKernel(Served, IPythonKernel):
     compiler_class = Type(Compiler)
     _execute_sleep = 0
     work_dir, temporary_dir = "", ""
-    """Set once in the child: what files of a session are looked for in, and what is left out there."""
+    """Set once in the child: the directory in which changed files are looked for, and the one that is skipped."""
 
     def __init__(self, publisher: Publisher, record: OutputRecord, interrupts: Interrupts, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
@@ -51,17 +51,17 @@ class PythonKernel(Served, IPythonKernel):
         refusals.install(self.shell)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Attribute what follows to the request *parent*, wherever its code goes on later."""
+        """Attribute later output to the request *parent*, also that of code which continues later."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
             attribution.enter(parent)
 
     def pre_handler_hook(self) -> None:
-        """A request has come; base would make every moment of its handling interruptible."""
+        """Begin a request; the base class would make all of its handling interruptible."""
         self.interrupts.expect()
 
     def post_handler_hook(self) -> None:
-        """The request is answered."""
+        """End a request."""
         self.interrupts.refuse()
 
     @contextmanager
@@ -100,6 +100,7 @@ class PythonKernel(Served, IPythonKernel):
             with self.interrupts.allowed():
                 reply = await super().do_execute(*args, **kwargs)
         except KeyboardInterrupt as error:  # between the lines of the shell's own code: still a reply
+            self.interrupts.refuse()
             failure = tracebacks.describe(error)
             reply = {"status": "error", **failure.content(), "execution_count": self.shell.execution_count - 1}
         self._finish_plain()
@@ -116,7 +117,7 @@ class PythonKernel(Served, IPythonKernel):
             sys.stdout, sys.stderr = self.streams  # code may have put anything there; the next run needs them
 
     def _with_all_output(self, outcome: Outcome) -> Outcome:
-        """*outcome*, its output handed on; a failure when some of that had to be dropped."""
+        """*outcome* after its output was sent; a failure if some output had to be dropped."""
         self._write_pages()
         self.record.finish()
         try:
@@ -152,19 +153,19 @@ class PythonKernel(Served, IPythonKernel):
             self._restore_input()
 
     def raw_input(self, prompt: str = "") -> str:
-        """What ``input`` does: ask a plain client; our own requests have nobody to ask."""
+        """Implements ``input``: plain clients are asked; a run of our own can't ask for input."""
         if self.shell.is_ours:
             refusals.refuse_input("input()")
         return str(super().raw_input(prompt))
 
     def getpass(self, prompt: str = "", *args: Any, **kwargs: Any) -> str:
-        """What ``getpass.getpass`` does."""
+        """Implements ``getpass.getpass``."""
         if self.shell.is_ours:
             refusals.refuse_input("getpass()")
         return str(super().getpass(prompt, *args, **kwargs))
 
     def _write_pages(self) -> None:
-        """Write what a pager would show (``len?``): a reply's payload has no reader here."""
+        """Print what a pager would show (``len?``), because no client reads a reply's payload."""
         manager = self.shell.payload_manager
         for payload in manager.read_payload():
             if payload.get("source") == "page":
@@ -195,7 +196,7 @@ class PythonKernel(Served, IPythonKernel):
         pattern: str | None = None,
         unique: bool = False,
     ) -> dict[str, Any]:
-        """What was run before: base looks into a database, and there is none."""
+        """The history: the base class reads a database, which kernels lack."""
         past = Past(self.shell.history_manager, raw=raw, output=output)
         match hist_access_type:
             case "tail":

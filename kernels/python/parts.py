@@ -22,7 +22,7 @@ from kernels.serving.streams import OutputRecord
 
 @dataclass(slots=True)
 class PythonParts:
-    """What child.py brings to life."""
+    """The parts that child.py connects."""
 
     session: Session
     publisher: Publisher
@@ -51,7 +51,7 @@ def build() -> PythonParts:
 
 
 def take() -> PythonParts:
-    """The kernel at rest, for the one child that brings it to life."""
+    """The kernel at rest, for the child that connects it."""
     return _made[0]
 
 
@@ -80,7 +80,7 @@ def _prepare_display(kernel: PythonKernel) -> None:
 
 
 def _shown(figure: Any, form: str) -> Any:
-    """The figure's picture when the run asks for *form* and has not shown it yet."""
+    """The figure's picture if the run requests *form* and has not shown it yet."""
     if figures.gallery.format != form:
         return None
     picture = figures.gallery.displayed(figure)

@@ -1,4 +1,4 @@
-"""The requests a Python kernel knows beside plain ones, and how their runs end."""
+"""The omega requests of a Python kernel, and their outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TASKS = ("python", "chart", "analyze", "math", "setup", "variables")
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """The omega metadata of one request, checked."""
+    """The validated omega metadata of one request."""
 
     task: Task
     inputs: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What signs, sends and collects a kernel's messages."""
+"""The parts that sign, send and collect a kernel's messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernels.serving.texts import clean
 
 
 def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, OutputRecord]:
-    """What signs, what sends and what collects a kernel's messages, not connected to anything."""
+    """The parts that sign, send and collect a kernel's messages, not yet connected."""
     session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
     publisher = Publisher(interrupts)
     record = OutputRecord(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)

@@ -22,7 +22,9 @@ TITLES: Final[dict[Language, str]] = {"python": "Python (sandboxed)", "javascrip
 LOGOS: Final = Path(__file__).with_name("logos")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # What a program too old to know provisioners would run instead.
-_EXPLAIN = "echo 'This kernel needs jupyter_client 7 or newer, and the package omega-gateway beside it.' >&2; exit 1"
+_EXPLAIN = (
+    "echo 'This kernel needs jupyter_client 7 or newer, and the package omega-gateway in the same environment.' >&2; exit 1"
+)
 
 
 class KernelspecError(Exception):
@@ -69,7 +71,7 @@ def install(name: str, wish: Wish, directory: Path) -> list[InstalledSpec]:
     targets = {language: directory / f"{name}-{language}" for language in TITLES}
     for target in targets.values():
         if target.exists() and _read(target) is None:
-            raise KernelspecError(f"{target} is there and is not ours: remove it, or choose another --name")
+            raise KernelspecError(f"{target} exists and was not installed by omega: remove it, or choose another --name")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for language, target in targets.items():
@@ -84,7 +86,7 @@ def remove(name: str, directory: Path) -> list[Path]:
     _check_name(name)
     ours = [target for language in TITLES if _read(target := directory / f"{name}-{language}")]
     if not ours:
-        raise KernelspecError(f"there are no kernelspecs {name}-python and {name}-javascript of ours in {directory}")
+        raise KernelspecError(f"omega has installed no kernelspecs {name}-python and {name}-javascript in {directory}")
     try:
         for target in ours:
             shutil.rmtree(target)

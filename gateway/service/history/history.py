@@ -1,4 +1,4 @@
-"""The runs of each key, newest first. Writing them never makes a run wait and never makes one fail."""
+"""The history: the runs of each key, newest first. Writing it never delays a run and never fails one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FAILURES = (SQLAlchemyError, DatabaseError, OSError, ValueError)
 
 
 class HistoryMeter(Protocol):
-    """Counts what the history does."""
+    """Counts rows of the history."""
 
     def history_written(self, rows: int) -> None:
         """*rows* runs are on disk."""

@@ -54,7 +54,7 @@ class JupyterSessions:
         for item, kernel in self.list(caller):
             if item.id == session_id:
                 return item, kernel
-        raise NotFound("Session not found: it was never there, is another key's, or its kernel has ended.")
+        raise NotFound("Session not found: it never existed, belongs to another key, or its kernel has exited.")
 
     async def create(self, wanted: SessionChange, caller: Caller) -> tuple[JupyterSession, JupyterKernel]:
         """A new session, or the one that has this path. Raises what JupyterKernels.start does, or NotFound for a kernel."""

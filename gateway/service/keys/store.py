@@ -46,7 +46,7 @@ class KeyStore:
     def add(self, name: str, token_sha256: bytes, expires_utc: float | None, limits: KeyLimits) -> None:
         """A new key; raises KeyRefused when one that is not revoked has its name."""
         if name == DEFAULT_KEY_ID:
-            raise KeyRefused("the key of the stored token is named default: use another name")
+            raise KeyRefused("the name default belongs to the stored token: use another name")
         row = {
             "id": secrets.token_hex(8),
             "name": name,
@@ -60,7 +60,7 @@ class KeyStore:
                 connection.execute(insert(keys).values(row))
                 _note_change(connection)
         except IntegrityError:
-            raise KeyRefused(f"there is a key named {name} already: revoke it first, or use another name") from None
+            raise KeyRefused(f"a key named {name} exists already: revoke it first, or use another name") from None
 
     def revoke(self, name: str) -> None:
         """The key *name* is not valid any more; raises KeyRefused when there is none."""
@@ -68,8 +68,8 @@ class KeyStore:
             done = connection.execute(update(keys).where(keys.c.name == name, is_live).values(revoked_utc=time.time()))
             if not done.rowcount:
                 if name == DEFAULT_KEY_ID:
-                    raise KeyRefused("the default key can't be revoked: `omega token rotate` gives it another token")
-                raise KeyRefused(f"there is no key named {name} to revoke: `omega token list` shows those there are")
+                    raise KeyRefused("the default key can't be revoked: `omega token rotate` replaces its token")
+                raise KeyRefused(f"there is no key named {name}: `omega token list` lists the keys")
             _note_change(connection)
 
     def list(self) -> Sequence[KeyRecord]:

@@ -14,14 +14,14 @@ from gateway.service.database import DatabaseError
 from gateway.service.keys.keys import Key, Keys
 
 LOOK_EVERY_S = 1.0
-"""There is nothing in SQLite that tells another process of a change; a look costs one row."""
+"""SQLite can't notify another process of a change; a look reads one row."""
 LOG_EVERY_S = 60.0
 
 _log = structlog.get_logger("omega.keys")
 
 
 class WatchedStore(Protocol):
-    """Where the named keys are; see keys_store.KeyStore. May block."""
+    """The store of named keys: store.KeyStore. May block."""
 
     def count_changes(self) -> int:
         """A number that is another one after every change."""

@@ -1,4 +1,4 @@
-"""Runs what callers send: a kernel on loan, one run in it, its record in history, metrics and log."""
+"""Runs what callers send: leases a kernel, runs the code, and records it in history, metrics and log."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gateway.core.request import Allowance, Caller, Control, LentKernel, RunReco
 from kernels.contract import Language, Policy
 
 VARIABLES_PATIENCE_S = 5.0
-"""How long a look at a session's variables waits for a run that is going on there."""
+"""How long a request for a session's variables waits for the run under way there."""
 
 
 Guard = Callable[[Caller], AbstractContextManager[None]]
-"""What a run is inside of from its start to its end; it raises a GatewayError to turn the run away."""
+"""A context that a run is inside of from start to end; it raises a GatewayError to refuse the run."""
 
 
 class RunPool(Protocol):
@@ -32,7 +32,7 @@ class RunPool(Protocol):
 
 
 class Leases(Protocol):
-    """Lends the kernels of sessions; see sessions.Sessions."""
+    """Lends the kernels of sessions: table.Sessions."""
 
     def lease(
         self, session_id: str, caller: Caller, *, language: Language | None = None, patience_s: float | None = None
@@ -41,7 +41,7 @@ class Leases(Protocol):
 
 
 class RunHistory(Protocol):
-    """Where finished runs are written down."""
+    """Keeps finished runs."""
 
     def record(self, run: RunRecord) -> None:
         """Note *run*, soon; never fails and never waits."""
@@ -81,10 +81,10 @@ class Runner:
         self._log = structlog.get_logger("omega.runner")
 
     async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
-        """What the run reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+        """The result of the run. Raises Busy or Unavailable if there was no kernel; then nothing was run.
 
-        In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many wait there).
-        Raises whatever a guard raises before anything is written down.
+        In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many runs wait).
+        An error of a guard is raised before anything is recorded.
         """
         with ExitStack() as stack:
             for guard in self._guards:

@@ -38,7 +38,7 @@ class EndedSessions:
 def end_sentence(reason: str, at_utc: float) -> str:
     """What a caller is told of a session that ended for *reason* at *at_utc* (seconds since the epoch)."""
     moment = datetime.fromtimestamp(at_utc, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"This session {reason}, at {moment}: create another one."
+    return f"This session {reason}, at {moment}: create a new one."
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The kernel of one session: taken from the pool, set up, and replaced when it is lost."""
+"""The kernel of one session: taken from the pool, set up, and replaced if it is lost."""
 
 from __future__ import annotations
 
@@ -9,33 +9,26 @@ from typing import Protocol
 
 from gateway.core.errors import BadRequest, GatewayError, Unavailable
 from gateway.core.model import Json, RunSpec
-from gateway.pool import kernel as pool
+from gateway.pool.kernel import Kernel
 from kernels.contract import Language, Policy
 
 SETUP_S = 10.0
 SETUP_BYTES = 4096
 
 
-class OwnKernel(pool.Kernel, Protocol):
-    """A kernel of one's own; see kernel.client.KernelClient."""
-
-    async def interrupt(self) -> None:
-        """Ask the running code to stop."""
-
-
 class SessionPool(Protocol):
-    """Where kernels come from; see pool.pool.KernelPool."""
+    """The pool: pool.KernelPool."""
 
-    async def take(self, language: Language, policy: Policy | None = None) -> OwnKernel:
+    async def take(self, language: Language, policy: Policy | None = None) -> Kernel:
         """A kernel to keep. Raises Busy or Unavailable."""
 
-    def discard(self, kernel: pool.Kernel) -> None:
+    def discard(self, kernel: Kernel) -> None:
         """End a kernel that was taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRecipe:
-    """What every kernel of one session is like. *cwd* is a directory in the work directory, made when it is missing."""
+    """How each kernel of a session is set up. *cwd* is a directory below the work directory, made if it is missing."""
 
     language: Language = "python"
     policy: Policy | None = None
@@ -44,34 +37,34 @@ class SessionRecipe:
 
     @property
     def needs_setup(self) -> bool:
-        """A kernel as it comes from the pool is not enough."""
+        """Whether a kernel of the pool needs set-up."""
         return bool(self.env or self.cwd)
 
 
 class Supply:
-    """Holds one kernel at a time; a new one is taken in the background."""
+    """Holds one kernel at a time; the next one is taken in the background."""
 
     def __init__(self, source: SessionPool, recipe: SessionRecipe) -> None:
         self._pool = source
         self._recipe = recipe
-        self._taking: asyncio.Task[OwnKernel] | None = None
+        self._taking: asyncio.Task[Kernel] | None = None
         self._closed: GatewayError | None = None
 
     @property
-    def present(self) -> OwnKernel | None:
-        """The kernel there is now; None while one is being taken, or after that failed."""
+    def present(self) -> Kernel | None:
+        """The present kernel; None while one is being taken, or after that failed."""
         task = self._taking
         return task.result() if task is not None and _has_kernel(task) else None
 
     def renew(self) -> None:
-        """Let go of the kernel, and begin to take another."""
+        """Discard the kernel, and begin to take another."""
         self._let_go()
         if self._closed is None:
             self._taking = asyncio.create_task(self._take())
             self._taking.add_done_callback(_note_failure)
 
-    async def ready(self) -> OwnKernel:
-        """The kernel, once it is there. Raises Busy or Unavailable when none can be had; the next call tries again."""
+    async def ready(self) -> Kernel:
+        """The kernel, once it is there. Raises Busy or Unavailable if there is none; the next call tries again."""
         while self._closed is None:
             if self._taking is None or (self._taking.done() and not _has_kernel(self._taking)):
                 self.renew()
@@ -88,21 +81,21 @@ class Supply:
         raise self._closed
 
     def close(self, reason: GatewayError) -> None:
-        """Let go of the kernel for good; who asks for it from now on gets *reason*."""
+        """Discard the kernel for good; callers get *reason* from now on."""
         self._closed = reason
         self._let_go()
 
     def _let_go(self) -> None:
-        """End the kernel, also one that is only coming."""
+        """Discard the kernel, also one that is still being taken."""
         task, self._taking = self._taking, None
         if task is not None:
             task.add_done_callback(self._discard)
 
-    def _discard(self, task: asyncio.Task[OwnKernel]) -> None:
+    def _discard(self, task: asyncio.Task[Kernel]) -> None:
         if _has_kernel(task):
             self._pool.discard(task.result())
 
-    async def _take(self) -> OwnKernel:
+    async def _take(self) -> Kernel:
         kernel = await self._pool.take(self._recipe.language, self._recipe.policy)
         try:
             if self._recipe.needs_setup:
@@ -112,8 +105,8 @@ class Supply:
             raise
         return kernel
 
-    async def _set_up(self, kernel: OwnKernel) -> None:
-        """Apply environment and directory before there is any code of the caller; they travel as data."""
+    async def _set_up(self, kernel: Kernel) -> None:
+        """Set environment and directory before any code of the caller runs; they travel as data, not as code."""
         inputs: dict[str, Json] = {"env": dict(self._recipe.env), "cwd": self._recipe.cwd}
         spec = RunSpec("setup", "", SETUP_S, SETUP_BYTES, SETUP_BYTES, inputs, wants_variables=False)
         result = await kernel.run(spec)
@@ -124,11 +117,11 @@ class Supply:
         raise Unavailable("the kernel could not be set up")
 
 
-def _has_kernel(task: asyncio.Task[OwnKernel]) -> bool:
+def _has_kernel(task: asyncio.Task[Kernel]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-def _note_failure(task: asyncio.Task[OwnKernel]) -> None:
-    """Whoever waits gets the error; that nobody may be waiting is no fault."""
+def _note_failure(task: asyncio.Task[Kernel]) -> None:
+    """Read the error, so that asyncio does not complain if no caller waits for it."""
     if not task.cancelled():
         task.exception()

@@ -19,10 +19,10 @@ SESSION_NAME = "notebook"
 MIN_BYTES = 1024
 """With less room than this left, the next cell is not begun."""
 EVENT_BYTES = 64
-_NO_CODE = "# A run of the task {!r}: its data was sent beside the code and is not kept."
-_OUT_OF_TIME = Raised("TimeoutError", "The time for the whole notebook is over", "")
-_FULL = Raised("ExecutionError", "The outputs of the whole notebook are over the limit", "")
-_LOST = Raised("KernelDied", "The kernel was lost, and what the cells before had made with it", "")
+_NO_CODE = "# A run of the task {!r}: its data was sent separately and is not kept."
+_OUT_OF_TIME = Raised("TimeoutError", "The time limit of the whole notebook was exceeded", "")
+_FULL = Raised("ExecutionError", "The output limit of the whole notebook was exceeded", "")
+_LOST = Raised("KernelDied", "The kernel was lost, and with it the state that earlier cells had made", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Executed:
 
 
 class KeptSessions(Protocol):
-    """Keeps sessions; see sessions.Sessions."""
+    """The table of sessions: table.Sessions."""
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
         """A new one."""

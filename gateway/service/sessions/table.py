@@ -1,4 +1,4 @@
-"""All sessions: who they belong to, when they end, and what is said of them afterwards."""
+"""All sessions: which key each belongs to, and when it ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _log = structlog.get_logger("omega.sessions")
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How long sessions live: *idle_s* without a run unless they ask for another time; *lifetime_s* in all, 0 for ever."""
+    """How long sessions live: *idle_s* without a run unless the caller asks otherwise; *lifetime_s* in all, 0 for ever."""
 
     idle_s: float = 1800.0
     lifetime_s: float = 0.0
@@ -43,7 +43,7 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as it is shown. Times are seconds since the epoch; *expires_utc* is None while something runs in it."""
+    """A session as it is shown. Times are seconds since the epoch; *expires_utc* is None while a run is under way."""
 
     id: str
     name: str
@@ -63,10 +63,10 @@ class SessionMeter(Protocol):
     """Counts sessions."""
 
     def session_started(self, language: str) -> None:
-        """There is one more."""
+        """A session has started."""
 
     def session_ended(self, language: str, how: str) -> None:
-        """One has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
+        """A session has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -81,7 +81,7 @@ class _Kept:
 
 
 class Sessions:
-    """The table of sessions. A session of another key, and one that never was, are both not there."""
+    """The table of sessions. Callers get NotFound for sessions of other keys, as for those that never were."""
 
     def __init__(
         self,
@@ -107,10 +107,10 @@ class Sessions:
     # ---- what callers ask for ---------------------------------------------------------------------------------------
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
-        """A new session, its kernel ready. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable, BadRequest."""
+        """A new session with a kernel. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable or BadRequest."""
         if asked.language not in self._languages:
             raise NotImplementedYet(
-                f"Sessions can't be in {asked.language} here: use {' or '.join(sorted(self._languages))}."
+                f"Sessions in {asked.language} are not available: use {' or '.join(sorted(self._languages))}."
             )
         with self._drain.enter():
             self._quota.take(caller)
@@ -128,21 +128,21 @@ class Sessions:
         return [self._view(kept) for kept in self._kept.values() if kept.session.caller.key_id == caller.key_id]
 
     def show(self, session_id: str, caller: Caller) -> SessionView:
-        """One session. Raises NotFound or Gone, as everything below does."""
+        """One session. Raises NotFound or Gone, like all methods below."""
         return self._view(self._find(session_id, caller))
 
     async def delete(self, session_id: str, caller: Caller) -> None:
-        """End a session; what runs in it ends with an error that says so."""
+        """End a session; the run under way fails with an error that says so."""
         self._end(self._find(session_id, caller), "deleted", "was deleted")
 
     async def interrupt(self, session_id: str, caller: Caller) -> bool:
-        """Ask the run that is going on to stop; whether there was one."""
+        """Interrupt the run under way; whether there was one."""
         kept = self._find(session_id, caller)
         self._touch(kept)
         return await kept.session.interrupt()
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
-        """The same session with a new kernel and no state; Busy or Unavailable when there is none to be had."""
+        """The same session with a new kernel and no state. Raises Busy or Unavailable if there is no kernel."""
         kept = self._find(session_id, caller)
         with self._drain.enter():
             self._touch(kept)
@@ -161,10 +161,10 @@ class Sessions:
         language: Language | None = None,
         patience_s: float | None = None,
     ) -> AsyncIterator[Turn]:
-        """The session's kernel, when its turn has come: runs of one session go one by one, in order of arrival.
+        """The session's kernel, once it is the caller's turn: runs of one session go one by one, in order of arrival.
 
-        Raises Conflict when the session does not speak *language*, TooManyRequests when too many wait, and Busy when the
-        turn has not come after *patience_s*.
+        Raises Conflict if the session is of another language, TooManyRequests if too many runs wait, and Busy if the turn
+        has not come after *patience_s*.
         """
         kept = self._find(session_id, caller)
         session = kept.session
@@ -179,13 +179,13 @@ class Sessions:
             self._touch(kept)
 
     def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The name of the kernel the session has now, which counts as activity; Busy while it has none."""
+        """The id of the session's present kernel. Counts as activity. Raises Busy while it has none."""
         kept = self._find(session_id, caller)
         self._touch(kept)
         return kept.session.kernel_id
 
     def transcript(self, session_id: str, caller: Caller) -> Sequence[Cell]:
-        """What was run in the session so far; see transcript.Transcript.cells for what is left out."""
+        """The runs of the session so far; transcript.Transcript.cells says what is left out."""
         return self._find(session_id, caller).session.cells()
 
     # ---- what the gateway asks for ----------------------------------------------------------------------------------
@@ -199,16 +199,16 @@ class Sessions:
         return counts
 
     def keep_only(self, key_ids: frozenset[str]) -> None:
-        """End the sessions of all other keys and what goes on in them; what is remembered of those keys is forgotten."""
+        """End the sessions of all other keys and their runs, and forget those that had ended."""
         for kept in list(self._kept.values()):
             if kept.session.caller.key_id not in key_ids:
-                self._end(kept, "revoked", "was ended because its key is not valid any more")
+                self._end(kept, "revoked", "was ended because its key is no longer valid")
         self._ended.keep_only(key_ids)
 
     async def close(self) -> None:
         """End all sessions."""
         for kept in list(self._kept.values()):
-            self._end(kept, "shutdown", "ended with the gateway")
+            self._end(kept, "shutdown", "ended when the gateway stopped")
 
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class Sessions:
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
-        """Look again when the session is due; while it is busy its last run does that."""
+        """Set the timer for when the session is due; while it is busy, the end of its last run does that."""
         if kept.timer is not None:
             kept.timer.cancel()
         if kept.session.id in self._kept and not kept.session.is_busy:
@@ -256,7 +256,7 @@ class Sessions:
                 self._end(kept, "culled", f"was ended after {duration(kept.expiry.idle_s)} without a run")
 
     def _lifetime_reason(self) -> str:
-        return f"reached the longest life a session may have, {duration(self._settings.lifetime_s)}"
+        return f"reached its maximum lifetime, {duration(self._settings.lifetime_s)}"
 
     # ---- small things -----------------------------------------------------------------------------------------------
 

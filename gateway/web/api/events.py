@@ -1,4 +1,4 @@
-"""What happens in a run as the JSON that streams carry: one small object for each thing, numbered from 1. Pure."""
+"""The events of a run as the JSON objects of streams, numbered from 1. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gateway.web.api.answers import describe_answer, describe_chart, describe_ra
 from gateway.web.edge.json_answer import describe_failure
 
 OUTPUT_FIELDS = ("output", "stdout", "stderr", "results", "charts", "chart")
-"""What a run's answer has beside what *done* tells; all of it came before, as events."""
+"""The fields of a run's answer that *done* leaves out: the events before it have them."""
 
 
 def describe(found: LoggedEvent | Gap, request: RunRequest) -> dict[str, Json]:
-    """One event: *type* and *seq*, and what belongs to its type. A gap has the number of the last event it stands for."""
+    """One event: *type*, *seq* and the fields of its type. The *seq* of a gap is that of the last event it stands for."""
     if isinstance(found, Gap):
         return {"type": "gap", "seq": found.last, "from": found.first, "to": found.last}
     kind, fields = _describe_item(found.item, request)
@@ -25,7 +25,7 @@ def describe(found: LoggedEvent | Gap, request: RunRequest) -> dict[str, Json]:
 
 
 def describe_refusal(error: GatewayError) -> dict[str, Json]:
-    """What is said to a message that is not carried out; it is no part of a run and has no number."""
+    """The event for a message that is refused; it belongs to no run and has no number."""
     return {"type": "error", "error": describe_failure(type(error).__name__, error.message, error.code)["error"]}
 
 
@@ -54,7 +54,7 @@ def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json
 
 
 def _describe_display(display: Display) -> tuple[str, dict[str, Json]]:
-    """A picture is a chart, once; the other forms it has stand beside it."""
+    """A display with a picture is a chart. Its other forms are in *data*, without the picture."""
     picture = chart_type(display)
     fields: dict[str, Json] = {"data": {name: value for name, value in display.data.items() if name != picture}}
     if display.metadata:
@@ -67,6 +67,6 @@ def _describe_display(display: Display) -> tuple[str, dict[str, Json]]:
 
 
 def describe_end(request: RunRequest, result: Result) -> dict[str, Json]:
-    """How the run went: its answer without what was shown, which the events before have told."""
+    """The end of a run: its answer without the outputs, which the events before it have."""
     told = describe_answer(request, result)
     return {name: value for name, value in told.items() if name not in OUTPUT_FIELDS}

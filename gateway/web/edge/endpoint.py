@@ -45,8 +45,7 @@ class Endpoint(GatewayHandler):
     """One address of the API."""
 
     takes_body = True
-    """Whether a POST has a body of a declared type. Clients differ in how they declare an empty one, so where there is
-    none, no Content-Type is asked for."""
+    """Whether the type of a POST's body is checked. Not where bodies are mostly empty: clients declare those differently."""
     needs_body = True
     """Whether a POST without a body is refused."""
 

@@ -84,7 +84,7 @@ class GatewayHandler(RequestHandler):
             self.set_header("Vary", "Origin")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every failure in one form: ours by their class, Tornado's by their status, the rest as internal errors."""
+        """Answer every failure in one form, whoever raised it; see failure.explain()."""
         exc_info = kwargs.get("exc_info")
         error = exc_info[1] if exc_info else None
         self._write_failure(failure.explain(status_code, error, self.run_id, self.allowed_methods()))
@@ -103,7 +103,7 @@ class GatewayHandler(RequestHandler):
         return failure.body_of(error)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        """Log a fault of ours with its stack and the run id. Expected failures are in the access log already."""
+        """Log a fault of the gateway with its stack and the run id. Expected failures are in the access log already."""
         if is_fault(value):
             structlog.get_logger("omega.web").error("request failed", run_id=self.run_id, exc_info=(typ, value, tb))
 

@@ -71,7 +71,7 @@ class IncomingBody:
         self._timer = asyncio.get_running_loop().call_later(delay_s, on_late, late)
 
     def stop_waiting(self) -> None:
-        """The body is complete, or nobody waits for it any longer."""
+        """The body is complete, or the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

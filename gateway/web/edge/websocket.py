@@ -1,9 +1,9 @@
-"""The base of all WebSockets: who may open one, decided before the upgrade as for every endpoint, and how it ends.
+"""The base of all WebSockets: a client is admitted before the upgrade, as at every endpoint.
 
-A client shows its token in the ``Authorization`` header. A browser, which can't set headers on a WebSocket, offers two
+A client sends its token in the ``Authorization`` header. A browser can't set headers on a WebSocket. It offers two
 subprotocols instead: one that the socket speaks, and ``omega.token.<token>``, which is never chosen and so never echoed.
 
-A subclass says what happens by `on_check` (before the upgrade), `on_start`, `on_message` (of Tornado) and `on_end`.
+A subclass overrides `on_check` (before the upgrade), `on_start`, Tornado's `on_message`, and `on_end`.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ MAX_REASON_BYTES = 120
 
 @stream_request_body
 class Socket(GatewayHandler, WebSocketHandler):
-    """One address that speaks WebSocket."""
+    """One WebSocket address."""
 
     protocols: tuple[str, ...] = ("omega.v1",)
-    """The subprotocols it speaks, the best first; a client need not name any."""
+    """The subprotocols it speaks, the preferred one first. A client need not offer any."""
     token_protocols: tuple[str, ...] = (TOKEN_PROTOCOL,)
-    """How an offered subprotocol begins whose rest is the token."""
+    """The prefixes of offered subprotocols that carry a token."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
         self._token = ""
         self._is_open = False
 
-    # ---- what a subclass says ----------------------------------------------------------------------------------------
+    # ---- for subclasses ----------------------------------------------------------------------------------------------
 
     async def on_check(self) -> None:
-        """Called before the upgrade, once the caller is known; a GatewayError raised here is the HTTP answer."""
+        """Called before the upgrade, once the caller is known. A GatewayError raised here is the HTTP answer."""
 
     async def on_start(self) -> None:
-        """Called once the connection stands; no message is taken in before it returns."""
+        """Called after the upgrade. No message is read before it returns."""
 
     def on_end(self) -> None:
-        """Called once when a connection that stood has ended, however it did."""
+        """Called once when an upgraded connection has ended, for whatever reason."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a run of this client is under way: the gateway lets it end before it closes the connection."""
+        """Whether a run of this client is under way. A gateway that shuts down waits for it before it closes the socket."""
         return False
 
     # ---- before the upgrade ------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Socket(GatewayHandler, WebSocketHandler):
         if self.request.method != "GET":
             raise failure.not_allowed(self.allowed_methods())
         if self._admission.may_have_body:
-            raise BadRequest("The request that opens a WebSocket has no body.")
+            raise BadRequest("The request that opens a WebSocket must not have a body.")
         header_rules.check_upgrade(self.request.headers)
 
     def _find_token(self) -> str:
@@ -104,7 +104,7 @@ class Socket(GatewayHandler, WebSocketHandler):
         self.caller = self.services.keys.admit(self._token, self.request.remote_ip or "")
 
     def data_received(self, chunk: bytes) -> None:
-        """No body is taken: what comes of a refused one is dropped."""
+        """Discard the body of a refused request."""
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         bind_run(self.run_id)
@@ -112,7 +112,7 @@ class Socket(GatewayHandler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     def check_origin(self, origin: str) -> bool:
-        """True: it was checked with the other headers."""
+        """Always True: admission has checked it."""
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
@@ -124,30 +124,30 @@ class Socket(GatewayHandler, WebSocketHandler):
         frames.farewells = self.settings["farewells"]
         return frames
 
-    # ---- while it stands ---------------------------------------------------------------------------------------------
+    # ---- after the upgrade -------------------------------------------------------------------------------------------
 
     async def open(self, *_args: str, **_parts: str) -> None:
         """Called by Tornado after the upgrade."""
         self._is_open = True
-        self.set_nodelay(True)  # Tornado takes it back when the HTTP request that opened the connection ends
+        self.set_nodelay(True)  # Tornado turns it off when the HTTP request that opened the connection ends
         self._connections.upgrade(self._stream)
         self._sockets.enter(self)
         await self.on_start()
 
     @property
     def frames(self) -> Frames | None:
-        """What messages are written to; None when nothing may follow any more."""
+        """Where messages are written; None once the connection is closing."""
         frames = self.ws_connection
         return frames if isinstance(frames, Frames) and not frames.is_closing() else None
 
     async def send(self, message: str | bytes, *, binary: bool = False) -> bool:
-        """Send and wait until the client has room for more; False when it is gone, or did not read for too long."""
+        """Send *message*, waiting until the client has room. False when it has disconnected or takes too long."""
         data = message.encode() if isinstance(message, str) else message
-        del message  # a large one is not to be held twice for a client that does not read
+        del message  # a client that does not read must not keep a large message in memory twice
         return await self.send_pieces((data,), binary=binary)
 
     async def send_pieces(self, pieces: Sequence[bytes | memoryview], *, binary: bool = False) -> bool:
-        """The same for a message in pieces, of which large ones are not copied."""
+        """Send one message in pieces, as `send` does; large pieces are not copied."""
         if self.frames is None:
             return False
         try:
@@ -162,15 +162,15 @@ class Socket(GatewayHandler, WebSocketHandler):
         return True
 
     def end(self, code: int, reason: str) -> None:
-        """Close with *code* and *reason*; what was sent before still arrives."""
+        """Close with *code* and *reason*. What was sent before still arrives."""
         self.close(code, reason.encode()[:MAX_REASON_BYTES].decode("utf-8", "ignore"))
 
     def drop(self) -> None:
-        """Cut the connection."""
+        """Close the connection without a close frame."""
         self._stream.close()
 
     def on_close(self) -> None:
-        """Called by Tornado when the connection is gone."""
+        """Called by Tornado when the connection has ended."""
         if self._is_open:
             self._is_open = False
             self._connections.release(self._stream)
@@ -184,7 +184,7 @@ class Socket(GatewayHandler, WebSocketHandler):
             self._connections.wait(self._stream)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        """As for requests; Tornado ends the connection after a fault of ours."""
+        """Log as for requests, and close with the run id after a fault of the gateway."""
         super().log_exception(typ, value, tb)
         if self._is_open and is_fault(value):
             self.end(OUR_FAULT, f"internal error (run {self.run_id})")

@@ -41,7 +41,7 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
 class NotJsonError(Exception):
-    """The value has no agreed JSON form, or is too large or too deep for one."""
+    """The value has no defined JSON form, or is too large or too deep."""
 
 
 def to_json(value: object, *, max_items: int = MAX_ITEMS, max_chars: int = MAX_CHARS) -> Json:
@@ -50,7 +50,7 @@ def to_json(value: object, *, max_items: int = MAX_ITEMS, max_chars: int = MAX_C
 
 
 def integer(value: int) -> int | str:
-    """*value* itself when every JSON reader keeps it exact, else its digits as text."""
+    """*value* if every JSON reader keeps it exact, otherwise its digits as text."""
     if -EXACT_INT <= value <= EXACT_INT:
         return int(value)
     text = digits_of(value)

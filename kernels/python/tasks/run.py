@@ -1,4 +1,4 @@
-"""Requests with omega metadata: one Run each, whatever its task."""
+"""Carries out requests with omega metadata: one TaskRun for each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHART_SAVED = "Chart saved successfully\n"
 
 
 class ChartError(Exception):
-    """Chart code that drew nothing."""
+    """The chart code drew nothing."""
 
     __module__ = "builtins"
 
 
 class TaskRun:
-    """One run of caller's code or data."""
+    """One run of the caller's code or data."""
 
     def __init__(self, kernel: PythonKernel, request: TaskRequest, code: str) -> None:
         self._kernel = kernel
@@ -39,7 +39,7 @@ class TaskRun:
         self._listed: dict[str, Any] = {}
 
     async def run(self, *, store_history: bool) -> Outcome:
-        """Do the task, publish what it shows, and answer with how it ended."""
+        """Do the task, publish its output, and return its outcome."""
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
@@ -80,12 +80,12 @@ class TaskRun:
         return Outcome(failure, variables.changed(before, self._names(), self._bound), code)
 
     def _names(self) -> dict[str, Any]:
-        """What the caller's code has put into the namespace; keys of other types could have code of the caller's."""
+        """The caller's names in the namespace; keys of other types could run the caller's code."""
         hidden, present = self._shell.user_ns_hidden, list(self._shell.user_ns.items())
         return {name: value for name, value in present if type(name) is str and hidden.get(name, self) is not value}
 
     def _list(self) -> None:
-        """Look at every name there is. Libraries are the caller's to change, so an interrupt must be able to end this."""
+        """Describe every name. Callers can change libraries, so an interrupt must be able to end this."""
         with self._kernel.interrupts.allowed():
             self._listed, is_whole = variables.listing(self._names())
         cuts.happened = cuts.happened or not is_whole
@@ -130,7 +130,7 @@ class TaskRun:
         with self._kernel.cancel_on_sigint(future), self._kernel.interrupts.allowed():
             await future
         failure = self._shell.failure
-        if isinstance(failure, asyncio.CancelledError):  # nobody else can reach this task
+        if isinstance(failure, asyncio.CancelledError):  # nothing else references this task
             self._shell.failure = KeyboardInterrupt().with_traceback(failure.__traceback__)
 
     def _transform(self) -> tuple[str, Any]:
@@ -171,7 +171,7 @@ class TaskRun:
         self._publish_result(bundle)
 
     def _expression_names(self) -> dict[str, Any]:
-        """What an expression can use: in a session also what its runs have left."""
+        """The names of an expression: in a session also the session's names."""
         names = expression.names()
         return {**names, **self._shell.user_ns} if self._request.inputs.get("session") is True else names
 
@@ -189,7 +189,7 @@ class TaskRun:
 
 
 class _Names:
-    """Looks at the parsed source on its way to the compiler and notes the names it binds."""
+    """Records the names that the parsed source binds, on its way to the compiler."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -200,7 +200,7 @@ class _Names:
 
 
 def _chart_names() -> dict[str, Any]:
-    import matplotlib.pyplot as plt  # here, so that the other tasks never wait for it
+    import matplotlib.pyplot as plt  # imported here, so that other tasks never wait for it
     import numpy as np
     import pandas as pd
     import seaborn as sns
@@ -209,7 +209,7 @@ def _chart_names() -> dict[str, Any]:
 
 
 def _exit_code(error: SystemExit, stderr: Any) -> int:
-    """How a script would exit: a status of 0 to 255, and 1 for anything else, which goes to stderr."""
+    """The exit status as for a script: 0 to 255; any other value is printed to stderr and means 1."""
     code = error.code
     if code is None or isinstance(code, int):
         return int(code or 0) & 0xFF

@@ -1,4 +1,4 @@
-"""A dress rehearsal in the zygote: runs go through a kernel whose sockets lead nowhere, then every trace is removed.
+"""A rehearsal in the zygote: runs go through a kernel with dummy sockets, then every trace is removed.
 
 What code does for the first time (imports, caches, the interpreter's own specialisation of bytecode) it then does once in
 the zygote instead of in each kernel, where it would also copy the memory pages it writes to.
@@ -26,7 +26,7 @@ _FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2], label='a')\nplt.tit
 
 
 class Nowhere:
-    """A socket that takes everything and has nothing to say."""
+    """A socket that discards everything and receives nothing."""
 
     closed = False
 
@@ -64,7 +64,7 @@ def rehearse(parts: PythonParts) -> None:
 
 
 def _be_born(parts: PythonParts) -> None:
-    """What child.py does before its first request, as far as it needs no socket."""
+    """The steps of child.py before its first request that need no socket."""
     identity.environment("/", {})
     identity.reseed()
     rename(parts, "rehearsal", "rehearsal")

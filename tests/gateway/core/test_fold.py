@@ -184,14 +184,14 @@ def test_a_crash_names_its_signal() -> None:
 def test_a_broken_connection_is_not_told_as_a_signal() -> None:
     """The kill that followed is ours."""
     result = fold([], Died(KILLED, MIB, broke_off=True))
-    assert result.error == Raised("KernelDied", "The kernel broke off its connection and was ended", "")
+    assert result.error == Raised("KernelDied", "The kernel closed its connection and was killed", "")
     assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.DIED, 137, True)
 
 
 def test_the_signal_of_spent_processor_time_names_the_limit() -> None:
     """The system ends a process so; that it was the limit is all the caller needs."""
     result = fold([], Died(Death(0, 24, out_of_memory=False, asked=False), MIB))
-    assert result.error == Raised("ExecutionError", "Processor time limit exceeded; the kernel was ended", "")
+    assert result.error == Raised("ExecutionError", "Processor time limit exceeded; the kernel was killed", "")
     assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.CPU, 152, True)
 
 

@@ -160,7 +160,7 @@ def test_a_message_of_too_many_values_is_stood_in_for_by_a_line() -> None:
     parent = b'{"msg_id": "p", "msg_type": "execute_request"}'
     made = jupyter.stand_in(HEADER, parent)
     assert (made.head.msg_type, made.head.parent_id, made.channel) == ("stream", "p", "iopub")
-    assert orjson.loads(made.content) == {"name": "stderr", "text": "[A message of too many values is left out here.]\n"}
+    assert orjson.loads(made.content) == {"name": "stderr", "text": "[A message with too many values was dropped here.]\n"}
     with pytest.raises(Malformed):
         jupyter.stand_in(b"[]", parent)
 

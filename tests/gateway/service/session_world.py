@@ -42,7 +42,7 @@ class Kernel:
 
     async def run(self, asked: RunSpec, on_event: OnEvent | None = None) -> Result:
         if not self.is_alive:
-            raise Unavailable("the kernel is gone")
+            raise Unavailable("the kernel has exited")
         self.specs.append(asked)
         if asked.task == "setup" and asked.inputs["cwd"] == "/etc":
             return Result(False, "", "", "", Raised("SetupError", "not there", ""), 1, 0.0)
@@ -50,7 +50,7 @@ class Kernel:
             return await self._sleep()
         if self.is_doomed:
             self._death.set()
-            raise Unavailable("the kernel is gone")
+            raise Unavailable("the kernel has exited")
         if asked.code == "die":
             self._death.set()
             return LOST

@@ -27,7 +27,7 @@ from kernels.spawner.life import ENDED_EARLY, Life, Stage, step
 
 NAMESPACED = frozenset({Part.REQUEST, Part.UID, Part.GROUP, Part.INIT})
 ON_HOST = frozenset({Part.REQUEST, Part.UID, Part.GROUP, Part.WORK_DIR})
-NEVER_STARTED = ("start", "the kernel ended before it was started")
+NEVER_STARTED = ("start", "the kernel exited before it was started")
 CLOSE = (Remove(Part.REQUEST), Remove(Part.GATE))
 KILL = (KillPart(Part.INIT), KillPart(Part.PROCESS))
 FREE = (Remove(Part.GROUP), Remove(Part.UID))

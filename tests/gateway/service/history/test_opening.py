@@ -45,7 +45,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.execute("UPDATE omega_schema SET version = 99")
     connection.commit()
     connection.close()
-    with pytest.raises(DatabaseError, match="has schema version 99, this gateway knows 3"):
+    with pytest.raises(DatabaseError, match="has schema version 99, this gateway supports 3"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
 
 

@@ -13,7 +13,8 @@ from gateway.core.errors import Unavailable
 from gateway.core.jupyter import Relayed, read
 from gateway.core.model import Death
 from gateway.kernel.client import KernelClient
-from gateway.service.jupyter.kernel import MAX_WAITING, MAX_WAITING_BYTES, MOST_DEATHS, JupyterKernel, KernelRecipe
+from gateway.service.jupyter.kernel import MAX_WAITING, MAX_WAITING_BYTES, JupyterKernel, KernelRecipe
+from gateway.service.jupyter.life import MOST_DEATHS
 from tests.fakes import CRASH, FakeKernel
 
 WAIT_S = 60.0
@@ -95,7 +96,7 @@ class World:
 
     async def close(self) -> None:
         """End the kernel and all processes."""
-        self.kernel.disconnect(self.client)
+        self.kernel.audience.disconnect(self.client)
         await self.kernel.shut_down()
         for fake in self.fakes:
             await fake.close()

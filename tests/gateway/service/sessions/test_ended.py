@@ -68,4 +68,4 @@ def test_durations_are_in_words(seconds: float, words: str) -> None:
 
 def test_a_sentence_says_why_when_and_what_next() -> None:
     """The moment is in UTC, whatever the machine's time zone."""
-    assert end_sentence("was deleted", 0) == "This session was deleted, at 1970-01-01T00:00:00Z: create another one."
+    assert end_sentence("was deleted", 0) == "This session was deleted, at 1970-01-01T00:00:00Z: create a new one."

@@ -67,7 +67,7 @@ def files(sessions: Sessions, folder: Folder, *, error: Exception | None = None,
             raise error
         yield folder
 
-    return Files(sessions, opening, file_bytes=100, work_bytes=1000)
+    return Files(sessions.kernel_id, opening, file_bytes=100, work_bytes=1000)
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -96,7 +96,7 @@ async def test_limits_are_told_by_number() -> None:
         async with files(Sessions(), Folder(101)).read("s", ME, b"f"):
             pass
     for caller, number in ((ME, "1000"), (SMALL, "77")):
-        with pytest.raises(TooLarge, match=f"holds {number} bytes"):
+        with pytest.raises(TooLarge, match=f"limit is {number} bytes"):
             await files(Sessions(), Folder(0)).write("s", caller, b"f", pieces(b"full"))
 
 

@@ -63,10 +63,10 @@ def test_what_json_has_no_number_for_is_refused(number: bytes) -> None:
 
 
 SENTENCES = [
-    (run_bodies.parse_python, {}, "code is missing; it must be source text that is not empty."),
-    (run_bodies.parse_python, {"code": 5}, "code must be source text that is not empty, not 5."),
-    (run_bodies.parse_python, {"code": None}, "code must be source text that is not empty, not null."),
-    (run_bodies.parse_python, {"code": ""}, "code must be source text that is not empty, not ''."),
+    (run_bodies.parse_python, {}, "code is missing; it must be source code that is not empty."),
+    (run_bodies.parse_python, {"code": 5}, "code must be source code that is not empty, not 5."),
+    (run_bodies.parse_python, {"code": None}, "code must be source code that is not empty, not null."),
+    (run_bodies.parse_python, {"code": ""}, "code must be source code that is not empty, not ''."),
     (run_bodies.parse_python, {"code": " \n"}, "code is empty."),
     (run_bodies.parse_python, {"code": "a\0b"}, "code has a NUL character at position 1."),
     (run_bodies.parse_python, {"code": "1", "timeuot": 5}, "Unknown field 'timeuot'; allowed are: code, timeout, session."),
