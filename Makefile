@@ -15,8 +15,8 @@ PYTHON ?=
 export PYTHON
 ARGS ?=
 SLOW := kernel or sandbox or process or thorough
-# Groups of tests run side by side, two at a time: more would take the processors from one another's kernels.
-WORKERS ?= --numprocesses 2 --dist loadgroup
+# Groups of tests run side by side: three for two processors, as many a test waits. tests/groups.py says what goes together.
+WORKERS ?= --numprocesses 3 --dist loadgroup
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,24 +14,20 @@ from tests.live import Gateway, serving
 
 SETTLE_S = 60.0
 """More than unconfined kernels of other tests leave sleeping (30 s), which this worker adopts; a leak sleeps longer."""
-TOGETHER = ("api", "contract", "levels", "notebooks")
-"""Directories whose tests share gateways: one worker runs them all, so that no gateway is started twice."""
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one worker runs, where there are several (see pytest-xdist, --dist loadgroup)."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+def pytest_collection_finish() -> None:
+    """Keep the thousands of tests out of the collector's sight: several tests have it go through all there is."""
+    gc.collect()
+    gc.freeze()
 
 
-def _group_of(item: pytest.Item) -> str:
-    """The file of a test, its directory where that has one gateway, and the gateway under attack."""
-    path = item.path.relative_to(Path(__file__).parent)
-    parameters = getattr(item, "callspec", None)
-    if parameters is not None and "attacked" in parameters.params:
-        return f"attacked-{parameters.params['attacked']}"
-    return path.parts[0] if path.parts[0] in TOGETHER else str(path)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Who shares the tests out among several workers."""
+    from tests.groups import Groups  # here: one process alone has nothing to share out
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -259,6 +259,9 @@ class SilentKernel:
         """An empty success."""
         return Result(True, "", "", "", None, 0, 0.0)
 
+    async def interrupt(self) -> None:
+        """No run goes on for long enough."""
+
     def die(self, death: Death = KILLED) -> None:
         """Be gone."""
         if not self._death.done():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -13,18 +11,24 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A module as it is written."""
+    """A module as it is written, parsed once for every test that looks at it."""
 
     path: str
     text: str
+    tree: ast.Module
+    found: tuple[ast.AST, ...]
 
-    def nodes(self) -> Iterator[ast.AST]:
+    def nodes(self) -> tuple[ast.AST, ...]:
         """Everything in it."""
-        return ast.walk(ast.parse(self.text))
+        return self.found
 
 
-@cache
 def modules() -> list[Source]:
     """Every module of the product."""
-    found = [path for top in ("gateway", "kernels") for path in sorted((ROOT / top).rglob("*.py"))]
-    return [Source(str(path.relative_to(ROOT)), path.read_text()) for path in found]
+    return [_read(path) for top in ("gateway", "kernels") for path in sorted((ROOT / top).rglob("*.py"))]
+
+
+def _read(path: Path) -> Source:
+    text = path.read_text()
+    tree = ast.parse(text)
+    return Source(str(path.relative_to(ROOT)), text, tree, tuple(ast.walk(tree)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.source import modules
+from tests.source import Source, modules
 from tests.test_borrowed import DOCUMENTED, TABLE
 
 FUNCTION_LINES, MODULE_LINES, CLASS_LINES, METHODS = 40, 400, 250, 25
@@ -27,6 +27,12 @@ LARGE_CLASSES: dict[str, str] = {}
 """Each says why it is one: what it would be split into has no state of its own."""
 
 
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    """Every module of the product, read once for this file and let go of after it."""
+    return modules()
+
+
 def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
     """The lines of *node* without its docstring."""
     lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -37,30 +43,32 @@ def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> in
     return lines - ((first.end_lineno or first.lineno) - first.lineno + 1 if is_docstring else 0)
 
 
-def definitions(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[str, ast.AST]]:
+def definitions(sources: list[Source], kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[str, ast.AST]]:
     """Each definition of *kind* and the name it is excepted by: ``path:name``."""
-    for source in modules():
+    for source in sources:
         for node in source.nodes():
             if isinstance(node, kind):
                 yield f"{source.path}:{node.name}", node  # type: ignore[attr-defined]  # definitions have names
 
 
-def test_functions_fit_on_a_screen() -> None:
+def test_functions_fit_on_a_screen(sources: list[Source]) -> None:
     """A long function hides a second one."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    long = {name for name, node in definitions(kinds) if isinstance(node, kinds) and length_of(node) > FUNCTION_LINES}
+    long = {
+        name for name, node in definitions(sources, kinds) if isinstance(node, kinds) and length_of(node) > FUNCTION_LINES
+    }
     assert long == set(LONG_FUNCTIONS)
 
 
-def test_modules_are_small() -> None:
+def test_modules_are_small(sources: list[Source]) -> None:
     """More than that can't be held in mind."""
-    assert {source.path for source in modules() if source.text.count("\n") > MODULE_LINES} == set(LONG_MODULES)
+    assert {source.path for source in sources if source.text.count("\n") > MODULE_LINES} == set(LONG_MODULES)
 
 
-def test_classes_are_small() -> None:
+def test_classes_are_small(sources: list[Source]) -> None:
     """Size must not escape from functions and modules into classes."""
     large = set()
-    for name, node in definitions(ast.ClassDef):
+    for name, node in definitions(sources, ast.ClassDef):
         assert isinstance(node, ast.ClassDef)
         methods = sum(isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) for item in node.body)
         if length_of(node) > CLASS_LINES or methods > METHODS:
@@ -72,21 +80,21 @@ PORTS = "gateway/web/services.py"
 """What the web needs of the features: each protocol has the name of the class that fulfils it."""
 
 
-def test_a_class_name_has_one_owner() -> None:
+def test_a_class_name_has_one_owner(sources: list[Source]) -> None:
     """A reader who meets a name knows which class is meant."""
     owners: dict[str, set[str]] = {}
-    for source in modules():
+    for source in sources:
         for node in source.nodes():
             if isinstance(node, ast.ClassDef) and source.path != PORTS:
                 owners.setdefault(node.name, set()).add(source.path)
     assert not {name: paths for name, paths in owners.items() if len(paths) > 1}
 
 
-def test_functions_take_few_parameters() -> None:
+def test_functions_take_few_parameters(sources: list[Source]) -> None:
     """What needs more than six together is a value of its own. Optional ones are keyword-only and not counted."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     many = []
-    for name, node in definitions(kinds):
+    for name, node in definitions(sources, kinds):
         assert isinstance(node, kinds)
         given = [
             argument.arg for argument in (*node.args.posonlyargs, *node.args.args) if argument.arg not in ("self", "cls")
@@ -96,23 +104,24 @@ def test_functions_take_few_parameters() -> None:
     assert many == list(MANY_PARAMETERS)
 
 
-def test_nobody_reaches_into_another_object() -> None:
+def test_nobody_reaches_into_another_object(sources: list[Source]) -> None:
     """A private name is used by the class that has it; what libraries lend is in test_borrowed.py."""
     wrong = []
-    for source in modules():
-        for top in ast.parse(source.text).body:
-            own = {node.attr for node in ast.walk(top) if is_own(node)} | {
-                node.name for node in ast.walk(top) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    for source in sources:
+        for top in source.tree.body:
+            nodes = list(ast.walk(top))
+            own = {node.attr for node in nodes if isinstance(node, ast.Attribute) and is_own(node)} | {
+                node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             }
-            for node in ast.walk(top):
+            for node in nodes:
                 if isinstance(node, ast.Attribute) and not is_own(node) and is_lent_to_nobody(node.attr, own):
                     wrong.append(f"{source.path}:{node.lineno}: {ast.unparse(node)}")
     assert not wrong
 
 
-def is_own(node: ast.AST) -> bool:
-    """Whether *node* is an attribute of the object itself."""
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+def is_own(node: ast.Attribute) -> bool:
+    """Whether it is one of the object itself."""
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
 
 
 def is_lent_to_nobody(name: str, own: set[str]) -> bool:

@@ -109,7 +109,6 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/sandbox/test_cgroup.py": (
         "kernels/sandbox/cgroup_files.py",
-        "kernels/sandbox/cgroup_v1.py",
         "kernels/sandbox/cgroup_v2.py",
     ),
     "kernels/sandbox/test_seccomp.py": ("kernels/sandbox/seccomp/generate.py", "kernels/sandbox/seccomp/policy.py"),
@@ -169,6 +168,9 @@ SUBJECTS: Final = frozenset(
         "gateway/kernel/test_loop.py",
         "gateway/pool/test_languages.py",
         "gateway/pool/test_pool_reserve.py",
+        "gateway/service/history/test_opening.py",
+        "gateway/service/history/test_trouble.py",
+        "gateway/service/packages/test_real_pip.py",
         "gateway/web/test_edge.py",
         "gateway/web/test_http.py",
         "kernels/node/test_body.py",

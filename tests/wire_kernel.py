@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from hmac import digest
-from typing import Any
+from unittest import mock
 
 import orjson
 
@@ -136,19 +136,19 @@ class LoopWatch:
         self.spent_s: list[float] = []
 
     def __enter__(self) -> LoopWatch:
-        self._run = run = asyncio.Handle._run  # type: ignore[attr-defined]  # the loop calls nothing else for a callback
-        spent_s = self.spent_s
+        run, spent_s = asyncio.Handle._run, self.spent_s  # the loop calls nothing else for a callback
 
-        def measured(handle: Any) -> None:
+        def measured(handle: asyncio.Handle) -> None:
             begun = time.thread_time()
             run(handle)
             spent_s.append(time.thread_time() - begun)
 
-        asyncio.Handle._run = measured  # type: ignore[attr-defined]
+        self._patch = mock.patch.object(asyncio.Handle, "_run", measured)
+        self._patch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.Handle._run = self._run  # type: ignore[attr-defined]
+        self._patch.stop()
 
     @property
     def longest_s(self) -> float:

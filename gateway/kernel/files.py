@@ -127,7 +127,7 @@ class FolderClient:
         return payload
 
     async def _receive(self, *, is_late: bool = False) -> tuple[bytes, bytes]:
-        """The next frame; raises the error a FAILED one stands for. One that *is_late* has no time of its own."""
+        """The next frame; raises the error that a FAILED one means. For one that *is_late* there is no time limit here."""
         try:
             async with asyncio.timeout(None if is_late else STEP_S):
                 header = await self._reader.readexactly(wire.HEADER.size)
@@ -159,7 +159,7 @@ class FileContents:
     client: FolderClient
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Exactly ``entry.size`` bytes; raises Conflict or Unavailable when they can't be had any more."""
+        """Exactly ``entry.size`` bytes; raises Conflict or Unavailable if they are not there any more."""
         left = self.entry.size
         while piece := await self.client.piece():
             left -= len(piece)

@@ -1,4 +1,4 @@
-"""What one kernel sends, sorted by whose it is: the present run's, an answer to an interrupt, or nobody's."""
+"""The inbox of one kernel: its messages belong to the run under way, answer an interrupt, or are noise."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class Inbox:
 
     @property
     def is_handed_over(self) -> bool:
-        """Whether somebody else reads what comes."""
+        """Whether another reader has taken over."""
         return self._successor is not None
 
     def begin(self, run: Run) -> None:
-        """*run* is under way from here on; what belongs to no run is counted anew."""
+        """*run* is under way from here on; the count of noise starts anew."""
         self.run = run
         self._noise_bytes = 0
 
     def end_run(self) -> None:
-        """No run is under way: what still comes of the last one is nobody's."""
+        """No run is under way: late messages of the last one are noise."""
         self.run = None
 
     def expect_interrupt_reply(self, msg_id: str) -> None:
-        """Have `interrupted` wait for the answer to this interrupt_request; an answer to an earlier one is nobody's."""
+        """Have `interrupted` wait for the answer to this interrupt_request; an answer to an earlier one is noise."""
         self.interrupted.clear()
         self._interrupt_id = msg_id
 

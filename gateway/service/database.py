@@ -141,7 +141,7 @@ def _create(connection: Connection) -> None:
 
 
 def _check_tables(connection: Connection) -> int | None:
-    """The version of the tables there are, None for none; raises DatabaseError, before anything is changed, for others'."""
+    """Their version, None if there are none. Raises DatabaseError, with nothing changed, for another program's."""
     there = {name: _columns(connection, name) for name in metadata.tables if inspect(connection).has_table(name)}
     _check_table(connection, _version, there)
     found = connection.execute(select(_version.c.version)).scalar() if _version.name in there else None
@@ -156,7 +156,7 @@ def _check_tables(connection: Connection) -> int | None:
 
 
 def _check_table(connection: Connection, table: Table, there: dict[str, set[str]]) -> None:
-    """That a table of this name is the gateway's, and not somebody else's, in which nothing could be kept."""
+    """Raise DatabaseError if a table of this name is another program's: the gateway could keep nothing in it."""
     wanted, added = (
         set(table.c.keys()),
         {column for pairs in ADDED_COLUMNS.values() for name, column in pairs if name == table.name},

@@ -33,11 +33,11 @@ class Source(Protocol):
 
     @property
     def ready(self) -> Ready:
-        """What the spawner said of itself. Raises Unavailable while there is none."""
+        """What the spawner reports of itself. Raises Unavailable while there is no spawner."""
 
     @property
     def unavailable_since(self) -> float | None:
-        """Since when Python's kernels can't be had, in seconds since 1970; None while they can."""
+        """Since when Python's kernels are unavailable, in seconds since the epoch; None while they are available."""
 
     def starts(self, language: Language) -> bool:
         """Whether kernels of *language* start."""
@@ -69,7 +69,7 @@ class Health:
         return self._last
 
     def available(self) -> dict[str, int]:
-        """For each language there are kernels of, 1 while they can be had and 0 while they can't."""
+        """For each language of the gateway, 1 while its kernels are available and 0 while they are not."""
         report = self.report()
         node = {} if report.javascript_version == "unknown" else {"javascript": int(report.has_javascript)}
         return {"python": int(report.available), **node}

@@ -18,11 +18,11 @@ class WatchedLauncher(Protocol):
 
     @property
     def ready(self) -> Ready:
-        """What the spawner said of itself. Raises Unavailable while there is none."""
+        """What the spawner reports of itself. Raises Unavailable while there is no spawner."""
 
     @property
     def unavailable_since(self) -> float | None:
-        """Since when there is none, in seconds since 1970."""
+        """When the last ready spawner was lost, in seconds since the epoch; None while one is ready."""
 
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
         """Show kernels started from now on these read-only directories too."""
@@ -47,7 +47,7 @@ class KernelHealth:
 
     @property
     def unavailable_since(self) -> float | None:
-        """Since when Python's kernels can't be had, in seconds since 1970; None while they can."""
+        """Since when Python's kernels are unavailable, in seconds since the epoch; None while they are available."""
         begun = [self._launcher.unavailable_since, *(pool.failing_since_utc for pool in self._failing("python"))]
         return min((moment for moment in begun if moment is not None), default=None)
 

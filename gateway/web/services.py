@@ -12,7 +12,6 @@ from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
 from gateway.core.request import Allowance, Caller, RunRecord, Runs
-from gateway.kernel.files import FileContents
 from gateway.service.examples.gallery import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.jupyter.sessions import JupyterSessions
@@ -95,6 +94,17 @@ class Sessions(Protocol):
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         """Give the session a new kernel."""
+
+
+class FileContents(Protocol):
+    """A file being read; see kernel.files.FileContents."""
+
+    @property
+    def entry(self) -> FileEntry:
+        """What it is."""
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Its bytes; raises GatewayError when they can't be had any more."""
 
 
 class Files(Protocol):

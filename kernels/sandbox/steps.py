@@ -155,7 +155,7 @@ def _check_self(c: Confinement, _p: _Progress) -> None:
     check_self(c.level, identity.INNER_ID if c.level in _NAMESPACED else c.uid if c.own_uid else None)
 
 
-STEPS: Final = (
+STEPS: Final[tuple[Step, ...]] = (
     Step("namespaces", "host mounts, network, IPC, host name and cgroup tree", _NAMESPACED, _leave_namespaces),
     Step(
         "mounts",

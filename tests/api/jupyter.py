@@ -91,7 +91,7 @@ class Channels:
 
 def is_reply(message: Message, msg_id: str) -> bool:
     """Whether it is the reply to the request *msg_id*."""
-    return message["msg_type"].endswith("_reply") and message["parent_header"].get("msg_id") == msg_id
+    return str(message["msg_type"]).endswith("_reply") and message["parent_header"].get("msg_id") == msg_id
 
 
 def texts(messages: list[Message], name: str = "stdout") -> str:
@@ -154,7 +154,7 @@ class Jupyter:
         is_plain = not prefix and not query
         headers = {"Authorization": f"token {self.gateway.token}"} if is_plain else {}
         socket = await websocket_connect(
-            HTTPRequest(url, headers=headers),  # type: ignore[arg-type]  # a mapping is fine
+            HTTPRequest(url, headers=headers),
             subprotocols=[protocol] if protocol else None,
             max_message_size=64 * 1024 * 1024,
         )

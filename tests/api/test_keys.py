@@ -17,12 +17,11 @@ import pytest
 
 from tests import live
 from tests.api import raw
-from tests.live import Gateway, Reply
+from tests.live import HANG_S, Gateway, Reply
 
 pytestmark = pytest.mark.kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTICED_S = 3.0
 PYTHON = "/code-interpreter/python"
 SESSIONS = "/code-interpreter/sessions"
 
@@ -35,8 +34,8 @@ def omega(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def within(condition: Callable[[], bool]) -> None:
-    """Return when *condition* holds; AssertionError when a running gateway has not noticed after a few seconds."""
-    deadline = time.monotonic() + NOTICED_S
+    """Return when *condition* holds; AssertionError when a running gateway never notices."""
+    deadline = time.monotonic() + HANG_S
     while not condition():
         assert time.monotonic() < deadline, "not noticed in time"
         time.sleep(0.1)  # another process: it looks once a second
@@ -94,7 +93,7 @@ def test_what_a_key_keeps_ends_with_it(gateway: Gateway, how: str) -> None:
             omega(gateway, "revoke", f"leaver-{how}")
         ended = running.result(30).body["error"]
     assert ended["type"] == "SessionEnded"
-    assert "its key is not valid any more" in ended["message"]
+    assert "its key is no longer valid" in ended["message"]
     within(lambda: kept_kernels(gateway) == kept - 3)
     assert gateway.ask("POST", f"{SESSIONS}/{stayer}/execute", {"code": "print(1)"}).body["output"] == "1\n"
     gateway.ask("DELETE", f"{SESSIONS}/{stayer}")
@@ -126,12 +125,13 @@ def history(gateway: Gateway) -> list[Any]:
 
 
 def test_a_key_expires_by_itself(gateway: Gateway) -> None:
-    """To the second, whether somebody looks or not."""
-    made = time.monotonic()
-    brief = add(gateway, "brief", "--expires", "4s")
-    assert brief.run("print(1)")["success"] is True
-    time.sleep(max(0.0, made + 6.5 - time.monotonic()))  # time itself is what is tested
-    assert not is_valid(brief)
+    """Not before its time; a clock of its own decides it to the second in tests/gateway/service/keys."""
+    made = time.time()
+    done = omega(gateway, "add", "brief", "--expires", "4s")
+    brief = replace(gateway, token=done.stdout.strip())
+    within(lambda: is_valid(brief) or time.time() >= made + 4)
+    within(lambda: not is_valid(brief))
+    assert time.time() >= made + 4
     assert re.search(r"^brief +expired", omega(gateway, "list").stdout, re.MULTILINE)
     assert omega(gateway, "revoke", "brief").returncode == 0
 
@@ -144,7 +144,7 @@ def test_requests_over_the_rate_are_429_with_the_time_to_wait(gateway: Gateway) 
     assert len(refused) >= 4
     assert {reply.status for reply in replies} == {200, 429}
     assert error_of(refused[-1]) == (429, "too_many_requests")
-    assert "30 times a minute" in refused[-1].body["error"]["message"]
+    assert "30 requests per minute" in refused[-1].body["error"]["message"]
     assert 1 <= int(refused[-1].headers["Retry-After"]) <= 3
     assert few.ask("GET", "/code-interpreter/history").status == 429
     assert gateway.run("print(1)")["success"] is True
@@ -161,7 +161,7 @@ def test_runs_over_the_number_at_once_are_429(gateway: Gateway) -> None:
         within(lambda: "key=one" in gateway.log.read_text())
         refused = one.ask("POST", PYTHON, {"code": "1"})
         assert error_of(refused) == (429, "too_many_requests")
-        assert "1 run at once" in refused.body["error"]["message"]
+        assert "1 run at a time" in refused.body["error"]["message"]
         assert refused.headers["Retry-After"] == "1"
         assert gateway.run("print(1)")["success"] is True
         assert under_way.result()["success"] is True
@@ -185,7 +185,7 @@ def test_kernels_of_a_key_have_its_limits(gateway: Gateway) -> None:
 
     begun = time.monotonic()
     assert small.run("while True: pass")["limits"] == ["timeout"]
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 25, "only time tells its 2 s from the 30 s of others"
     refused = small.ask("POST", PYTHON, {"code": "1", "timeout": 2001})
     assert refused.status == 400
     assert "1 to 2000" in refused.body["error"]["message"]

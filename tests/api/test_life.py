@@ -12,6 +12,7 @@ import tempfile
 import time
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_gateway_whose_parent_blocked_and_ignored_signals_serves_and_stops(tmp
 def test_twenty_programs_in_parallel_do_not_mix(caller: Caller) -> None:
     """Each answer holds its own program's output, files and variables, and nothing of another's."""
 
-    def one(i: int) -> tuple[int, object]:
+    def one(i: int) -> tuple[int, Any]:
         code = (
             f"import os, time\nmine = {i}\nopen('/tmp/mine', 'w').write('{i}')\nprint('start', mine, flush=True)\n"
             f"time.sleep(0.2)\nprint('end', open('/tmp/mine').read(), os.listdir('/work'))\nmine"
@@ -262,7 +263,7 @@ def test_a_kernel_environment_without_the_packages_is_named_at_once() -> None:
         command += ["--kernel-python", f"{folder}/bare/bin/python"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
-    assert "the kernels' environment has no " in done.stderr
+    assert "the kernels' environment lacks the package " in done.stderr
     assert "Traceback" not in done.stderr
 
 

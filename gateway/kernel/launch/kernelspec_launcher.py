@@ -40,7 +40,7 @@ class NoSpec(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SpecInfo:
-    """What clients are told of a kernelspec."""
+    """A kernelspec as clients see it."""
 
     name: str
     display_name: str
@@ -61,7 +61,7 @@ def describe_spec(name: str) -> SpecInfo:
 
 
 class ProvisionedKernel:
-    """A kernel somebody else's provisioner started; see launcher.KernelProcess."""
+    """A kernel that a third party's provisioner started; see launcher.KernelProcess."""
 
     def __init__(self, kernel_id: str, manager: AsyncKernelManager, directory: Path) -> None:
         self.kernel_id = kernel_id
@@ -104,7 +104,7 @@ class ProvisionedKernel:
 
 
 class ProvisionerLauncher:
-    """Starts kernels of one kernelspec; their sockets and work directories are below *runtime*, a directory of ours."""
+    """Starts kernels of one kernelspec; sockets and work directories are below *runtime*, a directory of the gateway."""
 
     def __init__(self, name: str, runtime: Path) -> None:
         self._name = name

@@ -47,7 +47,7 @@ def runtime_dir(instance: str) -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """An empty directory of ours with mode 0700; raises Unavailable when somebody else's thing is in its place.
+    """Make an empty directory of mode 0700; raises Unavailable if its place is taken by another user's file.
 
     What is in its "work" is left to the spawner: kernels may have made that hard to remove (level L1).
     """

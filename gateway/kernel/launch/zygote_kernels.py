@@ -1,4 +1,4 @@
-"""The kernels of one spawner: those that are starting and those that run, as its packets tell."""
+"""The kernels of one spawner, starting or running, by what its packets report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ZygoteKernel:
     async def kill(self) -> Death:
         """End the kernel and everything it started; answers once all is gone."""
         if not self.death.done():
-            with suppress(Unavailable):  # the spawner has ended, and the kernel with it: that is told in a moment
+            with suppress(Unavailable):  # the spawner has ended, and the kernel with it: its death follows
                 self.send(Kill(self.kernel_id))
         return await asyncio.shield(self.death)
 
@@ -68,7 +68,7 @@ class ZygoteKernels:
 
     def refused(self, packet: Refused) -> None:
         """The kernel was never started."""
-        self.forget(packet.kernel_id, f"a kernel was refused at {packet.step}: {packet.reason}")
+        self.forget(packet.kernel_id, f"the spawner refused a kernel at {packet.step}: {packet.reason}")
 
     def exited(self, packet: Exited) -> None:
         """The kernel has ended, and nothing of it is left."""
@@ -77,7 +77,7 @@ class ZygoteKernels:
             kernel.death.set_result(
                 Death(packet.code, packet.signal, packet.out_of_memory, packet.asked, packet.peak_bytes, packet.cpu_s)
             )
-        self.forget(packet.kernel_id, "a kernel died while it was started")
+        self.forget(packet.kernel_id, "the kernel died while starting")
 
     def lose_all(self) -> None:
         """The spawner has ended: each kernel was killed with it."""
@@ -85,7 +85,7 @@ class ZygoteKernels:
             self.exited(Exited(kernel_id, 0, 9, out_of_memory=False, asked=False))
 
     def stop_waiting(self, kernel: ZygoteKernel) -> None:
-        """Nobody waits for the start of *kernel* any more."""
+        """The caller has given up the start of *kernel*."""
         self._starting.pop(kernel.kernel_id, None)
 
     def forget(self, kernel_id: str, reason: str) -> None:

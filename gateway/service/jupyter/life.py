@@ -35,7 +35,7 @@ class JupyterLife:
         self.deaths = 0
         """How many processes in a row died by themselves."""
         self.wish: Wish | None = None
-        """What a client has asked the present process for."""
+        """What a client's shutdown_request asks of the present process."""
         self.idle_since = self._started_at = now
         self.last_activity_utc = now_utc
 

@@ -96,7 +96,7 @@ def place_of(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return "unknown"
-    if found.version == 4:
+    if isinstance(found, ipaddress.IPv4Address):
         return address
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)

@@ -63,7 +63,7 @@ class KeyStore:
             raise KeyRefused(f"a key named {name} exists already: revoke it first, or use another name") from None
 
     def revoke(self, name: str) -> None:
-        """The key *name* is not valid any more; raises KeyRefused when there is none."""
+        """Revoke the key *name*; raises KeyRefused if there is none."""
         with self._database.transaction() as connection:
             done = connection.execute(update(keys).where(keys.c.name == name, is_live).values(revoked_utc=time.time()))
             if not done.rowcount:

@@ -27,7 +27,7 @@ ENVIRONMENT = (
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
-"""What pip may see of the gateway's environment: how to reach its index, and no secret of ours."""
+"""The variables of the gateway that pip gets: how to reach its index, and no secret of the gateway."""
 
 # What the process does to itself before it is pip: no capabilities (a gateway run by root has some, and this process reads
 # what strangers wrote), a limit on the largest file it can write, no core dump; and it can start no program: --only-binary

@@ -32,7 +32,7 @@ class PackageStore:
         self._root = root
 
     def current_dir(self) -> Path | None:
-        """The directory kernels import added packages from, None while there is none."""
+        """The directory of added packages that kernels see, or None."""
         site = (self._root / _CURRENT).resolve() / _SITE
         return site if site.is_dir() else None
 

@@ -145,12 +145,12 @@ class LiveRun:
             self._finish(await runs.run(submission, self._take, self._control))
         except GatewayError as error:
             self._refuse(error, RunRefused(type(error).__name__, error.message, error.code))
-        except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
+        except Exception as error:  # noqa: BLE001  # the entry point of a task: no caller awaits its result
             _log.error("run failed", run_id=self.run_id, exc_info=True)
             self._refuse(error, RunRefused("InternalError", f"internal error (run {self.run_id})", "internal"))
 
     def _refuse(self, error: Exception, refused: RunRefused) -> None:
-        self._failure = error.with_traceback(None)  # its frames hold what _let_go() lets go
+        self._failure = error.with_traceback(None)  # its frames hold what _let_go() drops
         self._add(refused)
 
     def _close(self, _task: asyncio.Task[None]) -> None:

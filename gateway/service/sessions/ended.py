@@ -1,4 +1,4 @@
-"""What is told of sessions that have ended. Pure."""
+"""Why sessions have ended, and how callers read it. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EndedSessions:
 
 
 def end_sentence(reason: str, at_utc: float) -> str:
-    """What a caller is told of a session that ended for *reason* at *at_utc* (seconds since the epoch)."""
+    """The sentence for callers of a session that ended for *reason* at *at_utc* (seconds since the epoch)."""
     moment = datetime.fromtimestamp(at_utc, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"This session {reason}, at {moment}: create a new one."
 

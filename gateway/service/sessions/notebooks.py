@@ -1,4 +1,4 @@
-"""Notebooks: a session so far as one, and an uploaded one executed cell by cell in a session of its own."""
+"""Notebooks: exports a session as one, and executes an uploaded one cell by cell in a new session."""
 
 from __future__ import annotations
 

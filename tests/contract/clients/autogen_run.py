@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autogen_core import CancellationToken
 from autogen_core.code_executor import CodeBlock
-from autogen_ext.code_executors.docker_jupyter._docker_jupyter import DockerJupyterCodeExecutor
+from autogen_ext.code_executors.docker_jupyter._docker_jupyter import DockerJupyterCodeExecutor, DockerJupyterCodeResult
 from autogen_ext.code_executors.docker_jupyter._jupyter_server import JupyterConnectionInfo
 
 WHERE = JupyterConnectionInfo(
@@ -19,10 +19,14 @@ WHERE = JupyterConnectionInfo(
 )
 
 
+def first_bytes(path: str | Path) -> str:
+    return Path(path).read_bytes()[:4].hex()
+
+
 async def main(folder: str) -> dict[str, object]:
     async with DockerJupyterCodeExecutor(WHERE, output_dir=folder) as executor:
 
-        async def run(code: str) -> object:
+        async def run(code: str) -> DockerJupyterCodeResult:
             return await executor.execute_code_blocks([CodeBlock(code=code, language="python")], CancellationToken())
 
         text = await run("x = 5\nprint('hello')")
@@ -33,12 +37,11 @@ async def main(folder: str) -> dict[str, object]:
     return {
         "codes": [text.exit_code, picture.exit_code, failed.exit_code, fresh.exit_code],
         "text": text.output,
-        "pictures": picture.output_files,
+        "pictures": [first_bytes(path) for path in picture.output_files],
         "errors": ["ZeroDivisionError" in failed.output, "NameError" in fresh.output],
     }
 
 
 with tempfile.TemporaryDirectory() as folder:
     said = asyncio.run(main(folder))
-    said["pictures"] = [Path(path).read_bytes()[:4].hex() for path in said["pictures"]]
 print(json.dumps(said))

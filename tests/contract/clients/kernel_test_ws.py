@@ -28,7 +28,11 @@ class GatewayKernel(PythonSamples, jupyter_kernel_test.KernelTests):
 
 said = io.StringIO()
 result = unittest.TextTestRunner(said, verbosity=2).run(unittest.defaultTestLoader.loadTestsFromTestCase(GatewayKernel))
-passed = result.testsRun - len(result.failures) - len(result.errors) - len(result.skipped)
 print(said.getvalue())
-print(json.dumps({"passed": passed, "failed": [str(test) for test, _ in result.failures + result.errors]}), flush=True)
+told = {
+    "ran": result.testsRun,
+    "bad": [str(test) for test, _text in [*result.failures, *result.errors]],
+    "skipped": sorted({str(test).split()[0] for test, _reason in result.skipped}),
+}
+print(json.dumps(told), flush=True)
 os._exit(0)  # and that thread would be waited for

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
 LOOP = "import time\nprint('looping', flush=True)\nwhile True: time.sleep(0.01)"

@@ -4,7 +4,7 @@ import json
 import os
 
 from smolagents.monitoring import AgentLogger, LogLevel
-from smolagents.remote_executors import _create_kernel_http, _websocket_run_code_raise_errors
+from smolagents.remote_executors import CodeOutput, _create_kernel_http, _websocket_run_code_raise_errors
 from smolagents.utils import AgentError
 from websocket import create_connection
 
@@ -12,7 +12,7 @@ base, token, log = os.environ["GATEWAY_URL"], os.environ["GATEWAY_TOKEN"], Agent
 kernel_id = _create_kernel_http(f"{base}/api/kernels?token={token}", log)
 
 
-def run(code: str) -> object:
+def run(code: str) -> CodeOutput:
     socket = create_connection(f"{base.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?token={token}")
     try:
         return _websocket_run_code_raise_errors(code, socket, log)

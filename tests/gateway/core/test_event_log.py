@@ -36,7 +36,8 @@ def read(log: EventLog, after: int = 0) -> list[LoggedEvent | Gap]:
 
 def test_entries_are_numbered_from_1_in_order() -> None:
     """A reader may start anywhere and gets the rest, once each."""
-    log, items = EventLog(ROOMY), [Accepted("r"), Text("stdout", "a"), Text("stderr", "b"), DONE]
+    log = EventLog(ROOMY)
+    items: list[Item] = [Accepted("r"), Text("stdout", "a"), Text("stderr", "b"), DONE]
     for item in items:
         log.append(item)
     assert read(log) == [LoggedEvent(seq, item) for seq, item in enumerate(items, 1)]

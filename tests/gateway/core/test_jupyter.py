@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core import jupyter
+from gateway.core import jupyter, strict_json
 from gateway.core.jupyter import NO_PARENT, Head, Malformed, Relayed, compose, read
 
 HEADER = b'{"msg_id": "a", "msg_type": "stream", "session": "s"}'
@@ -176,7 +176,7 @@ def test_clients_send_on_three_channels(name: object, is_one: bool) -> None:
 def test_what_takes_longer_to_repair_is_bounded_more_tightly() -> None:
     """NaN means that orjson can't read it, and Python takes far longer."""
     with pytest.raises(jupyter.TooMany):
-        read("iopub", [HEADER, NO_PARENT, b"{}", b'{"a": [NaN' + b",1" * jupyter.strict_json.MAX_VALUES + b"]}"])
+        read("iopub", [HEADER, NO_PARENT, b"{}", b'{"a": [NaN' + b",1" * strict_json.MAX_VALUES + b"]}"])
     with pytest.raises(Malformed):
         read("iopub", [HEADER, NO_PARENT, b"{}", b"[NaN]"])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import nbformat
 import pytest
 
@@ -27,14 +29,15 @@ NOTEBOOK = Notebook(
 @pytest.mark.parametrize("language", ["python", "javascript"])
 def test_what_is_written_is_valid(language: NotebookLanguage) -> None:
     """Jupyter opens it, and picks the kernel of its language."""
-    written = to_json(Notebook(NOTEBOOK.cells, metadata_for(language)))
+    written: Any = to_json(Notebook(NOTEBOOK.cells, metadata_for(language)))
     nbformat.validate(written)
-    assert written["metadata"]["language_info"]["name"] == language  # type: ignore[index,call-overload]  # an object
+    assert written["metadata"]["language_info"]["name"] == language
 
 
 def test_only_code_cells_have_outputs() -> None:
     """The format has them nowhere else."""
-    markdown, code, raw = to_json(NOTEBOOK)["cells"]  # type: ignore[union-attr,misc]  # a list
+    written: Any = to_json(NOTEBOOK)
+    markdown, code, raw = written["cells"]
     assert markdown == {
         "id": "one",
         "cell_type": "markdown",
@@ -48,9 +51,9 @@ def test_only_code_cells_have_outputs() -> None:
 
 def test_long_texts_of_a_file_stand_in_lines() -> None:
     """Joined they are the text again; JSON, pictures and tracebacks are left as they are."""
-    written = to_file_json(NOTEBOOK)
+    written: Any = to_file_json(NOTEBOOK)
     nbformat.validate(written)
-    markdown, code, _ = written["cells"]  # type: ignore[union-attr,misc]  # a list
+    markdown, code, _ = written["cells"]
     assert markdown["source"] == ["# Title\n", "text"]
     assert code["outputs"] == [
         STREAM | {"text": ["a\n", "b"]},

@@ -111,7 +111,7 @@ def test_what_is_no_notebook_is_refused_with_the_place(value: Any, said: str) ->
     assert refusal(value).startswith(said)
 
 
-values = (
+values: st.SearchStrategy[object] = (
     st.none() | st.booleans() | st.integers(-1, 3) | st.text(max_size=3) | st.just(["a"]) | st.just({"a": "b"}) | st.just([])
 )
 metadata = st.dictionaries(

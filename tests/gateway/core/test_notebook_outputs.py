@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import nbformat
@@ -9,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.model import Cleared, Display, Event, Finished, KernelReport, Raised, Text
+from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelReport, Raised, Text
 from gateway.core.notebook import Notebook, NotebookCell, metadata_for, to_file_json, to_json
 from gateway.core.notebook_outputs import LEFT_OUT, CellOutputs
 
 PNG = {"image/png": "iVBORw0KGgo=\n", "text/plain": "<Figure>"}
 
 
-def outputs(*cells: list[Event], limit_bytes: int = 1_000_000, error: Raised | None = None) -> list[list[Any]]:
+def outputs(*cells: Sequence[Event], limit_bytes: int = 1_000_000, error: Raised | None = None) -> list[list[Any]]:
     """The outputs of cells that reported these events; *error* is how the last of them ended."""
     kept = CellOutputs(limit_bytes)
     for number, events in enumerate(cells, 1):
@@ -119,7 +120,7 @@ def test_an_update_of_something_never_shown_is_shown() -> None:
 
 def test_clear_output_clears_its_own_cell_at_once_or_with_the_next_output() -> None:
     """With wait, what is there stays until something takes its place."""
-    before = [Text("stdout", "old"), shown(PNG, "x")]
+    before: list[Event] = [Text("stdout", "old"), shown(PNG, "x")]
     assert outputs([Text("stdout", "kept")], [*before, Cleared(wait=False)])[0] != []
     assert outputs([*before, Cleared(wait=False)]) == [[]]
     assert len(outputs([*before, Cleared(wait=True)])[0]) == 2
@@ -140,7 +141,7 @@ def test_json_is_a_value_where_the_format_has_one_and_text_elsewhere() -> None:
 
 def test_a_result_is_shown_as_people_read_it() -> None:
     """Kernels add JSON to results for programs; what code shows as JSON itself stays."""
-    both = {"text/plain": "[1]", "application/json": [1]}
+    both: dict[str, Json] = {"text/plain": "[1]", "application/json": [1]}
     own = Display("result", both, {"application/json": {"root": "root"}})
     (found,) = outputs([Display("result", both), own, shown(both)])
     assert [one["data"] for one in found] == [{"text/plain": "[1]"}, both, both]

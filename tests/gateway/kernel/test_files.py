@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
+from gateway.core.files import Listing
 from gateway.kernel import files
 from gateway.kernel.files import FolderClient, Full, open_folder
 from kernels import filewire as wire
@@ -61,7 +62,7 @@ async def test_what_the_helper_says_is_understood() -> None:
     """A listing, a file, an upload and a deletion."""
     entry, end = wire.frame(wire.ENTRY, wire.pack_entry(FILE)), wire.frame(wire.END, wire.pack_end(1, is_cut=True))
     listing = await with_peer(READY + entry + end, list_all)
-    assert listing == files.Listing((FILE,), is_cut=True)
+    assert listing == Listing((FILE,), is_cut=True)
     assert (
         await with_peer(READY + entry + wire.frame(wire.DATA, b"12") + wire.frame(wire.DATA, b"3") + end, read_all) == b"123"
     )

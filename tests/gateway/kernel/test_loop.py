@@ -47,13 +47,13 @@ def row(value: bytes, many: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def allowed_s() -> Iterator[float]:
+def allowed_s() -> float:
     """The processor time that one message takes of as many values, or as long a text, as is allowed.
 
     Garbage of the tests before is left alone.
     """
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # for good, as after the collection of the tests
     largest = (bundle(row(b'{"a":1}', MAX_VALUES // 2 - 10)), bundle(b'"%s"' % (rb"\"," * (10 * MIB)), b"text/html"))
 
     def once(content: bytes) -> float:
@@ -61,8 +61,7 @@ def allowed_s() -> Iterator[float]:
         assert parse_message("iopub", MessageHead("display_data", ""), None, decode(content))
         return time.thread_time() - begun
 
-    yield max(statistics.median(once(content) for _ in range(3)) for content in largest)
-    gc.unfreeze()
+    return max(statistics.median(once(content) for _ in range(3)) for content in largest)
 
 
 @asynccontextmanager
@@ -99,43 +98,44 @@ LEFT_OUT = (True, True, None)
 TAKEN = (True, False, None)
 ENDED = (False, True, Limit.OUTPUT)
 
-ATTACKS: dict[str, tuple[Say, tuple[bool, bool, Limit | None]]] = {
-    "empty lists": (shows(bundle(row(b"[]", 3_000_000))), LEFT_OUT),
-    "objects": (shows(bundle(row(b'{"":0}', 1_500_000))), LEFT_OUT),
-    "half characters": (shows(bundle(row(rb'"\ud800"', 900_000))), LEFT_OUT),
-    "half characters in five": (shows(bundle(row(rb'"\ud800"', 400_000)), 5), LEFT_OUT),
-    "half characters, allowed": (shows(bundle(row(rb'"\ud800"', 99_000)), 5), TAKEN),
-    "half characters in a text": (shows(bundle(b'"' + rb"\ud800" * 5_000_000 + b'"', b"text/html")), LEFT_OUT),
-    "half characters in a stream": (shows(says(rb"\uD800" * 5_000_000), kind="stream"), LEFT_OUT),
-    "huge integers": (shows(bundle(row(b"18446744073709551617", 900_000))), LEFT_OUT),
-    "unsafe integers, allowed": (shows(bundle(row(b"9007199254740993", 190_000))), TAKEN),
-    "floats, allowed": (shows(bundle(row(b"0.1234567890123456789", 190_000))), TAKEN),
-    "not finite": (shows(bundle(row(b"NaN", 190_000))), TAKEN),
-    "deep": (shows(bundle(b"[" * MIB + b"]" * MIB)), LEFT_OUT),
-    "nested, allowed": (shows(bundle(row(b"[" * 60 + b"]" * 60, 3000))), TAKEN),
-    "values without end": (shows(bundle(row(b"[]", 20_000)), 300), ENDED),
-    "empty displays": (floods(b'{"data":{},"metadata":{}}', 31_000), TAKEN),
-    "updates": (floods(b'{"data":{},"transient":{"display_id":"a"}}', 31_000, "update_display_data"), TAKEN),
-    "one letter at a time": (floods(says(b"a"), 60_000, "stream"), TAKEN),
-    "states": (lambda voice: (voice.state("busy") * 100 for _ in range(150)), ENDED),
-    "empty frames": (lambda _voice: (bytes(2 * 16384) for _ in range(100)), ENDED),
-    "a message of frames": (lambda _voice: [b"\1\0" * 400_000 + bytes(2)], ENDED),
-    "MIME types": (shows(b'{"data":{%s}}' % b",".join(b'"x%d":1' % at for at in range(190_000))), LEFT_OUT),
-    "metadata": (shows(b'{"data":{},"metadata":{"a":%s}}' % row(b"[]", 3_000_000)), LEFT_OUT),
-    "a message nobody reads": (shows(row(b"[]", 3_000_000), kind="comm_msg"), TAKEN),
-    "terminal codes": (
+ATTACKS: dict[str, Callable[[], tuple[Say, tuple[bool, bool, Limit | None]]]] = {
+    "empty lists": lambda: (shows(bundle(row(b"[]", 3_000_000))), LEFT_OUT),
+    "objects": lambda: (shows(bundle(row(b'{"":0}', 1_500_000))), LEFT_OUT),
+    "half characters": lambda: (shows(bundle(row(rb'"\ud800"', 900_000))), LEFT_OUT),
+    "half characters in five": lambda: (shows(bundle(row(rb'"\ud800"', 400_000)), 5), LEFT_OUT),
+    "half characters, allowed": lambda: (shows(bundle(row(rb'"\ud800"', 99_000)), 5), TAKEN),
+    "half characters in a text": lambda: (shows(bundle(b'"' + rb"\ud800" * 5_000_000 + b'"', b"text/html")), LEFT_OUT),
+    "half characters in a stream": lambda: (shows(says(rb"\uD800" * 5_000_000), kind="stream"), LEFT_OUT),
+    "huge integers": lambda: (shows(bundle(row(b"18446744073709551617", 900_000))), LEFT_OUT),
+    "unsafe integers, allowed": lambda: (shows(bundle(row(b"9007199254740993", 190_000))), TAKEN),
+    "floats, allowed": lambda: (shows(bundle(row(b"0.1234567890123456789", 190_000))), TAKEN),
+    "not finite": lambda: (shows(bundle(row(b"NaN", 190_000))), TAKEN),
+    "deep": lambda: (shows(bundle(b"[" * MIB + b"]" * MIB)), LEFT_OUT),
+    "nested, allowed": lambda: (shows(bundle(row(b"[" * 60 + b"]" * 60, 3000))), TAKEN),
+    "values without end": lambda: (shows(bundle(row(b"[]", 20_000)), 300), ENDED),
+    "empty displays": lambda: (floods(b'{"data":{},"metadata":{}}', 31_000), TAKEN),
+    "updates": lambda: (floods(b'{"data":{},"transient":{"display_id":"a"}}', 31_000, "update_display_data"), TAKEN),
+    "one letter at a time": lambda: (floods(says(b"a"), 60_000, "stream"), TAKEN),
+    "states": lambda: (lambda voice: (voice.state("busy") * 100 for _ in range(150)), ENDED),
+    "empty frames": lambda: (lambda _voice: (bytes(2 * 16384) for _ in range(100)), ENDED),
+    "a message of frames": lambda: (lambda _voice: [b"\1\0" * 400_000 + bytes(2)], ENDED),
+    "MIME types": lambda: (shows(b'{"data":{%s}}' % b",".join(b'"x%d":1' % at for at in range(190_000))), LEFT_OUT),
+    "metadata": lambda: (shows(b'{"data":{},"metadata":{"a":%s}}' % row(b"[]", 3_000_000)), LEFT_OUT),
+    "a message nobody reads": lambda: (shows(row(b"[]", 3_000_000), kind="comm_msg"), TAKEN),
+    "terminal codes": lambda: (
         shows(b'{"ename":"E","evalue":"v","traceback":["%s"]}' % (rb"\u001b[0m" * 3_000_000), kind="error"),
         LEFT_OUT,
     ),
-    "a picture of spaces": (shows(bundle(b'"%s"' % (b"a " * (15 * MIB)), b"image/png")), TAKEN),
-    "quotes": (shows(bundle(b'"%s"' % (rb"\"," * (8 * MIB)), b"text/html")), TAKEN),
+    "a picture of spaces": lambda: (shows(bundle(b'"%s"' % (b"a " * (15 * MIB)), b"image/png")), TAKEN),
+    "quotes": lambda: (shows(bundle(b'"%s"' % (rb"\"," * (8 * MIB)), b"text/html")), TAKEN),
 }
+"""What a kernel says and what comes of the run, made when a test asks for it: together they are 400 MB."""
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_no_message_holds_the_loop(name: str, allowed_s: float) -> None:
     """Each callback, the one that makes the answer included, takes no longer than a few messages that are allowed."""
-    say, outcome = ATTACKS[name]
+    say, outcome = ATTACKS[name]()
     async with running(say) as client:
         with LoopWatch() as watch:
             result = await client.run(SPEC)
@@ -157,7 +157,7 @@ TURNS = 8
 @pytest.mark.parametrize("name", ["updates", "one letter at a time", "empty frames", "half characters, allowed", "quotes"])
 async def test_others_are_served_while_many_kernels_do_their_worst(name: str, allowed_s: float) -> None:
     """A request that needs no kernel gets its turns in the time of a few messages; a kernel that says little is heard."""
-    say, share = ATTACKS[name][0], Share()
+    say, share = ATTACKS[name]()[0], Share()
     healths: list[float] = []
 
     def over_and_over(voice: Voice) -> Iterator[bytes]:
@@ -213,7 +213,7 @@ async def test_no_message_for_clients_of_a_kernel_holds_the_loop(name: str, allo
         if delivered[-1].state == "idle":
             is_idle.set()
 
-    async with running(ATTACKS[name][0]) as client:
+    async with running(ATTACKS[name]()[0]) as client:
         relay = await Relay.open(client, deliver)
         request = compose("shell", jupyter.Head("r", "execute_request"), "", NO_PARENT, {"code": "1", "silent": False})
         with LoopWatch() as watch:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.request import Caller
+from gateway.web.services import FileContents
 
 
 @dataclass
@@ -48,7 +49,7 @@ class FakeFiles:
         return Listing(tuple(self._entry(path) for path in self.held), self.is_cut)
 
     @asynccontextmanager
-    async def read(self, session_id: str, caller: Caller, path: Path) -> AsyncIterator[FakeContents]:
+    async def read(self, session_id: str, caller: Caller, path: Path) -> AsyncIterator[FileContents]:
         self._check(session_id)
         if path not in self.held:
             raise NotFound("There is no such file.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.web.edge.endpoint import SECURITY_HEADERS
 from tests.gateway.web.edge.test_endpoint import BODY, assert_failure, request
 from tests.gateway.web.test_http import PYTHON, closing, split
 from tests.gateway.web.world import TOKEN, Gateway, ok
+from tests.live import HANG_S
 
 WRONG = b"wrong-wrong-wrong-wrong"
 Opened = list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
@@ -93,10 +93,8 @@ async def test_a_long_request_line_gets_431(gateway: Gateway) -> None:
 @pytest.mark.parametrize(("count", "status"), [(90, 200), (110, 431), (8000, 431)])
 async def test_headers_are_counted(gateway: Gateway, count: int, status: int) -> None:
     """Thousands of tiny ones fit into the bytes allowed, and each costs time."""
-    begun = time.monotonic()
     answer = await gateway.raw(closing(PYTHON, BODY, *["a:" for _ in range(count)]))
     assert split(answer)[0] == status
-    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize("name", ["token", "access_token", "api_key", "%74oken"])
@@ -125,33 +123,32 @@ async def test_a_body_that_stalls_is_told_so(gateway: Gateway, sent: bytes) -> N
     assert not gateway.runner.asked
 
 
-async def _drip(gateway: Gateway, first: bytes, drop: bytes) -> tuple[bytes, float]:
-    """What came back while *drop* was sent again and again, and after how long."""
+async def _drip(gateway: Gateway, first: bytes, drop: bytes) -> bytes:
+    """What came back until the gateway closed the connection, while *drop* was sent again and again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    begun, answer = time.monotonic(), asyncio.create_task(reader.read())
-    with contextlib.suppress(ConnectionError):
-        writer.write(first)
-        while not answer.done() and time.monotonic() - begun < 4:
-            writer.write(drop)
-            await writer.drain()
-            await asyncio.wait([answer], timeout=0.05)
+    answer = asyncio.create_task(reader.read())
+    async with asyncio.timeout(HANG_S):
+        with contextlib.suppress(ConnectionError):
+            writer.write(first)
+            while not answer.done():
+                writer.write(drop)
+                await writer.drain()
+                await asyncio.wait([answer], timeout=0.05)
+        (came,) = await asyncio.gather(answer, return_exceptions=True)
     writer.transport.abort()
-    (came,) = await asyncio.gather(answer, return_exceptions=True)
-    return came if isinstance(came, bytes) else b"", time.monotonic() - begun
+    return came if isinstance(came, bytes) else b""
 
 
 async def test_a_body_that_drips_has_no_more_time(gateway: Gateway) -> None:
-    """One byte now and then does not make it longer."""
-    came, took_s = await _drip(gateway, request("POST", PYTHON, length="1000"), b"x")
-    assert took_s < 2
+    """One byte now and then does not make it longer: it ends, by 408, while the client still sends."""
+    came = await _drip(gateway, request("POST", PYTHON, length="9999"), b"x")
     if came:
         assert_refused(came, 408, "request_timeout")
 
 
 async def test_headers_that_drip_have_no_more_time(gateway: Gateway) -> None:
     """The time is for all of them together."""
-    came, took_s = await _drip(gateway, b"GET / HTTP/1.1\r\n", b"X: y\r\n")
-    assert (came, took_s < 2) == (b"", True)
+    assert await _drip(gateway, b"GET / HTTP/1.1\r\n", b"X: y\r\n") == b""
 
 
 async def test_a_client_that_never_reads_is_let_go(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,10 @@ def read(root: int, path: bytes) -> bytes:
         reading.close()
 
 
-def problem(act: object) -> Problem:
+def problem(act: Callable[[], object]) -> Problem:
     """Why *act* is refused."""
     try:
-        act()  # type: ignore[operator]
+        act()
     except FileRefused as refused:
         return refused.problem
     except OSError as error:
@@ -123,13 +124,17 @@ def test_no_link_is_followed_whatever_is_asked(root: int, work: Path, outside: P
     ):
         os.symlink(target, work / name)
     paths = (b"abs", b"rel", b"magic", b"inner", b"dir", b"dir/secret", b"innerdir/file", b"magic/real/file", b"loop")
+
+    def listed(path: bytes) -> object:
+        return names(EntryWalk(root, path, wants_digests=True))
+
     on_the_way = (Problem.LINK, Problem.NOT_A_DIRECTORY)
     for path in paths:
-        assert problem(lambda path=path: read(root, path)) is Problem.LINK
-        assert problem(lambda path=path: write(root, path, [b"2"], 9)) in on_the_way
-        assert problem(lambda path=path: write(root, path + b"/new", [b"2"], 9)) in on_the_way
+        assert problem(partial(read, root, path)) is Problem.LINK
+        assert problem(partial(write, root, path, [b"2"], 9)) in on_the_way
+        assert problem(partial(write, root, path + b"/new", [b"2"], 9)) in on_the_way
     for path in (b"dir", b"innerdir", b"magic"):
-        assert problem(lambda path=path: names(EntryWalk(root, path, wants_digests=True))) in on_the_way
+        assert problem(partial(listed, path)) in on_the_way
     assert [entry.kind for entry in EntryWalk(root, b"", wants_digests=True)].count("link") == 7
     assert (outside / "secret").read_bytes() == SECRET
     assert sorted(os.listdir(outside)) == ["deep", "secret"]
@@ -159,8 +164,8 @@ def test_what_is_no_file_is_refused_without_waiting(root: int, work: Path) -> No
         listener.bind("socket")
     wanted = {b"fifo": Problem.NOT_A_FILE, b"socket": Problem.NOT_A_FILE, b"dir": Problem.DIRECTORY}
     for name, why in wanted.items():
-        assert problem(lambda name=name: read(root, name)) is why
-        assert problem(lambda name=name: write(root, name, [b"1"], 1)) is why
+        assert problem(partial(read, root, name)) is why
+        assert problem(partial(write, root, name, [b"1"], 1)) is why
     kinds = {entry.path: entry.kind for entry in EntryWalk(root, b"", wants_digests=True)}
     assert kinds == {b"fifo": "other", b"socket": "other", b"dir": "directory"}
 
@@ -308,9 +313,9 @@ def test_no_race_reaches_outside(root: int, work: Path, outside: Path) -> None:
     assert (outside / "secret").read_bytes() == SECRET
 
 
-def _outcome(act: object) -> object:
+def _outcome(act: Callable[[], object]) -> object:
     try:
-        return act()  # type: ignore[operator]
+        return act()
     except FileRefused as refused:
         return refused.problem
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernels.node.conftest import Start
+from tests.kernels.conftest import Start
 from tests.kernels.python.harness import Reply, TestKernel
 
 pytestmark = pytest.mark.kernel
@@ -270,7 +270,7 @@ def test_display_gives_mime_bundles(shared: TestKernel) -> None:
 
 
 def test_usage_is_that_of_node(shared: TestKernel) -> None:
-    """Processor time of the run, memory of the process."""
+    """Processor time of the run in seconds, memory of the process in bytes: the bounds tell units apart, no more."""
     reply = shared.run("let n = 0; for (let i = 0; i < 2e7; i++) n += i % 7; return n")
     usage = reply.metadata["omega"]["usage"]
     assert 0 < usage["cpu_s"] < 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -109,7 +108,7 @@ def test_an_interrupt_ends_whatever_runs_and_keeps_the_state(shared: TestKernel,
     """Loops, waits, regular expressions, and code that runs while a value is looked at."""
     cell(shared, "var before = 1")
     request = shared.send("console.log('begun');" + code, {"task": "javascript", "inputs": SESSION})
-    while shared.session.recv(shared.iopub, mode=0)[1]["msg_type"] != "stream":
+    while shared._receive(shared.iopub)["msg_type"] != "stream":
         pass
     shared.interrupt()
     reply = shared.collect(request)
@@ -119,10 +118,7 @@ def test_an_interrupt_ends_whatever_runs_and_keeps_the_state(shared: TestKernel,
 
 def test_interrupts_at_any_moment_never_end_the_kernel(kernel: TestKernel) -> None:
     """Also those that come before, between and after runs, by signal and by message."""
-    ends_at = time.monotonic() + 2
-    number = 0
-    while time.monotonic() < ends_at:
-        number += 1
+    for number in range(1, 201):
         request = kernel.send(f"let n{number} = {number}; n{number}", {"task": "javascript", "inputs": SESSION})
         for _ in range(number % 4):
             kernel.interrupt()

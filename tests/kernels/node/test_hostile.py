@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernels.node.conftest import Start
+from tests.kernels.conftest import Start
 from tests.kernels.python.harness import TestKernel
 
 pytestmark = pytest.mark.kernel

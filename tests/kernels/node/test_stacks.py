@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.kernels.node.conftest import Start
+from tests.kernels.conftest import Start
 
 pytestmark = pytest.mark.kernel
 LOOKS = {

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 CHANNELS = ("shell", "iopub", "stdin", "control")
@@ -35,13 +36,13 @@ def main() -> None:
         control.send(json.dumps(answer).encode())
 
 
-def _prepare_javascript() -> dict:
+def _prepare_javascript() -> dict[str, Any]:
     from kernels.node import parts  # here: the numerics must not be imported before preload has said how
 
     return parts.prepare()
 
 
-def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
+def _start(request: dict[str, Any], fds: list[int], control: socket.socket) -> dict[str, Any]:
     pid = os.fork()
     if pid == 0:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever ends the tests ends their kernels
@@ -64,7 +65,7 @@ def _start(request: dict, fds: list[int], control: socket.socket) -> dict:
     return {"pid": pid}
 
 
-def _wait(pid: int) -> dict:
+def _wait(pid: int) -> dict[str, Any]:
     _pid, status, used = os.wait4(pid, 0)
     return {
         "code": os.waitstatus_to_exitcode(status),

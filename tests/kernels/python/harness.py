@@ -135,14 +135,14 @@ class TestKernel:
         self.welcome = self._receive(self.iopub)
         assert self.welcome["msg_type"] == "iopub_welcome"
 
-    def _connect(self, kind: int, path: Path) -> zmq.Socket:
+    def _connect(self, kind: int, path: Path) -> zmq.Socket[bytes]:
         made = self.context.socket(kind)
         made.linger = 0
         made.connect(f"ipc://{path}")
         return made
 
-    def _receive(self, source: zmq.Socket, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-        if not source.poll(patience_s * 1000):
+    def _receive(self, source: zmq.Socket[bytes], patience_s: float = PATIENCE_S) -> dict[str, Any]:
+        if not source.poll(int(patience_s * 1000)):
             raise TimeoutError("the kernel did not answer")
         _idents, message = self.session.recv(source)
         assert message is not None
@@ -153,17 +153,19 @@ class TestKernel:
         body = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": False}
         metadata = {} if omega is None else {"omega": omega}
         message = self.session.send(self.shell, "execute_request", {**body, **content}, metadata=metadata)
+        assert message is not None
         return str(message["header"]["msg_id"])
 
     def collect(self, request: str, patience_s: float = PATIENCE_S) -> Reply:
         """Everything up to reply and idle of *request*."""
-        reply, messages, is_idle = None, [], False
+        reply, is_idle = None, False
+        messages: list[dict[str, Any]] = []
         ends_at = time.monotonic() + patience_s
         poller = zmq.Poller()
         for source in (self.shell, self.iopub):
             poller.register(source, zmq.POLLIN)
         while reply is None or not is_idle:
-            ready = dict(poller.poll(max(0.0, ends_at - time.monotonic()) * 1000))
+            ready = dict(poller.poll(int(max(0.0, ends_at - time.monotonic()) * 1000)))
             if not ready:
                 raise TimeoutError(f"no end of the run; so far {messages}")
             for source in ready:

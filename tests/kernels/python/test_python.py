@@ -147,7 +147,7 @@ def test_usage_counts_the_run_and_its_children(shared: TestKernel) -> None:
     busy = shared.run("import time\nt = time.process_time()\nwhile time.process_time() - t < 0.2: pass").metadata["omega"]
     idle = shared.run("pass").metadata["omega"]
     assert busy["usage"]["cpu_s"] >= 0.19
-    assert idle["usage"]["cpu_s"] < 0.1
+    assert idle["usage"]["cpu_s"] < busy["usage"]["cpu_s"]
     assert idle["usage"]["peak_bytes"] > 10_000_000
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kernels.contract import Level
-from kernels.sandbox import seccomp, steps, sysc
+from kernels.sandbox import mounts, seccomp, steps, sysc
 from tests.kernels.sandbox import bpf, trial
 
 pytestmark = [
@@ -118,7 +118,7 @@ def test_a_kernel_to_which_proc_tells_of_the_host_does_not_run() -> None:
     """The last look finds what was not hidden, whatever the reason."""
 
     def before() -> None:
-        steps.mounts.hide_host = lambda: None
+        mounts.hide_host = lambda: None
 
     outcome = trial.run(confinement(Level.L3), lambda: os._exit(RAN), before=before)
     assert outcome.failure.startswith("self_check: EPERM: "), outcome

@@ -117,7 +117,7 @@ def test_a_reaper_that_cannot_be_confined_is_refused() -> None:
     assert said.startswith("init: EPERM")
 
 
-def _refuse(_fd: int) -> None:
+def _refuse(ruleset_fd: int) -> None:
     raise PermissionError(1, "injected")
 
 

@@ -281,14 +281,16 @@ multicast 32 to 39 of level 0, flow labels 32 and 33 of level 41."""
 @pytest.mark.parametrize("name", policy.OPTIONS)
 def test_options_of_sockets_that_no_kernel_needs_are_not_there(name: str, arch: str) -> None:
     """As Linux takes them: the low half of each register, whatever the high half holds."""
-    for profile, high in itertools.product(("kernel", "confined"), (0, HIGH, 0xFFFFFFFF << 32)):
+    kernels: tuple[policy.Profile, ...] = ("kernel", "confined")
+    for profile, high in itertools.product(kernels, (0, HIGH, 0xFFFFFFFF << 32)):
         for level, options in _REFUSED_OPTIONS.items():
             for option in options:
                 said = verdict(profile, name, 3, high | level, high | option, arch=arch)
                 assert said == bpf.ERRNO | errno.ENOPROTOOPT, (level, option)
         for level, option in ((1, 2), (1, 7), (1, 9), (1, 15), (6, 1), (41, 26)):
             assert verdict(profile, name, 3, high | level, high | option, arch=arch) == bpf.ALLOW
-    for profile in ("init", "files"):
+    others: tuple[policy.Profile, ...] = ("init", "files")
+    for profile in others:
         assert verdict(profile, name, 3, 1, 2, arch=arch) == bpf.ERRNO | errno.ENOSYS
 
 

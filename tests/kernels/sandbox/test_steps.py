@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,14 @@ def test_disk_space_and_files_are_bounded(level: Level) -> None:
 
     def fill(folder: str, size: int) -> str:
         for number in range(8):
-            said = error_of(lambda n=number: write(f"{folder}/{n}", b"x" * size))
+            said = error_of(partial(write, f"{folder}/{number}", b"x" * size))
             if said != "done":
                 return said
         return "never"
 
     def many() -> str:
         for number in range(100):
-            said = error_of(lambda n=number: os.mkdir(f"/tmp/d{n}"))
+            said = error_of(partial(os.mkdir, f"/tmp/d{number}"))
             if said != "done":
                 return said
         return "never"
@@ -155,7 +156,7 @@ def test_no_descriptor_is_inherited_but_the_named_ones(level: Level) -> None:
     try:
 
         def look() -> Any:
-            return [fd for fd in range(200) if error_of(lambda f=fd: os.fstat(f)) == "done"]
+            return [fd for fd in range(200) if error_of(partial(os.fstat, fd)) == "done"]
 
         found = inside(level, look, **places(level))
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ def test_a_kernel_sees_its_root_and_nothing_of_the_host(level: Level) -> None:
     """Only what was bound into the prepared root is there, and only three places can be written to."""
 
     def look() -> Any:
-        unwritable = [error_of(lambda p=path: os.mkdir(p)) for path in ("/x", "/dev/x", "/etc/x", "/opt/omega/env/bin/x")]
-        writable = [error_of(lambda p=path: os.mkdir(p)) for path in ("/work/x", "/tmp/x", "/dev/shm/x")]
+        unwritable = [error_of(partial(os.mkdir, path)) for path in ("/x", "/dev/x", "/etc/x", "/opt/omega/env/bin/x")]
+        writable = [error_of(partial(os.mkdir, path)) for path in ("/work/x", "/tmp/x", "/dev/shm/x")]
         return sorted(os.listdir("/")), unwritable, writable, os.listdir("/home"), os.getresuid(), os.getgroups()
 
     names, unwritable, writable, homes, uids, groups = inside(level, look)
@@ -58,7 +59,7 @@ def test_proc_tells_nothing_of_the_host(level: Level) -> None:
         needed = ("cpuinfo", "meminfo", "stat", "loadavg", "mounts", "self/status", "sys/kernel/osrelease")
         return (
             [path for path in there if sysc.read_whole(path)],
-            [error_of(lambda p=path: os.open(p, os.O_WRONLY)) for path in there].count("done"),
+            [error_of(partial(os.open, path, os.O_WRONLY)) for path in there].count("done"),
             [name for name in needed if not sysc.read_whole(f"/proc/{name}")],
             mounts.shown_of_host(),
         )
@@ -170,7 +171,7 @@ class TestWithoutNamespaces:
 
         def look() -> Any:
             families = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 40, 16)
-            return [error_of(lambda f=family: socket.socket(f)) for family in families], error_of(socket.socketpair)
+            return [error_of(partial(socket.socket, family)) for family in families], error_of(socket.socketpair)
 
         sockets, pair = trial.run(trial.confinement(Level.L1, **places(Level.L1)), look).answer
         assert sockets == ["ENOSYS"] * 4 + ["ENOTSUP"]

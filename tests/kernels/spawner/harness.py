@@ -70,7 +70,7 @@ class Spawner:
 
     def settled_descriptors(self) -> int:
         """How many descriptors it has once it is at rest: it answers in order, so all before this was looked at."""
-        folder, deadline = f"/proc/{self.process.pid}/fd", time.monotonic() + 5
+        folder, deadline = f"/proc/{self.process.pid}/fd", time.monotonic() + PATIENCE_S
         contract.send(self.control, Kill("nobody-at-all"))
         self.hears(Refused)
         count = len(os.listdir(folder))

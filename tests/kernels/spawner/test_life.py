@@ -38,7 +38,8 @@ EVENTS: tuple[Event, ...] = (*Fact, FORKED, DIED, Failed("s", "r"), NoZygote("r"
 
 def walk(parts: frozenset[Part], *events: Event) -> tuple[Life, list[Action]]:
     """The life after *events*, and all that was to be done."""
-    life, done = Life(parts), []
+    life = Life(parts)
+    done: list[Action] = []
     for event in events:
         life, actions = step(life, event)
         done += actions

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kernels.sandbox import sysc
 from kernels.sandbox.cgroup import KernelCgroup
 from kernels.sandbox.cgroup_v1 import GroupV1
-from kernels.spawner import removal
 from kernels.spawner.loop import Loop
 from kernels.spawner.removal import Removal
 
@@ -86,7 +86,7 @@ def test_without_a_process_the_spawner_removes_them_itself(
 
 def test_a_process_that_is_killed_holds_up_no_other(made: list[KernelCgroup], monkeypatch: pytest.MonkeyPatch) -> None:
     """What it left is for the sweep at the spawner's end."""
-    monkeypatch.setattr(removal.sysc, "set_death_signal", lambda number: os.kill(os.getpid(), number))
+    monkeypatch.setattr(sysc, "set_death_signal", lambda number: os.kill(os.getpid(), number))
     loop = Loop()
     removing = Removal(loop)
     removing.remove(made[0])

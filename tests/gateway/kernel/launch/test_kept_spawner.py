@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -152,7 +153,7 @@ async def test_the_outage_is_told_from_its_beginning(kept: Kept, monkeypatch: py
     """Not from the last attempt."""
     spawner, world = kept
     now = 1_700_000_000.0
-    monkeypatch.setattr(kept_spawner.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     assert spawner.unavailable_since is None
     world.is_ready = False
     for number in range(1, 5):

@@ -25,7 +25,7 @@ REQUEST = LaunchRequest("python", Policy(), {"ASKED_FOR": "yes"})
 SETTINGS = ClientSettings(connect_timeout_s=30.0)
 
 
-class TcpProvisioner(LocalProvisioner):  # type: ignore[misc]  # jupyter_client's classes are untyped in places
+class TcpProvisioner(LocalProvisioner):
     """One that insists on tcp, as those for containers and other machines do."""
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:

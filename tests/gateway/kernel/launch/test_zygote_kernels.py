@@ -42,9 +42,9 @@ def tell(table: ZygoteKernels, event: str) -> None:
 @pytest.mark.parametrize(
     ("event", "reason", "death"),
     [
-        ("refused", "a kernel was refused at seccomp: no", Death(0, 0, out_of_memory=False, asked=True)),
-        ("exited", "a kernel died while it was started", Death(3, 0, False, False, 5, 0.5)),
-        ("lost", "a kernel died while it was started", Death(0, 9, out_of_memory=False, asked=False)),
+        ("refused", "the spawner refused a kernel at seccomp: no", Death(0, 0, out_of_memory=False, asked=True)),
+        ("exited", "the kernel died while starting", Death(3, 0, False, False, 5, 0.5)),
+        ("lost", "the kernel died while starting", Death(0, 9, out_of_memory=False, asked=False)),
     ],
 )
 async def test_a_start_that_fails_says_why_and_leaves_nothing(tmp_path: Path, event: str, reason: str, death: Death) -> None:

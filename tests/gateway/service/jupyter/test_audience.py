@@ -135,7 +135,7 @@ def test_the_process_waits_while_clients_are_behind() -> None:
         for leaves in (False, True):
             world = World()
             world.say("stream", "", name="stdout", text="x" * BEHIND_BYTES)
-            assert world.process.is_paused
+            was_paused = world.process.is_paused
             assert world.audience.held_bytes > BEHIND_BYTES
             for client in (world.ada, world.bob):
                 if leaves:
@@ -143,7 +143,7 @@ def test_the_process_waits_while_clients_are_behind() -> None:
                 else:
                     client.read_all()
             world.audience.balance()
-            assert not world.process.is_paused
+            assert (was_paused, world.process.is_paused) == (True, False)
             assert len(world.audience) == (0 if leaves else 2)
             world.audience.close(1001, "end of the test")
 

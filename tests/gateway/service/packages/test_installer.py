@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import io
 import os
 import stat
-import subprocess
-import sys
-import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.errors import BadRequest, Busy, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
+from gateway.core.errors import BadRequest, Busy, Forbidden, GatewayError, TooLarge, Unavailable
 from gateway.service.packages.installer import Installer, InstallLimits
 from gateway.service.packages.pip import ENVIRONMENT, Pin, Pip
 from gateway.service.packages.store import PackageStore
@@ -327,75 +323,8 @@ def mode_of(folder: str, name: str) -> int:
     return stat.S_IMODE(Path(folder, name).stat().st_mode)
 
 
-def python(*command: str | Path) -> str:
-    """What an interpreter prints."""
-    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True, timeout=120).stdout
-
-
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except OSError:
         return False
-
-
-@pytest.mark.kernel
-async def test_a_real_package_from_the_index(tmp_path: Path) -> None:
-    """six, resolved, fetched by hash, checked, placed and imported by a fresh interpreter; skipped without an index."""
-    venv = tmp_path / "venv"
-    interpreter = venv / "bin" / "python"
-    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
-    made, kernels = installer(tmp_path, Pip(interpreter, os.environ, file_bytes=10_000_000), "six")
-    try:
-        done = await made.install("six")
-    except Unavailable:
-        pytest.skip("no package index can be reached")
-    assert done.output == f"Successfully installed six-{done.version}\n"
-    ((directory,),) = kernels.used
-    script = f"import sys; sys.path.append({directory!r}); import six; print(six.__version__, six.__file__)"
-    found = await asyncio.to_thread(python, interpreter, "-I", "-c", script)
-    assert found.split() == [done.version, f"{directory}/six.py"]
-    assert sorted(path.name for path in (tmp_path / "packages").iterdir()) == ["1", "current"]
-
-
-@pytest.mark.kernel
-async def test_a_package_without_a_wheel_is_not_built(tmp_path: Path) -> None:
-    """A source archive stays closed: its build script would run outside of any kernel."""
-    source = tmp_path / "index" / "omega-probe-1.0.tar.gz"
-    source.parent.mkdir()
-    with tarfile.open(source, "w:gz") as archive:
-        code = f"open({str(tmp_path / 'ran')!r}, 'w')\n".encode()
-        entry = tarfile.TarInfo("omega-probe-1.0/setup.py")
-        entry.size = len(code)
-        archive.addfile(entry, io.BytesIO(code))
-    venv = tmp_path / "venv"
-    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
-    environ = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(source.parent)}
-    made, _ = installer(tmp_path, Pip(venv / "bin" / "python", environ, file_bytes=10_000_000), "omega-probe")
-    with pytest.raises(NotFound, match="No wheel"):
-        await made.install("omega-probe")
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.kernel
-async def test_pip_has_no_capabilities_and_a_file_limit(tmp_path: Path) -> None:
-    """It reads what strangers wrote, so it gets nothing it does not need, also when root runs the gateway."""
-    fake = tmp_path / "pip" / "__main__.py"
-    fake.parent.mkdir()
-    (fake.parent / "__init__.py").write_text("")
-    seen = tmp_path / "seen"
-    fake.write_text(
-        "import resource\n"
-        f"with open({str(seen)!r}, 'w') as out:\n"
-        "    out.write(open('/proc/self/status').read())\n"
-        "    print('limit', resource.getrlimit(resource.RLIMIT_FSIZE), file=out)\n"
-    )
-    script = tmp_path / "python"
-    # The first argument, -I, would keep the stand-in for pip from being found.
-    script.write_text(f'#!/bin/sh\nshift\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
-    script.chmod(0o755)
-    with pytest.raises(Unavailable):
-        await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=12345).resolve(["six"], tmp_path)
-    status = dict(line.partition(":")[::2] for line in seen.read_text().splitlines() if ":" in line)
-    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh")} == {0}
-    assert "limit (12345, 12345)" in seen.read_text()

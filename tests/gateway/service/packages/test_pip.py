@@ -70,7 +70,7 @@ async def fetch(interpreter: Path, folder: Path, **environ: str) -> None:
 
 def refuses(address: str) -> tuple[Sequence[Wheel], type[GatewayError], str]:
     """A wheel that needs another one by *address*."""
-    return [Wheel(says=[f"Requires-Dist: evil @ {address}"])], Forbidden, "given by address"
+    return [Wheel(says=[f"Requires-Dist: evil @ {address}"])], Forbidden, "given by URL"
 
 
 NEEDS = [Wheel(says=["Requires-Dist: a", "Requires-Dist: b"]), Wheel("a", says=["Requires-Dist: c==1.0"])]
@@ -90,10 +90,10 @@ CASES: dict[str, tuple[Sequence[Wheel], type[GatewayError], str]] = {
         TooLarge,
         f"limit of {FILE_BYTES} bytes",
     ),
-    "another name": ([Wheel(calls_itself="other")], Forbidden, "calls itself other"),
-    "no metadata": ([Wheel(metadata="nothing")], Forbidden, "damaged or not valid"),
-    "no requirement": ([Wheel(says=["Requires-Dist: %%%"])], Forbidden, "damaged or not valid"),
-    "a format of the future": ([Wheel(wheel_version="9.0")], Forbidden, "damaged or not valid"),
+    "another name": ([Wheel(calls_itself="other")], Forbidden, "contains other"),
+    "no metadata": ([Wheel(metadata="nothing")], Forbidden, "damaged or invalid"),
+    "no requirement": ([Wheel(says=["Requires-Dist: %%%"])], Forbidden, "damaged or invalid"),
+    "a format of the future": ([Wheel(wheel_version="9.0")], Forbidden, "damaged or invalid"),
     "a Python of the future": ([Wheel(says=["Requires-Python: >=4"])], NotFound, "No wheel fits"),
     "a dependency that is nowhere": ([Wheel(says=["Requires-Dist: a"])], NotFound, "No wheel fits"),
     "dependencies that contradict each other": (
@@ -140,7 +140,7 @@ def write_by_path(folder: Path) -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(damage, "damaged or not valid"), (write_text, "damaged or not valid"), (write_by_path, "evil is given by address")],
+    [(damage, "damaged or invalid"), (write_text, "damaged or invalid"), (write_by_path, "evil is given by URL")],
 )
 async def test_a_file_that_is_no_wheel_of_the_index_is_refused(
     interpreter: Path, tmp_path: Path, make: Callable[[Path], None], words: str
@@ -168,7 +168,7 @@ async def test_a_dependency_given_by_address_is_not_built(interpreter: Path, tmp
             archive.addfile(entry, io.BytesIO(text.encode()))
     (tmp_path / "index").mkdir()
     Wheel(says=[f"Requires-Dist: evil @ {source.as_uri()}"]).write(tmp_path / "index")
-    with pytest.raises(Forbidden, match="given by address"):
+    with pytest.raises(Forbidden, match="given by URL"):
         await fetch(interpreter, tmp_path)
     assert not marker.exists()
 

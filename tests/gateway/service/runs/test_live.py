@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, NotFound
-from gateway.core.event_log import Accepted, Done, Gap, LoggedEvent, RunRefused, RunStarted
+from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
 from gateway.core.model import Display, Event, Finished, KernelReport, OnEvent, Raised, Result, Text
 from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
 from gateway.service.runs.live import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings
@@ -76,12 +76,13 @@ async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
     shown = Display("display", {"text/plain": "1"})
     raised = Raised("ValueError", "no", "Traceback")
     result = Result(False, "ab", "a", "bc", raised, 1, 0.5, displays=(shown,))
-    events = [Text("stdout", "a"), shown, Text("stderr", "b"), raised, KernelReport(), Finished("error")]
+    events: list[Event] = [Text("stdout", "a"), shown, Text("stderr", "b"), raised, KernelReport(), Finished("error")]
     script = Script(events, result)
     run = LiveRuns(script, LONG).start(plan())
     with run.reading() as news:
         await run.begun(news)
-    for seq, expected in enumerate((Accepted("r1"), RunStarted(), Text("stdout", "a"), shown, Text("stderr", "b"))):
+    first: list[Item] = [Accepted("r1"), RunStarted(), Text("stdout", "a"), shown, Text("stderr", "b")]
+    for seq, expected in enumerate(first):
         assert run.next_after(seq) == LoggedEvent(seq + 1, expected)
     script.go.set()
     text, error, done = await everything(run, 5)

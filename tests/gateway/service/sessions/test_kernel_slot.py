@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from gateway.core.errors import Busy, Gone
+from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.service.sessions.kernel_slot import SessionRecipe, Supply
 from kernels.contract import Language, Policy
+from tests.fakes import SilentKernel
 
 
 @dataclass
 class Pool:
-    """Hands out numbers when a test says so."""
+    """Hands out a kernel when a test says so."""
 
-    asked: list[asyncio.Future[Any]] = field(default_factory=list)
+    asked: list[asyncio.Future[SilentKernel]] = field(default_factory=list)
     discarded: list[object] = field(default_factory=list)
 
-    async def take(self, language: Language, policy: Policy | None = None) -> Any:
+    async def take(self, language: Language, policy: Policy | None = None) -> SilentKernel:
         self.asked.append(asyncio.get_running_loop().create_future())
         return await self.asked[-1]
 
     def discard(self, kernel: object) -> None:
         self.discarded.append(kernel)
+
+
+def new_kernel(number: int = 1) -> SilentKernel:
+    return SilentKernel(number, LaunchRequest("python", Policy(), {}))
 
 
 async def steps() -> None:
@@ -44,13 +49,13 @@ async def test_who_waits_gets_the_newest_kernel() -> None:
     supply.renew()
     await steps()
     pool.asked[0].set_exception(Busy("full"))
-    pool.asked[1].set_result(1)
+    late, newest = new_kernel(1), new_kernel(2)
+    pool.asked[1].set_result(late)
     await steps()
-    assert not waiting.done()
-    assert supply.present is None
-    pool.asked[2].set_result(2)
-    assert await waiting == 2
-    assert (supply.present, pool.discarded) == (2, [1])
+    assert (waiting.done(), supply.present) == (False, None)
+    pool.asked[2].set_result(newest)
+    assert await waiting is newest
+    assert (supply.present, pool.discarded) == (newest, [late])
 
 
 async def test_a_failure_is_told_and_then_tried_again() -> None:
@@ -65,8 +70,9 @@ async def test_a_failure_is_told_and_then_tried_again() -> None:
     assert [type(end) for end in ends] == [Busy] * 3
     again = asyncio.create_task(supply.ready())
     await steps()
-    pool.asked[1].set_result(1)
-    assert await again == 1
+    kernel = new_kernel()
+    pool.asked[1].set_result(kernel)
+    assert await again is kernel
 
 
 async def test_who_leaves_does_not_take_the_kernel_along() -> None:
@@ -77,27 +83,28 @@ async def test_who_leaves_does_not_take_the_kernel_along() -> None:
     await steps()
     leaving.cancel()
     await steps()
-    pool.asked[0].set_result(1)
-    assert await staying == 1
+    kernel = new_kernel()
+    pool.asked[0].set_result(kernel)
+    assert await staying is kernel
 
 
 async def test_a_closed_supply_keeps_nothing() -> None:
     """Neither a kernel that is there nor one that is only coming; who asks is told why."""
     for is_late in (False, True):
-        pool = Pool()
+        pool, kernel = Pool(), new_kernel()
         supply = Supply(pool, SessionRecipe())
         waiting = asyncio.create_task(supply.ready())
         await steps()
         if not is_late:
-            pool.asked[0].set_result(1)
-            assert await waiting == 1
+            pool.asked[0].set_result(kernel)
+            assert await waiting is kernel
         supply.close(Gone("it was deleted"))
         if is_late:
-            pool.asked[0].set_result(1)
+            pool.asked[0].set_result(kernel)
             with pytest.raises(Gone):
                 await waiting
         await steps()
-        assert pool.discarded == [1]
+        assert pool.discarded == [kernel]
         supply.renew()
         with pytest.raises(Gone):
             await supply.ready()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import nbformat
 import pytest
@@ -211,7 +211,7 @@ def test_a_session_is_a_notebook_with_its_outputs() -> None:
             Cell("x", (Raised("NameError", "x", "..."),), 7),
         ]
     )
-    written = cast(Any, to_json(world.notebooks().export("s1", CALLER)))
+    written: Any = to_json(world.notebooks().export("s1", CALLER))
     nbformat.validate(nbformat.from_dict(written))
     first, second, third, fourth, fifth = written["cells"]
     assert (first["source"], first["metadata"]) == ("", {"omega": {"truncated": True}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,13 +24,13 @@ def test_another_keys_session_is_not_there() -> None:
         sessions, said = world.sessions, set()
         for session_id in (alive, ended, "0" * 32, ""):
             asking: list[Callable[[], Any]] = [
-                lambda name=session_id: sessions.show(name, TWO),
-                lambda name=session_id: sessions.kernel_id(name, TWO),
-                lambda name=session_id: sessions.transcript(name, TWO),
-                lambda name=session_id: sessions.delete(name, TWO),
-                lambda name=session_id: sessions.interrupt(name, TWO),
-                lambda name=session_id: sessions.restart(name, TWO),
-                lambda name=session_id: world.run(name, caller=TWO),
+                partial(sessions.show, session_id, TWO),
+                partial(sessions.kernel_id, session_id, TWO),
+                partial(sessions.transcript, session_id, TWO),
+                partial(sessions.delete, session_id, TWO),
+                partial(sessions.interrupt, session_id, TWO),
+                partial(sessions.restart, session_id, TWO),
+                partial(world.run, session_id, caller=TWO),
             ]
             for ask in asking:
                 with pytest.raises(NotFound) as told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
@@ -47,12 +48,12 @@ def form(*parts: tuple[str, bytes], boundary: str = "b0undary") -> tuple[bytes, 
 async def test_any_name_comes_back_right(gateway: Gateway, name: bytes) -> None:
     """Put, listed, fetched: the listing's urlPath is the address; the download is an attachment, whatever its name says."""
     url = f"{FILES}/{quote(name)}"
-    put = json_of(await gateway.ask(url, b"<script>", method="PUT", headers={"Content-Type": "text/html"}))
+    put: Any = json_of(await gateway.ask(url, b"<script>", method="PUT", headers={"Content-Type": "text/html"}))
     assert gateway.files.held == {name: b"<script>"}
     listed = json_of(await gateway.ask(FILES))
     assert listed["files"] == [put["file"]]
     assert listed["truncated"] is False
-    url_path = str(put["file"]["urlPath"])  # type: ignore[index,call-overload]
+    url_path = str(put["file"]["urlPath"])
     assert unquote_to_bytes(url_path) == name
     got = await gateway.ask(f"{FILES}/{url_path}")
     assert got.body == b"<script>"
@@ -292,7 +293,8 @@ async def test_a_form_whose_files_can_not_all_be_there_puts_none(
     body, headers = form(*((f'form-data; name="f"; filename="{name}"', b"1") for name in names))
     answer = await gateway.ask(FILES, body, headers=headers)
     assert answer.code == 400
-    assert told in str(json_of(answer)["error"]["message"])  # type: ignore[index,call-overload]
+    said: Any = json_of(answer)
+    assert told in said["error"]["message"]
     assert not gateway.files.held
 
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway.core.errors import Busy, TooManyRequests
-from gateway.core.model import Raised
+from gateway.core.model import Json, Raised
 from tests.gateway.web.world import Gateway, json_of
 
 API = "/code-interpreter"
@@ -43,7 +43,7 @@ async def test_a_session_that_is_not_yours_has_no_notebook(gateway: Gateway) -> 
 @pytest.mark.parametrize("is_wrapped", [True, False])
 async def test_a_notebook_is_executed_as_it_is_or_with_options(gateway: Gateway, is_wrapped: bool) -> None:
     """The file's JSON alone will do; timeout and allowErrors stand beside it."""
-    body = {"notebook": NOTEBOOK, "timeout": 1500, "allowErrors": True} if is_wrapped else NOTEBOOK
+    body: dict[str, Any] = {"notebook": NOTEBOOK, "timeout": 1500, "allowErrors": True} if is_wrapped else NOTEBOOK
     response = await gateway.ask(f"{API}/notebook", body)
     answer: Any = json_of(response)
     assert response.code == 200
@@ -67,7 +67,7 @@ async def test_a_notebook_is_executed_as_it_is_or_with_options(gateway: Gateway,
 
 async def test_a_javascript_notebook_has_javascripts_time(gateway: Gateway) -> None:
     """Its kernelspec says what it is."""
-    spec = {"name": "javascript", "display_name": "JavaScript", "language": "javascript"}
+    spec: dict[str, Json] = {"name": "javascript", "display_name": "JavaScript", "language": "javascript"}
     await gateway.ask(f"{API}/notebook", {**NOTEBOOK, "metadata": {"kernelspec": spec}})
     (asked,) = gateway.notebooks.asked
     assert (asked.language, asked.timeout_s) == ("javascript", 10.0)

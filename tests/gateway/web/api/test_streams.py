@@ -52,6 +52,7 @@ async def test_one_run_is_told_from_beginning_to_end(gateway: Gateway) -> None:
     heard = await hear_all(socket)
     assert [event["type"] for event in heard] == ["accepted", "started", "stdout", "done"]
     assert [event["seq"] for event in heard] == [1, 2, 3, 4]
+    assert socket.headers is not None
     assert heard[0]["runId"] == socket.headers["X-Run-Id"]
     assert await socket.read_message() is None
     assert socket.close_code == 1000
@@ -232,14 +233,16 @@ def parse(text: str) -> list[dict[str, Any]]:
     return heard
 
 
-async def test_what_keeps_a_run_from_beginning_is_an_ordinary_error(gateway: Gateway) -> None:
+async def test_what_keeps_a_run_from_beginning_is_an_ordinary_error(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With its status, also for who asked for events."""
     assert (await gateway.ask(PYTHON, {"code": ""}, headers=SSE)).code == 400
 
     async def refuse(*_args: object) -> Result:
         raise Busy("Full.", retry_after_s=3)
 
-    gateway.runner.run = refuse  # type: ignore[method-assign]  # a runner without kernels
+    monkeypatch.setattr(gateway.runner, "run", refuse)
     response = await gateway.ask(PYTHON, {"code": "1"}, headers=SSE)
     assert response.code == 503
     assert response.headers["Retry-After"] == "3"

@@ -30,7 +30,8 @@ def assert_failure(body: bytes, code: str) -> dict[str, str]:
     assert set(answer["error"]) == {"type", "message", "code", "traceback"}
     assert answer["error"]["code"] == code
     assert answer["error"]["traceback"] is None
-    return answer["error"]
+    error: dict[str, str] = answer["error"]
+    return error
 
 
 def test_only_health_is_public() -> None:

@@ -9,6 +9,7 @@ import os
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -107,10 +108,10 @@ async def test_answers_nobody_reads_are_counted(gateway: Gateway) -> None:
 
 async def test_an_event_is_in_memory_once_for_all_who_are_told_it(gateway: Gateway) -> None:
     """Readers of one run that do not read cost no copy each, and one that reads gets it whole, on either stream."""
-    gateway.runner.events = [Display("display_data", {"text/plain": "y" * (4 * MIB)}, {})]
+    gateway.runner.events = [Display("display", {"text/plain": "y" * (4 * MIB)}, {})]
     reader = await gateway.connect(SESSION)
     await reader.write_message(json.dumps({"code": "1", "id": "mine"}))
-    heard = []
+    heard: list[dict[str, Any]] = []
     while not heard or heard[-1]["type"] != "done":
         message = await reader.read_message()
         assert isinstance(message, str)

@@ -96,6 +96,7 @@ async def test_a_caller_with_a_token_talks(gateway: Gateway) -> None:
     ):
         await socket.write_message("hello")
         assert await socket.read_message() == "hello"
+        assert socket.headers is not None
         assert TOKEN not in str(list(socket.headers.get_all()))
         socket.close()
         await socket.read_message()
@@ -146,8 +147,8 @@ async def test_what_breaks_the_protocol_is_closed_with_its_code(gateway: Gateway
         assert await said_to(gateway, struct.pack("!BB", first, 2) + b"\x03\xe8") == 1002, first
     for code in (b"x", b"\x03\xe7", b"\x03\xec", b"\x03\xed", b"\x03\xf7", b"\x0b\xb7", b"\x13\x88"):
         assert await said_to(gateway, frame(0x88, code)) == 1002, code
-    for code in (1000, 1003, 1014, 3000, 4999):
-        assert await said_to(gateway, frame(0x88, struct.pack("!H", code))) == code
+    for number in (1000, 1003, 1014, 3000, 4999):
+        assert await said_to(gateway, frame(0x88, struct.pack("!H", number))) == number
     assert await said_to(gateway, frame(0x01, b"x") + struct.pack("!BB", 0x80, 1) + b"x") == 1002
     assert await said_to(gateway, frame(0x01, b"x") + frame(0x00, b"") * (MAX_FRAGMENTS + 1)) == 1009
     assert await said_to(gateway, frame(0x89, b"x") * (int(CONTROL_FRAMES.burst) + 100)) == 1008
@@ -206,6 +207,7 @@ async def test_a_fault_of_ours_says_nothing_but_the_run_id(gateway: Gateway) -> 
     await socket.write_message("fail")
     assert await socket.read_message() is None
     assert socket.close_code == 1011
+    assert socket.headers is not None
     assert socket.close_reason == f"internal error (run {socket.headers['X-Run-Id']})"
 
 

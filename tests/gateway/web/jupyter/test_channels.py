@@ -14,6 +14,7 @@ from gateway.kernel.client import KernelClient
 from gateway.service.jupyter import clients
 from gateway.service.jupyter.kernel import JupyterKernel, KernelRecipe
 from gateway.service.jupyter.table import JupyterKernels
+from gateway.web.jupyter.channels import KernelChannels
 from tests.gateway.web.edge.test_unread import watching
 from tests.gateway.web.world import Gateway
 
@@ -66,9 +67,9 @@ async def test_one_who_does_not_read_is_closed_and_holds_nobody_up(
             kernel.audience.hand_on([said(number, MIB)])
             await client.read_message()
         assert kernel.audience.held_bytes >= 7 * MIB
-        sockets = gateway.server.open_sockets._open
-        await until(lambda: any(socket._ending for socket in sockets))  # type: ignore[attr-defined]  # all are KernelChannels
-        told = {socket._ending[0] for socket in sockets if socket._ending}  # type: ignore[attr-defined]
+        sockets = [socket for socket in gateway.server.open_sockets._open if isinstance(socket, KernelChannels)]
+        await until(lambda: any(socket._ending for socket in sockets))
+        told = {socket._ending[0] for socket in sockets if socket._ending}
         assert told == {clients.TOO_SLOW}
     await until(lambda: kernel.connections == 1)
     await until(lambda: kernel.audience.held_bytes == 0)

@@ -14,11 +14,10 @@ from jsonschema import Draft202012Validator
 
 from gateway.core.errors import BadRequest
 from gateway.core.files import parse_path
-from gateway.core.limits import KeyLimits
+from gateway.core.limits import KeyLimits, Timeouts
 from gateway.core.request import Caller
 from gateway.service.packages.installer import _NAME as PACKAGE_NAME
 from gateway.web.api import notebook_bodies, patterns, run_bodies, session_bodies
-from gateway.web.api.run_bodies import Timeouts
 from gateway.web.jupyter.endpoint import JupyterEndpoint
 from gateway.web.openapi.document import InForce, describe_api
 from gateway.web.operations import Operation
@@ -300,7 +299,8 @@ async def test_the_description_has_the_times_of_the_gateway_and_of_the_key(monke
         async def maxima() -> tuple[object, object]:
             said: Any = json_of(await gateway.ask("/openapi.json"))["components"]
             fields = said["schemas"]["NewSessionBody"]["properties"]
-            return tuple(fields[name]["anyOf"][0]["maximum"] for name in ("timeout", "idleTimeout"))  # type: ignore[return-value]
+            timeout, idle = (fields[name]["anyOf"][0]["maximum"] for name in ("timeout", "idleTimeout"))
+            return timeout, idle
 
         assert await maxima() == (77_000, 99_000)
         limits = KeyLimits(max_timeout_s=5)
