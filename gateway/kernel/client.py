@@ -16,7 +16,7 @@ from gateway.kernel.launch.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
 from gateway.kernel.wire.codec import Codec
 from gateway.kernel.wire.share import Share
-from gateway.kernel.wire.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
+from gateway.kernel.wire.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Loss, Receive, socket_path
 from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
@@ -255,11 +255,11 @@ class KernelClient:
 
     # ---- loss and death ---------------------------------------------------------------------------------------------
 
-    def _lose(self, channel: Channel, has_exceeded: bool) -> None:
+    def _lose(self, channel: Channel, loss: Loss) -> None:
         self._is_broken = True
         if channel == "iopub":
             self._iopub_ended.set()
-        self._give_up(Cause.EXCEEDED if has_exceeded else Cause.LOST)
+        self._give_up(Cause.EXCEEDED if loss == "exceeded" else Cause.LOST)
 
     def _give_up(self, cause: Cause) -> None:
         """The kernel is of no more use: end its run for *cause*, or kill the kernel if there is no run."""

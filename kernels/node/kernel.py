@@ -104,10 +104,10 @@ class NodeKernel(Served, BaseKernel):
     async def do_execute(
         self,
         code: str,
-        silent: bool,
-        store_history: bool = True,
+        silent: bool,  # noqa: FBT001  # as ipykernel calls it
+        store_history: bool = True,  # noqa: FBT001, FBT002  # as ipykernel calls it
         user_expressions: Any = None,
-        allow_stdin: bool = False,
+        allow_stdin: bool = False,  # noqa: FBT001, FBT002  # as ipykernel calls it
         *,
         cell_meta: Any = None,
         cell_id: Any = None,

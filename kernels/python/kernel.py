@@ -73,7 +73,7 @@ class PythonKernel(Served, IPythonKernel):
 
     _cancel_on_sigint = cancel_on_sigint  # the name by which ipykernel calls it
 
-    async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:
+    async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:  # noqa: FBT001  # as ipykernel calls it
         """Run *code* and answer with the content of the reply."""
         request = parse((cell_meta or {}).get("omega"))
         if request is None:
@@ -187,14 +187,14 @@ class PythonKernel(Served, IPythonKernel):
     def do_history(
         self,
         hist_access_type: str,
-        output: bool,
-        raw: bool,
+        output: bool,  # noqa: FBT001  # as ipykernel calls it
+        raw: bool,  # noqa: FBT001  # as ipykernel calls it
         session: int = 0,
         start: int = 0,
         stop: int | None = None,
         n: int | None = None,
         pattern: str | None = None,
-        unique: bool = False,
+        unique: bool = False,  # noqa: FBT001, FBT002  # as ipykernel calls it
     ) -> dict[str, Any]:
         """The history: the base class reads a database, which kernels lack."""
         past = Past(self.shell.history_manager, raw=raw, output=output)

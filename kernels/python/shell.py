@@ -62,7 +62,7 @@ class Compiler(XCachingCompiler):
 class Exit(ZMQExitAutocall):
     """``exit`` and ``quit``: in our own requests they end the run, not the kernel."""
 
-    def __call__(self, code: object = None, keep_kernel: bool = False) -> None:
+    def __call__(self, code: object = None, keep_kernel: bool = False) -> None:  # noqa: FBT001, FBT002  # as IPython calls it
         """End the run with *code*."""
         if self._ip.is_ours:
             raise SystemExit(code)
@@ -158,7 +158,7 @@ class Shell(ZMQInteractiveShell):
         elif not self._is_formatting:
             self.failure = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
 
-    def showsyntaxerror(self, filename: Any = None, running_compiled_code: bool = False) -> None:
+    def showsyntaxerror(self, filename: Any = None, running_compiled_code: bool = False) -> None:  # noqa: FBT001, FBT002  # as IPython calls it
         """Show the current syntax error; our own requests only note it."""
         if not self.is_ours:
             super().showsyntaxerror(filename, running_compiled_code)

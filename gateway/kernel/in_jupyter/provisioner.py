@@ -83,12 +83,12 @@ class SandboxProvisioner(KernelProvisionerBase):
         elif signum != 0:
             raise ValueError(f"a sandboxed kernel accepts no {signal.Signals(signum).name}: interrupt it or kill it")
 
-    async def kill(self, restart: bool = False) -> None:
+    async def kill(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002  # as jupyter_client calls it
         """End the kernel and everything it started."""
         if self._seat is not None and self._seat.death is None and self._background is not None:
             await self._background.call(self._seat.kill())
 
-    async def terminate(self, restart: bool = False) -> None:
+    async def terminate(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002  # as jupyter_client calls it
         """The same as kill(): a kernel that ignored the shutdown_request gets no second request."""
         await self.kill(restart)
 
@@ -118,7 +118,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         }
         return self.connection_info
 
-    async def cleanup(self, restart: bool = False) -> None:
+    async def cleanup(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002  # as jupyter_client calls it
         """Leave nothing behind."""
         await self.kill(restart)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, Literal
 
 from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel
@@ -33,8 +33,9 @@ PIECE_BYTES: Final = 32 * 1024
 Address = Callable[[ConnectionInfo, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], Steps[int]]
 """Reads messages, in steps if they are large, and returns what the last step cost beside their bytes (see Share)."""
-Lose = Callable[[Channel, bool], None]
-"""Is told which channel is lost, and whether a message over the limit is the reason."""
+Loss = Literal["broken", "exceeded"]
+"""Why a channel is lost: its connection broke, or a message was over the limit."""
+Lose = Callable[[Channel, Loss], None]
 
 
 def socket_path(endpoint: ConnectionInfo, channel: Channel) -> str:
@@ -87,7 +88,7 @@ class KernelSockets:
                 else:
                     await loop.create_unix_connection(lambda connection=connection: connection, address)  # type: ignore[misc]  # bound now
             except OSError:
-                self._lose(channel, False)
+                self._lose(channel, "broken")
 
     def pause(self) -> None:
         """Read nothing until resume(); the kernel blocks once the buffers between are full."""
@@ -259,7 +260,7 @@ class _Connection(asyncio.BufferedProtocol):
     def _tell_loss(self) -> None:
         self._reader.drop()  # at once, not at the next garbage collection: a kernel decides how much it is
         if not self._is_closed:
-            self._lose(self._channel, self._has_exceeded)
+            self._lose(self._channel, "exceeded" if self._has_exceeded else "broken")
 
     def send(self, frames: list[bytes]) -> None:
         """Send now, or as soon as the peer is ready."""

@@ -135,7 +135,7 @@ class Door:
         self._is_last = True
         return self._send(MALFORMED)
 
-    def _end(self, exc_info: Any = False) -> None:
+    def _end(self, exc_info: Any = False) -> None:  # noqa: FBT002  # as Tornado calls it
         if isinstance(exc_info, UnsatisfiableReadError) and not self._stream.closed() and not self._is_last:
             # More bytes than the limit came without the end of the headers, or of a chunk's length.
             self._is_last = True

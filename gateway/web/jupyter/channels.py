@@ -180,7 +180,7 @@ class KernelChannels(Socket):
         self._note_arrivals()
         self._kernel.audience.balance()
 
-    def _note_close(self, exc_info: Any = False) -> None:
+    def _note_close(self, exc_info: Any = False) -> None:  # noqa: FBT002  # as Tornado calls it
         self._note_arrivals()
         self._close_stream(exc_info)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.core.validate import Channel
 from gateway.kernel.launch.launcher import ConnectionInfo
-from gateway.kernel.wire.sockets import RUN_CHANNELS, KernelSockets
+from gateway.kernel.wire.sockets import RUN_CHANNELS, KernelSockets, Loss
 from gateway.kernel.wire.zmtp import GREETING, encode_ready
 from tests.fakes import short_directory
 
@@ -31,11 +31,11 @@ async def _listen(directory: Path) -> list[asyncio.Server]:
 
 async def test_nothing_is_held_of_a_message_that_never_ended() -> None:
     """Also while somebody still knows the connection: garbage is looked for seldom, and a kernel decides how much it is."""
-    lost: dict[Channel, bool] = {}
+    lost: dict[Channel, Loss] = {}
     are_lost = asyncio.Event()
 
-    def lose(channel: Channel, has_exceeded: bool) -> None:
-        lost[channel] = has_exceeded
+    def lose(channel: Channel, loss: Loss) -> None:
+        lost[channel] = loss
         are_lost.set() if len(lost) == len(RUN_CHANNELS) else None
 
     def hear(_channel: Channel, _messages: list[list[bytes]]) -> Generator[int, None, int]:
@@ -55,6 +55,6 @@ async def test_nothing_is_held_of_a_message_that_never_ended() -> None:
         await sockets.close()
         for server in servers:
             server.close()
-    assert lost == dict.fromkeys(RUN_CHANNELS, True)
+    assert lost == dict.fromkeys(RUN_CHANNELS, "exceeded")
     assert peak_bytes > LIMIT_BYTES
     assert held_bytes < MIB
