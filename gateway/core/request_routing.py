@@ -38,7 +38,7 @@ class RoutedRequest:
         return self.head.msg_type.endswith("_request")
 
 
-class Asked:
+class RequestRouting:
     """The requests in progress of one kernel."""
 
     def __init__(self) -> None:

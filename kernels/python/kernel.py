@@ -17,7 +17,7 @@ from traitlets import Type
 from kernels import workfiles
 from kernels.python import refusals, usage
 from kernels.python.event_loops import ScriptLoops
-from kernels.python.past import Past
+from kernels.python.history import KernelHistory
 from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
 from kernels.python.shown import figures, tracebacks
@@ -197,7 +197,7 @@ class PythonKernel(Served, IPythonKernel):
         unique: bool = False,  # noqa: FBT001, FBT002  # as ipykernel calls it
     ) -> dict[str, Any]:
         """The history: the base class reads a database, which kernels lack."""
-        past = Past(self.shell.history_manager, raw=raw, output=output)
+        past = KernelHistory(self.shell.history_manager, raw=raw, output=output)
         match hist_access_type:
             case "tail":
                 entries = past.tail(n)

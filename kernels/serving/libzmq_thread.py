@@ -12,7 +12,7 @@ PATIENCE_S = 0.02
 BLIND_S = 0.0005
 
 
-class Courier:
+class LibzmqThread:
     """libzmq's I/O thread, as /proc shows it.
 
     Sending wakes it, and it sleeps again only when everything is written: flushed output has then left this

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from kernels.serving import attribution
 from kernels.serving.interrupts import Interrupts
-from kernels.serving.libzmq_thread import Courier
+from kernels.serving.libzmq_thread import LibzmqThread
 from kernels.serving.texts import cuts
 
 Name = Literal["stdout", "stderr"]
@@ -47,7 +47,7 @@ class OutputRecord:
         self._has_lost = False
         self._ready: Callable[[], object] = lambda: False
         self._owner = 0
-        self._courier = Courier()
+        self._libzmq_thread = LibzmqThread()
         self.parent: Any = {}
 
     def capture(self, wake: Callable[[], None]) -> list[int]:
@@ -69,7 +69,7 @@ class OutputRecord:
 
     def own(self) -> None:
         """Collect in this process from now on."""
-        self._lock, self._owner, self._courier = threading.RLock(), os.getpid(), Courier()
+        self._lock, self._owner, self._libzmq_thread = threading.RLock(), os.getpid(), LibzmqThread()
 
     def forget(self) -> None:
         """Drop the collected text."""
@@ -164,7 +164,7 @@ class OutputRecord:
 
     def settle(self) -> None:
         """Wait until what was flushed has left this process, so that a crash on the next line can't take it along."""
-        self._courier.wait()
+        self._libzmq_thread.wait()
 
     def flush_if_possible(self) -> bool:
         """Send as much as possible now; returns whether that was all."""

@@ -30,7 +30,7 @@ _PATHS: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class KeeperPlace:
+class HelperPlace:
     """The kernel of a helper: its ids, control group and limits, and the path of its work directory for the spawner."""
 
     uid: int
@@ -41,7 +41,7 @@ class KeeperPlace:
 
 
 @dataclass(slots=True)
-class Keepers:
+class FilesHelpers:
     """All helpers of a spawner. *on_end* gets the id of a kernel whose last helper has exited."""
 
     loop: Loop
@@ -49,7 +49,7 @@ class Keepers:
     _of: dict[str, dict[int, int]] = field(default_factory=dict)
     """Pid and pidfd of each helper, by kernel."""
 
-    def start(self, kernel_id: str, place: KeeperPlace | None, channel: int) -> None:
+    def start(self, kernel_id: str, place: HelperPlace | None, channel: int) -> None:
         """Serve the gateway's socket *channel* from a helper in *place*, or answer there why not; closes *channel*."""
         with socket.socket(fileno=channel) as told:
             if place is None:
@@ -59,7 +59,7 @@ class Keepers:
             else:
                 self._fork(kernel_id, place, told)
 
-    def _fork(self, kernel_id: str, place: KeeperPlace, told: socket.socket) -> None:
+    def _fork(self, kernel_id: str, place: HelperPlace, told: socket.socket) -> None:
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -101,7 +101,7 @@ def _say(told: socket.socket, problem: Problem) -> None:
         told.send(failed(problem), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
-def _run(place: KeeperPlace, channel: int, parent: int) -> NoReturn:
+def _run(place: HelperPlace, channel: int, parent: int) -> NoReturn:
     """Run as the helper until the gateway closes the connection; never returns into the spawner's code."""
     code = 70
     try:
@@ -115,7 +115,7 @@ def _run(place: KeeperPlace, channel: int, parent: int) -> NoReturn:
         os._exit(code)
 
 
-def confine(place: KeeperPlace, channel: int, parent: int) -> int:
+def confine(place: HelperPlace, channel: int, parent: int) -> int:
     """Become the helper; the socket and the work directory are all that is left open. Raises OSError: then it must _exit."""
     signal.set_wakeup_fd(-1)
     place.cgroup.attach(os.getpid())
@@ -136,7 +136,7 @@ def confine(place: KeeperPlace, channel: int, parent: int) -> int:
     return root
 
 
-def _open_work(place: KeeperPlace) -> int:
+def _open_work(place: HelperPlace) -> int:
     """The work directory, which the kernel's uid can open and owns."""
     root = os.open(place.work_path, _PATHS)
     found = os.fstat(root)

@@ -28,7 +28,7 @@ from kernels.spawner.actions import (
     TellRefused,
 )
 from kernels.spawner.events import Event, Fact, Failed, MainReaped
-from kernels.spawner.files_helpers import KeeperPlace, Keepers
+from kernels.spawner.files_helpers import FilesHelpers, HelperPlace
 from kernels.spawner.member import Member
 from kernels.spawner.preparer import Preparer, Surroundings
 from kernels.spawner.tree import kill_orphans, strangers
@@ -56,7 +56,7 @@ class Performer:
         self._around, self._level, self._loop = around, around.level, around.loop
         self._zygotes, self._hear, self._tell = zygotes, hear, tell
         self._workplaces = around.workplaces
-        self._keepers = Keepers(around.loop, lambda kernel_id: hear(kernel_id, Fact.HELPERS_GONE))
+        self._files_helpers = FilesHelpers(around.loop, lambda kernel_id: hear(kernel_id, Fact.HELPERS_GONE))
         self._watchdog = Watchdog(around.loop, on_excess, self._kill_stray)
         if not around.has_own_uids:
             self._watchdog.has_watches_left = has_watches_left
@@ -185,13 +185,13 @@ class Performer:
 
     def _serve_files(self, member: Member, channel: int) -> Event | None:
         work_path = member.work_dir if self._workplaces else f"/proc/{member.pid}/root{WORK}"
-        place = KeeperPlace(member.uid, member.gid, member.cgroup, member.spawn.policy, work_path)
-        self._keepers.start(member.spawn.kernel_id, place, channel)
-        return None if member.spawn.kernel_id in self._keepers else Fact.HELPERS_GONE
+        place = HelperPlace(member.uid, member.gid, member.cgroup, member.spawn.policy, work_path)
+        self._files_helpers.start(member.spawn.kernel_id, place, channel)
+        return None if member.spawn.kernel_id in self._files_helpers else Fact.HELPERS_GONE
 
     def refuse_files(self, kernel_id: str, channel: int) -> None:
         """Answer on *channel* that the kernel does not exist."""
-        self._keepers.start(kernel_id, None, channel)
+        self._files_helpers.start(kernel_id, None, channel)
 
     # ---- the way down --------------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class Performer:
             case Part.PROCESS:
                 send_signal(member.pidfd, signal.SIGKILL)
             case Part.HELPERS:
-                self._keepers.kill(member.spawn.kernel_id)
+                self._files_helpers.kill(member.spawn.kernel_id)
             case Part.GROUP:
                 member.cgroup.kill()
 
@@ -265,7 +265,7 @@ class Performer:
             self.kill_strangers()
 
     def _known(self) -> set[int]:
-        return {*self._zygotes, *self.kernel_of, *self._keepers.pids(), *self._preparer.pids()}
+        return {*self._zygotes, *self.kernel_of, *self._files_helpers.pids(), *self._preparer.pids()}
 
 
 def _interrupt(member: Member) -> None:

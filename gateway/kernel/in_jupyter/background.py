@@ -18,7 +18,7 @@ import zmq.asyncio
 from jupyter_core.paths import jupyter_runtime_dir
 
 from gateway.core.errors import Unavailable
-from gateway.kernel.in_jupyter.connection import Seat
+from gateway.kernel.in_jupyter.connection import JupyterConnection
 from gateway.kernel.in_jupyter.instance_lock import Claim, claim
 from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.kernel.launch.minimum_level import LevelFloor
@@ -75,13 +75,13 @@ class Background:
             raise Unavailable("this process is exiting")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
-    async def launch(self, request: LaunchRequest, number: int) -> tuple[Seat, Path]:
+    async def launch(self, request: LaunchRequest, number: int) -> tuple[JupyterConnection, Path]:
         """A kernel on the connection *number*, and where that is; run it with `call`. Raises Unavailable with the reason."""
         running = await self._run()
         process = await running.floor.launch(request)
         directory = running.runtime / f"seat{number}"
         try:
-            return Seat(directory, process, self._context), directory
+            return JupyterConnection(directory, process, self._context), directory
         except BaseException as error:
             await process.kill()
             if isinstance(error, OSError):

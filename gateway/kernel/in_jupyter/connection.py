@@ -19,7 +19,7 @@ from kernels.contract import CHANNELS
 BEAT_BYTES: Final = 1024
 
 
-class Seat:
+class JupyterConnection:
     """One kernel at *directory*/s-1 to s-5. All of it lives in one event loop; `death` may be read from anywhere.
 
     Kernels have no heartbeat of their own (the end of their process tells more): it is answered here while they live.

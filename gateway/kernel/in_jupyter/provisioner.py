@@ -18,7 +18,7 @@ from traitlets import Dict, Unicode
 from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
 from gateway.core.model import Death
 from gateway.kernel.in_jupyter.background import Background, LauncherOptions, shared
-from gateway.kernel.in_jupyter.connection import Seat
+from gateway.kernel.in_jupyter.connection import JupyterConnection
 from gateway.kernel.launch.ipc import PORTS, prefix
 from gateway.kernel.launch.launcher import LaunchRequest
 from kernels.contract import ContractError, Language, Level, Policy
@@ -49,35 +49,35 @@ class SandboxProvisioner(KernelProvisionerBase):
         super().__init__(**traits)
         self._background: Background | None = None
         self._number = -1
-        self._seat: Seat | None = None
+        self._connection: JupyterConnection | None = None
         self._key = secrets.token_hex(32)
 
     @property
     def has_process(self) -> bool:
         """Whether a kernel was launched whose end was not awaited yet."""
-        return self._seat is not None
+        return self._connection is not None
 
     async def poll(self) -> int | None:
         """None while the kernel lives, then its exit code; minus the signal's number when one ended it."""
-        if self._seat is None:
+        if self._connection is None:
             return 0
-        return None if self._seat.death is None else _exit_code(self._seat.death)
+        return None if self._connection.death is None else _exit_code(self._connection.death)
 
     async def wait(self) -> int | None:
         """The exit code, once the kernel and all its processes are gone."""
-        seat, background = self._seat, self._background
-        if seat is None or background is None:
+        connection, background = self._connection, self._background
+        if connection is None or background is None:
             return 0
-        death = seat.death if seat.death is not None else await background.call(seat.wait())
-        if self._seat is seat:
-            self._seat = None
+        death = connection.death if connection.death is not None else await background.call(connection.wait())
+        if self._connection is connection:
+            self._connection = None
         return _exit_code(death)
 
     async def send_signal(self, signum: int) -> None:
         """SIGINT interrupts, what ends a process ends the kernel, 0 does nothing; raises ValueError for the others."""
         if signum == signal.SIGINT:
-            if self._seat is not None and self._seat.death is None and self._background is not None:
-                await self._background.call(self._seat.interrupt())
+            if self._connection is not None and self._connection.death is None and self._background is not None:
+                await self._background.call(self._connection.interrupt())
         elif signum in ENDS:
             await self.kill()
         elif signum != 0:
@@ -85,8 +85,8 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     async def kill(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002  # as jupyter_client calls it
         """End the kernel and everything it started."""
-        if self._seat is not None and self._seat.death is None and self._background is not None:
-            await self._background.call(self._seat.kill())
+        if self._connection is not None and self._connection.death is None and self._background is not None:
+            await self._background.call(self._connection.kill())
 
     async def terminate(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002  # as jupyter_client calls it
         """The same as kill(): a kernel that ignored the shutdown_request gets no second request."""
@@ -104,7 +104,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         if self._background is None:
             self._background = shared(self._wanted())
             self._number = self._background.number()
-        self._seat, directory = await self._background.call(self._background.launch(request, self._number))
+        self._connection, directory = await self._background.call(self._background.launch(request, self._number))
         self.connection_info = {
             "transport": "ipc",
             "ip": prefix(directory),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.core.jupyter import NO_PARENT, Channel, Relayed
 from gateway.core.outbox import Outbox
-from gateway.core.request_routing import EVERYBODY, Asked
+from gateway.core.request_routing import EVERYBODY, RequestRouting
 from gateway.kernel.relay import Relay
 from gateway.service.jupyter.clients import Clients
 from gateway.service.jupyter.listener import Listener
@@ -22,7 +22,7 @@ class Audience:
 
     def __init__(self, kernel_id: str, backlog_bytes: int) -> None:
         self._words = Words(kernel_id)
-        self._asked = Asked()
+        self._asked = RequestRouting()
         self._clients = Clients(self._asked, backlog_bytes)
         self._relay: Relay | None = None
         self._release: asyncio.TimerHandle | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.core.backlog import Backlog, Lost
 from gateway.core.jupyter import Relayed
 from gateway.core.outbox import Held, Outbox
-from gateway.core.request_routing import EVERYBODY, Asked
+from gateway.core.request_routing import EVERYBODY, RequestRouting
 from gateway.service.jupyter.listener import Listener
 
 BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
@@ -24,7 +24,7 @@ REPLACED, TOO_SLOW = 4000, 4001
 class Clients:
     """The connected clients, those that left before their answer came, and what is kept for them."""
 
-    def __init__(self, asked: Asked, backlog_bytes: int) -> None:
+    def __init__(self, asked: RequestRouting, backlog_bytes: int) -> None:
         self._asked = asked
         self._listeners: dict[str, Listener] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()

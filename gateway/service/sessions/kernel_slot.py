@@ -41,7 +41,7 @@ class SessionRecipe:
         return bool(self.env or self.cwd)
 
 
-class Supply:
+class KernelSlot:
     """Holds one kernel at a time; the next one is taken in the background."""
 
     def __init__(self, source: SessionPool, recipe: SessionRecipe) -> None:

@@ -11,7 +11,7 @@ from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
 from gateway.core.model import Event, KernelReport, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.core.request import Caller
 from gateway.pool.kernel import Kernel
-from gateway.service.sessions.kernel_slot import SessionPool, SessionRecipe, Supply
+from gateway.service.sessions.kernel_slot import KernelSlot, SessionPool, SessionRecipe
 from gateway.service.sessions.transcript import Cell, Recording, Transcript
 from gateway.service.sessions.turns import Turns
 from kernels.contract import Language
@@ -49,7 +49,7 @@ class Session:
         self.execution_count = 0
         self.replacements = 0
         """How often its kernel was lost and replaced by another."""
-        self._supply = Supply(pool, SessionRecipe(asked.language, caller.policy, asked.env, asked.cwd))
+        self._slot = KernelSlot(pool, SessionRecipe(asked.language, caller.policy, asked.env, asked.cwd))
         self._turns = Turns(MAX_WAITING)
         self._transcript = Transcript(transcript_bytes)
         self._inside = 0
@@ -70,14 +70,14 @@ class Session:
     @property
     def state(self) -> str:
         """starting, busy or idle."""
-        if self._supply.present is None:
+        if self._slot.present is None:
             return "starting"
         return "busy" if self._turns.is_taken else "idle"
 
     @property
     def kernel_id(self) -> str:
         """The name of the kernel it has now; raises Busy while it has none."""
-        kernel = self._supply.present
+        kernel = self._slot.present
         if kernel is None:
             raise Busy("The session's kernel is being replaced: try again.", retry_after_s=1.0)
         return kernel.kernel_id
@@ -88,7 +88,7 @@ class Session:
 
     async def start(self) -> None:
         """Get the first kernel. Raises Busy, Unavailable, or BadRequest if it can't be set up as asked."""
-        await self._supply.ready()
+        await self._slot.ready()
 
     @asynccontextmanager
     async def lease(self, patience_s: float | None = None) -> AsyncIterator[Turn]:
@@ -104,7 +104,7 @@ class Session:
 
     async def interrupt(self) -> bool:
         """Interrupt the run under way; whether there was one."""
-        kernel = self._supply.present
+        kernel = self._slot.present
         if not self._is_running or kernel is None:
             return False
         await kernel.interrupt()
@@ -116,15 +116,15 @@ class Session:
         self.execution_count = 0
         self._turns.turn_away(Conflict(RESTARTED))
         ended = self._turns.end_of_turn()
-        self._supply.renew()
-        await self._supply.ready()
+        self._slot.renew()
+        await self._slot.ready()
         await asyncio.wait({ended}, timeout=UNWIND_S)  # so that the caller sees an idle session
 
     def end(self, reason: GatewayError) -> None:
         """End it for good; runs that wait get *reason*."""
         self._ended = reason
         self._turns.turn_away(reason)
-        self._supply.close(reason)
+        self._slot.close(reason)
 
     # ---- one run, in its turn ---------------------------------------------------------------------------------------
 
@@ -177,14 +177,14 @@ class Session:
 
     async def _kernel(self, restarts: int) -> Kernel:
         self._check(restarts)
-        kernel = await self._supply.ready()
+        kernel = await self._slot.ready()
         self._check(restarts)
         return kernel
 
     def _replace(self) -> None:
         """Replace the lost kernel. No other run does so at the same time: it is this run's turn."""
         self.replacements += 1
-        self._supply.renew()
+        self._slot.renew()
 
     def _check(self, restarts: int) -> None:
         """Raise the reason if a run that came when *restarts* were counted must not go on."""

@@ -10,7 +10,7 @@ from gateway.web.services import WebSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CallerLimits:
     """The timeouts of each language, and how much a run may output."""
 
     python: Timeouts
@@ -18,7 +18,7 @@ class Terms:
     allowance: Allowance
 
     @classmethod
-    def of(cls, settings: WebSettings, caller: Caller) -> Terms:
+    def of(cls, settings: WebSettings, caller: Caller) -> CallerLimits:
         """The limits of *caller*."""
         limits = caller.limits
         own = limits.output_bytes

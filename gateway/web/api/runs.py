@@ -6,7 +6,7 @@ from gateway.core.limits import Timeouts
 from gateway.core.request import Allowance, RunRequest, Submission
 from gateway.web.api import run_bodies, server_sent_events
 from gateway.web.api.answers import describe_answer
-from gateway.web.api.caller_limits import Terms
+from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 
@@ -15,9 +15,9 @@ class RunEndpoint(Endpoint):
     """The base of all endpoints that run code."""
 
     @property
-    def _terms(self) -> Terms:
+    def _terms(self) -> CallerLimits:
         """The limits of this caller's runs."""
-        return Terms.of(self.services.settings, self.caller)
+        return CallerLimits.of(self.services.settings, self.caller)
 
     @property
     def _python(self) -> Timeouts:

@@ -11,7 +11,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.web.api import run_bodies
-from gateway.web.api.caller_limits import Terms
+from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.edge.body import parse_object
 
 MAX_ID_CHARS = 128
@@ -46,7 +46,7 @@ class Resume:
 Said = Execute | InterruptRun | Resume
 
 
-def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", session: str = "") -> Said:
+def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "python", session: str = "") -> Said:
     """The message in *text*; raises BadRequest. A run is in *session* and its *language* unless the message names others."""
     if isinstance(text, bytes):
         raise BadRequest("Send messages as JSON in text frames, not in binary frames.")
@@ -78,7 +78,7 @@ def parse_resume(run_id: str, after: Json) -> Resume:
     return Resume(run_id, after)
 
 
-def _parse_execute(fields: dict[str, Json], kind: str, terms: Terms, language: str, session: str) -> Execute:
+def _parse_execute(fields: dict[str, Json], kind: str, terms: CallerLimits, language: str, session: str) -> Execute:
     label = _text(fields, "id", MAX_ID_CHARS)
     fields.pop("id", None)
     task = _task(kind, fields.pop("language", None), language)

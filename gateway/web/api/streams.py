@@ -18,7 +18,7 @@ from gateway.core.model import Json
 from gateway.core.request import Submission
 from gateway.service.runs.live import LiveRun
 from gateway.web.api import events, stream_messages
-from gateway.web.api.caller_limits import Terms
+from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
@@ -87,9 +87,9 @@ class StreamSocket(Socket):
         return stream_messages.parse_message(message, self.terms)
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> CallerLimits:
         """The limits of this caller's runs."""
-        return Terms.of(self.services.settings, self.caller)
+        return CallerLimits.of(self.services.settings, self.caller)
 
     async def _carry_out(self, said: Said) -> None:
         match said:

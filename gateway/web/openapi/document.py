@@ -10,7 +10,7 @@ from typing import cast
 from pydantic.json_schema import models_json_schema
 
 from gateway.core.model import Json
-from gateway.web.api.caller_limits import Terms
+from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
 from gateway.web.api.patterns import FILE
 from gateway.web.api.server_sent_events import EVENT_STREAM
@@ -57,7 +57,7 @@ class ApiDescription(Endpoint):
 
     async def on_get(self) -> Answer:
         settings = self.services.settings
-        terms = Terms.of(settings, self.caller)
+        terms = CallerLimits.of(settings, self.caller)
         specs = self.services.jupyter.specs()
         in_force = InForce(
             settings.version,

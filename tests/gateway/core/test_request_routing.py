@@ -8,7 +8,7 @@ import orjson
 
 from gateway.core import request_routing
 from gateway.core.jupyter import Channel, Relayed, read
-from gateway.core.request_routing import EVERYBODY, Asked
+from gateway.core.request_routing import EVERYBODY, RequestRouting
 
 
 def message(channel: Channel, kind: str, parent: str = "", msg_id: str = "m", **content: object) -> Relayed:
@@ -32,7 +32,7 @@ def reply(parent: str) -> Relayed:
 
 def test_a_reply_waits_for_the_idle_of_its_own_request() -> None:
     """Not for another's; after it, the reply follows at once, to who asked."""
-    book = Asked()
+    book = RequestRouting()
     book.note(run("r1"), "ada")
     book.note(run("r2"), "bob")
     early, other, done = reply("r1"), idle("r2"), idle("r1")
@@ -48,7 +48,7 @@ def test_a_reply_waits_for_the_idle_of_its_own_request() -> None:
 
 def test_other_replies_and_questions_go_to_the_asker_at_once() -> None:
     """kernel_info_reply, input_request; what nobody is known to have asked goes to all."""
-    book = Asked()
+    book = RequestRouting()
     book.note(message("shell", "kernel_info_request", msg_id="k"), "ada")
     book.note(run("r"), "ada")
     for said in (message("shell", "kernel_info_reply", "k"), message("stdin", "input_request", "r")):
@@ -59,7 +59,7 @@ def test_other_replies_and_questions_go_to_the_asker_at_once() -> None:
 
 def test_open_requests_are_those_without_reply() -> None:
     """A comm message wants none, an answered one has its own; hand_on gives them to somebody else."""
-    book = Asked()
+    book = RequestRouting()
     for sent in (run("r1"), run("r2"), message("shell", "comm_msg", msg_id="c")):
         book.note(sent, "ada")
     book.route(idle("r1"))
@@ -78,7 +78,7 @@ def test_open_requests_are_those_without_reply() -> None:
 
 def test_a_request_is_remembered_without_what_it_asked_for() -> None:
     """Of any size, and kept for as long as the kernel does not answer: the header is enough for every answer."""
-    book = Asked()
+    book = RequestRouting()
     asking = message("shell", "odd_request", msg_id="r", text="x" * 1000)
     before = sys.getrefcount(asking), sys.getrefcount(asking.content)
     book.note(asking, "ada")
@@ -89,7 +89,7 @@ def test_a_request_is_remembered_without_what_it_asked_for() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     """The oldest of too many requests is forgotten, and too large replies are not held."""
-    book = Asked()
+    book = RequestRouting()
     for number in range(request_routing.MOST + 1):
         book.note(run(f"r{number}"), "ada")
     first, last = reply("r0"), reply(f"r{request_routing.MOST}")
@@ -101,14 +101,14 @@ def test_what_is_remembered_is_bounded() -> None:
 
 def test_an_answer_on_stdin_is_no_request() -> None:
     """It answers the kernel's."""
-    book = Asked()
+    book = RequestRouting()
     book.note(message("stdin", "input_reply", msg_id="i"), "ada")
     assert book.askers() == set()
 
 
 def test_requests_are_handed_on_with_their_answers() -> None:
     """Those of others stay theirs."""
-    book = Asked()
+    book = RequestRouting()
     book.note(run("r1"), "ada")
     book.note(run("r2"), "bob")
     book.hand_on({"ada"}, "eve")
@@ -118,7 +118,7 @@ def test_requests_are_handed_on_with_their_answers() -> None:
 
 def test_states_that_are_no_ends_let_nothing_go() -> None:
     """The reply still waits."""
-    book = Asked()
+    book = RequestRouting()
     book.note(run("r"), "ada")
     book.route(reply("r"))
     busy = message("iopub", "status", "r", execution_state="busy")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.serving.libzmq_thread import BLIND_S, PATIENCE_S, POLL_S, Courier
+from kernels.serving.libzmq_thread import BLIND_S, PATIENCE_S, POLL_S, LibzmqThread
 
 
 class World:
@@ -32,20 +32,20 @@ class World:
 def test_it_waits_until_the_thread_sleeps_again(tmp_path: Path, states: str, sleeps: int) -> None:
     """No longer than needed, and not at all when all is written."""
     world = World(tmp_path, states)
-    Courier(str(tmp_path), world.sleep).wait()
+    LibzmqThread(str(tmp_path), world.sleep).wait()
     assert world.slept[1:] == [POLL_S] * sleeps
 
 
 def test_it_gives_up_on_a_thread_that_stays_busy(tmp_path: Path) -> None:
     """A gateway that reads slowly must not hang a print."""
     world = World(tmp_path, "R")
-    Courier(str(tmp_path), world.sleep).wait()
+    LibzmqThread(str(tmp_path), world.sleep).wait()
     assert sum(world.slept) == pytest.approx(PATIENCE_S)
 
 
 def test_without_a_proc_a_short_wait_has_to_do(tmp_path: Path) -> None:
     """Level L2 has an empty /proc."""
     slept: list[float] = []
-    Courier(str(tmp_path / "absent"), slept.append).wait()
-    Courier(str(tmp_path), slept.append).wait()
+    LibzmqThread(str(tmp_path / "absent"), slept.append).wait()
+    LibzmqThread(str(tmp_path), slept.append).wait()
     assert slept == [BLIND_S, BLIND_S]

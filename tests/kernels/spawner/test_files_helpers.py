@@ -19,7 +19,7 @@ from kernels.filewire import Problem
 from kernels.sandbox import seccomp, sysc
 from kernels.sandbox.cgroup import KernelCgroup
 from kernels.spawner import files_helpers
-from kernels.spawner.files_helpers import KeeperPlace, Keepers
+from kernels.spawner.files_helpers import FilesHelpers, HelperPlace
 from kernels.spawner.loop import Loop
 from tests.kernels.sandbox import trial
 from tests.kernels.sandbox.trial import KERNEL_UID, error_of
@@ -32,7 +32,7 @@ KERNEL = "a-kernel"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> KeeperPlace:
+def place(tmp_path: Path) -> HelperPlace:
     """A work directory of a kernel's uid."""
     seccomp.program("files")
     for folder in (tmp_path, *tmp_path.parents[:2]):
@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> KeeperPlace:
     work = tmp_path / "work"
     work.mkdir(mode=0o700)
     os.chown(work, KERNEL_UID, KERNEL_UID)
-    return KeeperPlace(KERNEL_UID, KERNEL_UID, KernelCgroup(KERNEL, None), Policy(), str(work))
+    return HelperPlace(KERNEL_UID, KERNEL_UID, KernelCgroup(KERNEL, None), Policy(), str(work))
 
 
 class World:
@@ -49,16 +49,16 @@ class World:
     def __init__(self) -> None:
         self.ended: list[str] = []
         self.loop = Loop()
-        self.keepers = Keepers(self.loop, self._note)
+        self.helpers = FilesHelpers(self.loop, self._note)
 
     def _note(self, kernel_id: str) -> None:
         self.ended.append(kernel_id)
         self.loop.stop()
 
-    def start(self, place: KeeperPlace | None) -> socket.socket:
+    def start(self, place: HelperPlace | None) -> socket.socket:
         """The gateway's end of the socket to a new helper."""
         ours, theirs = socket.socketpair()
-        self.keepers.start(KERNEL, place, theirs.detach())
+        self.helpers.start(KERNEL, place, theirs.detach())
         ours.settimeout(20)
         return ours
 
@@ -72,8 +72,8 @@ class World:
 def world() -> Iterator[World]:
     made = World()
     yield made
-    made.keepers.kill(KERNEL)
-    if KERNEL in made.keepers:
+    made.helpers.kill(KERNEL)
+    if KERNEL in made.helpers:
         made.end()
 
 
@@ -102,11 +102,11 @@ def status_of(pid: int) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def test_a_helper_is_the_kernels_uid_without_privileges_and_holds_two_descriptors(world: World, place: KeeperPlace) -> None:
+def test_a_helper_is_the_kernels_uid_without_privileges_and_holds_two_descriptors(world: World, place: HelperPlace) -> None:
     """Seen from outside, once it says that it listens."""
     with world.start(place) as channel:
         assert hear(channel)[0] == wire.READY
-        (pid,) = world.keepers.pids()
+        (pid,) = world.helpers.pids()
         seen = status_of(pid)
         assert seen["Uid"].split() == seen["Gid"].split() == [str(KERNEL_UID)] * 4
         assert seen["Groups"] == ""
@@ -144,7 +144,7 @@ def _try_everything(channel: int, root: int) -> None:
 
 
 def test_a_helper_that_was_taken_over_reaches_nothing_else(
-    world: World, place: KeeperPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, place: HelperPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even with openat2 told to follow everything: another lock is behind it."""
     monkeypatch.setattr(files_helpers, "serve", _try_everything)
@@ -159,10 +159,10 @@ def test_a_helper_that_was_taken_over_reaches_nothing_else(
     assert set(tried.values()) == {"ENOSYS"}
 
 
-def test_a_directory_that_is_not_the_kernels_is_not_served(world: World, place: KeeperPlace, tmp_path: Path) -> None:
+def test_a_directory_that_is_not_the_kernels_is_not_served(world: World, place: HelperPlace, tmp_path: Path) -> None:
     """Whatever path the spawner was led to."""
     for path in (str(tmp_path), f"{place.work_path}/missing", "/proc/1/root/work"):
-        wrong = KeeperPlace(place.uid, place.gid, place.cgroup, place.policy, path)
+        wrong = HelperPlace(place.uid, place.gid, place.cgroup, place.policy, path)
         with world.start(wrong) as channel:
             assert problem_in(channel) is Problem.GONE
             assert is_over(channel)
@@ -173,34 +173,34 @@ def test_without_a_kernel_there_is_no_helper(world: World) -> None:
     """It is said on the socket, and nothing is forked."""
     with world.start(None) as channel:
         assert problem_in(channel) is Problem.GONE
-        assert world.keepers.pids() == set()
+        assert world.helpers.pids() == set()
 
 
-def test_a_kernel_has_a_bounded_number_of_helpers(world: World, place: KeeperPlace) -> None:
+def test_a_kernel_has_a_bounded_number_of_helpers(world: World, place: HelperPlace) -> None:
     """One more is told so at once."""
     channels = [world.start(place) for _ in range(files_helpers.MOST)]
     with world.start(place) as channel:
         assert problem_in(channel) is Problem.BUSY
-    assert len(world.keepers.pids()) == files_helpers.MOST
+    assert len(world.helpers.pids()) == files_helpers.MOST
     for channel in channels:
         channel.close()
     world.end()
     assert world.ended == [KERNEL]
 
 
-def test_helpers_end_with_their_kernel(world: World, place: KeeperPlace) -> None:
+def test_helpers_end_with_their_kernel(world: World, place: HelperPlace) -> None:
     """In the middle of an upload too; then the kernel's end may be told, and not before."""
     with world.start(place) as channel:
         assert hear(channel)[0] == wire.READY
         channel.sendall(wire.frame(wire.WRITE, wire.pack_write(b"f", 100)) + wire.frame(wire.DATA, b"12"))
-        world.keepers.kill(KERNEL)
-        assert KERNEL in world.keepers
+        world.helpers.kill(KERNEL)
+        assert KERNEL in world.helpers
         world.end()
         assert world.ended == [KERNEL]
         assert is_over(channel)
 
 
-def test_a_helper_that_is_told_nonsense_ends(world: World, place: KeeperPlace) -> None:
+def test_a_helper_that_is_told_nonsense_ends(world: World, place: HelperPlace) -> None:
     """It has one way to behave."""
     for nonsense in (b"X" * 64, wire.frame(b"?"), wire.HEADER.pack(wire.LIST, 2**31), wire.frame(wire.WRITE, b"12")):
         with world.start(place) as channel:
@@ -210,16 +210,16 @@ def test_a_helper_that_is_told_nonsense_ends(world: World, place: KeeperPlace) -
         world.end()
 
 
-def test_a_helper_dies_with_its_spawner(place: KeeperPlace) -> None:
+def test_a_helper_dies_with_its_spawner(place: HelperPlace) -> None:
     """However that ends; it is in no namespace that would end with it, and the gateway need not hang up."""
     ours, theirs = socket.socketpair()
 
     def spawn() -> int:
         world = World()
-        world.keepers.start(KERNEL, place, theirs.detach())
+        world.helpers.start(KERNEL, place, theirs.detach())
         ours.settimeout(20)
         assert hear(ours)[0] == wire.READY
-        (pid,) = world.keepers.pids()
+        (pid,) = world.helpers.pids()
         return pid
 
     sysc.set_subreaper()
@@ -232,7 +232,7 @@ def test_a_helper_dies_with_its_spawner(place: KeeperPlace) -> None:
         assert trial.wait_signal(os.waitpid(pid, 0)[1]) == signal.SIGKILL
 
 
-def test_files_are_made_with_the_kernels_uid(world: World, place: KeeperPlace) -> None:
+def test_files_are_made_with_the_kernels_uid(world: World, place: HelperPlace) -> None:
     """So that its code can change and delete them."""
     with world.start(place) as channel:
         hear(channel)
@@ -245,7 +245,7 @@ def test_files_are_made_with_the_kernels_uid(world: World, place: KeeperPlace) -
         assert os.stat(f"{place.work_path}/{name}").st_uid == KERNEL_UID
 
 
-def test_what_the_kernels_code_has_closed_stays_closed(world: World, place: KeeperPlace) -> None:
+def test_what_the_kernels_code_has_closed_stays_closed(world: World, place: HelperPlace) -> None:
     """The helper reads as the kernel's uid, not as root."""
     file = Path(place.work_path, "f")
     file.write_text("1")

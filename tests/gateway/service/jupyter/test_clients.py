@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.backlog import Lost
 from gateway.core.jupyter import Relayed, read
-from gateway.core.request_routing import EVERYBODY, Asked
+from gateway.core.request_routing import EVERYBODY, RequestRouting
 from gateway.service.jupyter.clients import BEHIND_BYTES, CAUGHT_UP_BYTES, PATIENCE_S, TAKEN_BYTES_PER_S, TOO_SLOW, Clients
 from tests.fakes import in_fake_time
 
@@ -54,7 +54,7 @@ class World:
     """Three clients of a kernel."""
 
     def __post_init__(self) -> None:
-        self.clients = Clients(Asked(), 8 * MIB)
+        self.clients = Clients(RequestRouting(), 8 * MIB)
         self.all = [Client(name, self.clients) for name in ("ada", "bob", "cy")]
         for client in self.all:
             self.clients.connect(client, no_mark)

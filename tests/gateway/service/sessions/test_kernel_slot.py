@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.errors import Busy, Gone
 from gateway.kernel.launch.launcher import LaunchRequest
-from gateway.service.sessions.kernel_slot import SessionRecipe, Supply
+from gateway.service.sessions.kernel_slot import KernelSlot, SessionRecipe
 from kernels.contract import Language, Policy
 from tests.fakes import SilentKernel
 
@@ -42,33 +42,33 @@ async def steps() -> None:
 async def test_who_waits_gets_the_newest_kernel() -> None:
     """An older one that comes late, or fails, is not what anybody waits for."""
     pool = Pool()
-    supply = Supply(pool, SessionRecipe())
-    waiting = asyncio.create_task(supply.ready())
+    slot = KernelSlot(pool, SessionRecipe())
+    waiting = asyncio.create_task(slot.ready())
     await steps()
-    supply.renew()
-    supply.renew()
+    slot.renew()
+    slot.renew()
     await steps()
     pool.asked[0].set_exception(Busy("full"))
     late, newest = new_kernel(1), new_kernel(2)
     pool.asked[1].set_result(late)
     await steps()
-    assert (waiting.done(), supply.present) == (False, None)
+    assert (waiting.done(), slot.present) == (False, None)
     pool.asked[2].set_result(newest)
     assert await waiting is newest
-    assert (supply.present, pool.discarded) == (newest, [late])
+    assert (slot.present, pool.discarded) == (newest, [late])
 
 
 async def test_a_failure_is_told_and_then_tried_again() -> None:
     """Everyone who waited gets the error; the next one starts anew."""
     pool = Pool()
-    supply = Supply(pool, SessionRecipe())
-    waiting = [asyncio.create_task(supply.ready()) for _ in range(3)]
+    slot = KernelSlot(pool, SessionRecipe())
+    waiting = [asyncio.create_task(slot.ready()) for _ in range(3)]
     await steps()
     assert len(pool.asked) == 1
     pool.asked[0].set_exception(Busy("full"))
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(end) for end in ends] == [Busy] * 3
-    again = asyncio.create_task(supply.ready())
+    again = asyncio.create_task(slot.ready())
     await steps()
     kernel = new_kernel()
     pool.asked[1].set_result(kernel)
@@ -78,8 +78,8 @@ async def test_a_failure_is_told_and_then_tried_again() -> None:
 async def test_who_leaves_does_not_take_the_kernel_along() -> None:
     """The others still wait for it."""
     pool = Pool()
-    supply = Supply(pool, SessionRecipe())
-    leaving, staying = (asyncio.create_task(supply.ready()) for _ in range(2))
+    slot = KernelSlot(pool, SessionRecipe())
+    leaving, staying = (asyncio.create_task(slot.ready()) for _ in range(2))
     await steps()
     leaving.cancel()
     await steps()
@@ -92,20 +92,20 @@ async def test_a_closed_supply_keeps_nothing() -> None:
     """Neither a kernel that is there nor one that is only coming; who asks is told why."""
     for is_late in (False, True):
         pool, kernel = Pool(), new_kernel()
-        supply = Supply(pool, SessionRecipe())
-        waiting = asyncio.create_task(supply.ready())
+        slot = KernelSlot(pool, SessionRecipe())
+        waiting = asyncio.create_task(slot.ready())
         await steps()
         if not is_late:
             pool.asked[0].set_result(kernel)
             assert await waiting is kernel
-        supply.close(Gone("it was deleted"))
+        slot.close(Gone("it was deleted"))
         if is_late:
             pool.asked[0].set_result(kernel)
             with pytest.raises(Gone):
                 await waiting
         await steps()
         assert pool.discarded == [kernel]
-        supply.renew()
+        slot.renew()
         with pytest.raises(Gone):
-            await supply.ready()
+            await slot.ready()
         assert len(pool.asked) == 1

@@ -10,7 +10,7 @@ Entry = tuple[int, int, Any]
 """Session, line, and the input; with the output if the client requests it. Outputs are not kept."""
 
 
-class Past:
+class KernelHistory:
     """The inputs of a shell's `history_manager`, by line; line 0 is none."""
 
     def __init__(self, manager: Any, *, raw: bool, output: bool) -> None:

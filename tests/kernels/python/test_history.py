@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from kernels.python.past import Past
+from kernels.python.history import KernelHistory
 
 MANAGER = SimpleNamespace(
     input_hist_raw=["", "%time 1", "x = 2", "1+1", "x = 2", "X = 3"],
@@ -12,9 +12,9 @@ MANAGER = SimpleNamespace(
 )
 
 
-def past(*, raw: bool = True, output: bool = False) -> Past:
+def past(*, raw: bool = True, output: bool = False) -> KernelHistory:
     """The history of five inputs."""
-    return Past(MANAGER, raw=raw, output=output)
+    return KernelHistory(MANAGER, raw=raw, output=output)
 
 
 def test_the_tail_is_the_last_inputs_in_order() -> None:
