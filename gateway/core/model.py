@@ -12,8 +12,10 @@ from gateway.core.files import FileChange
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value that strict JSON can carry (finite numbers only)."""
 
-Task = Literal["python", "javascript", "chart", "analyze", "math", "setup", "variables"]
-"""What a kernel can be asked to do; *setup* and *variables* are for sessions and run no code of the caller."""
+Task = Literal["python", "javascript", "chart", "analyze", "math", "setup", "variables", "table"]
+"""What a kernel can be asked to do; *setup* and LOOKS are for sessions and run no code of the caller."""
+LOOKS: frozenset[Task] = frozenset({"variables", "table"})
+"""Tasks that only tell what a session has: they are no runs of it, and no activity."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ class KernelNames(Protocol):
     """Knows the kernel of each session; see sessions.Sessions."""
 
     def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The kernel it has now, which counts as activity. Raises NotFound, Gone or Busy."""
+        """The kernel it has now. Raises NotFound, Gone or Busy."""
+
+    def note_activity(self, session_id: str, caller: Caller) -> None:
+        """Keep it alive for another while. Raises NotFound or Gone."""
 
 
 OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
@@ -24,7 +27,8 @@ OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
 
 
 class Files:
-    """What callers do with the files of their sessions; it does not wait for runs, and no run waits for it.
+    """What callers do with the files of their sessions; it does not wait for runs, and no run waits for it. All but a list
+    counts as activity.
 
     Everything here raises NotFound or Gone as the session does, Unavailable when its kernel has just ended, and what
     kernel.files says for the file at hand: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
@@ -44,6 +48,7 @@ class Files:
     @asynccontextmanager
     async def read(self, session_id: str, caller: Caller, path: Path) -> AsyncIterator[FileContents]:
         """A file to be read inside the block."""
+        self._kernels.note_activity(session_id, caller)
         async with self._folder(session_id, caller) as folder:
             contents = await folder.read(path)
             if contents.entry.size > self._file_bytes:
@@ -52,6 +57,7 @@ class Files:
 
     async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
         """Put a file at *path*, in place of what file was there; with it the directories on the way."""
+        self._kernels.note_activity(session_id, caller)
         async with self._folder(session_id, caller) as folder:
             try:
                 return await folder.write(path, pieces, self._file_bytes)
@@ -67,6 +73,7 @@ class Files:
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
         """Remove a file, a link or a directory; how many entries went."""
+        self._kernels.note_activity(session_id, caller)
         async with self._folder(session_id, caller) as folder:
             return await folder.delete(path, is_recursive=is_recursive)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
-from gateway.core.model import Event, Limit, OnEvent, Raised, Report, Result, RunSpec
+from gateway.core.model import LOOKS, Event, Limit, OnEvent, Raised, Report, Result, RunSpec
 from gateway.core.request import Caller
 from gateway.service.sessions.kernel_slot import Kernel, Pool, Recipe, Supply
 from gateway.service.sessions.transcript import Cell, Recording, Transcript
@@ -130,7 +130,7 @@ class Session:
     async def run_turn(self, spec: RunSpec, on_event: OnEvent | None, restarts: int) -> Result:
         """Run *spec* on the kernel; on a new one when it turns out to be gone, and then the result says so."""
         spec = replace(spec, timeout_s=spec.timeout_s or self.asked.timeout_s)
-        is_seen = spec.task != "variables"
+        is_seen = spec.task not in LOOKS
         self.execution_count += is_seen
         count = self.execution_count
         recording = self._transcript.begin(spec.task, spec.code, count)
@@ -161,7 +161,7 @@ class Session:
         return replace(result, kernel_replaced=True)
 
     async def _run_on(self, kernel: Kernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
-        self._is_running = spec.task != "variables"
+        self._is_running = spec.task not in LOOKS
         try:
             result = await kernel.run(spec, on_event)
         finally:

@@ -171,30 +171,41 @@ class Sessions:
         caller: Caller,
         *,
         language: Language | None = None,
-        patience_s: float | None = None,
     ) -> AsyncIterator[Turn]:
         """The session's kernel, when its turn has come: runs of one session go one by one, in order of arrival.
 
-        Raises Conflict when the session does not speak *language*, TooManyRequests when too many wait, and Busy when the
-        turn has not come after *patience_s*.
+        Raises Conflict when the session does not speak *language*, and TooManyRequests when too many wait.
         """
-        kept = self._find(session_id, caller)
+        kept = self._find_usable(session_id, caller)
         session = kept.session
         if language is not None and language != session.language:
             raise Conflict(f"The session is a {session.language} session: {language} can't run in it.")
-        if self._now() >= kept.ends_at:
-            raise Gone(self._sentence(kept, self._lifetime_reason()))
         try:
-            async with session.lease(patience_s) as turn:
+            async with session.lease() as turn:
                 yield turn
         finally:
             self._touch(kept)
 
+    @asynccontextmanager
+    async def look(self, session_id: str, caller: Caller, *, patience_s: float) -> AsyncIterator[Turn]:
+        """The session's kernel for a look at what it has: it waits for its turn as a run does, but is no activity.
+
+        Raises TooManyRequests when too many wait, and Busy when the turn has not come after *patience_s*.
+        """
+        kept = self._find_usable(session_id, caller)
+        try:
+            async with kept.session.lease(patience_s) as turn:
+                yield turn
+        finally:
+            self._watch(kept)
+
     def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The name of the kernel the session has now, which counts as activity; Busy while it has none."""
-        kept = self._find(session_id, caller)
-        self._touch(kept)
-        return kept.session.kernel_id
+        """The name of the kernel the session has now; Busy while it has none."""
+        return self._find(session_id, caller).session.kernel_id
+
+    def note_activity(self, session_id: str, caller: Caller) -> None:
+        """Something is done in the session, beside its runs."""
+        self._touch(self._find(session_id, caller))
 
     def transcript(self, session_id: str, caller: Caller) -> Sequence[Cell]:
         """What was run in the session so far; see transcript.Transcript.cells for what is left out."""
@@ -290,6 +301,13 @@ class Sessions:
         if ended is not None and session_id in ended:
             raise Gone(ended[session_id])
         raise NotFound("There is no such session.")
+
+    def _find_usable(self, session_id: str, caller: Caller) -> _Kept:
+        """The session, if something may still begin in it."""
+        kept = self._find(session_id, caller)
+        if self._now() >= kept.ends_at:
+            raise Gone(self._sentence(kept, self._lifetime_reason()))
+        return kept
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session
