@@ -92,6 +92,29 @@ class _Kept:
         self.active_at, self.active_utc = now, now_utc
 
 
+class _Ended:
+    """What is said of the sessions of each key that have ended."""
+
+    def __init__(self) -> None:
+        self._sentences: dict[str, OrderedDict[str, str]] = {}
+
+    def add(self, key_id: str, session_id: str, sentence: str) -> None:
+        """Remember one; the oldest of too many is forgotten."""
+        ended = self._sentences.setdefault(key_id, OrderedDict())
+        ended[session_id] = sentence
+        if len(ended) > MAX_ENDED:
+            ended.popitem(last=False)
+
+    def sentence(self, key_id: str, session_id: str) -> str | None:
+        """What is said of a session, or None when it is not known."""
+        return self._sentences.get(key_id, OrderedDict()).get(session_id)
+
+    def keep_only(self, key_ids: frozenset[str]) -> None:
+        """Forget those of all other keys."""
+        for key_id in self._sentences.keys() - key_ids:
+            del self._sentences[key_id]
+
+
 class Sessions:
     """The table of sessions. A session of another key, and one that never was, are both not there."""
 
@@ -114,7 +137,7 @@ class Sessions:
         self._languages = languages
         self._wall_clock = wall_clock
         self._kept: dict[str, _Kept] = {}
-        self._ended: dict[str, OrderedDict[str, str]] = {}
+        self._ended = _Ended()
 
     # ---- what callers ask for ---------------------------------------------------------------------------------------
 
@@ -226,8 +249,7 @@ class Sessions:
         for kept in list(self._kept.values()):
             if kept.session.caller.key_id not in key_ids:
                 self._end(kept, "revoked", "was ended because its key is not valid any more")
-        for key_id in self._ended.keys() - key_ids:
-            del self._ended[key_id]
+        self._ended.keep_only(key_ids)
 
     async def close(self) -> None:
         """End all sessions."""
@@ -237,7 +259,7 @@ class Sessions:
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
     def _keep(self, session: Session) -> _Kept:
-        now, lifetime_s = self._now(), self._settings.lifetime_s
+        now, lifetime_s = _now(), self._settings.lifetime_s
         idle_s = session.asked.idle_s or self._settings.idle_s
         kept = _Kept(session, idle_s, now + lifetime_s if lifetime_s else math.inf, now, self._wall_clock())
         self._kept[session.id] = kept
@@ -253,20 +275,14 @@ class Sessions:
         if kept.timer is not None:
             kept.timer.cancel()
         sentence = self._sentence(kept, reason)
-        self._remember(session.caller.key_id, session.id, sentence)
+        self._ended.add(session.caller.key_id, session.id, sentence)
         session.end(Gone(sentence))
         self._seats.give_back(session.caller)
         self._meter.session_ended(session.language, how)
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
 
-    def _remember(self, key_id: str, session_id: str, sentence: str) -> None:
-        ended = self._ended.setdefault(key_id, OrderedDict())
-        ended[session_id] = sentence
-        if len(ended) > MAX_ENDED:
-            ended.popitem(last=False)
-
     def _touch(self, kept: _Kept) -> None:
-        kept.touch(self._now(), self._wall_clock())
+        kept.touch(_now(), self._wall_clock())
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
@@ -277,7 +293,7 @@ class Sessions:
             kept.timer = asyncio.get_running_loop().call_at(kept.due_at, self._look, kept)
 
     def _look(self, kept: _Kept) -> None:
-        if kept.session.is_busy or self._now() < kept.due_at:
+        if kept.session.is_busy or _now() < kept.due_at:
             self._watch(kept)
         elif kept.due_at == kept.ends_at:
             self._end(kept, "expired", self._lifetime_reason())
@@ -297,21 +313,21 @@ class Sessions:
         kept = self._kept.get(session_id)
         if kept is not None and kept.session.caller.key_id == caller.key_id:
             return kept
-        ended = self._ended.get(caller.key_id)
-        if ended is not None and session_id in ended:
-            raise Gone(ended[session_id])
+        sentence = self._ended.sentence(caller.key_id, session_id)
+        if sentence is not None:
+            raise Gone(sentence)
         raise NotFound("There is no such session.")
 
     def _find_usable(self, session_id: str, caller: Caller) -> _Kept:
         """The session, if something may still begin in it."""
         kept = self._find(session_id, caller)
-        if self._now() >= kept.ends_at:
+        if _now() >= kept.ends_at:
             raise Gone(self._sentence(kept, self._lifetime_reason()))
         return kept
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session
-        left_s = kept.due_at - self._now()
+        left_s = kept.due_at - _now()
         return SessionView(
             id=session.id,
             name=session.asked.name,
@@ -327,9 +343,9 @@ class Sessions:
             expires_utc=None if session.is_busy else self._wall_clock() + left_s,
         )
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _duration(seconds: float) -> str:
