@@ -37,7 +37,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {
 _MAPPINGS = Exactly(dict, OrderedDict, defaultdict, Counter)
 _FUNCTIONS = Exactly(FunctionType, BuiltinFunctionType)
 SIZED = _SEQUENCES | _MAPPINGS | _TEXTS | storage.INDEXES | Exactly(range)
-_NUMPY_SCALARS = Exactly(*(kind for kind in set(np.sctypeDict.values()) if kind is not np.void and kind is not np.object_))
+NUMPY_SCALARS = Exactly(*(kind for kind in set(np.sctypeDict.values()) if kind is not np.void and kind is not np.object_))
 _NUMPY_TEXTS = Exactly(np.str_, np.bytes_)
 
 
@@ -130,7 +130,7 @@ def _library(value: Any, kind: type, depth: int, room: int) -> str:
         return f"{kind.__name__} of {len(value)}: {_head(_start(value)[1], len(value), depth, room)}"
     if kind in _NUMPY_TEXTS:
         return repr(value.item()[: room + 3])
-    if kind in _NUMPY_SCALARS:
+    if kind in NUMPY_SCALARS:
         return str(value)[: room + 3]
     return _own(value, kind, depth, room)
 
@@ -182,5 +182,5 @@ def _array(value: Any, depth: int, room: int) -> str:
 
 
 def _head(values: Any, size: int, depth: int, room: int) -> str:
-    items = [item.item() if type(item) in _NUMPY_SCALARS and item.dtype.kind in "biufc" else item for item in values]
+    items = [item.item() if type(item) in NUMPY_SCALARS and item.dtype.kind in "biufc" else item for item in values]
     return f"[{_items(items, size, depth - 1, room)}]"

@@ -65,7 +65,7 @@ def changed(before: Mapping[str, object], after: Mapping[str, object], bound: se
     ends_at = time.monotonic() + BUDGET_S
     rows: dict[str, Row] = {}
     for name, value in list(after.items()):
-        if not _is_public(name) or _is_imported(value):
+        if not is_listed(name, value):
             continue
         if name not in bound and before.get(name, missing) is value:
             continue
@@ -80,7 +80,7 @@ def listing(namespace: Mapping[str, object]) -> tuple[dict[str, Row], bool]:
     ends_at = time.monotonic() + LISTING_BUDGET_S
     rows: dict[str, Row] = {}
     for name, value in list(namespace.items()):
-        if not _is_public(name) or _is_imported(value):
+        if not is_listed(name, value):
             continue
         if len(rows) >= MAX_LISTED or time.monotonic() > ends_at:
             return rows, False
@@ -120,6 +120,11 @@ def _frame_bytes(frame: pd.DataFrame) -> int | None:
     arrays = [storage.column_of(frame, position) for position in range(shape[1])]
     sizes = [storage.size_bytes(array) for array in arrays] + [int(frame.index.nbytes)]
     return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def is_listed(name: object, value: object) -> bool:
+    """Whether *value* is a variable of the caller's, under a name that is shown."""
+    return _is_public(name) and not _is_imported(value)
 
 
 def _is_public(name: object) -> bool:
