@@ -101,7 +101,7 @@ class ObjectKey:
 
 
 def first(keys: Sequence[Key], count: int) -> Rows:
-    """Rows with the *count* first ones by all *keys*, the most important one first; in the order in which they were."""
+    """The *count* first rows by all *keys*, the most important one first, and maybe more; in the order they had."""
     size = len(keys[0])
     if count <= 0:
         return np.arange(0)
@@ -109,9 +109,8 @@ def first(keys: Sequence[Key], count: int) -> Rows:
         return np.arange(size)
     less, equal = keys[0].split(count)
     left = count - len(less)
-    if len(keys) > 1:
-        equal = equal[first([key.at(equal) for key in keys[1:]], left)]
-    return np.sort(np.concatenate([less, equal[:left]]))
+    equal = equal[first([key.at(equal) for key in keys[1:]], left)] if len(keys) > 1 else equal[:left]
+    return np.sort(np.concatenate([less, equal]))
 
 
 def ordered(keys: Sequence[Key]) -> Rows:
