@@ -45,7 +45,7 @@ RUN: dict[str, Schema] = {
     "exitCode": WHOLE,
     "stdout": TEXT,
     "stderr": TEXT,
-    "results": array(struct({"type": one_of(["display", "result"]), "data": ANY})),
+    "results": array(struct({"type": one_of(["display", "result"]), "data": ANY}, {"metadata": ANY})),
     "charts": array(ref("Chart")),
     "truncated": FLAG,
     "limits": LIMITS,
