@@ -47,6 +47,8 @@ cube = np.zeros((2, 2, 2))
 points = np.array([(1, 2.5), (3, 4.5)], [("x", "i4"), ("y", "f8")])
 records = [{"a": 1, "b": "x"}, {"b": "y", "c": None}, {"a": 3}]
 empty = pd.DataFrame({"a": []})
+halves = pd.DataFrame({"h\udcff": ["x\udcff"]}, index=pd.Index(["i\udcff"], name="n\udcff"))
+half_records = [{"h\udcff": "x\udcff"}]
 number, words = 5, ["a", "b"]
 _private = sales
 big = pd.DataFrame({"n": np.arange(1_000_000) * 7 % 1_000_003, "s": (np.arange(1_000_000) % 1000).astype(str)})
@@ -347,6 +349,57 @@ def test_an_open_page_keeps_no_session_alive(gateway: Gateway) -> None:
         return [made.ask("GET", path).status for path in ("/variables", "/files", "/variables/table")][-1] == 410
 
     until(has_ended)
+
+
+HOSTILE = """
+import kernels.python.tables.page as inner
+table = [{'a': 1}]
+def loop(*_):
+    while True: pass
+page = {'type': 'x', 'shape': [1], 'matched': 1, 'start': 0, 'columns': [{'name': 'a', 'type': 'b'}], 'index': [], 'cut': []}
+def lie(value): inner.answer = lambda *_: value
+"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("None", "5", "'x' * 10**6", "{'page': {}}", "{'refused': {'code': 'gone', 'message': 'x'}}", "[[]] * 150_000"),
+        "{'page': {**page, 'labels': [[]], 'data': [[{'html': '<script>'}]]}}",
+        "{'page': {**page, 'labels': [[]] * 90_000, 'data': [[1]] * 90_000}}",
+        "{'page': {**page, 'labels': [[]] * 10**6, 'data': [[1]] * 10**6}}",
+        "{'page': {**page, 'labels': [[]], 'data': [[float('nan')] * 2]}}",
+        "{'page': {**page, 'labels': [[]], 'data': [[" + "[" * 100 + "]" * 100 + "]]}}",
+    ],
+)
+def test_a_kernel_that_lies_about_its_tables_is_not_believed(gateway: Gateway, value: str) -> None:
+    """What is no table is told as an error of the look; the session goes on."""
+    made = create(gateway)
+    assert made.run(f"{HOSTILE}lie({value})")["success"]
+    reply = ask(made, "table")
+    assert (reply.status, reply.body["success"], reply.body["error"]["type"]) == (200, False, "TableError")
+    assert "data" not in reply.body
+    assert made.value("1 + 1") == 2
+    made.ask("DELETE")
+
+
+def test_texts_that_are_no_unicode_are_mended(session: Session) -> None:
+    """Halves of characters in values, names and labels: the kernel could not send them."""
+    for name in ("halves", "half_records"):
+        answer = page(session, name, sort="h?", where='h? == "x?"')
+        assert [each["name"] for each in answer["columns"]] == ["h?"]
+        assert answer["data"] == [["x?"]]
+    assert page(session, "halves")["labels"] == [["i?"]]
+
+
+def test_a_look_that_never_ends_is_interrupted(gateway: Gateway) -> None:
+    """After five seconds; what the session has is kept."""
+    made = create(gateway)
+    assert made.run(f"{HOSTILE}kept, inner.answer = 41, loop")["success"]
+    answer = ask(made, "table").body
+    assert (answer["success"], answer["error"]["type"], answer["kernelReplaced"]) == (False, "TimeoutError", False)
+    assert made.value("kept + 1") == 42
+    made.ask("DELETE")
 
 
 def test_other_keys_and_other_languages_have_no_tables(gateway: Gateway) -> None:

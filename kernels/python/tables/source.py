@@ -105,7 +105,8 @@ def _array(array: Any) -> Table:
     shape, rows = storage.shape_of(array) or (), _counted("index", 0, 1)
     fields = array.dtype.names
     if array.ndim == 1 and fields:
-        return Table("ndarray", shape, fields, lambda at: of_array(fields[at], array[fields[at]], len(array)), [rows])
+        names = [label(name) for name in fields]
+        return Table("ndarray", shape, names, lambda at: of_array(names[at], array[fields[at]], len(array)), [rows])
     if array.ndim == 1:
         return Table("ndarray", shape, ["value"], lambda _at: of_array("value", array, len(array)), [rows])
     names = [str(at) for at in range(array.shape[1])]
@@ -126,11 +127,12 @@ def _records(rows: list[Any]) -> Table:
             columns[name][at] = value
         if len(columns) > MAX_RECORD_COLUMNS:
             raise Refused("conflict", f"It has more than {MAX_RECORD_COLUMNS} different keys.")
-    names = list(columns)
+    keys = list(columns)
+    names = [label(key) for key in keys]
 
     def column(position: int) -> Column:
         values = np.empty(len(rows), dtype=object)
-        for at, value in enumerate(columns[names[position]]):
+        for at, value in enumerate(columns[keys[position]]):
             values[at] = value
         return of_array(names[position], values, len(rows))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kernels.python.exact import Exactly, is_known_zone, names_of
+from kernels.serving.texts import clean
 
 _FLAT = Exactly(pd.Index, pd.RangeIndex, pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex, pd.IntervalIndex)
 _CODED = Exactly(pd.CategoricalIndex, pd.MultiIndex)
@@ -79,7 +80,7 @@ def kind_name(array: Any | None) -> str:
         return "unknown"
     if type(array) is pd.arrays.SparseArray:
         return f"Sparse[{array.dtype.subtype}]"
-    return str(array.dtype)[:200]
+    return clean(str(array.dtype))[:200]
 
 
 def size_bytes(array: Any | None) -> int | None:
