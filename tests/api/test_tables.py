@@ -47,8 +47,8 @@ cube = np.zeros((2, 2, 2))
 points = np.array([(1, 2.5), (3, 4.5)], [("x", "i4"), ("y", "f8")])
 records = [{"a": 1, "b": "x"}, {"b": "y", "c": None}, {"a": 3}]
 empty = pd.DataFrame({"a": []})
-halves = pd.DataFrame({"h\udcff": ["x\udcff"]}, index=pd.Index(["i\udcff"], name="n\udcff"))
-half_records = [{"h\udcff": "x\udcff"}]
+halves = pd.DataFrame({"h\\udcff": ["x\\udcff"]}, index=pd.Index(["i\\udcff"], name="n\\udcff"))
+half_records = [{"h\\udcff": "x\\udcff"}]
 number, words = 5, ["a", "b"]
 _private = sales
 big = pd.DataFrame({"n": np.arange(1_000_000) * 7 % 1_000_003, "s": (np.arange(1_000_000) % 1000).astype(str)})
@@ -386,7 +386,7 @@ def test_a_kernel_that_lies_about_its_tables_is_not_believed(gateway: Gateway, v
 def test_texts_that_are_no_unicode_are_mended(session: Session) -> None:
     """Halves of characters in values, names and labels: the kernel could not send them."""
     for name in ("halves", "half_records"):
-        answer = page(session, name, sort="h?", where='h? == "x?"')
+        answer = page(session, name, sort="h?", where="h? is not null")
         assert [each["name"] for each in answer["columns"]] == ["h?"]
         assert answer["data"] == [["x?"]]
     assert page(session, "halves")["labels"] == [["i?"]]
