@@ -31,13 +31,13 @@ class Profile(ProfileDir):
         return False
 
     def check_dirs(self) -> None:
-        """Make nothing."""
+        """Create no directory."""
 
 
 class Compiler(XCachingCompiler):
     """Names our own requests' source ``<code>``, with a number from the second one of a session on.
 
-    Silent requests do not count: no caller ever sees their source.
+    Silent requests do not count: callers never see their source.
     """
 
     is_ours = False
@@ -82,7 +82,7 @@ class DisplayHook(ZMQShellDisplayHook):
             try:
                 self._add_json(result, bundle, metadata)
             except (values.NotJsonError, ValueError, TypeError, OverflowError):
-                return bundle, metadata  # no agreed form: the text is enough
+                return bundle, metadata  # no JSON form: the text is enough
         return bundle, metadata
 
     def _add_json(self, result: Any, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -116,14 +116,14 @@ class Shell(ZMQInteractiveShell):
         return Exit(self)
 
     def init_environment(self) -> None:
-        """Leave the environment alone: it is made in the child, without colours."""
+        """Leave the environment unchanged: the child sets it, without colours."""
 
     def enable_matplotlib(self, gui: Any = None) -> tuple[str, str]:
         """Accept ``%matplotlib`` of any kind: there is one backend."""
         return "inline", "inline"
 
     def enable_gui(self, gui: Any = None) -> None:
-        """Accept ``%gui``: there is none."""
+        """Accept ``%gui`` without effect."""
 
     def init_history(self) -> None:
         """Keep history in memory only."""
