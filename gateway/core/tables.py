@@ -20,7 +20,7 @@ _OBJECTS = (frozenset({"base64"}), frozenset({"preview"}))
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnHead:
     """A column of a table; *position* is its number there, or None for one that names the rows."""
 
     name: str
@@ -39,8 +39,8 @@ class Page:
     shape: tuple[int, ...]
     matched: int
     start: int
-    columns: tuple[Column, ...]
-    index: tuple[Column, ...]
+    columns: tuple[ColumnHead, ...]
+    index: tuple[ColumnHead, ...]
     labels: list[Json]
     data: list[Json]
     cut: tuple[Literal["cells", "columns", "rows"], ...]
@@ -89,14 +89,14 @@ def _page(said: Json) -> Page | None:
     )
 
 
-def _columns(said: Json, most: int) -> tuple[Column, ...] | None:
+def _columns(said: Json, most: int) -> tuple[ColumnHead, ...] | None:
     if not isinstance(said, list) or len(said) > most:
         return None
     columns = [_column(each) for each in said]
     return tuple(column for column in columns if column is not None) if None not in columns else None
 
 
-def _column(said: Json) -> Column | None:
+def _column(said: Json) -> ColumnHead | None:
     if not isinstance(said, dict):
         return None
     name, kind, position = said.get("name"), said.get("type"), said.get("position")
@@ -104,7 +104,7 @@ def _column(said: Json) -> Column | None:
         return None
     if position is not None and not _is_count(position):
         return None
-    return Column(name, kind, position)
+    return ColumnHead(name, kind, position)
 
 
 def _is_grid(said: Json, width: int) -> TypeGuard[list[Json]]:

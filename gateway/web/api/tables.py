@@ -9,7 +9,7 @@ from gateway.core.errors import BadRequest, Conflict, GatewayError
 from gateway.core.model import Json, Raised, Result
 from gateway.core.request import RunRequest
 from gateway.core.table_query import DEFAULT_COLUMNS, DEFAULT_ROWS, TableQuery, as_inputs
-from gateway.core.tables import Column, Page, parse_answer
+from gateway.core.tables import ColumnHead, Page, parse_answer
 from gateway.web.api.answers import describe_raised
 from gateway.web.api.runs import RunEndpoint
 from gateway.web.services import Answer
@@ -87,6 +87,6 @@ def _describe_page(page: Page) -> dict[str, Json]:
     }
 
 
-def _describe_column(column: Column) -> dict[str, Json]:
+def _describe_column(column: ColumnHead) -> dict[str, Json]:
     position: dict[str, Json] = {} if column.position is None else {"position": column.position}
     return {"name": column.name, "type": column.type, **position}

@@ -14,7 +14,7 @@ import pandas as pd
 from kernels.python.shown import values as json_values
 from kernels.python.tables import keys as sorting
 from kernels.python.tables.cells import Json, cell
-from kernels.python.tables.keys import Key, NumberKey
+from kernels.python.tables.keys import NumberKey, RowKey
 from kernels.python.tables.refusal import Unfit
 
 Mask = Any
@@ -43,11 +43,11 @@ class Form(Protocol):
     def compare(self, name: str, value: Any) -> Mask:
         """Which of them are so; what is missing is not. Raises Unfit."""
 
-    def keys(self, *, descending: bool) -> list[Key]:
+    def keys(self, *, descending: bool) -> list[RowKey]:
         """What they are sorted by, missing ones last. Raises Unfit."""
 
 
-def with_missing_last(missing: Mask, key: Key) -> list[Key]:
+def with_missing_last(missing: Mask, key: RowKey) -> list[RowKey]:
     """*key*, and before it, where that matters, whether there is a value at all."""
     return [NumberKey(missing), key] if missing.any() else [key]
 
@@ -83,7 +83,7 @@ class Numbers:
             value = int(value)
         return np.asarray(COMPARISONS[name](self.values, value), dtype=bool) & ~self.absent
 
-    def keys(self, *, descending: bool) -> list[Key]:
+    def keys(self, *, descending: bool) -> list[RowKey]:
         """By size."""
         values = np.where(self.absent, 0, self.values) if self.values.dtype.kind == "f" else self.values
         turned = values if not descending else -values if values.dtype.kind == "f" else ~values
@@ -116,7 +116,7 @@ class Moments:
         other = _moment(value, self.array.tz) if is_date else _length(value)
         return np.asarray(COMPARISONS[name](self.array, other), dtype=bool) & ~self.missing()
 
-    def keys(self, *, descending: bool) -> list[Key]:
+    def keys(self, *, descending: bool) -> list[RowKey]:
         """By time."""
         values = np.where(self.missing(), 0, self.array.asi8)
         return with_missing_last(self.missing(), NumberKey(~values if descending else values))
@@ -177,7 +177,7 @@ class Coded:
         found = np.append(self.categories.compare(name, value), False)  # the last one is that of the number -1
         return np.asarray(found[self.codes], dtype=bool)
 
-    def keys(self, *, descending: bool) -> list[Key]:
+    def keys(self, *, descending: bool) -> list[RowKey]:
         """In the order of the categories where they have one, else by their values."""
         ranks = np.arange(self.size)
         if not self.is_ordered and self.size:
@@ -187,7 +187,7 @@ class Coded:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OnlyShown:
     """Values that are shown and nothing else: intervals, complex numbers, records, what is the caller's own."""
 
     array: Any
@@ -213,6 +213,6 @@ class Shown:
         """Not at all."""
         raise Unfit(f"holds values that {_ONLY_NULL}")
 
-    def keys(self, *, descending: bool) -> list[Key]:
+    def keys(self, *, descending: bool) -> list[RowKey]:
         """Not at all."""
         raise Unfit("holds values that have no order here: sort by text, numbers, dates or categories")

@@ -16,12 +16,12 @@ Rows = Any
 HEAP_SHARE = 50
 
 
-class Key(Protocol):
+class RowKey(Protocol):
     """One value for each row; the smallest comes first."""
 
     def __len__(self) -> int: ...
 
-    def at(self, rows: Rows) -> Key:
+    def at(self, rows: Rows) -> RowKey:
         """The same for some of the rows."""
 
     def split(self, count: int) -> tuple[Rows, Rows]:
@@ -100,7 +100,7 @@ class ObjectKey:
         return np.fromiter(rows, np.int64, len(rows))
 
 
-def first(keys: Sequence[Key], count: int) -> Rows:
+def first(keys: Sequence[RowKey], count: int) -> Rows:
     """The *count* first rows by all *keys*, the most important one first, and maybe more; in the order they had."""
     size = len(keys[0])
     if count <= 0:
@@ -113,7 +113,7 @@ def first(keys: Sequence[Key], count: int) -> Rows:
     return np.sort(np.concatenate([less, equal]))
 
 
-def ordered(keys: Sequence[Key]) -> Rows:
+def ordered(keys: Sequence[RowKey]) -> Rows:
     """All rows in the order of *keys*."""
     if len(keys) == 1:
         return keys[0].order()

@@ -12,7 +12,7 @@ import pandas as pd
 
 from kernels.python.tables.cells import Json, cell
 from kernels.python.tables.forms import COMPARISONS, Mask, with_missing_last
-from kernels.python.tables.keys import Key, ObjectKey
+from kernels.python.tables.keys import ObjectKey, RowKey
 from kernels.python.tables.refusal import Unfit
 from kernels.serving.texts import type_name
 
@@ -91,7 +91,7 @@ class Objects:
                 found[at] = False
         return found
 
-    def keys(self, *, descending: bool) -> list[Key]:
+    def keys(self, *, descending: bool) -> list[RowKey]:
         """By value, where all are of one kind."""
         missing, kinds = self.missing(), self._kinds_of_present()
         if not any(kinds <= family for family in _FAMILIES):

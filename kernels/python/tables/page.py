@@ -15,9 +15,9 @@ import numpy as np
 
 from kernels.python.tables import keys as sorting
 from kernels.python.tables.forms import Form, Mask
-from kernels.python.tables.keys import Key, Rows
-from kernels.python.tables.refusal import Refused, Unfit
-from kernels.python.tables.source import Column, Table, open_table
+from kernels.python.tables.keys import RowKey, Rows
+from kernels.python.tables.refusal import TableRefused, Unfit
+from kernels.python.tables.source import Column, DataTable, open_table
 
 PIECE_ROWS = 1 << 18
 MAX_CELLS, MAX_COLUMNS = 20_000, 1_000
@@ -42,15 +42,15 @@ def answer(namespace: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str,
     try:
         value = namespace.get(inputs["name"], _MISSING)
         if value is _MISSING:
-            raise Refused("not_found", "The session has no variable of this name.")
+            raise TableRefused("not_found", "The session has no variable of this name.")
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # they are about this code, which is not the caller's
             return {"page": _page(open_table(value), inputs)}
-    except Refused as refused:
+    except TableRefused as refused:
         return {"refused": {"code": refused.code, "message": refused.message}}
 
 
-def _page(table: Table, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _page(table: DataTable, inputs: Mapping[str, Any]) -> dict[str, Any]:
     positions, cut = _positions(table, inputs["columns"])
     columns = [table.column(position) for position in positions]
     found = find(table, inputs, MAX_CELLS // max(1, len(columns) + len(table.index)))
@@ -92,7 +92,7 @@ def _fitting(rows: Iterator[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], bo
 # ---- columns -----------------------------------------------------------------------------------------------------------
 
 
-def _positions(table: Table, asked: Any) -> tuple[list[int], set[str]]:
+def _positions(table: DataTable, asked: Any) -> tuple[list[int], set[str]]:
     """The columns that are shown, and ``columns`` when these are not all that are asked for."""
     if type(asked) is dict:
         positions = [_position(table, "columns", name) for name in asked["names"]]
@@ -102,16 +102,16 @@ def _positions(table: Table, asked: Any) -> tuple[list[int], set[str]]:
     return positions[:MAX_COLUMNS], {"columns"} if len(positions) > MAX_COLUMNS else set()
 
 
-def _position(table: Table, part: str, name: str) -> int:
+def _position(table: DataTable, part: str, name: str) -> int:
     positions = [at for at, other in enumerate(table.names) if other == name]
     if len(positions) == 1:
         return positions[0]
     if positions:
-        raise Refused("bad_request", f"{part}: there are {len(positions)} columns called {_quoted(name)}.")
-    raise Refused("bad_request", f"{part}: there is no column {_quoted(name)}.")
+        raise TableRefused("bad_request", f"{part}: there are {len(positions)} columns called {_quoted(name)}.")
+    raise TableRefused("bad_request", f"{part}: there is no column {_quoted(name)}.")
 
 
-def _named(table: Table, part: str, name: str) -> Column:
+def _named(table: DataTable, part: str, name: str) -> Column:
     """The column called *name*, or what names the rows where it is called so."""
     if name not in table.names:
         for level in table.index:
@@ -127,7 +127,7 @@ def _quoted(name: str) -> str:
 # ---- rows --------------------------------------------------------------------------------------------------------------
 
 
-def find(table: Table, inputs: Mapping[str, Any], most: int) -> Found:
+def find(table: DataTable, inputs: Mapping[str, Any], most: int) -> Found:
     """The rows that are asked for, *most* at most."""
     start, stop = inputs["rows"]
     wanted = table.size if stop is None else min(stop, table.size)
@@ -138,7 +138,7 @@ def find(table: Table, inputs: Mapping[str, Any], most: int) -> Found:
         return Found(np.arange(min(start, end), end), start, table.size, wanted > end)
     makers = [_key_maker(table, asked) for asked in inputs["sort"]]
     if makers and end > MAX_SORTED:
-        raise Refused("bad_request", f"rows: of a sorted table only the first {MAX_SORTED} can be had.")
+        raise TableRefused("bad_request", f"rows: of a sorted table only the first {MAX_SORTED} can be had.")
     collect = _Sorted(makers, end) if makers else _Counted(start, end)
     matched = 0
     for rows in _pieces(table, conditions):
@@ -148,10 +148,10 @@ def find(table: Table, inputs: Mapping[str, Any], most: int) -> Found:
 
 
 Condition = Callable[[Any], Mask]
-KeyMaker = Callable[[Any], list[Key]]
+KeyMaker = Callable[[Any], list[RowKey]]
 
 
-def _pieces(table: Table, conditions: list[Condition]) -> Iterator[Rows]:
+def _pieces(table: DataTable, conditions: list[Condition]) -> Iterator[Rows]:
     """The rows that meet all *conditions*, piece by piece."""
     for start in range(0, table.size, PIECE_ROWS):
         stop = min(start + PIECE_ROWS, table.size)
@@ -209,11 +209,11 @@ class _Sorted:
         self._kept, self._size = [rows], len(rows)
         return rows
 
-    def _keys(self, rows: Rows) -> list[Key]:
+    def _keys(self, rows: Rows) -> list[RowKey]:
         return [key for maker in self._makers for key in maker(rows)]
 
 
-def _condition(table: Table, asked: Mapping[str, Any]) -> Condition:
+def _condition(table: DataTable, asked: Mapping[str, Any]) -> Condition:
     column = _named(table, "where", asked["column"])
     name, value = asked["operator"], asked["value"]
     values = [_value(part) for part in (value if type(value) is list else [value])]
@@ -223,7 +223,7 @@ def _condition(table: Table, asked: Mapping[str, Any]) -> Condition:
         try:
             return _compare(form, name, values)
         except Unfit as unfit:
-            raise Refused("bad_request", f"where: column {_quoted(column.name)} {unfit}.") from None
+            raise TableRefused("bad_request", f"where: column {_quoted(column.name)} {unfit}.") from None
 
     return meets
 
@@ -245,13 +245,13 @@ def _value(asked: Any) -> Any:
     return int(asked["digits"]) if type(asked) is dict else asked
 
 
-def _key_maker(table: Table, asked: Mapping[str, Any]) -> KeyMaker:
+def _key_maker(table: DataTable, asked: Mapping[str, Any]) -> KeyMaker:
     column = _named(table, "sort", asked["column"])
 
-    def make(rows: Any) -> list[Key]:
+    def make(rows: Any) -> list[RowKey]:
         try:
             return column.pick(rows).keys(descending=asked["descending"])
         except Unfit as unfit:
-            raise Refused("bad_request", f"sort: column {_quoted(column.name)} {unfit}.") from None
+            raise TableRefused("bad_request", f"sort: column {_quoted(column.name)} {unfit}.") from None
 
     return make

@@ -7,7 +7,7 @@ from typing import Literal
 Code = Literal["not_found", "conflict", "bad_request"]
 
 
-class Refused(Exception):
+class TableRefused(Exception):
     """What is asked for is not there (*not_found*), is no table (*conflict*) or does not fit it (*bad_request*)."""
 
     def __init__(self, code: Code, message: str) -> None:

@@ -12,9 +12,9 @@ import pandas as pd
 from kernels.python.exact import Exactly
 from kernels.python.tables import storage
 from kernels.python.tables.cells import label
-from kernels.python.tables.forms import Coded, Form, Moments, Numbers, Shown
+from kernels.python.tables.forms import Coded, Form, Moments, Numbers, OnlyShown
 from kernels.python.tables.objects import Objects
-from kernels.python.tables.refusal import Refused
+from kernels.python.tables.refusal import TableRefused
 from kernels.serving.texts import type_name
 
 Which = Any
@@ -33,7 +33,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DataTable:
     """*names* are those of the columns as text; *index* are the columns that name the rows."""
 
     kind: str
@@ -48,8 +48,8 @@ class Table:
         return self.shape[0]
 
 
-def open_table(value: Any) -> Table:
-    """*value* as a table; raises Refused for anything that is none, or is of a type of the caller's."""
+def open_table(value: Any) -> DataTable:
+    """*value* as a table; raises TableRefused for anything that is none, or is of a type of the caller's."""
     kind = type(value)
     if kind is pd.DataFrame or kind is pd.Series:
         _check_axes(value)
@@ -61,8 +61,8 @@ def open_table(value: Any) -> Table:
     raise _no_table(f"is of the type {type_name(kind)}")
 
 
-def _no_table(why: str) -> Refused:
-    return Refused(
+def _no_table(why: str) -> TableRefused:
+    return TableRefused(
         "conflict", f"It {why}: tables are DataFrames, Series, arrays of one or two dimensions and lists of dicts."
     )
 
@@ -72,16 +72,16 @@ def _check_axes(value: Any) -> None:
     for axis in axes:
         is_known = storage.has_known_levels(axis) if type(axis) is pd.MultiIndex else type(axis) in storage.INDEXES
         if not is_known:
-            raise Refused("conflict", "Its index or its columns are of a type that is not pandas' own.")
+            raise TableRefused("conflict", "Its index or its columns are of a type that is not pandas' own.")
 
 
-def _frame(frame: Any) -> Table:
+def _frame(frame: Any) -> DataTable:
     names = [label(name) for name in _labels(frame.columns)]
 
     def column(position: int) -> Column:
         return of_array(names[position], storage.column_of(frame, position), len(frame.index))
 
-    return Table("DataFrame", (len(frame.index), len(names)), names, column, _index(frame.index))
+    return DataTable("DataFrame", (len(frame.index), len(names)), names, column, _index(frame.index))
 
 
 def _labels(index: Any) -> Sequence[Any]:
@@ -92,30 +92,30 @@ def _labels(index: Any) -> Sequence[Any]:
     return range(len(index)) if array is None else list(array)
 
 
-def _series(series: Any) -> Table:
+def _series(series: Any) -> DataTable:
     name = "value" if series.name is None else label(series.name)
     size = len(series.index)
     column = of_array(name, storage.array_of(series), size)
-    return Table("Series", (size,), [name], lambda _position: column, _index(series.index))
+    return DataTable("Series", (size,), [name], lambda _position: column, _index(series.index))
 
 
-def _array(array: Any) -> Table:
+def _array(array: Any) -> DataTable:
     if array.ndim not in (1, 2):
         raise _no_table(f"is an array of {array.ndim} dimensions")
     shape, rows = storage.shape_of(array) or (), _counted("index", 0, 1)
     fields = array.dtype.names
     if array.ndim == 1 and fields:
         names = [label(name) for name in fields]
-        return Table("ndarray", shape, names, lambda at: of_array(names[at], array[fields[at]], len(array)), [rows])
+        return DataTable("ndarray", shape, names, lambda at: of_array(names[at], array[fields[at]], len(array)), [rows])
     if array.ndim == 1:
-        return Table("ndarray", shape, ["value"], lambda _at: of_array("value", array, len(array)), [rows])
+        return DataTable("ndarray", shape, ["value"], lambda _at: of_array("value", array, len(array)), [rows])
     names = [str(at) for at in range(array.shape[1])]
-    return Table("ndarray", shape, names, lambda at: of_array(names[at], array[:, at], len(array)), [rows])
+    return DataTable("ndarray", shape, names, lambda at: of_array(names[at], array[:, at], len(array)), [rows])
 
 
-def _records(rows: list[Any]) -> Table:
+def _records(rows: list[Any]) -> DataTable:
     if len(rows) > MAX_RECORDS:
-        raise Refused("conflict", f"It is a list of {len(rows)} entries: as a table at most {MAX_RECORDS} can be had.")
+        raise TableRefused("conflict", f"It is a list of {len(rows)} entries: as a table at most {MAX_RECORDS} can be had.")
     if not rows or any(type(row) is not dict for row in rows):
         raise _no_table("is a list of something else than dicts" if rows else "is an empty list")
     columns: dict[str, list[Any]] = {}
@@ -126,7 +126,7 @@ def _records(rows: list[Any]) -> Table:
                 columns[name] = [None] * len(rows)
             columns[name][at] = value
         if len(columns) > MAX_RECORD_COLUMNS:
-            raise Refused("conflict", f"It has more than {MAX_RECORD_COLUMNS} different keys.")
+            raise TableRefused("conflict", f"It has more than {MAX_RECORD_COLUMNS} different keys.")
     keys = list(columns)
     names = [label(key) for key in keys]
 
@@ -136,7 +136,7 @@ def _records(rows: list[Any]) -> Table:
             values[at] = value
         return of_array(names[position], values, len(rows))
 
-    return Table("list", (len(rows), len(names)), names, column, [_counted("index", 0, 1)])
+    return DataTable("list", (len(rows), len(names)), names, column, [_counted("index", 0, 1)])
 
 
 def _index(index: Any) -> list[Column]:
@@ -168,7 +168,7 @@ def _counted(name: str, start: int, step: int) -> Column:
 def of_array(name: str, array: Any | None, size: int) -> Column:
     """The column with the values *array*, which is None where it is of a type of the caller's."""
     if array is None:
-        return Column(name, storage.kind_name(None), lambda which: Shown(None, _count(which, size)))
+        return Column(name, storage.kind_name(None), lambda which: OnlyShown(None, _count(which, size)))
     if type(array) is pd.Categorical:
         return Column(name, "category", _coded(array.codes, array.categories.array, is_ordered=bool(array.ordered)))
     return Column(name, storage.kind_name(array), lambda which: form_of(array[which]))
@@ -206,7 +206,7 @@ def form_of(array: Any) -> Form:
         return _of_numpy(np.asarray(array))
     if kind in storage.ARROW:
         return Objects(np.asarray(array, dtype=object).tolist(), is_text=kind is pd.arrays.ArrowStringArray)
-    return Shown(array, len(array))
+    return OnlyShown(array, len(array))
 
 
 def _of_numpy(array: Any) -> Form:
@@ -220,4 +220,4 @@ def _of_numpy(array: Any) -> Form:
     unit = np.datetime_data(array.dtype)[0] if kind in "mM" else ""
     if unit in ("D", "h", "m", "W", "M", "Y"):
         return Moments(pd.array(array.astype(f"{kind}8[s]")))
-    return Moments(pd.array(array)) if unit in ("s", "ms", "us", "ns") else Shown(array, len(array))
+    return Moments(pd.array(array)) if unit in ("s", "ms", "us", "ns") else OnlyShown(array, len(array))

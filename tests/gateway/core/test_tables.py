@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest, Conflict, NotFound
 from gateway.core.model import Json
-from gateway.core.tables import MAX_CELLS, MAX_COLUMNS, Column, Page, parse_answer
+from gateway.core.tables import MAX_CELLS, MAX_COLUMNS, ColumnHead, Page, parse_answer
 
 RIGHT: dict[str, Any] = {
     "type": "DataFrame",
@@ -27,9 +27,9 @@ RIGHT: dict[str, Any] = {
 
 def test_a_page_of_the_documented_form_is_taken() -> None:
     """With all it has."""
-    columns = (Column("a", "int64", 0), Column("b", "object", 1))
+    columns = (ColumnHead("a", "int64", 0), ColumnHead("b", "object", 1))
     expected = Page(
-        "DataFrame", (3, 2), 2, 0, columns, (Column("index", "int64"),), RIGHT["labels"], RIGHT["data"], ("cells",)
+        "DataFrame", (3, 2), 2, 0, columns, (ColumnHead("index", "int64"),), RIGHT["labels"], RIGHT["data"], ("cells",)
     )
     assert parse_answer({"page": RIGHT}) == expected
 
