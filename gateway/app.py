@@ -265,6 +265,7 @@ def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions
     return Files(
         sessions.kernel_id,
         lambda kernel_id: open_folder(launcher.open_files(kernel_id)),
+        sessions.note_activity,
         file_bytes=settings.file_bytes,
         work_bytes=settings.policy().work_bytes,
     )

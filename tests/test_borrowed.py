@@ -134,6 +134,13 @@ TABLE = (
         "argparse:_SubParsersAction",
     ),
     Borrowed(
+        "pandas",
+        "_get_column_array",
+        "kernels/python/tables/storage.py",
+        "One column as it is stored: all public ways to it copy attrs, which runs code of the caller.",
+        "pandas:DataFrame._get_column_array",
+    ),
+    Borrowed(
         "python",
         "_getframe",
         "kernels/python/shown/exception_chains.py",

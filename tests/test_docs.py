@@ -193,7 +193,7 @@ def test_what_users_keep_in_their_clone_is_no_part_of_the_project(tmp_path: Path
 
 def test_commands_are_told_from_what_they_show() -> None:
     """A command ends with the line that has no backslash at its end."""
-    (block,) = [block for block in blocks("docs/sessions.md") if block.language == "console"]
+    block = next(block for block in blocks("docs/sessions.md") if block.language == "console")
     first, *_, last = steps(block)
     assert (first.command, first.shown) == ("export TOKEN=$(cat ~/.local/state/omega/token)", "")
     assert last.command.startswith("curl ") and last.shown.startswith('{"success":false,')

@@ -145,6 +145,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "kernels/python/test_math.py": ("kernels/python/tasks/expression.py",),
     "kernels/python/tasks/test_analyze.py": ("kernels/python/tasks/csv_text.py",),
     "kernels/python/test_sessions.py": (
+        "kernels/python/exact.py",
         "kernels/python/tasks/previews.py",
         "kernels/python/tasks/setup.py",
         "kernels/python/tasks/variables.py",
@@ -156,6 +157,15 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/node/test_cells.py": ("kernels/node/child.py", "kernels/node/kernel.py", "kernels/node/parts.py"),
     "kernels/node/test_conversation.py": ("kernels/node/binary.py", "kernels/node/process.py"),
+    "kernels/python/tables/test_page.py": (
+        "kernels/python/tables/cells.py",
+        "kernels/python/tables/forms.py",
+        "kernels/python/tables/keys.py",
+        "kernels/python/tables/objects.py",
+        "kernels/python/tables/refusal.py",
+        "kernels/python/tables/source.py",
+        "kernels/python/tables/storage.py",
+    ),
 }
 """By test, below ``tests``."""
 

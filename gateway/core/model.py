@@ -12,8 +12,10 @@ from gateway.core.files import FileChange
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value that strict JSON can carry (finite numbers only)."""
 
-Task = Literal["python", "javascript", "chart", "analyze", "math", "setup", "variables"]
-"""The kinds of request to a kernel; *setup* and *variables* are for sessions and run no code of the caller."""
+Task = Literal["python", "javascript", "chart", "analyze", "math", "setup", "variables", "table"]
+"""The kinds of request to a kernel; *setup* and LOOKS are for sessions and run no code of the caller."""
+LOOKS: frozenset[Task] = frozenset({"variables", "table"})
+"""Tasks that only tell what a session has. They are no runs of the session, and no activity."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from tornado.web import Application
 
-from gateway.web.api import files, notebook_bodies, notebooks, pages, run_bodies, runs, session_bodies, sessions, streams
+from gateway.web.api import (
+    files,
+    notebook_bodies,
+    notebooks,
+    pages,
+    run_bodies,
+    runs,
+    session_bodies,
+    sessions,
+    streams,
+    tables,
+)
 from gateway.web.edge import header_rules
 from gateway.web.edge.endpoint import Endpoint, Unknown
 from gateway.web.edge.handler import log_request
@@ -69,6 +80,7 @@ ROUTES = (
     at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
     at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),
     at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),
+    at(f"{SESSION}/variables/{{name}}", tables.SessionTablePage, get("Table", query=tables.PARAMETERS)),
     at(
         f"{SESSION}/files",
         files.FileTable,

@@ -87,6 +87,8 @@ class PythonKernel(Served, IPythonKernel):
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
         if files is not None:
             self._omega["files"] = workfiles.changes(files, self._look_at_files())
+        if outcome.value is not None:
+            self._omega["return_value"] = outcome.value
         if outcome.exit_code is not None:
             self._omega["exit_code"] = outcome.exit_code
         return self._reply(outcome)

@@ -7,10 +7,10 @@ from typing import Any, Literal, cast
 
 from kernels.serving.failure import Failure
 
-Task = Literal["python", "chart", "analyze", "math", "setup", "variables"]
+Task = Literal["python", "chart", "analyze", "math", "setup", "variables", "table"]
 
 
-TASKS = ("python", "chart", "analyze", "math", "setup", "variables")
+TASKS = ("python", "chart", "analyze", "math", "setup", "variables", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,12 @@ class TaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, for its reply."""
+    """How a run ended, for its reply. *value* is what a task answers that prints nothing."""
 
     failure: Failure | None
     variables: dict[str, Any] = field(default_factory=dict)
     exit_code: int | None = None
+    value: Any = None
 
 
 def parse(omega: Any) -> TaskRequest | None:

@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from kernels.python import refusals
 from kernels.python.memory_store import MemoryStore
-from kernels.python.shown import tracebacks, values
+from kernels.python.shown import frames, tracebacks, values
 from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
@@ -81,10 +81,22 @@ class DisplayHook(ZMQShellDisplayHook):
         bundle, metadata = self.shell.format_rich(result)
         if self.wants_json and "application/json" not in bundle:
             try:
-                bundle["application/json"] = values.to_json(result, max_chars=JSON_CHARS, max_items=JSON_CHARS // 8)
+                self._add_json(result, bundle, metadata)
             except (values.NotJsonError, ValueError, TypeError, OverflowError):
                 return bundle, metadata  # no JSON form: the text is enough
         return bundle, metadata
+
+    def _add_json(self, result: Any, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Add *result* to *bundle* as JSON; of a long frame or series its start, which *metadata* then says."""
+        room = {"max_chars": JSON_CHARS, "max_items": JSON_CHARS // 8}
+        try:
+            bundle["application/json"] = values.to_json(result, **room)
+        except values.TooMuchError:
+            start = frames.start_as_json(result, **room)
+            if start is not None:
+                cuts.happened = True
+                bundle["application/json"], rows = start
+                metadata["cut"] = {"application/json": {"rows": rows, "of": len(result)}}
 
     def log_output(self, format_dict: Any) -> None:
         """Remember outputs for ``%history`` of plain clients only: our sessions must not grow with every result."""
@@ -187,6 +199,11 @@ class Shell(ZMQInteractiveShell):
         if type(value) is int:
             return self._integer_text(value)
         with many_digits():
+            if frames.may_be_shown_whole(value):
+                with frames.all_columns():
+                    text = self._pretty(value)
+                if len(text) <= frames.WIDE_CHARS:
+                    return text
             return self._pretty(value)
 
     def _integer_text(self, value: int) -> str:

@@ -35,7 +35,8 @@ def cut(text: str, chars: int) -> str:
 
 def type_name(kind: type) -> str:
     """The plain name of *kind*, whatever its metaclass says."""
-    return clean(str(type.__dict__["__name__"].__get__(kind)))[:200]
+    name = type.__dict__["__name__"].__get__(kind)
+    return clean(str.__str__(name))[:200]  # str() would call the method of a subclass, which a name may be of
 
 
 @contextmanager

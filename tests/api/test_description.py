@@ -65,6 +65,7 @@ STEPS = (
     Step(f"POST {SESSION}/execute", {"code": "import matplotlib.pyplot as plt; plt.plot([1])", "type": "chart"}),
     Step(f"POST {SESSION}/interrupt"),
     Step(f"GET {SESSION}/variables"),
+    Step(f"GET {SESSION}/variables/{{name}}", parts={"name": "frame"}),
     Step(f"POST {SESSION}/files", FORM, "multipart/form-data; boundary=x"),
     Step(f"PUT {SESSION}/files/{{path}}", b"\0\xff", "application/octet-stream", {"path": "data/c"}),
     Step(f"GET {SESSION}/files"),

@@ -12,12 +12,12 @@ import structlog
 
 from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.model import OnEvent, Result, RunSpec, Task
+from gateway.core.model import LOOKS, OnEvent, Result, RunSpec, Task
 from gateway.core.request import Allowance, Caller, Control, LentKernel, RunRecord, RunRequest, Submission
 from kernels.contract import Language, Policy
 
-VARIABLES_PATIENCE_S = 5.0
-"""How long a request for a session's variables waits for the run under way there."""
+LOOK_PATIENCE_S = 5.0
+"""How long a request for a session's variables or tables waits for the run under way there."""
 
 
 Guard = Callable[[Caller], AbstractContextManager[None]]
@@ -35,9 +35,12 @@ class Leases(Protocol):
     """Lends the kernels of sessions: table.Sessions."""
 
     def lease(
-        self, session_id: str, caller: Caller, *, language: Language | None = None, patience_s: float | None = None
+        self, session_id: str, caller: Caller, *, language: Language | None = None
     ) -> AbstractAsyncContextManager[LentKernel]:
-        """The session's kernel for one turn. Raises NotFound, Gone, Conflict, TooManyRequests or Busy."""
+        """The session's kernel for one turn. Raises NotFound, Gone, Conflict or TooManyRequests."""
+
+    def look(self, session_id: str, caller: Caller, *, patience_s: float) -> AbstractAsyncContextManager[LentKernel]:
+        """The same for a look, which is no activity. Raises Busy if the turn has not come after *patience_s*."""
 
 
 class RunHistory(Protocol):
@@ -114,7 +117,7 @@ class Runner:
             wall_s = self._clock() - started_at
             self._meter.run_ended(request.task, outcome, wall_s)
             log.info("run ended", outcome=outcome, wall_ms=round(wall_s * 1000, 1))
-            if request.task != "variables" and (result is not None or outcome == "cancelled"):
+            if request.task not in LOOKS and (result is not None or outcome == "cancelled"):
                 success, spent_s = (result.success, result.wall_s) if result is not None else (False, wall_s)
                 code = request.title or request.code
                 self._history.record(RunRecord(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
@@ -124,8 +127,8 @@ class Runner:
             return self._pool.lease(_language(request.task), caller.policy)
         if self._sessions is None:
             raise NotFound("There is no such session.")
-        if request.task == "variables":
-            return self._sessions.lease(request.session, caller, patience_s=VARIABLES_PATIENCE_S)
+        if request.task in LOOKS:
+            return self._sessions.look(request.session, caller, patience_s=LOOK_PATIENCE_S)
         return self._sessions.lease(request.session, caller, language=_language(request.task))
 
 

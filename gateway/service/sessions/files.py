@@ -14,6 +14,8 @@ KernelOf = Callable[[str, Caller], str]
 """The id of the kernel that a session has now (see table.Sessions.kernel_id). Raises NotFound, Gone or Busy."""
 OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
 """A conversation with the files helper of a kernel, by the kernel's id."""
+NoteActivity = Callable[[str, Caller], None]
+"""Keeps a session alive (see table.Sessions.note_activity). All that is done with files does, but a list."""
 
 
 class Files:
@@ -23,9 +25,18 @@ class Files:
     kernel.files for the file: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
     """
 
-    def __init__(self, kernel_of: KernelOf, open_folder: OpenFolder, *, file_bytes: int, work_bytes: int) -> None:
+    def __init__(
+        self,
+        kernel_of: KernelOf,
+        open_folder: OpenFolder,
+        note_activity: NoteActivity,
+        *,
+        file_bytes: int,
+        work_bytes: int,
+    ) -> None:
         self._kernel_of = kernel_of
         self._open = open_folder
+        self._note_activity = note_activity
         self._file_bytes = file_bytes
         self._work_bytes = work_bytes
 
@@ -37,6 +48,7 @@ class Files:
     @asynccontextmanager
     async def read(self, session_id: str, caller: Caller, path: Path) -> AsyncIterator[FileContents]:
         """A file to be read inside the block."""
+        self._note_activity(session_id, caller)
         async with self._folder(session_id, caller) as folder:
             contents = await folder.read(path)
             if contents.entry.size > self._file_bytes:
@@ -45,6 +57,7 @@ class Files:
 
     async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
         """Put a file at *path*, replacing the one that was there; missing directories are made."""
+        self._note_activity(session_id, caller)
         async with self._folder(session_id, caller) as folder:
             try:
                 return await folder.write(path, pieces, self._file_bytes)
@@ -60,6 +73,7 @@ class Files:
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
         """Remove a file, a link or a directory; how many entries went."""
+        self._note_activity(session_id, caller)
         async with self._folder(session_id, caller) as folder:
             return await folder.delete(path, is_recursive=is_recursive)
 

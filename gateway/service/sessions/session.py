@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
-from gateway.core.model import Event, KernelReport, Limit, OnEvent, Raised, Result, RunSpec
+from gateway.core.model import LOOKS, Event, KernelReport, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.core.request import Caller
 from gateway.pool.kernel import Kernel
 from gateway.service.sessions.kernel_slot import KernelSlot, SessionPool, SessionRecipe
@@ -131,7 +131,7 @@ class Session:
     async def run_turn(self, spec: RunSpec, on_event: OnEvent | None, restarts: int) -> Result:
         """Run *spec* on the kernel; if that is gone, on a new one, and then the result says so."""
         spec = replace(spec, timeout_s=spec.timeout_s or self.asked.timeout_s)
-        is_seen = spec.task != "variables"
+        is_seen = spec.task not in LOOKS
         self.execution_count += is_seen
         count = self.execution_count
         recording = self._transcript.begin(spec.task, spec.code, count)
@@ -162,7 +162,7 @@ class Session:
         return replace(result, kernel_replaced=True)
 
     async def _run_on(self, kernel: Kernel, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
-        self._is_running = spec.task != "variables"
+        self._is_running = spec.task not in LOOKS
         try:
             result = await kernel.run(spec, on_event)
         finally:

@@ -159,30 +159,41 @@ class Sessions:
         caller: Caller,
         *,
         language: Language | None = None,
-        patience_s: float | None = None,
     ) -> AsyncIterator[Turn]:
         """The session's kernel, once it is the caller's turn: runs of one session go one by one, in order of arrival.
 
-        Raises Conflict if the session is of another language, TooManyRequests if too many runs wait, and Busy if the turn
-        has not come after *patience_s*.
+        Raises Conflict if the session is of another language, and TooManyRequests if too many runs wait.
         """
-        kept = self._find(session_id, caller)
+        kept = self._find_usable(session_id, caller)
         session = kept.session
         if language is not None and language != session.language:
             raise Conflict(f"The session is a {session.language} session: {language} can't run in it.")
-        if kept.expiry.has_expired(self._now()):
-            raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
         try:
-            async with session.lease(patience_s) as turn:
+            async with session.lease() as turn:
                 yield turn
         finally:
             self._touch(kept)
 
+    @asynccontextmanager
+    async def look(self, session_id: str, caller: Caller, *, patience_s: float) -> AsyncIterator[Turn]:
+        """The session's kernel for a look at what it has. It waits for its turn as a run does, but is no activity.
+
+        Raises TooManyRequests if too many runs wait, and Busy if the turn has not come after *patience_s*.
+        """
+        kept = self._find_usable(session_id, caller)
+        try:
+            async with kept.session.lease(patience_s) as turn:
+                yield turn
+        finally:
+            self._watch(kept)
+
     def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The id of the session's present kernel. Counts as activity. Raises Busy while it has none."""
-        kept = self._find(session_id, caller)
-        self._touch(kept)
-        return kept.session.kernel_id
+        """The id of the session's present kernel. Raises Busy while it has none."""
+        return self._find(session_id, caller).session.kernel_id
+
+    def note_activity(self, session_id: str, caller: Caller) -> None:
+        """Something is done in the session beside its runs."""
+        self._touch(self._find(session_id, caller))
 
     def transcript(self, session_id: str, caller: Caller) -> Sequence[Cell]:
         """The runs of the session so far; transcript.Transcript.cells says what is left out."""
@@ -268,6 +279,13 @@ class Sessions:
         if sentence is not None:
             raise Gone(sentence)
         raise NotFound("There is no such session.")
+
+    def _find_usable(self, session_id: str, caller: Caller) -> _Kept:
+        """The session, if something may still begin in it."""
+        kept = self._find(session_id, caller)
+        if kept.expiry.has_expired(self._now()):
+            raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
+        return kept
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session

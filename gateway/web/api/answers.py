@@ -28,7 +28,7 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
         "exitCode": result.exit_code,
         "stdout": result.stdout,
         "stderr": result.stderr,
-        "results": [{"type": shown.kind, "data": dict(shown.data)} for shown in result.displays],
+        "results": [_result(shown) for shown in result.displays],
         "charts": charts,
         "truncated": result.truncated,
         "limits": [str(result.limit)] if result.limit else [],
@@ -46,6 +46,12 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
     if task == "chart":
         answer["chart"] = charts[0] if charts else None
     return answer
+
+
+def _result(shown: Display) -> Json:
+    """A rich value; what is told about it only where there is something."""
+    told: dict[str, Json] = {"metadata": dict(shown.metadata)} if shown.metadata else {}
+    return {"type": shown.kind, "data": dict(shown.data), **told}
 
 
 def _file(change: FileChange) -> Json:

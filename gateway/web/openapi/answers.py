@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.model import Limit
+from gateway.core.tables import PARTS
 from gateway.web.openapi.schemas import (
     ANY,
     FLAG,
@@ -44,7 +45,7 @@ RUN: dict[str, Schema] = {
     "exitCode": WHOLE,
     "stdout": TEXT,
     "stderr": TEXT,
-    "results": array(struct({"type": one_of(["display", "result"]), "data": ANY})),
+    "results": array(struct({"type": one_of(["display", "result"]), "data": ANY}, {"metadata": ANY})),
     "charts": array(ref("Chart")),
     "truncated": FLAG,
     "limits": LIMITS,
@@ -52,6 +53,24 @@ RUN: dict[str, Schema] = {
     "kernelReplaced": FLAG,
     "files": array(CHANGED_FILE),
     "filesTruncated": FLAG,
+}
+CELL_VALUE: Schema = {
+    "type": ["null", "boolean", "number", "string", "object"],
+    "properties": {"base64": TEXT, "preview": TEXT},
+    "maxProperties": 1,
+    "description": "a value as JSON; {base64} for bytes, {preview} for what is shown in part or has no form in JSON",
+}
+TABLE_COLUMN = struct({"name": TEXT, "type": described(TEXT, "as pandas or numpy call it")}, {"position": WHOLE})
+TABLE: dict[str, Schema] = {
+    "type": described(TEXT, "DataFrame, Series, ndarray or list"),
+    "shape": described(array(WHOLE), "of the whole table"),
+    "matched": described(WHOLE, "how many rows meet the conditions"),
+    "start": described(WHOLE, "the number of the first row of data among those that meet the conditions"),
+    "columns": array(TABLE_COLUMN),
+    "index": described(array(TABLE_COLUMN), "what names the rows"),
+    "labels": described(array(array(CELL_VALUE)), "for each row its values of the index"),
+    "data": described(array(array(CELL_VALUE)), "the rows, each with a value for each of columns"),
+    "cut": described(array(one_of(list(PARTS))), "what there is less of than was asked for"),
 }
 IN_SESSION: dict[str, Schema] = {"sessionId": TEXT, "executionCount": WHOLE}
 CHART: dict[str, Schema] = {"chart": nullable("Chart")}
@@ -128,6 +147,9 @@ ANSWERS: dict[str, Schema] = {
             "truncated": FLAG,
             "kernelReplaced": FLAG,
         }
+    ),
+    "Table": struct(
+        {"success": FLAG, "error": nullable("Error"), "name": TEXT, "truncated": FLAG, "kernelReplaced": FLAG}, TABLE
     ),
     "File": struct(FILE),
     "FileList": struct({"files": array(ref("File")), "truncated": FLAG}),

@@ -9,6 +9,7 @@ from typing import cast
 
 from pydantic.json_schema import models_json_schema
 
+from gateway.core import table_query
 from gateway.core.model import Json
 from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
@@ -26,6 +27,18 @@ from gateway.web.services import Answer
 _PART = re.compile(r"\{(\w+)(:path)?\}")
 """A part of a route's path, as in web.routes. OpenAPI has no parts with slashes."""
 _FLAG: Schema = {"enum": ["true", "false", "1", "0"]}
+
+
+def _form(pattern: str, default: str = "") -> Schema:
+    """Text of the grammar in core.table_query."""
+    return {
+        "type": "string",
+        "pattern": pattern,
+        "maxLength": table_query.MAX_CHARS,
+        **({"default": default} if default else {}),
+    }
+
+
 _QUERY: Mapping[str, tuple[str, Schema]] = {
     "limit": (
         "How many runs to list, the newest first.",
@@ -33,6 +46,10 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     ),
     "path": ("The directory to list with its contents; the work directory by default.", {"type": "string", "pattern": FILE}),
     "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
+    "rows": ("A range of rows, once they are chosen and sorted.", _form(table_query.ROWS_PATTERN, table_query.DEFAULT_ROWS)),
+    "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),
+    "sort": ("Columns to sort by; a minus before a name turns its order around.", _form(table_query.SORT_PATTERN)),
+    "where": ("Conditions, joined by 'and', that the rows have to meet.", _form(table_query.WHERE_PATTERN)),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."

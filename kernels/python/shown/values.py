@@ -44,6 +44,10 @@ class NotJsonError(Exception):
     """The value has no defined JSON form, or is too large or too deep."""
 
 
+class TooMuchError(NotJsonError):
+    """There is more of it than there is room for."""
+
+
 def to_json(value: object, *, max_items: int = MAX_ITEMS, max_chars: int = MAX_CHARS) -> Json:
     """*value* as strict JSON; raises NotJsonError for unknown types, cycles and anything over the limits."""
     return _Writer(max_items, max_chars).convert(value, 0)
@@ -74,7 +78,7 @@ class _Writer:
     def convert(self, value: Any, depth: int) -> Json:
         self._items -= 1
         if depth > VALUE_DEPTH or self._items < 0:
-            raise NotJsonError("too large or too deep")
+            raise TooMuchError("too large or too deep")
         if type(value) is str:
             self._spend(len(value))
         elif type(value) is int:
@@ -91,7 +95,7 @@ class _Writer:
     def _spend(self, chars: int) -> None:
         self._chars -= chars
         if self._chars < 0:
-            raise NotJsonError("too much text")
+            raise TooMuchError("too much text")
 
     def _list(self, values: Iterable[Any], depth: int) -> Json:
         return [self.convert(item, depth + 1) for item in values]
@@ -129,14 +133,14 @@ class _Writer:
 
     def _array(self, value: Any, depth: int) -> Json:
         if value.size > self._items:
-            raise NotJsonError("too many items")
+            raise TooMuchError("too many items")
         if type(value) is np.ndarray and value.ndim == 0:
             return self.convert(value[()], depth)
         return self._list(value, depth)
 
     def _frame(self, frame: pd.DataFrame, depth: int) -> Json:
         if frame.size + len(frame) > self._items:
-            raise NotJsonError("too many cells")
+            raise TooMuchError("too many cells")
         if not isinstance(frame.index, pd.RangeIndex):
             frame = frame.reset_index(names=None if frame.index.nlevels > 1 else frame.index.name or "index")
         names = [self._key(name) for name in frame.columns]

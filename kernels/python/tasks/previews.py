@@ -14,15 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kernels.python.exact import Exactly, fields_of, has_own_zone, is_known_zone, is_own, text
+from kernels.python.tables import storage
 from kernels.serving.texts import clean, type_name
 
 PREVIEW_CHARS = 200
 ITEMS = 20
 DEPTH = 3
-_PLAIN = frozenset(
-    {bool, type(None), float, complex, datetime.date, datetime.time, datetime.datetime, datetime.timedelta, range}
-    | {decimal.Decimal, fractions.Fraction, type(Ellipsis), slice, pd.Timestamp, pd.Timedelta, type(pd.NaT)}
+_PLAIN = Exactly(
+    *(bool, type(None), float, complex, datetime.date, datetime.time, datetime.datetime, datetime.timedelta, range),
+    *(decimal.Decimal, fractions.Fraction, type(Ellipsis), pd.Timestamp, pd.Timedelta, type(pd.NaT), type(pd.NA)),
 )
+_TEXTS = Exactly(str, bytes, bytearray)
+_SEQUENCES = Exactly(list, tuple, set, frozenset, deque)
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -30,11 +34,11 @@ _BRACKETS: dict[type, tuple[str, str]] = {
     frozenset: ("{", "}"),
     deque: ("[", "]"),
 }
-_MAPPINGS = frozenset({dict, OrderedDict, defaultdict, Counter})
-SIZED = frozenset(
-    {list, tuple, set, frozenset, deque, dict, OrderedDict, defaultdict, Counter, str, bytes, bytearray, range}
-    | {np.ndarray, pd.DataFrame, pd.Series, pd.Index, pd.RangeIndex, pd.DatetimeIndex}
-) - {np.ndarray, pd.DataFrame, pd.Series}
+_MAPPINGS = Exactly(dict, OrderedDict, defaultdict, Counter)
+_FUNCTIONS = Exactly(FunctionType, BuiltinFunctionType)
+SIZED = _SEQUENCES | _MAPPINGS | _TEXTS | storage.INDEXES | Exactly(range)
+NUMPY_SCALARS = Exactly(*(kind for kind in set(np.sctypeDict.values()) if kind is not np.void and kind is not np.object_))
+_NUMPY_TEXTS = Exactly(np.str_, np.bytes_)
 
 
 def preview(value: object) -> str:
@@ -46,18 +50,22 @@ def preview(value: object) -> str:
 
 def _render(value: Any, depth: int, room: int) -> str:
     kind = type(value)
+    if has_own_zone(value) or (kind is pd.Timestamp and not is_known_zone(value.tzinfo)):
+        return f"<{type_name(kind)} object>"
     if kind in _PLAIN:
         return repr(value)[: room + 3]
     if kind is int:
         return _integer(value)
-    if kind in (str, bytes, bytearray):
+    if kind in _TEXTS:
         return repr(value[: room + 3])
-    if kind in _BRACKETS:
+    if kind in _SEQUENCES:
         return _sequence(value, kind, depth, room)
     if kind in _MAPPINGS:
         return _mapping(value, kind, depth, room)
-    if kind in (FunctionType, BuiltinFunctionType):
-        return f"<function {str(value.__name__)[:room]}>"
+    if kind is slice:
+        return f"slice({_items((value.start, value.stop, value.step), 3, depth, room)})"
+    if kind in _FUNCTIONS:
+        return f"<function {text(value.__name__)[:room]}>"
     if issubclass(kind, type):  # isinstance would read the value's __class__
         return f"<class {type_name(value)}>"
     return _library(value, kind, depth, room)
@@ -113,15 +121,58 @@ def _library(value: Any, kind: type, depth: int, room: int) -> str:
     if kind is np.ndarray:
         return _array(value, depth, room)
     if kind is pd.DataFrame:
-        names = _items(list(value.columns[:ITEMS]), value.shape[1], 1, room)
-        return f"DataFrame {value.shape[0]} x {value.shape[1]}: {names}"
+        return _frame(value, room)
     if kind is pd.Series:
-        return f"Series of {value.shape[0]}, {value.dtype}: {_head(value.iloc[:ITEMS], value.shape[0], depth, room)}"
-    if kind in SIZED:
-        return f"{kind.__name__} of {len(value)}: {_head(value[:ITEMS], len(value), depth, room)}"
-    if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.void:
-        return str(value)[: room + 3] if not isinstance(value, np.str_ | np.bytes_) else repr(value.item()[: room + 3])
-    return f"<{type_name(kind)} object>"
+        return _series(value, depth, room)
+    if kind is pd.MultiIndex:
+        return f"MultiIndex of {len(value)}: [{_items(_tuples(value), len(value), depth - 1, room)}]"
+    if kind in storage.INDEXES:
+        return f"{kind.__name__} of {len(value)}: {_head(_start(value)[1], len(value), depth, room)}"
+    if kind in _NUMPY_TEXTS:
+        return repr(value.item()[: room + 3])
+    if kind in NUMPY_SCALARS:
+        return str(value)[: room + 3]
+    return _own(value, kind, depth, room)
+
+
+def _own(value: Any, kind: type, depth: int, room: int) -> str:
+    """What an object holds, when its class is the caller's; ``__repr__`` would be code of the caller."""
+    fields = fields_of(value) if depth > 0 and is_own(kind) else {}
+    parts: list[str] = []
+    for name, item in islice(fields.items(), ITEMS):
+        parts.append(f"{name[:room]}={_render(item, depth - 1, room)}")
+        room -= len(parts[-1]) + 1
+        if room <= 0:
+            break
+    if len(parts) < len(fields):
+        parts.append("...")
+    return f"<{type_name(kind)} {' '.join(parts) or 'object'}>"
+
+
+def _start(values: Any) -> tuple[str, Any]:
+    """The type and the first values of a series or index, by its array: ``iloc`` would copy what the caller has put into
+    ``attrs``, with code of the caller.
+    """
+    array = storage.array_of(values)
+    return storage.kind_name(array), [] if array is None else array[:ITEMS]
+
+
+def _frame(value: Any, room: int) -> str:
+    shape = storage.shape_of(value)
+    if shape is None:
+        return "DataFrame"
+    columns = value.columns
+    labels = _tuples(columns) if type(columns) is pd.MultiIndex else list(_start(columns)[1])
+    return f"DataFrame {shape[0]} x {shape[1]}: {_items(labels, shape[1], 2, room)}"
+
+
+def _tuples(index: pd.MultiIndex) -> list[Any]:
+    return list(index[:ITEMS]) if storage.has_known_levels(index) else []
+
+
+def _series(value: Any, depth: int, room: int) -> str:
+    shape, (kind, start) = storage.shape_of(value), _start(value)
+    return f"Series of {shape[0]}, {kind}: {_head(start, shape[0], depth, room)}" if shape else "Series"
 
 
 def _array(value: Any, depth: int, room: int) -> str:
@@ -131,5 +182,5 @@ def _array(value: Any, depth: int, room: int) -> str:
 
 
 def _head(values: Any, size: int, depth: int, room: int) -> str:
-    items = [item.item() if isinstance(item, np.generic) and item.dtype.kind in "biufc" else item for item in values]
+    items = [item.item() if type(item) in NUMPY_SCALARS and item.dtype.kind in "biufc" else item for item in values]
     return f"[{_items(items, size, depth - 1, room)}]"

@@ -11,6 +11,7 @@ from IPython.core.async_helpers import _pseudo_sync_runner
 from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, tracebacks, values
 from kernels.python.shown.drawing import Format
+from kernels.python.tables import page
 from kernels.python.tasks import analyze, expression, setup, variables
 from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
 from kernels.serving.texts import cuts
@@ -37,6 +38,7 @@ class TaskRun:
         self._code = code
         self._bound: set[str] = set()
         self._listed: dict[str, Any] = {}
+        self._answer: dict[str, Any] | None = None
 
     async def run(self, *, store_history: bool) -> Outcome:
         """Do the task, publish its output, and return its outcome."""
@@ -62,6 +64,8 @@ class TaskRun:
                 setup.apply(self._shell, self._request.inputs)
             case "variables":
                 self._list()
+            case "table":
+                self._show_table()
             case _:
                 return await self._execute(store_history=store_history)
         return None
@@ -75,6 +79,8 @@ class TaskRun:
             failure = tracebacks.describe(error)
         if self._request.task == "variables":
             return Outcome(failure, self._listed)
+        if self._request.task == "table":
+            return Outcome(failure, value=self._answer)
         if not self._request.wants_variables or self._request.task not in ("python", "chart"):
             return Outcome(failure, exit_code=code)
         return Outcome(failure, variables.changed(before, self._names(), self._bound), code)
@@ -89,6 +95,12 @@ class TaskRun:
         with self._kernel.interrupts.allowed():
             self._listed, is_whole = variables.listing(self._names())
         cuts.happened = cuts.happened or not is_whole
+
+    def _show_table(self) -> None:
+        """Answer with a part of one of the values that are listed."""
+        with self._kernel.interrupts.allowed():
+            listed = {name: value for name, value in self._names().items() if variables.is_listed(name, value)}
+            self._answer = page.answer(listed, self._request.inputs)
 
     # -- python and chart ---------------------------------------------------------------------------------------------
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import time
+import typing
 from collections import deque
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kernels.python.exact import OWN_MODULE, Exactly, is_own
+from kernels.python.tables import storage
 from kernels.python.tasks import previews
 from kernels.serving.texts import clean, type_name
 
@@ -22,8 +25,11 @@ MAX_LISTED = 1000
 LISTING_BUDGET_S = 0.5
 MAX_COLUMNS = 1000
 Row = dict[str, Any]
-_MEASURED = frozenset({int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, deque, range})
+_MEASURED = Exactly(int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, deque, range)
 """Types whose own size method is not the caller's code, and more precise than the object header's size."""
+_SHAPED = Exactly(np.ndarray, pd.DataFrame, pd.Series)
+_IMPORTED = Exactly(BuiltinFunctionType, np.ufunc, type(typing.Generator), type(typing.Optional))
+"""Types of what code imports but does not make: functions in C, and names of typing."""
 
 
 def bound_names(tree: ast.AST) -> set[str]:
@@ -59,7 +65,7 @@ def changed(before: Mapping[str, object], after: Mapping[str, object], bound: se
     ends_at = time.monotonic() + BUDGET_S
     rows: dict[str, Row] = {}
     for name, value in list(after.items()):
-        if not _is_public(name) or issubclass(type(value), ModuleType):
+        if not is_listed(name, value):
             continue
         if name not in bound and before.get(name, missing) is value:
             continue
@@ -74,7 +80,7 @@ def listing(namespace: Mapping[str, object]) -> tuple[dict[str, Row], bool]:
     ends_at = time.monotonic() + LISTING_BUDGET_S
     rows: dict[str, Row] = {}
     for name, value in list(namespace.items()):
-        if not _is_public(name) or issubclass(type(value), ModuleType):
+        if not is_listed(name, value):
             continue
         if len(rows) >= MAX_LISTED or time.monotonic() > ends_at:
             return rows, False
@@ -95,13 +101,30 @@ def size_bytes(value: object) -> int | None:
     of the caller could tell.
     """
     kind = type(value)
-    if kind in (np.ndarray, pd.Series):
-        return int(value.nbytes)  # type: ignore[attr-defined]  # both have one
+    if kind is np.ndarray:
+        return int(value.nbytes)  # type: ignore[attr-defined]  # arrays have one
+    if kind is pd.Series:
+        return storage.size_bytes(storage.array_of(value))
     if kind is pd.DataFrame:
-        return int(value.memory_usage().sum()) if len(value.columns) <= MAX_COLUMNS else None  # type: ignore[attr-defined]
+        return _frame_bytes(value)  # type: ignore[arg-type]  # it is one
     if kind in _MEASURED:
         return kind.__sizeof__(value)
     return object.__sizeof__(value)
+
+
+def _frame_bytes(frame: pd.DataFrame) -> int | None:
+    """The bytes of all columns and, but for plain row numbers, of the index."""
+    shape = storage.shape_of(frame)
+    if shape is None or shape[1] > MAX_COLUMNS:
+        return None
+    arrays = [storage.column_of(frame, position) for position in range(shape[1])]
+    sizes = [storage.size_bytes(array) for array in arrays] + [int(frame.index.nbytes)]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def is_listed(name: object, value: object) -> bool:
+    """Whether *value* is a variable of the caller's, under a name that is shown."""
+    return _is_public(name) and not _is_imported(value)
 
 
 def _is_public(name: object) -> bool:
@@ -109,12 +132,24 @@ def _is_public(name: object) -> bool:
     return type(name) is str and not name.startswith("_") and len(name) <= MAX_NAME_CHARS
 
 
+def _is_imported(value: object) -> bool:
+    """Whether *value* is a module, function or class of somebody else's, which is no variable of the caller's."""
+    kind = type(value)
+    if issubclass(kind, ModuleType) or kind in _IMPORTED:
+        return True
+    if kind is FunctionType:
+        module = value.__module__  # type: ignore[attr-defined]  # functions have one
+        return type(module) is str and module != OWN_MODULE
+    return issubclass(kind, type) and not is_own(value)  # type: ignore[arg-type]  # a class then
+
+
 def describe(value: object) -> Row:
     """Type, shape or length, and a short preview of *value*."""
     kind = type(value)
     row: Row = {"type": type_name(kind)}
-    if kind in (np.ndarray, pd.DataFrame, pd.Series):
-        row["shape"] = [int(size) for size in value.shape]  # type: ignore[attr-defined]  # these three have one
+    if kind in _SHAPED:
+        shape = storage.shape_of(value)
+        row |= {} if shape is None else {"shape": list(shape)}
     if kind in previews.SIZED:
         row["length"] = len(value)  # type: ignore[arg-type]  # exact built-in and library types
     row["preview"] = previews.preview(value)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.kernels.python import hostile_values
 from tests.kernels.python.harness import TestKernel
 
 pytestmark = pytest.mark.kernel
@@ -68,7 +69,7 @@ def test_a_look_at_the_names_runs_no_code_of_the_caller(kernel: TestKernel) -> N
         "h, l, inside = H(), L([1]), [H(), {1: L()}]\n"
         "globals()[H()] = 1\n"
         "s = pd.Series([1])\n"
-        "pd.Series.nbytes = property(lambda self: 1 / 0)\n"
+        "pd.arrays.NumpyExtensionArray.nbytes = property(lambda self: 1 / 0)\n"
     )
     reply = kernel.run(task="variables")
     rows = reply.variables
@@ -83,7 +84,7 @@ def test_a_look_at_the_names_can_be_interrupted(kernel: TestKernel) -> None:
     kernel.run(
         "import pandas as pd\ns = pd.Series([1])\nx = 5\n"
         "def loop(self):\n    while True: pass\n"
-        "pd.Series.nbytes = property(loop)"
+        "pd.arrays.NumpyExtensionArray.nbytes = property(loop)"
     )
     request = kernel.send("", {"task": "variables", "inputs": {}})
     while kernel._receive(kernel.iopub)["msg_type"] != "execute_input":
@@ -118,3 +119,74 @@ def test_a_chart_in_a_session_leaves_its_names_alone(kernel: TestKernel) -> None
     assert reply.status == "ok", reply.content
     assert len(reply.images()) == 1
     assert reply.text().startswith("a list of sensors\n")
+
+
+def test_no_kind_of_value_gets_code_of_its_own_run(kernel: TestKernel) -> None:
+    """Neither after the run that bound it nor when all are listed: subclasses, metaclasses, time zones, ``attrs``."""
+    assert kernel.run(hostile_values.CLASSES).status == "ok"
+    bound = kernel.run(hostile_values.VALUES)
+    assert bound.status == "ok", bound.content
+    listed = kernel.run(task="variables").variables
+    assert kernel.run("calls").result["application/json"] == []
+    assert {name: row["preview"] for name, row in bound.variables.items()} == {
+        "inside": "[<Evil object>, {1: <Text object>}, (<Number object>, <Real object>), <List object>, <Dict object>, "
+        "slice(<Evil object>, <Evil object>, None)]",
+        "kind_itself": "<class Evil>",
+        "cells": "array 6, object: [<Evil object>, <Text object>, <Number object>, <Real object>, <List object>, "
+        "<Dict object>]",
+        "frame": "DataFrame 6 x 3: 'x', 'o', 'n'",
+        "series": "Series of 6, object: [<Evil object>, <Text object>, <Number object>, <Real object>, <List object>, "
+        "<Dict object>]",
+        "zoned": "(<datetime object>, <time object>)",
+        "stamps": "DataFrame 6 x 2: 't', 'n'",
+        "stamp": "<Timestamp object>",
+        "labelled": "DataFrame",
+        "lettered": "DataFrame",
+        "own_cells": "DataFrame 6 x 2: 'c', 'n'",
+        "own_series": "Series of 6, unknown: [...]",
+        "own_frame": "<Frame object>",
+        "chosen_value": "<Armed object>",
+        "kinds": "Index of 1: [<Armed object>]",
+        "chosen": "DataFrame 6 x 2: 'c', 'n'",
+        "records": "[{'a': <Evil object>, 'b': 1}, {'a': <Text object>, 'b': 2}, {'a': 3, 'b': 3}, {'b': 4}, "
+        "{'b': 5}, {'b': 6}]",
+    }
+    assert {name: listed[name]["preview"] for name in bound.variables} == {
+        name: row["preview"] for name, row in bound.variables.items()
+    }
+    assert listed["named"]["preview"] == "<function f>"
+    assert listed["frame"]["size"] > 6 * 24
+
+
+def test_only_what_code_has_made_is_listed(kernel: TestKernel) -> None:
+    """Neither modules nor imported functions and classes; objects of own classes show what they hold."""
+    code = (
+        "import math, numpy as np\nfrom math import sqrt, pi\nfrom collections import Counter, OrderedDict\n"
+        "from dataclasses import dataclass\nfrom numpy import sin, array\nfrom typing import Any, Optional, Iterable\n"
+        "from functools import wraps\n"
+        "@dataclass\nclass Point:\n    x: int\n    y: str\n    def __repr__(self): return 'a point'\n"
+        "class Slotted:\n    __slots__ = ('a', 'unset')\n"
+        "def own(): pass\n"
+        "@wraps(own)\ndef wrapped(): pass\n"
+        "short = lambda: 1\n"
+        "class Loop: pass\n"
+        "point, slotted, loop, bare = Point(1, 'b'), Slotted(), Loop(), Loop()\n"
+        "slotted.a = [1, {'k': 2}]; loop.self = loop; counted = Counter('aab')"
+    )
+    reply = kernel.run(code)
+    expected = {
+        "pi": "3.141592653589793",
+        "Point": "<class Point>",
+        "Slotted": "<class Slotted>",
+        "own": "<function own>",
+        "wrapped": "<function own>",
+        "short": "<function <lambda>>",
+        "Loop": "<class Loop>",
+        "point": "<Point x=1 y='b'>",
+        "slotted": "<Slotted a=[1, {'k': 2}]>",
+        "loop": "<Loop self=<Loop self=<Loop self=<Loop object>>>>",
+        "bare": "<Loop object>",
+        "counted": "Counter({'a': 2, 'b': 1})",
+    }
+    assert {name: row["preview"] for name, row in reply.variables.items()} == expected
+    assert {name: row["preview"] for name, row in kernel.run(task="variables").variables.items()} == expected

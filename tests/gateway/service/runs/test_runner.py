@@ -128,6 +128,7 @@ async def test_a_run_in_a_session_gets_the_sessions_kernel() -> None:
         yield world
 
     world.lease = lease  # type: ignore[assignment]  # of sessions here
+    world.look = lease  # type: ignore[attr-defined]  # the same
     runner = Runner(World(), world, world, world)  # type: ignore[arg-type]  # pool, history, meter, sessions
     await runner.run(Submission(RunRequest("math", "x", 0.0, session="s1"), CALLER, "r1", ALLOWANCE))
     await runner.run(Submission(RunRequest("variables", "", 5.0, session="s1"), CALLER, "r2", ALLOWANCE))

@@ -23,6 +23,7 @@ class Sessions:
     """One session whose kernel is *k*, until it has ended."""
 
     has_ended = False
+    activities = 0
 
     def kernel_id(self, session_id: str, caller: Caller) -> str:
         if session_id != "s":
@@ -30,6 +31,10 @@ class Sessions:
         if self.has_ended:
             raise Gone("culled")
         return "k"
+
+    def note_activity(self, session_id: str, caller: Caller) -> None:
+        self.kernel_id(session_id, caller)
+        self.activities += 1
 
 
 class Contents:
@@ -46,6 +51,12 @@ class Folder:
 
     async def read(self, _path: bytes) -> Contents:
         return Contents(self.size)
+
+    async def list(self, _under: bytes, *, wants_digests: bool) -> str:
+        return "a list" if wants_digests else ""
+
+    async def delete(self, _path: bytes, *, is_recursive: bool) -> int:
+        return int(is_recursive)
 
     async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
         body = b"".join([piece async for piece in pieces])
@@ -67,7 +78,7 @@ def files(sessions: Sessions, folder: Folder, *, error: Exception | None = None,
             raise error
         yield folder
 
-    return Files(sessions.kernel_id, opening, file_bytes=100, work_bytes=1000)
+    return Files(sessions.kernel_id, opening, sessions.note_activity, file_bytes=100, work_bytes=1000)
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -108,3 +119,17 @@ async def test_several_files_are_put_in_their_order() -> None:
     with pytest.raises(TooLarge):
         await files(Sessions(), folder).write_all("s", ME, given)
     assert folder.written == [b"1", b"2", b"1", b"2"]
+
+
+async def test_a_list_of_files_is_no_activity() -> None:
+    """An open page asks for it again and again; what is done with a file is activity, and is counted once."""
+    sessions = Sessions()
+    mine = files(sessions, Folder(1))
+    assert str(await mine.list("s", ME)) == "a list"
+    assert sessions.activities == 0
+    async with mine.read("s", ME, b"f"):
+        assert sessions.activities == 1
+    await mine.write("s", ME, b"f", pieces(b"1"))
+    assert sessions.activities == 2
+    assert await mine.delete("s", ME, b"f", is_recursive=True) == 1
+    assert sessions.activities == 3

@@ -12,6 +12,7 @@ import pytest
 from gateway.core.errors import BadRequest, Busy, Conflict, Gone, NotFound, NotImplementedYet, TooManyRequests, Unavailable
 from gateway.service.sessions.ended import MAX_ENDED
 from gateway.service.sessions.table import SessionSettings
+from tests.fakes import spec
 from tests.gateway.service.session_world import ONE, TWO, World, sentence, trying
 
 
@@ -76,6 +77,44 @@ def test_the_idle_time_starts_at_the_end_of_a_run() -> None:
         assert view.expires_utc - 1_000.0 == pytest.approx(0.1)
         await asyncio.sleep(0.2)
         assert "after 2 seconds" in await sentence(world.run(session_id))
+
+    trying(main)
+
+
+def test_a_look_keeps_no_session_alive() -> None:
+    """An open page asks again and again; what is done to the session counts, what is only told of it does not."""
+
+    async def main(world: World) -> None:
+        session_id = await world.create(idle_s=10.0)
+        for code in ("", "", "", "sleep"):
+            await asyncio.sleep(2)
+            async with world.sessions.look(session_id, ONE, patience_s=1.0) as kernel:
+                assert (await kernel.run(spec(code, task="table"))).success
+            world.sessions.kernel_id(session_id, ONE)
+        await asyncio.sleep(0.1)  # it became due while it was looked at
+        assert "after 10 seconds without a run" in await sentence(world.run(session_id))
+        kept = await world.create(idle_s=10.0)
+        await asyncio.sleep(9)
+        world.sessions.note_activity(kept, ONE)
+        await asyncio.sleep(9)
+        assert (await world.run(kept)).success
+
+    trying(main)
+
+
+def test_a_look_waits_as_long_as_it_may() -> None:
+    """For the run that goes on; one that is refused changes nothing."""
+
+    async def main(world: World) -> None:
+        session_id = await world.create()
+        running = asyncio.create_task(world.run(session_id, "sleep"))
+        await asyncio.sleep(1)
+        with pytest.raises(Busy, match="busy with a run"):
+            async with world.sessions.look(session_id, ONE, patience_s=1.0):
+                pass
+        async with world.sessions.look(session_id, ONE, patience_s=5.0) as kernel:
+            assert (await kernel.run(spec("", task="table"))).success
+        assert (await running).success
 
     trying(main)
 

@@ -1,0 +1,92 @@
+"""The endpoint of tables: a part of a frame, series, array or list of records that a session has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.core import table_query
+from gateway.core.errors import BadRequest, Conflict, GatewayError
+from gateway.core.model import Json, Raised, Result
+from gateway.core.request import RunRequest
+from gateway.core.table_query import DEFAULT_COLUMNS, DEFAULT_ROWS, TableQuery, as_inputs
+from gateway.core.tables import ColumnHead, Page, parse_answer
+from gateway.web.api.answers import describe_raised
+from gateway.web.api.runs import RunEndpoint
+from gateway.web.services import Answer
+
+LOOK_S = 5.0
+"""How long a kernel may take for it."""
+PARAMETERS = ("rows", "columns", "sort", "where")
+NO_TABLE = Raised("TableError", "The kernel answered with something that is no table.", "")
+
+
+class SessionTablePage(RunEndpoint):
+    """Gives a part of a table that a session has."""
+
+    async def on_get(self) -> Answer:
+        query = parse_query(self.parts["name"], self.request.query_arguments)
+        view = self.services.sessions.show(self.parts["session_id"], self.caller)
+        if view.language != "python":
+            raise Conflict(f"The session is a {view.language} session: only Python sessions have tables.")
+        request = RunRequest("table", "", LOOK_S, as_inputs(query), session=view.id)
+        return describe_table(query.name, await self.services.runner.run(self._submission(request)))
+
+
+def parse_query(name: str, arguments: Mapping[str, Sequence[bytes]]) -> TableQuery:
+    """The part of the table *name* that a query string asks for."""
+    for given in arguments:
+        if given not in PARAMETERS:
+            raise BadRequest(f"Unknown parameter {given[:40]!r}: use {', '.join(PARAMETERS)}.")
+    rows, columns, sort, where = (_argument(arguments, part) for part in PARAMETERS)
+    return TableQuery(
+        name,
+        table_query.parse_rows(DEFAULT_ROWS if rows is None else rows),
+        table_query.parse_columns(DEFAULT_COLUMNS if columns is None else columns),
+        () if sort is None else table_query.parse_sort(sort),
+        () if where is None else table_query.parse_where(where),
+    )
+
+
+def _argument(arguments: Mapping[str, Sequence[bytes]], name: str) -> str | None:
+    values = arguments.get(name, ())
+    if len(values) > 1:
+        raise BadRequest(f"{name} is given {len(values)} times: give it once.")
+    try:
+        return values[0].decode() if values else None
+    except UnicodeDecodeError:
+        raise BadRequest(f"{name} is not UTF-8.") from None
+
+
+def describe_table(name: str, result: Result) -> Answer:
+    """The answer: the part of the table, or, where the look at it failed, the error alone."""
+    told = parse_answer(result.return_value) if result.error is None else None
+    if isinstance(told, GatewayError):
+        raise told
+    error = result.error or (NO_TABLE if told is None else None)
+    answer: Answer = {
+        "success": told is not None,
+        "error": describe_raised(error) if error else None,
+        "name": name,
+        "truncated": result.truncated or (told is not None and bool(told.cut)),
+        "kernelReplaced": result.kernel_replaced,
+    }
+    return answer if told is None else answer | _describe_page(told)
+
+
+def _describe_page(page: Page) -> dict[str, Json]:
+    return {
+        "type": page.kind,
+        "shape": list(page.shape),
+        "matched": page.matched,
+        "start": page.start,
+        "columns": [_describe_column(column) for column in page.columns],
+        "index": [_describe_column(level) for level in page.index],
+        "labels": page.labels,
+        "data": page.data,
+        "cut": list(page.cut),
+    }
+
+
+def _describe_column(column: ColumnHead) -> dict[str, Json]:
+    position: dict[str, Json] = {} if column.position is None else {"position": column.position}
+    return {"name": column.name, "type": column.type, **position}
