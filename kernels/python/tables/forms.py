@@ -27,6 +27,8 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+DATE_WANTED = 'holds dates: compare it with one in double quotes, such as "2024-05-31" or "2024-05-31 12:00"'
+LENGTH_WANTED = 'holds lengths of time: compare it with one in double quotes, such as "2 days" or "01:30:00"'
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _ONLY_NULL = "can only be asked for 'is null' and 'is not null'"
 
@@ -112,7 +114,7 @@ class Moments:
             raise Unfit(f"holds periods, and {_ONLY_NULL}")
         is_date = type(self.array) is pd.arrays.DatetimeArray
         if type(value) is not str or name not in COMPARISONS:
-            raise Unfit(_moment_wanted(is_date))
+            raise Unfit(DATE_WANTED if is_date else LENGTH_WANTED)
         other = _moment(value, self.array.tz) if is_date else _length(value)
         return np.asarray(COMPARISONS[name](self.array, other), dtype=bool) & ~self.missing()
 
@@ -122,22 +124,16 @@ class Moments:
         return with_missing_last(self.missing(), NumberKey(~values if descending else values))
 
 
-def _moment_wanted(is_date: bool) -> str:
-    if is_date:
-        return 'holds dates: compare it with one in double quotes, such as "2024-05-31" or "2024-05-31 12:00"'
-    return 'holds lengths of time: compare it with one in double quotes, such as "2 days" or "01:30:00"'
-
-
 def _moment(text: str, zone: Any) -> pd.Timestamp:
     """The moment *text*, in the column's own time zone unless it names another."""
     try:
         if not _DATE.fullmatch(text):
-            raise Unfit(_moment_wanted(True))
+            raise Unfit(DATE_WANTED)
         moment = pd.Timestamp(text)
         if moment.tz is None:
             return moment if zone is None else moment.tz_localize(zone)
     except (ValueError, OverflowError):  # no such day, or no such hour in this zone
-        raise Unfit(_moment_wanted(True)) from None
+        raise Unfit(DATE_WANTED) from None
     if zone is None:
         raise Unfit("holds dates without a time zone: compare it with one without")
     return moment
@@ -147,7 +143,7 @@ def _length(text: str) -> pd.Timedelta:
     try:
         return pd.Timedelta(text)
     except (ValueError, OverflowError):
-        raise Unfit(_moment_wanted(False)) from None
+        raise Unfit(LENGTH_WANTED) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,45 @@ def test_a_refusal_is_the_error_it_names(code: str, kind: type) -> None:
     assert str(told) == "No."
 
 
+WRONG: tuple[dict[str, Any], ...] = (
+    {"type": 5},
+    {"type": "x" * 2001},
+    {"shape": []},
+    {"shape": [1, 2, 3]},
+    {"shape": [-1]},
+    {"shape": [True]},
+    {"matched": "2"},
+    {"matched": 1.5},
+    {"start": -1},
+    {"start": 2**53},
+    {"columns": {}},
+    {"columns": [{"name": "a"}, {"name": "b", "type": "x"}]},
+    {"columns": [{"name": ["a"], "type": "x"}, {"name": "b", "type": "x"}]},
+    {"columns": [{"name": "a", "type": "x", "position": -1}, {"name": "b", "type": "x"}]},
+    {"columns": ["a", "b"]},
+    {"columns": RIGHT["columns"][:1]},
+    {"columns": RIGHT["columns"] * MAX_COLUMNS, "data": [], "labels": []},
+    {"index": []},
+    {"index": RIGHT["index"] * 101, "labels": [], "data": []},
+    {"labels": [[0]]},
+    {"labels": [[0], [[1]]]},
+    {"data": [[1, 2]]},
+    {"data": [[1, 2], [3]]},
+    {"data": [[1, 2], "ab"]},
+    {"data": [[1, 2], [3, []]]},
+    {"data": [[1, 2], [3, {}]]},
+    {"data": [[1, 2], [3, {"preview": 5}]]},
+    {"data": [[1, 2], [3, {"preview": "x", "base64": ""}]]},
+    {"data": [[1, 2], [3, {"html": "<script>"}]]},
+    {"data": [[1, 2]] * MAX_CELLS, "labels": [[0]] * MAX_CELLS},
+    {"cut": "cells"},
+    {"cut": ["all"]},
+    {"cut": [["cells"]]},
+    {"cut": ["cells"] * 4},
+)
+"""Each spoils one part of a right page."""
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -50,45 +89,7 @@ def test_a_refusal_is_the_error_it_names(code: str, kind: type) -> None:
         {"refused": {"code": ["conflict"], "message": "x"}},
         {"refused": {"code": "conflict", "message": "x" * 1001}},
         *({"page": {name: value for name, value in RIGHT.items() if name != missing}} for missing in RIGHT),
-        *(
-            {"page": {**RIGHT, **wrong}}
-            for wrong in (
-                {"type": 5},
-                {"type": "x" * 2001},
-                {"shape": []},
-                {"shape": [1, 2, 3]},
-                {"shape": [-1]},
-                {"shape": [True]},
-                {"matched": "2"},
-                {"matched": 1.5},
-                {"start": -1},
-                {"start": 2**53},
-                {"columns": {}},
-                {"columns": [{"name": "a"}, {"name": "b", "type": "x"}]},
-                {"columns": [{"name": ["a"], "type": "x"}, {"name": "b", "type": "x"}]},
-                {"columns": [{"name": "a", "type": "x", "position": -1}, {"name": "b", "type": "x"}]},
-                {"columns": ["a", "b"]},
-                {"columns": RIGHT["columns"][:1]},
-                {"columns": RIGHT["columns"] * MAX_COLUMNS, "data": [], "labels": []},
-                {"index": []},
-                {"index": RIGHT["index"] * 101, "labels": [], "data": []},
-                {"labels": [[0]]},
-                {"labels": [[0], [[1]]]},
-                {"data": [[1, 2]]},
-                {"data": [[1, 2], [3]]},
-                {"data": [[1, 2], "ab"]},
-                {"data": [[1, 2], [3, []]]},
-                {"data": [[1, 2], [3, {}]]},
-                {"data": [[1, 2], [3, {"preview": 5}]]},
-                {"data": [[1, 2], [3, {"preview": "x", "base64": ""}]]},
-                {"data": [[1, 2], [3, {"html": "<script>"}]]},
-                {"data": [[1, 2]] * MAX_CELLS, "labels": [[0]] * MAX_CELLS},
-                {"cut": "cells"},
-                {"cut": ["all"]},
-                {"cut": [["cells"]]},
-                {"cut": ["cells"] * 4},
-            )
-        ),
+        *({"page": {**RIGHT, **wrong}} for wrong in WRONG),
     ],
 )
 def test_everything_else_is_nothing(said: Json) -> None:

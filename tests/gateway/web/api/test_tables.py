@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 import pytest
 
-from gateway.core.model import Json, Raised, Result
+from gateway.core.model import Raised, Result
 from tests.gateway.core.test_tables import RIGHT
 from tests.gateway.web.world import Gateway, json_of
 
 TABLE = "/code-interpreter/sessions/there/variables/df"
 
 
-def answering(gateway: Gateway, value: Json, error: Raised | None = None) -> None:
+def answering(gateway: Gateway, value: Any, error: Raised | None = None) -> None:
     """Have the kernel answer with *value*."""
     gateway.runner.answer = lambda _request: Result(error is None, "", "", "", error, 0, 0.1, return_value=value)
 
@@ -74,7 +75,7 @@ async def test_what_a_kernel_refuses_is_an_error(gateway: Gateway) -> None:
 async def test_a_look_that_fails_says_why(gateway: Gateway) -> None:
     """And has no table: neither after an error in the kernel nor when it answers with something else."""
     answering(gateway, None, Raised("KeyboardInterrupt", "", "trace"))
-    told = json_of(await gateway.ask(TABLE))
+    told: Any = json_of(await gateway.ask(TABLE))
     assert (told["success"], told["error"]["type"], "data" in told) == (False, "KeyboardInterrupt", False)
     for value in (None, {"page": {**RIGHT, "data": "x"}}, {"refused": {"code": "x", "message": "y"}}):
         answering(gateway, value)
