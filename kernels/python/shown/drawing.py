@@ -15,6 +15,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from kernels.python.shown.chart_data import reading
+from kernels.python.shown.chart_data.sheet import Chart
+
 Format = Literal["png", "svg"]
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 COMPRESSION = 3
@@ -23,11 +26,12 @@ COMPRESSION = 3
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn figure: its MIME type, bytes, and a text for readers that show no images."""
+    """A drawn figure: its MIME type, bytes, a text for readers that show no images, and what it shows as data."""
 
     mime: str
     data: bytes
     text: str
+    chart: Chart | None = None
 
 
 def is_empty(figure: Figure) -> bool:
@@ -35,8 +39,8 @@ def is_empty(figure: Figure) -> bool:
     return len(figure.get_children()) <= 1
 
 
-def render(figure: Figure, image_format: Format, dpi: float | None) -> Picture:
-    """Draw *figure*; raises whatever its artists raise."""
+def render(figure: Figure, image_format: Format, dpi: float | None, chart_bytes: int = 0) -> Picture:
+    """Draw *figure*; raises whatever its artists raise. Its data comes along if that is no more than *chart_bytes*."""
     width, height = figure.get_size_inches() * figure.dpi
     label = f"<Figure size {width:.0f}x{height:.0f} with {len(figure.axes)} Axes>"
     with warnings.catch_warnings():
@@ -44,7 +48,8 @@ def render(figure: Figure, image_format: Format, dpi: float | None) -> Picture:
         data = _png(figure, dpi or figure.dpi) if image_format == "png" else None
         if data is None:
             data = _saved(figure, image_format, dpi or figure.dpi)
-    return Picture(MIME[image_format], data, label)
+        chart = reading.read(figure, chart_bytes) if chart_bytes else None
+    return Picture(MIME[image_format], data, label, chart)
 
 
 def _saved(figure: Figure, image_format: Format, dpi: float) -> bytes:
