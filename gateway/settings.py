@@ -188,6 +188,9 @@ class Settings(BaseModel):
     interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
     output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
     rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
+    chart_data_bytes: Whole = _number(
+        262_144, 0, 64 * MIB, "data of one figure, beside its picture; a figure of more comes without; 0: none"
+    )
     stream_grace_s: Number = _number(
         30, 0, 3600, "time the client of a stream has to come back to its run, and after its end"
     )

@@ -75,10 +75,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How much one run may print, and show as charts and other rich values."""
+    """How much one run may print, and show as charts and other rich values; *chart_bytes* of data with each figure."""
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
+    chart_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

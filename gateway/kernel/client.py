@@ -218,6 +218,8 @@ class KernelClient:
         omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
         if spec.wants_files:
             omega["files"] = True
+        if spec.chart_bytes:
+            omega["chart_bytes"] = spec.chart_bytes
         msg_id, frames = self._codec.encode("execute_request", content, {"omega": omega})
         run = Run(msg_id, spec, on_event, self._loop.time())
         self._run = run
