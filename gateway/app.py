@@ -38,7 +38,7 @@ from gateway.service.jupyter.pool_source import PoolSource
 from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
 from gateway.service.kept_kernels import Quota, Room
-from gateway.service.kernel_health import KernelSource
+from gateway.service.kernel_health import KernelHealth
 from gateway.service.keys.admission import Admission, ConcurrentRuns
 from gateway.service.keys.keys import Key, Keys
 from gateway.service.keys.store import KeyStore
@@ -53,7 +53,7 @@ from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
 from gateway.service.sessions.table import Sessions, SessionSettings
 from gateway.settings import Settings, find_kernel_python, is_loopback
-from gateway.signals import Stop
+from gateway.signals import StopSignals
 from gateway.version import VERSION
 from gateway.web.edge.header_rules import ANY_HOST
 from gateway.web.edge.server import Server, make_server
@@ -65,7 +65,7 @@ from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S, GOODBYE_S = 5.0, 2.0
-SHUTTING_DOWN = "the server is shutting down"
+SHUTTING_DOWN = "the gateway is shutting down"
 FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
@@ -78,12 +78,12 @@ class StartError(Exception):
 
 
 async def serve(settings: Settings, banner: Banner) -> int:
-    """Serve until a signal; the exit code: 0 when all work had ended, 1 when some was cut short, 130 when forced."""
+    """Serve until a signal; returns the exit code: 0 if all work had ended, 1 if the drain timed out, 130 if forced."""
     set_up_log(settings.log_level, settings.log_format)
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("serve() runs in a task")
-    stop = Stop(task)
+    stop = StopSignals(task)
     stop.listen(asyncio.get_running_loop())
     try:
         async with AsyncExitStack() as stack:
@@ -98,8 +98,8 @@ async def serve(settings: Settings, banner: Banner) -> int:
         raise StartError(str(error)) from None
 
 
-async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExitStack) -> int:
-    """Build from the bottom up, serve, drain. What is built is ended by *stack*, the last one first."""
+async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: AsyncExitStack) -> int:
+    """Build from the bottom up, serve, drain. *stack* closes the parts in reverse order."""
     python = find_kernel_python(settings)
     sockets = _claim(settings, stack)
     _shed_privileges()
@@ -108,7 +108,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     packages.sweep()
     banner.announce()
     metrics, drain = Metrics(VERSION), Drain()
-    # Before there is any kernel: with a database that can't be used nobody is to wait for their imports.
+    # Before any kernel starts: an unusable database stops the start without waiting for their imports.
     history = _open_history(settings, metrics, stack)
     keys, watch = await _open_keys(settings, stack)
     launcher = await _launch(settings, python, packages, stack)
@@ -122,7 +122,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
     watch.listeners += [sessions.keep_only, jupyter.keep_only]
     guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
-    source = KernelSource(launcher, pool.snapshot, pool.renew)
+    source = KernelHealth(launcher, pool.snapshot, pool.renew)
     health = Health(source, [spec.name for spec in allowed.specs()])
     metrics.watch_health(health.available)
     web = _web_settings(settings)
@@ -162,7 +162,7 @@ async def _serve(settings: Settings, banner: Banner, stop: Stop, stack: AsyncExi
 
 
 def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
-    """What only one gateway can have, before anything is started: the state directory and the port."""
+    """Take the state directory and the port, which only one gateway can have, before anything starts."""
     state.prepare_directory(settings.state_dir)
     stack.callback(os.close, state.lock_directory(settings.state_dir))
     sockets = listen.bind(settings.host, settings.port)
@@ -184,11 +184,11 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
         launcher = await ZygoteLauncher.start(options)
     except NoIsolation:
         raise StartError(
-            "no isolation level can be reached here, and without isolation no kernel is started: "
-            f"`{as_typed('doctor')}` tells what is missing"
+            "this machine reaches no isolation level, and the gateway starts no kernel without isolation: "
+            f"`{as_typed('doctor')}` says what is missing"
         ) from None
     except Unavailable as error:
-        raise StartError(f"kernels can't be started with {python}: {error}") from None
+        raise StartError(f"the gateway can't start kernels with {python}: {error}") from None
     stack.callback(_log.info, "stopped")
     stack.push_async_callback(launcher.close)
     _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
@@ -205,7 +205,7 @@ def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -
 def _make_pool(
     settings: Settings, languages: Languages, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
 ) -> KernelPool[KernelClient]:
-    """The pool, not filled yet; who opens it closes it, before the messaging context goes."""
+    """The pool, still empty; the caller opens it and closes it before the messaging context."""
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
@@ -215,14 +215,14 @@ def _make_pool(
 
 
 def _make_quota(settings: Settings, languages: Languages) -> Quota:
-    """How many kernels may be kept; at least one is always left to runs without a session."""
+    """The quota of kept kernels; at least one kernel is always left to runs without a session."""
     pooled = _pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
     return Quota(settings.sessions_per_key, room)
 
 
 def _allow_kernelspecs(settings: Settings, stack: AsyncExitStack) -> AllowedSpecs:
-    """Where kernels come from that are not ours."""
+    """The source of kernels of the operator's own kernelspecs."""
     try:
         allowed = AllowedSpecs.find(settings.allowed_kernelspecs, state.instance_name(settings.state_dir))
     except NoSpec as error:
@@ -239,7 +239,7 @@ def _make_jupyter(
     drain: Drain,
     allowed: AllowedSpecs,
 ) -> JupyterKernels:
-    """The kernels of the Jupyter API, on kernels of *pool* and of the kernelspecs *allowed*."""
+    """The table of Jupyter kernels, from *pool* and from the kernelspecs *allowed*."""
     source = PoolSource(pool, languages)
     kept = JupyterSettings(settings.session_idle_s, settings.jupyter_buffer_bytes, settings.jupyter_env_names)
     return JupyterKernels([source, allowed], quota, drain, kept)
@@ -262,7 +262,7 @@ def _make_sessions(
 
 def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions) -> Files:
     return Files(
-        sessions,
+        sessions.kernel_id,
         lambda kernel_id: open_folder(launcher.open_files(kernel_id)),
         file_bytes=settings.file_bytes,
         work_bytes=settings.policy().work_bytes,
@@ -270,7 +270,7 @@ def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions
 
 
 async def _open_keys(settings: Settings, stack: AsyncExitStack) -> tuple[Keys, KeyWatch]:
-    """All keys, and who keeps them as they are in database and state directory."""
+    """All keys, and the watch that follows changes in database and state directory."""
     keys = Keys(_default_key(settings), settings.policy())
     watch = KeyWatch(KeyStore(settings.database()), keys, lambda: _default_key(settings))
     await watch.open()
@@ -279,7 +279,7 @@ async def _open_keys(settings: Settings, stack: AsyncExitStack) -> tuple[Keys, K
 
 
 def _default_key(settings: Settings) -> Key | None:
-    """The key of the configured or else of the stored token; raises OSError when that can't be read."""
+    """The key of the configured token, otherwise of the stored one; raises OSError if that can't be read."""
     if settings.token is not None:
         return Key.of_token(settings.token.get_secret_value())
     try:
@@ -292,26 +292,26 @@ def _default_key(settings: Settings) -> Key | None:
 def _check_level(reached: Level, required: Level) -> None:
     if reached < required:
         raise StartError(
-            f"the isolation level here is {reached.label}, and require_isolation is {required.label}: "
-            f"`{as_typed('doctor')}` tells what is missing"
+            f"this machine reaches isolation level {reached.label}, but require_isolation is {required.label}: "
+            f"`{as_typed('doctor')}` says what is missing"
         )
 
 
 def _shed_privileges() -> None:
-    """Work without capabilities from here on, and out of reach of other processes of the same user.
+    """Drop all effective capabilities, and make this process inaccessible to others of the same user.
 
     To be called before there is a second thread, which would keep them. They stay permitted (and ambient, for a user who is
     not root), though not effective: the spawner gets them at its exec, also one that has to be started later in place of the
     first, so that its isolation level does not drop. Nothing this process does itself uses them.
     """
     sysc.set_no_new_privs()
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     _effective, permitted, inheritable = sysc.capget()
     sysc.capset(0, permitted, inheritable)
 
 
 def _languages(ready: Ready) -> Languages:
-    """Those that kernels can be had for, as the spawner told of their environment."""
+    """The languages that the spawner's environment supports."""
     return ("python", "javascript") if NODE in ready.packages else ("python",)
 
 
@@ -329,7 +329,7 @@ def _pool_settings(settings: Settings, languages: Languages) -> PoolSettings:
 
 
 def _web_settings(settings: Settings) -> WebSettings:
-    # Where others can reach the gateway its token is configured, and no name it is reached by can be known from here.
+    # A gateway that other machines can reach has a configured token, and it can't know the names they use for it.
     is_any = not settings.allowed_hosts and not is_loopback(settings.host)
     hosts = {ANY_HOST} if is_any else {*LOCAL_HOSTS, settings.host.lower(), *settings.allowed_hosts}
     return WebSettings(
@@ -346,20 +346,20 @@ def _web_settings(settings: Settings) -> WebSettings:
     )
 
 
-def _installer(settings: Settings, source: KernelSource, python: Path, store: PackageStore, drain: Drain) -> Installer:
+def _installer(settings: Settings, source: KernelHealth, python: Path, store: PackageStore, drain: Drain) -> Installer:
     pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
     return Installer(source, pip, store, extra=settings.extra_packages, drain=drain)
 
 
 async def _drain(server: Server, drain: Drain, drain_s: float) -> int:
-    """Let running work end; new connections are refused and new runs on open ones are answered 503."""
+    """Wait for running work; new connections are refused, and new runs on open ones get 503."""
     drain.close()
     server.stop()
     server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)
     _log.info("draining", runs=drain.inside, drain_s=drain_s)
     is_clean = await drain.wait_empty(drain_s)
     if not is_clean:
-        _log.warning("runs are cut short", runs=drain.inside)
+        _log.warning("drain timed out", runs=drain.inside)
     await _flush(server)
     await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
     return ENDED if is_clean else CUT_SHORT

@@ -1,4 +1,4 @@
-"""What the operator reads when the gateway has started: where it is, how safe it is, and a first request to paste."""
+"""The text shown when the gateway has started: its address, its isolation level, and a first request to paste."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """Writes the facts of a start for people."""
+    """Writes the facts of a start in readable form."""
 
     stream: TextIO
 
     def announce(self) -> None:
-        """Say that it will take a moment."""
-        self._write("Starting: kernels import their packages once, which takes some seconds ...")
+        """Announce that the start takes a moment."""
+        self._write("Starting: loading the kernels' packages takes a few seconds ...")
 
     def show(self, serving: Serving) -> None:
-        """Write the lines; a stream nobody reads any more is no reason to stop."""
+        """Write the lines; a closed stream does not stop the gateway."""
         self._write("\n".join(_lines(serving)))
 
     def _write(self, text: str) -> None:
@@ -72,12 +72,12 @@ def _kernels_line(serving: Serving) -> str:
 
 def _token_line(token: StoredToken | None) -> str:
     if token is None:
-        return "the configured one"
+        return "the configured token"
     if token.is_new:
-        return f"{token.value}  (shown this once; kept in {token.path})"
-    return f"kept in {token.path}; `{as_typed('token print')}` shows it"
+        return f"{token.value}  (shown only this once; stored in {token.path})"
+    return f"stored in {token.path}; `{as_typed('token print')}` prints it"
 
 
 def _token_source(token: StoredToken | None) -> str:
-    """What the shell replaces by the token, so that it is neither on screen again nor in the shell's history."""
+    """A shell expression for the token, which keeps it off the screen and out of the shell's history."""
     return "$OMEGA_TOKEN" if token is None else f"$(cat {shlex.quote(str(token.path))})"

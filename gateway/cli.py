@@ -1,6 +1,6 @@
-"""What ``omega serve``, ``spawner``, ``doctor``, ``token``, ``kernelspec`` and ``version`` do, and how each can fail.
+"""The commands ``omega serve``, ``spawner``, ``doctor``, ``token``, ``kernelspec`` and ``version``, and how each can fail.
 
-Exit codes: 0 done, 1 could not be done, 2 wrong options or settings, 130 interrupted.
+Exit codes: 0 success, 1 failure, 2 wrong options or settings, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway import kernelspecs, state, tokens
 from gateway.app import StartError, serve
 from gateway.banner import Banner
-from gateway.commands import PROGRAM, add_command
-from gateway.configuration import describe_allowed, describe_default, read_settings
+from gateway.commands import PROGRAM, CommandParser, add_command
+from gateway.configuration import describe_allowed, describe_default, group_settings, read_settings
 from gateway.event_loop import make_loop
 from gateway.kernel.in_jupyter.kernelspecs import KernelspecError
 from gateway.kernel.launch.spawner_process import APP_DIR
@@ -30,14 +30,14 @@ from kernels.sandbox import probe
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 NO_FLAG = frozenset({"token", "database_url"})
-"""Settings with a secret in them: a command line is visible to every user of the machine."""
+"""Settings that hold a secret: every user of the machine can read a command line."""
 
 Command = Callable[[Callable[[], Settings], Values], int]
-"""Gets the way to the settings, and what else stands on the command line."""
+"""Takes the function that reads the settings, and the other arguments of the command line."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command; what went wrong is one sentence on stderr."""
+    """Carry out one command; a failure is one sentence on stderr."""
     options = vars(make_parser().parse_args(arguments))
     command: Command = options.pop("command")
     flags = {name: value for name, value in options.items() if name == "config" or name in Settings.model_fields}
@@ -53,26 +53,29 @@ def run(arguments: Sequence[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; every setting is an option of ``serve``."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = CommandParser(
         PROGRAM, description="A self-hosted code interpreter on isolated Jupyter kernels.", allow_abbrev=False
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    served = _add(commands, "serve", _serve, "serve until SIGTERM or Ctrl-C", Settings.model_fields)
+    served = _add(commands, "serve", _serve, "run the gateway until SIGTERM or Ctrl-C", ())
+    served.usage = f"{PROGRAM} serve [OPTION ...]"
+    for heading, settings in group_settings().items():
+        _add_flags(served.add_argument_group(heading).add_argument, settings)
     served.epilog = (
-        "Each option is also an environment variable (--pool-min: OMEGA_POOL_MIN) and a key of the TOML file (pool_min). "
-        "Options win over the environment, the environment over the file. token and database_url are set in the "
-        "environment or the file only."
+        "Each option can also be an environment variable (--pool-min: OMEGA_POOL_MIN) or a key of the TOML file (pool_min). "
+        "Options override the environment, and the environment overrides the file. token and database_url have no "
+        "option: set OMEGA_TOKEN and OMEGA_DATABASE_URL, or their keys in the file."
     )
     apart = ("kernel_python", "spawner_socket")
-    spawner = _add(commands, "spawner", _spawn, "start kernels for a gateway of another user", apart)
+    spawner = _add(commands, "spawner", _spawn, "start kernels for a gateway that runs as another user", apart)
     spawner.add_argument(
-        "--gateway-user", metavar="USER", required=True, help="name or number of the user who may ask for them"
+        "--gateway-user", metavar="USER", required=True, help="name or uid of the user that the gateway runs as"
     )
     kernels = ("kernel_python", "require_isolation")
-    _add(commands, "doctor", _diagnose, "try each isolation facility and tell the level reached", kernels)
-    token = _add(commands, "token", _manage_token, "manage the stored token, and named keys beside it", ("state_dir",))
+    _add(commands, "doctor", _diagnose, "test each isolation facility and print the level reached", kernels)
+    token = _add(commands, "token", _manage_token, "manage the stored token and named keys", ("state_dir",))
     tokens.add_actions(token, lambda parser: _add_settings(parser, ("state_dir",)))
-    kernelspec = _add(commands, "kernelspec", _manage_kernelspecs, "add sandboxed kernels to any Jupyter", ())
+    kernelspec = _add(commands, "kernelspec", _manage_kernelspecs, "install sandboxed kernels for Jupyter", ())
     kernelspecs.add_actions(kernelspec, _add_settings)
     _add(commands, "version", _tell_version, "print the version", ())
     return parser
@@ -92,16 +95,20 @@ def _add(
 
 
 def _add_settings(parser: argparse.ArgumentParser, settings: Iterable[str]) -> None:
-    parser.add_argument("--config", metavar="FILE", help="TOML file with settings (default: omega.toml, if it is there)")
+    parser.add_argument("--config", metavar="FILE", help="TOML file with settings (default: omega.toml, if it exists)")
+    _add_flags(parser.add_argument, settings)
+
+
+def _add_flags(add: Callable[..., object], settings: Iterable[str]) -> None:
     for setting in settings:
         if setting not in NO_FLAG:
-            _add_flag(parser, setting)
+            _add_flag(add, setting)
 
 
-def _add_flag(parser: argparse.ArgumentParser, name: str) -> None:
+def _add_flag(add: Callable[..., object], name: str) -> None:
     about = Settings.model_fields[name].description
     text = f"{about} (default: {describe_default(name)}; {describe_allowed(name)})"
-    parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=text.replace("%", "%%"))
+    add(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=text.replace("%", "%%"))
 
 
 def _serve(read: Callable[[], Settings], _values: Values) -> int:
@@ -111,14 +118,14 @@ def _serve(read: Callable[[], Settings], _values: Values) -> int:
 
 
 def _spawn(read: Callable[[], Settings], values: Values) -> int:
-    """Become the spawner. It is executed anew, so that nothing of the gateway is loaded beside its privileges."""
+    """Become the spawner by exec, so that no code of the gateway is loaded in the privileged process."""
     settings, user = read(), str(values["gateway_user"])
     if settings.spawner_socket is None:
-        raise SettingsError("spawner_socket is not set: name the socket to listen on")
+        raise SettingsError("spawner_socket is not set: set it to the path to listen on")
     try:
         uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
     except KeyError:
-        raise SettingsError(f"there is no user {user}") from None
+        raise SettingsError(f"--gateway-user is {user!r}: there is no such user") from None
     told = {
         "--socket": settings.spawner_socket,
         "--gateway-uid": uid,
@@ -138,14 +145,14 @@ def _diagnose(read: Callable[[], Settings], _values: Values) -> int:
     width = max(map(len, measured.facilities), default=0)
     for name, said in measured.facilities.items():
         print(f"{name:{width}}  {said}")
-    print(f"\nisolation level: {measured.level.label}, needed: {settings.require_isolation.label}")
+    print(f"\nisolation level: {measured.level.label}, required: {settings.require_isolation.label}")
     for sentence in measured.lacking:
         print(f"  {sentence}")
     try:
         print(f"kernel python: {find_kernel_python(settings)}")
     except SettingsError as error:
         return _complain(error, FAILED)
-    # Without any isolation no kernel is started, whatever is asked for.
+    # Without any isolation no kernel starts, whatever level is required.
     return DONE if measured.level >= max(settings.require_isolation, Level.L1) else FAILED
 
 

@@ -1,8 +1,10 @@
-"""The form that all commands and actions of ``omega`` have."""
+"""What all commands and actions of ``omega`` share."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import shlex
 import shutil
 import sys
@@ -12,10 +14,33 @@ from pathlib import Path
 PROGRAM = "omega"
 
 
+class CommandParser(argparse.ArgumentParser):
+    """A parser that answers an unknown argument with one sentence, which suggests the nearest option of the command."""
+
+    def parse_known_args(  # type: ignore[override]  # typeshed has overloads for namespaces of other kinds
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """The values; the parser of the command exits with 2 for unknown arguments."""
+        values, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.exit(2, f"{PROGRAM}: {self._explain(unknown)}\n")
+        return values, unknown
+
+    def _explain(self, unknown: Sequence[str]) -> str:
+        option = next((text.partition("=")[0] for text in unknown if text.startswith("-")), "")
+        if not option:
+            return f"unexpected argument {unknown[0]!r}; `{self.prog} --help` lists what it takes"
+        close = difflib.get_close_matches(
+            option, re.findall(r"^  (?:-\w, )?(--[\w-]+)", self.format_help(), re.MULTILINE), n=1
+        )
+        advice = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists all options"
+        return f"{option} is not an option of `{self.prog}`; {advice}"
+
+
 def add_command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
 ) -> argparse.ArgumentParser:
-    """The parser of a new command: options are written out, and those not given leave no trace among the values."""
+    """The parser of a new command: options can't be abbreviated, and options not given are absent from the values."""
     return commands.add_parser(
         name,
         help=about,
@@ -26,7 +51,7 @@ def add_command(
 
 
 def as_typed(command: str) -> str:
-    """How to call *command* of this program from where it was called: it need not be on the PATH."""
+    """How to type *command* of this program, which need not be on the PATH."""
     called = sys.argv[0]
     if Path(called).name != PROGRAM or shutil.which(PROGRAM) == called:
         called = PROGRAM
@@ -34,7 +59,7 @@ def as_typed(command: str) -> str:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Write *rows*, which are of one length, with their columns below each other."""
+    """Print *rows* of equal length with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -1,4 +1,4 @@
-"""Settings from command line, environment and file, in that order; what is wrong is told in one sentence."""
+"""Reads settings from command line, environment and file, in that order; a mistake is one sentence."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ PREFIX = "OMEGA_"
 CONFIG_VARIABLE = "OMEGA_CONFIG"
 DEFAULT_FILE = "omega.toml"
 Origins = dict[str, str]
-"""How each setting was spelled where it was set, for messages."""
+"""The name of each setting where it was set, for messages."""
+GROUPS: Mapping[str, str] = {
+    "host": "Server",
+    "token": "Storage and history",
+    "kernel_python": "Isolation and packages",
+    "pool_min": "Pool",
+    "memory_mb": "Limits of each kernel",
+    "requests_per_minute": "Limits of requests and runs",
+    "max_sessions": "Sessions",
+    "jupyter_buffer_bytes": "Jupyter",
+}
+"""The headings of the help: each stands before the setting it names and covers those that follow."""
 
 
 def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
-    """The settings of this start; raises SettingsError naming the first thing that is wrong."""
+    """The settings of this start; raises SettingsError naming the first mistake."""
     path = flags.get("config") or environ.get(CONFIG_VARIABLE)
     values, origins = _read_file(Path(path).expanduser() if path else None)
     for name, value in _read_environment(environ):
@@ -36,14 +47,14 @@ def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Setti
 
 
 def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
-    """What the TOML file sets; nothing when none was named and there is no omega.toml here."""
+    """The settings in the TOML file; empty if no file was named and omega.toml does not exist."""
     chosen = path or Path(DEFAULT_FILE)
     try:
         text = chosen.read_text(encoding="utf-8")
     except FileNotFoundError:
         if path is None:
             return {}, {}
-        raise SettingsError(f"the settings file {chosen} is not there") from None
+        raise SettingsError(f"the settings file {chosen} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {chosen} can't be read: {error}") from None
     try:
@@ -52,7 +63,7 @@ def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
         raise SettingsError(f"the settings file {chosen} is not TOML: {error}") from None
     for name in values:
         if name not in Settings.model_fields:
-            raise SettingsError(f"{chosen} sets {name!r}, which is not a setting{_guess(name, '')}")
+            raise SettingsError(f"{name!r} in {chosen} is not a setting{_guess(name, '')}")
     return values, {name: f"{name} in {chosen}" for name in values}
 
 
@@ -62,14 +73,14 @@ def _read_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in Settings.model_fields or variable != variable.upper():
-            raise SettingsError(f"{variable} is set, which is not a setting{_guess(name, PREFIX)}")
+            raise SettingsError(f"{variable} is not a setting{_guess(name, PREFIX)}")
         yield name, environ[variable]
 
 
 def _guess(name: str, prefix: str) -> str:
     close = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1)
     if not close:
-        return "; `omega serve --help` lists them all"
+        return "; `omega serve --help` lists all settings"
     return f"; did you mean {prefix + close[0].upper() if prefix else repr(close[0])}?"
 
 
@@ -79,12 +90,22 @@ def _explain(error: ValidationError, values: Mapping[str, Any], origins: Origins
         return problem["msg"].removeprefix("Value error, ")
     name = str(problem["loc"][0])
     field = Settings.model_fields[name]
-    shown = "not usable" if _extra(field).get("secret") else repr(values[name])[:80]
+    shown = "invalid" if _extra(field).get("secret") else repr(values[name])[:80]
     return f"{origins[name]} is {shown}: use {describe_allowed(name)}"
 
 
+def group_settings() -> dict[str, list[str]]:
+    """The names of all settings under the headings of GROUPS."""
+    groups: dict[str, list[str]] = {}
+    heading = ""
+    for name in Settings.model_fields:
+        heading = GROUPS.get(name, heading)
+        groups.setdefault(heading, []).append(name)
+    return groups
+
+
 def describe_allowed(name: str) -> str:
-    """What may be put into the setting *name*, as part of a sentence."""
+    """The allowed values of the setting *name*, as part of a sentence."""
     field = Settings.model_fields[name]
     if allowed := _extra(field).get("allowed"):
         return str(allowed)
@@ -96,7 +117,7 @@ def describe_allowed(name: str) -> str:
 
 
 def describe_default(name: str) -> str:
-    """The default of the setting *name* as people read it."""
+    """The default of the setting *name* for the help text."""
     field = Settings.model_fields[name]
     shown = _extra(field).get("shown")
     if shown or field.default is None:

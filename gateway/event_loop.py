@@ -1,4 +1,4 @@
-"""What the gateway's event loop waits with."""
+"""The selector of the gateway's event loop."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Waiting(selectors.BaseSelector):
-    """Waits with epoll, and with poll from the moment that epoll takes no more.
+    """Waits with epoll, and with poll once epoll accepts no more descriptors.
 
-    Linux counts what a user has epoll watch. Where kernels share the gateway's uid, code in one of them can use all of it
-    up, and then no connection could be served any more. poll has no such limit; it takes longer with many connections.
+    Linux limits the descriptors that one user watches with epoll. If kernels share the gateway's uid, their code can
+    use up that limit, and the gateway could serve no connection. poll has no limit; it is slower with many connections.
     """
 
     def __init__(self) -> None:
         self._inner: selectors.BaseSelector = selectors.DefaultSelector()
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Wait for *fileobj* from now on."""
+        """Start to wait for *fileobj*."""
         try:
             return self._inner.register(fileobj, events, data)
         except OSError as error:
@@ -39,30 +39,30 @@ class Waiting(selectors.BaseSelector):
         left.close()
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        """Wait for it no more."""
+        """Stop waiting for it."""
         return self._inner.unregister(fileobj)
 
     def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Wait for other events of it."""
+        """Change the events to wait for."""
         return self._inner.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready, at the latest after *timeout* seconds."""
+        """The ready descriptors, after at most *timeout* seconds."""
         return self._inner.select(timeout)
 
     def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        """What was registered of it; raises KeyError."""
+        """Its registration; raises KeyError."""
         return self._inner.get_key(fileobj)
 
     def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
-        """All that was registered."""
+        """All registrations."""
         return self._inner.get_map()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the selectors."""
         self._inner.close()
 
 
 def make_loop() -> asyncio.AbstractEventLoop:
-    """The loop of a gateway."""
+    """A new event loop for the gateway."""
     return asyncio.SelectorEventLoop(Waiting())

@@ -1,4 +1,4 @@
-"""What ``omega kernelspec install``, ``list`` and ``remove`` do."""
+"""The commands ``omega kernelspec install``, ``list`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -28,23 +28,28 @@ def add_actions(parser: argparse.ArgumentParser, add_settings: AddSettings) -> N
         return made
 
     installing = action("install", 'add "Python (sandboxed)" and "JavaScript (sandboxed)" to Jupyter')
-    installing.epilog = "Jupyter's own environment needs the package omega-gateway, too: it has the provisioner."
+    installing.epilog = (
+        "Install the package omega-gateway in Jupyter's environment, too: it contains the kernel provisioner."
+    )
     add_settings(installing, SETTINGS)
-    installing.add_argument("--python", dest="kernel_python", metavar="VALUE", help="the same as --kernel-python")
-    removing = action("remove", "take them away again")
+    installing.add_argument("--python", dest="kernel_python", metavar="VALUE", help="same as --kernel-python")
+    removing = action("remove", "remove the kernels that `omega kernelspec install` added")
     for made in (installing, removing):
         made.add_argument(
-            "--name", metavar="NAME", default=DEFAULT_NAME, help=f"they are NAME-python and NAME-javascript ({DEFAULT_NAME})"
+            "--name",
+            metavar="NAME",
+            default=DEFAULT_NAME,
+            help=f"the kernels are NAME-python and NAME-javascript (default: {DEFAULT_NAME})",
         )
         place = made.add_mutually_exclusive_group()
-        place.add_argument("--user", action="store_true", help="for this user's Jupyters (the default)")
-        place.add_argument("--sys-prefix", action="store_true", help="for the environment that omega is installed in")
-        place.add_argument("--prefix", metavar="DIR", help="for the environment at DIR")
-    action("list", "tell which of these kernels Jupyter sees here")
+        place.add_argument("--user", action="store_true", help="in this user's Jupyter directory (default)")
+        place.add_argument("--sys-prefix", action="store_true", help="in the environment that omega is installed in")
+        place.add_argument("--prefix", metavar="DIR", help="in the environment at DIR")
+    action("list", "list the sandboxed kernels that Jupyter finds")
 
 
 def carry_out(values: Mapping[str, str], read: Callable[[], Settings]) -> None:
-    """Do what the command line says; raises KernelspecError, or SettingsError when there is no Python for kernels."""
+    """Carry out one action; raises KernelspecError, or SettingsError if there is no Python for kernels."""
     if values["action"] == "list":
         print_table([(found.name, found.title, str(found.directory)) for found in kernelspecs.installed()])
         return

@@ -1,4 +1,4 @@
-"""The sockets the gateway listens on: taken first, so that a busy port is told before anything is started."""
+"""The sockets the gateway listens on, bound first, so that a busy port is reported before anything starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MINIMUM = 8
 
 
 class PortError(Exception):
-    """The address can't be had; the message is one sentence for the operator."""
+    """The address can't be bound; the message is one sentence for the operator."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -30,12 +30,12 @@ def bind(host: str, port: int) -> list[socket.socket]:
         close(bound)
         raise
     if not bound:
-        raise PortError(f"host {host} is no address of this machine: set host to one it has")
+        raise PortError(f"host {host} is not an address of this machine: set host to one of its addresses")
     return bound
 
 
 def listen(sockets: Sequence[socket.socket], host: str) -> None:
-    """Accept connections from here on."""
+    """Accept connections from now on."""
     for item in sockets:
         try:
             item.listen(BACKLOG)
@@ -50,9 +50,9 @@ def close(sockets: Sequence[socket.socket]) -> None:
 
 
 def room_for(connections: int, others: int) -> int:
-    """How many of *connections* can be open beside *others* files; the limit of this process is raised as far as it may be.
+    """How many of *connections* can be open besides *others* files; raises this process's limit as far as possible.
 
-    Out of descriptors a server can't even accept a connection to close it, and would try for ever.
+    Without free descriptors a server can't even accept a connection to close it, and would retry for ever.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + others
@@ -76,7 +76,7 @@ def _bind_one(family: int, address: tuple[str, int]) -> socket.socket:
         item.setblocking(False)
         item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # Otherwise :: takes the IPv4 port too, which has a socket of its own.
+            # Otherwise :: would bind the IPv4 port, too, which has a socket of its own.
             item.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         item.bind(address)
     except OSError:
@@ -88,7 +88,7 @@ def _bind_one(family: int, address: tuple[str, int]) -> socket.socket:
 def _reason(error: OSError, host: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"port {port} on {host} is in use: stop what uses it, or set another port"
+            return f"port {port} on {host} is in use: stop the program that uses it, or set another port"
         case errno.EACCES:
-            return f"port {port} on {host} may not be used by this user: set a port above 1023"
+            return f"port {port} on {host} needs privileges that this user lacks: set a port above 1023"
     return f"port {port} on {host} can't be used: {error.strerror}"

@@ -1,4 +1,4 @@
-"""Log lines on stderr, for people or as JSON, with the run's id; no code, tokens or query strings in any."""
+"""Log lines on stderr, as text or JSON, with the run's id and without code, tokens and query strings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from structlog.typing import Processor
 
 Fields = MutableMapping[str, Any]
 SECRET_FIELDS = frozenset({"authorization", "body", "code", "cookie", "password", "query", "source", "token"})
-"""Names under which something private would be logged; their values are left out, whoever logs them."""
+"""Names of private fields; their values are never logged."""
 FIELD_CHARS = 2000
 _QUERY = re.compile(r"\?[^\s'\")\]]*")
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]*@")
 
 
 def set_up_log(level: str, form: Literal["json", "console"], stream: TextIO | None = None) -> None:
-    """Send every log line of this process, other libraries' too, to *stream* (stderr) in one form."""
+    """Send every log line of this process, including those of libraries, to *stream* (stderr) in one format."""
     stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -48,7 +48,7 @@ def set_up_log(level: str, form: Literal["json", "console"], stream: TextIO | No
 
 
 def _formatter(shared: list[Processor], form: Literal["json", "console"], stream: TextIO) -> logging.Formatter:
-    """Gives lines of structlog and of plain loggers the same form, without secrets and control characters."""
+    """Formats lines of structlog and of plain loggers alike, without secrets and control characters."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, _scrub_foreign],
         processors=[
@@ -61,7 +61,7 @@ def _formatter(shared: list[Processor], form: Literal["json", "console"], stream
 
 
 def _quieten(level: int) -> None:
-    """Keep lines of libraries away that would show secrets, or say what ours say."""
+    """Suppress lines of libraries that would show secrets or repeat ours."""
     # Our own line replaces Tornado's, which has the query string in it.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     # Tornado's lines on malformed requests quote headers, and so tokens.

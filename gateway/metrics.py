@@ -1,4 +1,4 @@
-"""Everything counted, for Prometheus: runs, queue, pool, kernels, history and HTTP, in a registry of its own."""
+"""Prometheus metrics of runs, queue, pool, kernels, history and HTTP, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Snapshot(Protocol):
-    """The gauges of one pool; see pool.shelf.PoolSnapshot."""
+    """The gauges of one pool; see pool.recipe_pool.PoolSnapshot."""
 
     @property
     def language(self) -> str: ...
@@ -48,25 +48,29 @@ class Metrics:
     def __init__(self, version: str = "0") -> None:
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        Info("omega_build", "Which gateway this is", registry=registry).info({"version": version})
+        Info("omega_build", "Version of the gateway", registry=registry).info({"version": version})
         self._make_run_metrics(registry)
         self._make_pool_metrics(registry)
         self._sessions_started = Counter("omega_sessions", "Sessions created", ["language"], registry=registry)
         self._sessions_ended = Counter(
-            "omega_session_ends", "Sessions by how they ended", ["language", "how"], registry=registry
+            "omega_session_ends", "Ended sessions by reason", ["language", "how"], registry=registry
         )
-        self._http = Counter("omega_http_requests", "Answered requests", ["route", "method", "status"], registry=registry)
+        self._http = Counter(
+            "omega_http_requests", "HTTP requests answered", ["route", "method", "status"], registry=registry
+        )
         self._history_written = Counter("omega_history_rows", "Runs written to the history", registry=registry)
         self._history_dropped = Counter(
-            "omega_history_dropped_rows", "Runs missing from the history", ["reason"], registry=registry
+            "omega_history_dropped_rows", "Runs that could not be written to the history", ["reason"], registry=registry
         )
 
     def _make_run_metrics(self, registry: CollectorRegistry) -> None:
-        self._runs = Counter("omega_runs", "Runs by how they ended", ["kind", "outcome"], registry=registry)
-        self._runs_active = Gauge("omega_runs_active", "Runs going on, waiting ones included", ["kind"], registry=registry)
+        self._runs = Counter("omega_runs", "Finished runs by outcome", ["kind", "outcome"], registry=registry)
+        self._runs_active = Gauge(
+            "omega_runs_active", "Runs in progress or waiting for a kernel", ["kind"], registry=registry
+        )
         self._run_seconds = Histogram(
             "omega_run_seconds",
-            "Time from request to result, waiting included",
+            "Time from request to result, including the wait for a kernel",
             ["kind"],
             buckets=RUN_BUCKETS,
             registry=registry,
@@ -75,7 +79,7 @@ class Metrics:
     def _make_pool_metrics(self, registry: CollectorRegistry) -> None:
         self._wait_seconds = Histogram(
             "omega_queue_wait_seconds",
-            "Time waited for a kernel, by what came of it",
+            "Time a request waited for a kernel, by outcome",
             ["language", "outcome"],
             buckets=WAIT_BUCKETS,
             registry=registry,
@@ -88,30 +92,30 @@ class Metrics:
             registry=registry,
         )
         self._starts_failed = Counter(
-            "omega_kernel_start_failures", "Kernels that did not start", ["language"], registry=registry
+            "omega_kernel_start_failures", "Kernels that failed to start", ["language"], registry=registry
         )
-        self._ends = Counter("omega_kernel_ends", "Kernels by how they ended", ["language", "cause"], registry=registry)
+        self._ends = Counter("omega_kernel_ends", "Ended kernels by cause", ["language", "cause"], registry=registry)
 
     def watch_pool(self, snapshot: Callable[[], Iterable[Snapshot]]) -> None:
-        """Ask *snapshot* for the pool's gauges whenever they are rendered."""
+        """Read the pool's gauges from *snapshot* at each rendering."""
         self.registry.register(_PoolCollector(snapshot))
 
     def watch_sessions(self, states: Callable[[], Mapping[tuple[str, str], int]]) -> None:
-        """Ask *states* for the number of sessions by language and state whenever they are rendered."""
+        """Read the number of sessions by language and state from *states* at each rendering."""
         self.registry.register(_SessionCollector(states))
 
     def watch_health(self, available: Callable[[], Mapping[str, int]]) -> None:
-        """Ask *available* for 1 or 0 by language whenever that is rendered."""
-        about = "Whether kernels can be had: 1 or 0"
+        """Read 1 or 0 by language from *available* at each rendering."""
+        about = "1 if kernels can be started, 0 if not"
         self.registry.register(_StateCollector("omega_kernels_available", about, available, label="language"))
 
     def watch_connections(self, states: Callable[[], Mapping[str, int]]) -> None:
-        """Ask *states* for the number of connections by state whenever they are rendered."""
+        """Read the number of connections by state from *states* at each rendering."""
         self.registry.register(_StateCollector("omega_connections", "Open connections by state", states))
 
     def watch_streams(self, states: Callable[[], Mapping[str, int]]) -> None:
-        """Ask *states* for the number of runs with events by state whenever they are rendered."""
-        self.registry.register(_StateCollector("omega_stream_runs", "Runs whose events can be followed", states))
+        """Read the number of runs with events by state from *states* at each rendering."""
+        self.registry.register(_StateCollector("omega_stream_runs", "Runs whose events clients can follow", states))
 
     def render(self) -> bytes:
         """All metrics in the text format of CONTENT_TYPE."""
@@ -128,7 +132,7 @@ class Metrics:
         self._run_seconds.labels(task).observe(wall_s)
 
     def lease_waited(self, language: str, wait_s: float, outcome: str) -> None:
-        """A request got a kernel (outcome ok), or was turned away, after *wait_s*."""
+        """A request got a kernel (outcome ok), or was refused, after *wait_s*."""
         self._wait_seconds.labels(language, outcome).observe(wait_s)
 
     def kernel_started(self, language: str, took_s: float) -> None:
@@ -136,11 +140,11 @@ class Metrics:
         self._start_seconds.labels(language).observe(took_s)
 
     def kernel_start_failed(self, language: str) -> None:
-        """A kernel did not start."""
+        """A kernel failed to start."""
         self._starts_failed.labels(language).inc()
 
     def kernel_ended(self, language: str, cause: str) -> None:
-        """A kernel is gone."""
+        """A kernel has ended."""
         self._ends.labels(language, cause).inc()
 
     def session_started(self, language: str) -> None:
@@ -160,12 +164,12 @@ class Metrics:
         self._history_written.inc(rows)
 
     def history_dropped(self, rows: int, reason: str) -> None:
-        """*rows* runs were given up."""
+        """*rows* runs were dropped."""
         self._history_dropped.labels(reason).inc(rows)
 
 
 class _PoolCollector(Collector):
-    """Gauges that are read, not kept: they can't drift from the pool."""
+    """Gauges read from the pool at each rendering, so that they can't drift from it."""
 
     STATES = ("idle", "starting", "leased", "ending")
 
@@ -187,7 +191,7 @@ class _PoolCollector(Collector):
 
 
 class _SessionCollector(Collector):
-    """Sessions as they are when asked for."""
+    """Sessions at the time of rendering."""
 
     STATES = ("starting", "idle", "busy")
 
@@ -205,7 +209,7 @@ class _SessionCollector(Collector):
 
 
 class _StateCollector(Collector):
-    """How many of something there are by state (or another *label*), as they are when asked for."""
+    """A number by state (or another *label*) at the time of rendering."""
 
     def __init__(self, name: str, about: str, states: Callable[[], Mapping[str, int]], label: str = "state") -> None:
         self._name = name

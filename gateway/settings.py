@@ -1,4 +1,4 @@
-"""Every setting with its default, its bounds and what it does: one frozen value, read once at the start."""
+"""Every setting with its default, its bounds and its help text: one frozen value, read once at the start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _number(default: float, low: float, high: float, about: str) -> Any:
 
 
 def _of_kernels(name: str) -> Any:
-    """The setting of one limit of kernels, as its row has it."""
+    """The setting of one limit of kernels, from its row."""
     limit = kernel_limit(name)
     return _number(limit.default, limit.low, limit.high, limit.about)
 
@@ -47,7 +47,7 @@ def _parse_level(value: object) -> object:
 
 
 def _split_names(value: object) -> object:
-    """Names from text with commas or spaces between them, as environment and flags give it; lists pass."""
+    """Names from text separated by commas or spaces, as in environment and flags; lists pass unchanged."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
@@ -75,7 +75,7 @@ def _default_state_dir() -> Path:
     try:
         home = Path.home()
     except RuntimeError:
-        home = Path("/nonexistent")  # a uid without an account, which has to name a directory and is told so
+        home = Path("/nonexistent")  # a uid without an account: the error tells it to set a directory
     # The specification says to ignore a relative path.
     return (Path(base) if Path(base).is_absolute() else home / ".local/state") / "omega"
 
@@ -97,7 +97,7 @@ Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9:.\[\]_-]{1,255}$")]
 
 
 class Settings(BaseModel):
-    """How this gateway runs. Each field is also ``--field-name`` and ``OMEGA_FIELD_NAME`` and a TOML key."""
+    """The settings of a gateway. Each field is also ``--field-name``, ``OMEGA_FIELD_NAME`` and a TOML key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -107,19 +107,38 @@ class Settings(BaseModel):
         json_schema_extra={"allowed": "a host name or an IP address"},
     )
     port: Whole = _number(8080, 0, 65535, "port to listen on; 0 takes a free one")
+    allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="host names accepted in the Host header, besides localhost and the setting host; * for any",
+        json_schema_extra={
+            "allowed": "comma-separated host names",
+            "shown": "none; any if host is not a loopback address",
+        },
+    )
+    allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="origins whose web pages may use the API",
+        json_schema_extra={"allowed": "comma-separated origins such as https://example.org", "shown": "none"},
+    )
+    max_connections: Whole = _number(512, 8, 100_000, "maximum number of open connections; a new one replaces an idle one")
+    body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "maximum size of a request body")
+    drain_s: Number = _number(30, 0, 3600, "time that running work has to finish after SIGTERM or Ctrl-C")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
+    log_format: Literal["json", "console"] = Field("console", description="format of log lines on stderr")
+
     token: Annotated[SecretStr | None, AfterValidator(_check_token)] = Field(
         None,
-        description="bearer token; without it the first start makes one and keeps it in the state directory",
+        description="bearer token; without it the first start makes one and stores it in the state directory",
         json_schema_extra={"allowed": "16 to 512 printable ASCII characters without spaces", "secret": True},
     )
     state_dir: LocalPath = Field(
         default_factory=_default_state_dir,
-        description="directory for token, database and lock",
+        description="directory for token, database and lock file",
         json_schema_extra={"allowed": "a path", "shown": "$XDG_STATE_HOME/omega or ~/.local/state/omega"},
     )
     database_url: str | None = Field(
         None,
-        description="where keys and history are kept",
+        description="database of keys and history",
         repr=False,
         pattern=r"^(sqlite:///[^:?]+|(postgresql|postgres|postgresql\+psycopg)://.+)$",
         json_schema_extra={
@@ -128,77 +147,44 @@ class Settings(BaseModel):
             "shown": "SQLite in the state directory",
         },
     )
+    history_max_rows: Whole = _number(10_000, 1, 10_000_000, "maximum number of runs in the history")
+    history_max_days: Number = _number(30, 0.01, 36_500, "days that a run stays in the history")
+
     kernel_python: LocalPath | None = Field(
         None,
-        description="Python of the environment kernels run in",
-        json_schema_extra={"allowed": "a path", "shown": ".venv-kernels/bin/python beside the checkout"},
+        description="Python interpreter of the kernels' environment",
+        json_schema_extra={"allowed": "a path", "shown": ".venv-kernels/bin/python in the checkout"},
     )
     spawner_socket: LocalPath | None = Field(
         None,
-        description="socket of a spawner that was started apart by `omega spawner`",
+        description="socket of a spawner that was started by `omega spawner`",
         json_schema_extra={"allowed": "a path", "shown": "none: the gateway starts one itself"},
     )
     require_isolation: IsolationLevel = Field(
         Level.L1,
-        description="lowest isolation level to start with: none, L1, L2, L2+ or L3",
+        description="lowest isolation level at which the gateway starts",
         json_schema_extra={"allowed": "one of none, L1, L2, L2+, L3"},
     )
+    extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="packages that clients may install for the kernels of all keys",
+        json_schema_extra={"allowed": "comma-separated package names", "shown": "none"},
+    )
 
-    pool_min: Whole = _number(2, 0, 256, "unused Python kernels kept ready at least")
-    pool_max: Whole = _number(8, 0, 256, "unused kernels of a language kept ready at most, when demand is high")
-    pool_min_javascript: Whole = _number(1, 0, 256, "unused JavaScript kernels kept ready at least")
-    max_kernels: Whole = _number(32, 1, 10_000, "kernels alive at most, busy and unused ones together")
+    pool_min: Whole = _number(2, 0, 256, "minimum number of unused Python kernels kept ready")
+    pool_max: Whole = _number(8, 0, 256, "maximum number of unused kernels kept ready per language, when demand is high")
+    pool_min_javascript: Whole = _number(1, 0, 256, "minimum number of unused JavaScript kernels kept ready")
+    max_kernels: Whole = _number(32, 1, 10_000, "maximum number of live kernels, busy and unused")
     pool_memory_mb: Whole = Field(
         default_factory=_half_of_memory_mb,
         ge=64,
         le=4_194_304,
-        description="memory all kernels together may be promised",
-        json_schema_extra={"shown": "half of this machine's, 1024 at least"},
+        description="memory budget of all kernels together",
+        json_schema_extra={"shown": "half of this machine's memory, at least 1024"},
     )
-    queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; more are answered 503")
-    requests_per_minute: Whole = _number(60_000, 1, 10_000_000, "requests of one key in a minute; more are answered 429")
-    concurrent_runs: Whole = _number(64, 1, 100_000, "runs of one key at once; more are answered 429")
-    max_connections: Whole = _number(512, 8, 100_000, "open connections; idle ones make room for new ones")
-    queue_wait_s: Number = _number(30, 0.1, 3600, "longest wait for a kernel before the answer is 503")
-    max_sessions: Whole = _number(0, 0, 10_000, "sessions at once, of all keys; 0: as many as leave pool_min kernels free")
-    sessions_per_key: Whole = _number(16, 0, 10_000, "sessions and Jupyter kernels one key may keep; more are answered 429")
-    session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session is ended")
-    session_max_idle_s: Number = _number(86_400, 1, 2_592_000, "longest such time a session may ask for")
-    session_lifetime_s: Number = _number(0, 0, 31_536_000, "longest life of a session, busy or not; 0: no limit")
-    jupyter_buffer_bytes: Whole = _number(
-        8 * MIB, 65_536, 1024 * MIB, "output of a Jupyter kernel kept while its client is away"
-    )
-    jupyter_env_names: Annotated[tuple[EnvName, ...], BeforeValidator(_split_names)] = Field(
-        (),
-        description="variables Jupyter clients may set for their kernels, beside those named KERNEL_...",
-        json_schema_extra={"allowed": "names with commas between them", "shown": "none"},
-    )
-    allowed_kernelspecs: Annotated[tuple[SpecName, ...], BeforeValidator(_split_names)] = Field(
-        (),
-        description="kernelspecs of this machine that Jupyter clients may start; their kernels are NOT sandboxed",
-        json_schema_extra={"allowed": "names as `jupyter kernelspec list` shows them, with commas", "shown": "none"},
-    )
-    transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results remembered of each session")
+    queue_limit: Whole = _number(64, 0, 100_000, "requests that may wait for a kernel; further ones get 503")
+    queue_wait_s: Number = _number(30, 0.1, 3600, "maximum time a request waits for a kernel before it gets 503")
     zygote_forks: Whole = _number(2000, 1, 10_000_000, "kernels forked from one zygote before it is replaced")
-
-    python_timeout_s: Number = _number(30, 0.1, 86_400, "time a Python run has unless it asks for another")
-    javascript_timeout_s: Number = _number(10, 0.1, 86_400, "time a JavaScript run has unless it asks for another")
-    max_timeout_s: Number = _number(300, 0.1, 86_400, "longest time a request may ask for")
-    notebook_timeout_s: Number = _number(600, 1, 86_400, "time a whole notebook has that is executed in one request")
-    interrupt_grace_s: Number = _number(1, 0, 60, "time code has to obey an interrupt before its kernel is killed")
-    output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "output of one run; a run that writes more is ended")
-    rich_bytes: Whole = _number(32 * MIB, 1024, 1024 * MIB, "charts and other rich results of one run together")
-    chart_data_bytes: Whole = _number(
-        262_144, 0, 64 * MIB, "data of one figure, beside its picture; a figure of more comes without; 0: none"
-    )
-    stream_grace_s: Number = _number(
-        30, 0, 3600, "time the client of a stream has to come back to its run, and after its end"
-    )
-    stream_bytes: Whole = _number(
-        64 * MIB, 1024, 1024 * MIB, "events of one key's finished runs kept for clients to come back"
-    )
-    body_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "largest request body")
-    file_bytes: Whole = _number(128 * MIB, 1024, 1024 * 1024 * MIB, "largest file put into a session or fetched from it")
 
     memory_mb: Whole = _of_kernels("memory_mb")
     work_mb: Whole = _of_kernels("work_mb")
@@ -209,29 +195,50 @@ class Settings(BaseModel):
     cpu_cores: Number = _of_kernels("cpu_cores")
     cpu_s: Whole = _of_kernels("cpu_s")
 
-    history_max_rows: Whole = _number(10_000, 1, 10_000_000, "runs kept in the history")
-    history_max_days: Number = _number(30, 0.01, 36_500, "days a run stays in the history")
-    allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_split_names)] = Field(
-        (),
-        description="host names requests may be addressed to, beside localhost and host; * for any",
-        json_schema_extra={
-            "allowed": "host names with commas between them",
-            "shown": "none; any when host is not a loopback address",
-        },
+    requests_per_minute: Whole = _number(60_000, 1, 10_000_000, "requests per key and minute; further ones get 429")
+    concurrent_runs: Whole = _number(64, 1, 100_000, "concurrent runs per key; further ones get 429")
+    python_timeout_s: Number = _number(30, 0.1, 86_400, "default time limit of a Python run")
+    javascript_timeout_s: Number = _number(10, 0.1, 86_400, "default time limit of a JavaScript run")
+    max_timeout_s: Number = _number(300, 0.1, 86_400, "maximum time limit that a client may set for a run")
+    notebook_timeout_s: Number = _number(600, 1, 86_400, "time limit of a notebook executed in one request")
+    interrupt_grace_s: Number = _number(1, 0, 60, "time between the interrupt of a run and the kill of its kernel")
+    output_bytes: Whole = _number(MIB, 1024, 1024 * MIB, "maximum output of one run; a run that writes more is ended")
+    rich_bytes: Whole = _number(
+        32 * MIB, 1024, 1024 * MIB, "maximum size of charts and other rich results of one run, in total"
     )
-    allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split_names)] = Field(
-        (),
-        description="web pages of other servers that may use the API",
-        json_schema_extra={"allowed": "origins such as https://example.org with commas between them", "shown": "none"},
+    chart_data_bytes: Whole = _number(
+        262_144, 0, 64 * MIB, "data of one figure beside its picture; a larger figure comes without; 0: no data"
     )
-    extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
-        (),
-        description="packages that callers may install, for the kernels of all keys",
-        json_schema_extra={"allowed": "package names with commas between them", "shown": "none"},
+    stream_grace_s: Number = _number(
+        30, 0, 3600, "time that a streaming client has to reconnect, during its run and after its end"
     )
-    drain_s: Number = _number(30, 0, 3600, "time running work has to end after SIGTERM or Ctrl-C")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least serious line logged")
-    log_format: Literal["json", "console"] = Field("console", description="form of log lines on stderr")
+    stream_bytes: Whole = _number(
+        64 * MIB, 1024, 1024 * MIB, "events of finished runs kept per key for clients that reconnect"
+    )
+
+    max_sessions: Whole = _number(0, 0, 10_000, "sessions of all keys together; 0: as many as leave pool_min kernels free")
+    sessions_per_key: Whole = _number(16, 0, 10_000, "sessions and Jupyter kernels per key; further ones get 429")
+    session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session ends")
+    session_max_idle_s: Number = _number(86_400, 1, 2_592_000, "maximum of that time that a client may set for a session")
+    session_lifetime_s: Number = _number(0, 0, 31_536_000, "maximum lifetime of a session, even of a busy one; 0: no limit")
+    transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results kept per session for its notebook")
+    file_bytes: Whole = _number(
+        128 * MIB, 1024, 1024 * 1024 * MIB, "maximum size of a file uploaded to a session or downloaded from it"
+    )
+
+    jupyter_buffer_bytes: Whole = _number(
+        8 * MIB, 65_536, 1024 * MIB, "buffer for a Jupyter kernel's output while its client is disconnected"
+    )
+    jupyter_env_names: Annotated[tuple[EnvName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="environment variables that Jupyter clients may set for their kernels, besides KERNEL_...",
+        json_schema_extra={"allowed": "comma-separated names", "shown": "none"},
+    )
+    allowed_kernelspecs: Annotated[tuple[SpecName, ...], BeforeValidator(_split_names)] = Field(
+        (),
+        description="kernelspecs of this machine that Jupyter clients may start; their kernels are NOT sandboxed",
+        json_schema_extra={"allowed": "comma-separated names, as `jupyter kernelspec list` shows them", "shown": "none"},
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -240,7 +247,7 @@ class Settings(BaseModel):
         return self
 
     def _conflicts(self) -> list[str]:
-        """One sentence for each pair of settings that can't both hold."""
+        """One sentence for each pair of contradicting settings."""
         checks = [
             _at_most(self, "pool_min", "pool_max"),
             _at_most(self, "pool_min_javascript", "pool_max"),
@@ -254,15 +261,15 @@ class Settings(BaseModel):
         problems = [conflict] if (conflict := find_conflict(self.kernel_limits())) else []
         problems += [f"{text} {name}, which is {getattr(self, name):g}" for holds, text, name in checks if not holds]
         if self.token is None and not is_loopback(self.host):
-            problems.append(f"host is {self.host}, which others can reach: set OMEGA_TOKEN to listen there")
+            problems.append(f"host is {self.host}, which other machines can reach: set OMEGA_TOKEN to listen there")
         return problems
 
     def policy(self) -> Policy:
-        """The limits each kernel is born with."""
+        """The limits of each kernel."""
         return policy_of(self.kernel_limits())
 
     def kernel_limits(self) -> dict[str, float]:
-        """The value of each limit of kernels by its name."""
+        """The limits of each kernel by name."""
         return {limit.name: getattr(self, limit.name) for limit in KERNEL_LIMITS}
 
     def database(self) -> str:
@@ -278,7 +285,7 @@ def _at_most(settings: Settings, lower: str, upper: str) -> tuple[bool, str, str
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach *host*; a name other than localhost may be reached by others."""
+    """Whether only this machine can reach *host*; any name other than localhost counts as reachable by others."""
     if host.lower() == "localhost":
         return True
     try:
@@ -288,7 +295,7 @@ def is_loopback(host: str) -> bool:
 
 
 def find_kernel_python(settings: Settings) -> Path:
-    """The interpreter kernels run in: the one named, or the one ``make`` put beside this checkout."""
+    """The interpreter of kernels: the configured one, or the one that ``make`` installed in this checkout."""
     if settings.kernel_python is not None:
         candidates = [settings.kernel_python]
     else:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: the first one asks to drain, a second one ends at once, later ones wait for the cleaning up."""
+"""SIGTERM and Ctrl-C: the first starts the drain, the second stops at once, later ones wait for the clean-up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def take_signals_back() -> None:
-    """Have none blocked, and the ends of children not ignored: whoever started this process may have left it either way."""
+    """Unblock all signals and stop ignoring SIGCHLD: the parent process may have left both in any state."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-class Stop:
-    """What signals mean, which depends on how far the gateway is. Owned by the task that serves."""
+class StopSignals:
+    """The effect of signals, which depends on the gateway's state. Owned by the serving task."""
 
     def __init__(self, task: asyncio.Task[object]) -> None:
         self._task = task
@@ -26,28 +26,28 @@ class Stop:
         self.is_forced = False
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the signals of this process from here on."""
+        """Handle the signals of this process from now on."""
         for number in SIGNALS:
             loop.add_signal_handler(number, self.receive)
 
     def receive(self) -> None:
-        """A signal came."""
+        """Handle a signal."""
         match self._phase:
             case "serving":
                 self._phase = "draining"
                 self._asked.set()
             case "starting" | "draining":
-                # Cancelled, the task still ends every kernel on its way out.
+                # The cancelled task still ends every kernel.
                 self._phase, self.is_forced = "closing", True
                 self._task.cancel()
             case "closing":
                 return
 
     async def wait(self) -> None:
-        """Serve until somebody asks for the end."""
+        """Wait for the first signal."""
         self._phase = "serving"
         await self._asked.wait()
 
     def close(self) -> None:
-        """From here on everything is being cleaned up, and signals do not disturb that."""
+        """Start the clean-up, which signals do not interrupt."""
         self._phase = "closing"

@@ -1,4 +1,4 @@
-"""The state directory: private to its owner, used by one gateway at a time, home of the token made at first start."""
+"""The state directory: private to its owner, used by one gateway at a time, with the token of the first start."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class StateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """The token kept in the state directory. *is_new* says that this start made it, so it is to be shown once."""
+    """The token in the state directory. *is_new*: this start made it, so the banner shows it once."""
 
     value: str
     path: Path
     is_new: bool
 
     def __repr__(self) -> str:
-        """The path alone: the value must not get into logs by accident."""
+        """The path without the value, which must not get into logs by accident."""
         return f"StoredToken({self.path})"
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make *directory* with mode 0700, or check that nobody else can change what is in it."""
+    """Create *directory* with mode 0700, or check that no other user can change its contents."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.stat()
     except OSError as error:
-        raise StateError(f"state_dir {directory} can't be made: {error.strerror}") from None
+        raise StateError(f"state_dir {directory} can't be created: {error.strerror}") from None
     if found.st_uid != os.geteuid():
         raise StateError(f"state_dir {directory} belongs to user {found.st_uid}: use a directory of your own")
     if found.st_mode & 0o022:
@@ -47,7 +47,7 @@ def prepare_directory(directory: Path) -> None:
 
 
 def lock_directory(directory: Path) -> int:
-    """A descriptor that keeps every other gateway out of *directory* until it is closed or this process ends."""
+    """A lock descriptor that keeps other gateways out of *directory* until it is closed or this process exits."""
     fd = _open(directory / "lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,17 +66,17 @@ def lock_directory(directory: Path) -> int:
 
 
 def instance_name(directory: Path) -> str:
-    """A short name for the gateway of *directory*, the same at every start, so that leftovers are found again."""
+    """A short name for the gateway of *directory*, the same at every start, so that it finds leftovers of earlier ones."""
     return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:10]
 
 
 def token_path(directory: Path) -> Path:
-    """Where the token made at first start is kept."""
+    """The path of the stored token."""
     return directory / "token"
 
 
 def load_token(directory: Path) -> StoredToken | None:
-    """The stored token, or None when there is none yet; one that others could have read is refused."""
+    """The stored token, or None if there is none; raises StateError if other users could have read it."""
     path = token_path(directory)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -88,22 +88,20 @@ def load_token(directory: Path) -> StoredToken | None:
         found = os.fstat(fd)
         data = file.read(TOKEN_CHARS[1] + 2)
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise StateError(
-            f"the token file {path} is open to others: make a new token by `omega token rotate`, then start again"
-        )
+        raise StateError(f"the token file {path} is accessible to other users: run `omega token rotate`, then start again")
     value = data.decode("ascii", "replace").strip()
     if not TOKEN_CHARS[0] <= len(value) <= TOKEN_CHARS[1] or not all("!" <= char <= "~" for char in value):
-        raise StateError(f"the token file {path} holds no token: make a new one by `omega token rotate`")
+        raise StateError(f"the token file {path} contains no token: run `omega token rotate` to make one")
     return StoredToken(value, path, is_new=False)
 
 
 def ensure_token(directory: Path) -> StoredToken:
-    """The stored token; the first call makes one."""
+    """The stored token; the first call creates it."""
     return load_token(directory) or make_token(directory)
 
 
 def make_token(directory: Path) -> StoredToken:
-    """A new token, in the place of the one before; only the owner may read its file."""
+    """A new token that replaces the stored one; only its owner can read the file."""
     path, draft = token_path(directory), directory / f".token.{os.getpid()}"
     value = secrets.token_urlsafe(TOKEN_BYTES)
     draft.unlink(missing_ok=True)
@@ -113,7 +111,7 @@ def make_token(directory: Path) -> StoredToken:
             file.write(value + "\n")
             file.flush()
             os.fsync(fd)
-        # Renamed into place, a token is there whole or not at all.
+        # The rename is atomic: a token is stored whole or not at all.
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What ``omega token ...`` does, with or without a gateway running: the token of the first start, and named keys."""
+"""The command ``omega token``, with or without a running gateway: the stored token, and named keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LimitOption:
-    """One limit of a key: the field it goes to, its option, its bounds."""
+    """One limit of a key: its field, its option, its bounds."""
 
     field: str
     option: str
@@ -44,12 +44,12 @@ class LimitOption:
 
     @classmethod
     def of_kernels(cls, limit: KernelLimit) -> LimitOption:
-        """The option of one limit of kernels, as its row has it."""
+        """The option of one limit of kernels, from its row."""
         option = f"--{limit.name.replace('_', '-')}"
         return cls(limit.name, option, limit.low, limit.high, limit.key_about, is_whole=limit.is_whole)
 
     def parse(self, text: str) -> float | int:
-        """The number in *text*; raises SettingsError naming what is allowed."""
+        """The number in *text*; raises SettingsError with the allowed range."""
         try:
             value = int(text) if self.is_whole else float(text)
         except ValueError:
@@ -61,17 +61,17 @@ class LimitOption:
 
 
 LIMITS = (
-    LimitOption("requests_per_minute", "--requests-per-minute", 1, 10_000_000, "requests in a minute"),
+    LimitOption("requests_per_minute", "--requests-per-minute", 1, 10_000_000, "requests per minute"),
     LimitOption("concurrent_runs", "--concurrent", 1, 100_000, "runs at once"),
     *(LimitOption.of_kernels(limit) for limit in KERNEL_LIMITS if limit.key_about),
-    LimitOption("max_timeout_s", "--max-timeout-s", 0.1, 86_400, "longest time a request may ask for", is_whole=False),
-    LimitOption("output_bytes", "--output-bytes", 1024, 1024**3, "output of one run"),
-    LimitOption("sessions", "--sessions", 0, 10_000, "sessions and Jupyter kernels kept at once"),
+    LimitOption("max_timeout_s", "--max-timeout-s", 0.1, 86_400, "maximum time limit of a run", is_whole=False),
+    LimitOption("output_bytes", "--output-bytes", 1024, 1024**3, "maximum output of one run"),
+    LimitOption("sessions", "--sessions", 0, 10_000, "sessions and Jupyter kernels at once"),
 )
 
 
 def add_actions(parser: argparse.ArgumentParser, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Give *parser* the actions of ``omega token``; *add_common* adds the options they all have."""
+    """Add the actions of ``omega token`` to *parser*; *add_common* adds the options that all have."""
     parser.set_defaults(action=PATH)
     actions = parser.add_subparsers(metavar="ACTION", required=False)
 
@@ -81,22 +81,31 @@ def add_actions(parser: argparse.ArgumentParser, add_common: Callable[[argparse.
         add_common(made)
         return made
 
-    action(PATH, "tell where the token made at the first start is kept (this is done without an action too)")
-    action("print", "print that token")
-    action("rotate", "replace that token by a new one; a running gateway takes it within seconds")
-    added = action("add", "make a named key and print its token, this once; a running gateway takes it within seconds")
-    added.add_argument("key_name", metavar="NAME", help="letters, digits, dots, dashes and underscores, 64 at most")
-    added.add_argument("--expires", dest="key_expires", metavar="TIME", help="such as 12h, 30d or 8w (default: never)")
+    action(PATH, "print the path of the stored token (the default action)")
+    action("print", "print the stored token")
+    action("rotate", "replace the stored token; a running gateway accepts the new one within seconds")
+    added = action(
+        "add", "make a named key and print its token, only this once; a running gateway accepts it within seconds"
+    )
+    added.add_argument(
+        "key_name", metavar="NAME", help="name of the key: letters, digits, dots, dashes and underscores, 64 at most"
+    )
+    added.add_argument(
+        "--expires",
+        dest="key_expires",
+        metavar="TIME",
+        help="time until the key expires, such as 12h, 30d or 8w (default: never)",
+    )
     for limit in LIMITS:
-        text = f"{limit.about} (default: the gateway's own)"
+        text = f"{limit.about} (default: the gateway's setting)"
         added.add_argument(limit.option, dest=f"key_{limit.field}", metavar="N", help=text)
-    action("list", "list the named keys, those that have expired or were revoked too")
-    revoked = action("revoke", "make the token of a named key invalid; a running gateway refuses it within seconds")
-    revoked.add_argument("key_name", metavar="NAME", help="as it is listed")
+    action("list", "list the named keys, including expired and revoked ones")
+    revoked = action("revoke", "revoke a named key; a running gateway refuses it within seconds")
+    revoked.add_argument("key_name", metavar="NAME", help="name of the key, as `omega token list` prints it")
 
 
 def carry_out(action: str, values: Values, settings: Settings) -> None:
-    """Do one action; raises StateError, DatabaseError, KeyRefused or SettingsError."""
+    """Carry out one action; raises StateError, DatabaseError, KeyRefused or SettingsError."""
     state.prepare_directory(settings.state_dir)
     match action:
         case "add":
@@ -121,7 +130,7 @@ def parse_life(text: str) -> float:
 
 
 def parse_limits(values: Values) -> KeyLimits:
-    """The limits among *values*; raises SettingsError for the first that is not usable."""
+    """The limits among *values*; raises SettingsError for the first invalid one."""
     given = {limit.field: limit.parse(values[f"key_{limit.field}"]) for limit in LIMITS if f"key_{limit.field}" in values}
     return KeyLimits(**given)  # type: ignore[arg-type]  # each is whole or not as its field is
 
@@ -143,7 +152,7 @@ def _add(values: Values, settings: Settings) -> None:
     # Alone on stdout, so that a script gets nothing else.
     print(token)
     until = "does not expire" if expires_utc is None else f"expires {_shown(expires_utc)}"
-    print(f"omega: key {name} {until}; its token is shown this once and kept as a hash only", file=sys.stderr)
+    print(f"omega: key {name} {until}; its token is shown only this once and stored as a hash", file=sys.stderr)
 
 
 def _list(settings: Settings) -> None:
@@ -186,15 +195,15 @@ def _opened(settings: Settings) -> Iterator[KeyStore]:
 
 
 def _manage_stored(action: str, settings: Settings) -> None:
-    """path, print and rotate: what concerns the token made at the first start."""
+    """The actions path, print and rotate on the stored token."""
     if settings.token is not None:
-        print("omega: the configured token is in use, not the stored one", file=sys.stderr)
+        print("omega: the gateway uses the configured token, not the stored one", file=sys.stderr)
     if action == "rotate":
         made = state.make_token(settings.state_dir)
-        print(f"A new token is in {made.path}; a running gateway takes it within seconds.")
+        print(f"A new token is in {made.path}; a running gateway accepts it within seconds.")
     elif action == PATH:
         print(state.token_path(settings.state_dir))
     elif (stored := state.load_token(settings.state_dir)) is None:
-        raise state.StateError(f"no token is stored in {settings.state_dir} yet: the first `omega serve` makes one")
+        raise state.StateError(f"no token is stored in {settings.state_dir} yet: the first `omega serve` creates one")
     else:
         print(stored.value)

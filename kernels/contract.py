@@ -1,8 +1,8 @@
-"""What gateway, spawner, zygote and kernel say to each other, and nothing else.
+"""The packets between gateway, spawner, zygote and kernel.
 
-Gateway and spawner, and spawner and zygote, talk over SOCK_SEQPACKET pairs: one JSON object a packet, descriptors beside it
-by SCM_RIGHTS. Nothing a kernel wrote ever travels here: kernels speak the Jupyter protocol to the gateway over the four
-sockets named in CHANNELS, and end with an exit status.
+Gateway and spawner, and spawner and zygote, use SOCK_SEQPACKET pairs: one JSON object per packet, with descriptors
+by SCM_RIGHTS. No data of a kernel travels here: kernels speak the Jupyter protocol to the gateway over the four
+sockets of CHANNELS, and end with an exit status.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from typing import Any, Literal, TypeVar
 
 MIB = 1024 * 1024
 PACKET_BYTES = 160 * 1024
-"""Largest control packet; a socket pair of the default size still carries it."""
+"""Maximum size of a control packet; fits a socket pair of the default size."""
 MAX_FDS = 16
 MOST = 2**60
-"""No limit of a policy is as large; file systems and control groups still take it."""
+"""Upper bound of all limits in a policy; file systems and control groups accept it."""
 
 Language = Literal["python", "javascript"]
 CHANNELS = ("shell", "iopub", "stdin", "control")
-"""The listening sockets a kernel inherits, in the order their descriptors are passed."""
+"""The listening sockets that a kernel inherits, in the order of their descriptors."""
 
 
 PACKAGE_MISSING = 78
-"""What a zygote, and then its spawner, exits with when the kernels' environment lacks a package: trying again is no use."""
+"""Exit code of a zygote, and of its spawner, if the kernels' environment lacks a package: a retry can't help."""
 IN_GROUP = b"in"
-"""What the spawner writes through a kernel's gate when it is in its control group; Go follows when it may run."""
+"""The byte that the spawner writes to a kernel's gate once it is in its control group; Go follows when it may run."""
 
 NOTHING_REACHED = 3
-"""The exit code of a spawner that can't reach even the lowest isolation level: it starts no kernel."""
+"""Exit code of a spawner that does not reach even the lowest isolation level: it starts no kernel."""
 
 
 class ContractError(ValueError):
-    """A control packet that is not of the agreed form."""
+    """A malformed control packet."""
 
 
 class Level(IntEnum):
-    """How much isolation was reached; see kernels/SECURITY.md for what each level promises."""
+    """The isolation level that was reached; kernels/SECURITY.md has the promises of each."""
 
     NONE = 0
     L1 = 1
@@ -56,7 +56,7 @@ class Level(IntEnum):
 
     @classmethod
     def parse(cls, label: str) -> Level:
-        """The level named *label*; raises ContractError for another word."""
+        """The level named *label*; raises ContractError for an unknown label."""
         for level in cls:
             if level.label.lower() == label.lower():
                 return level
@@ -65,7 +65,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The limits one kernel is born with; none of them can be raised from inside."""
+    """The limits of one kernel; it can't raise any of them."""
 
     memory_bytes: int = 512 * MIB
     work_bytes: int = 128 * MIB
@@ -81,9 +81,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Gateway to a spawner that was started apart, first packet: serve me. Answered by Ready.
+    """Gateway to a spawner that was started separately, first packet. Answered by Ready.
 
-    Interpreter, code, level and uids are the spawner's choice and not named here.
+    The spawner itself chooses interpreter, code, level and uids.
     """
 
     instance: str
@@ -93,7 +93,7 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Gateway to spawner: start this kernel on the four listening sockets passed beside the packet."""
+    """Gateway to spawner: start this kernel on the four listening sockets passed with the packet."""
 
     kernel_id: str
     language: Language
@@ -118,9 +118,9 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class OpenFiles:
-    """Gateway to spawner: serve this kernel's work directory on the stream socket passed beside the packet.
+    """Gateway to spawner: serve this kernel's work directory on the stream socket passed with the packet.
 
-    What comes of it is said there, as kernels/filewire.py has it.
+    The answers travel on that socket; see kernels/filewire.py.
     """
 
     kernel_id: str
@@ -133,21 +133,26 @@ class Shutdown:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Gateway to spawner: kernels started from now on also see these directories. Answered by Renewed."""
+    """Gateway to spawner: kernels that start from now on also see these directories. Answered by Renewed or NotRenewed."""
 
     extra_dirs: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """Spawner to gateway: every kernel from here on sees these directories; running ones are as they were."""
+    """Spawner to gateway: kernels that start from now on see these directories; running ones are unchanged."""
 
     extra_dirs: list[str]
 
 
 @dataclass(frozen=True, slots=True)
+class NotRenewed:
+    """Spawner to gateway, at once: not all directories of the Renew can be shown, so kernels see what they saw before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """Spawner to gateway, first packet: a zygote is warm. *facilities* maps each one's name to what trying it said."""
+    """Spawner to gateway, first packet: a zygote is warm. *facilities* maps the name of each facility to its test result."""
 
     level: str
     python_version: str
@@ -188,7 +193,7 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Spawner to zygote: fork this kernel; beside it travel the four sockets, the gate and (L2 and up) a pid namespace.
+    """Spawner to zygote: fork this kernel; with it travel the four sockets, the gate and (L2 and up) a pid namespace.
 
     *is_grouped*: a control group bounds it.
     """
@@ -205,10 +210,10 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Spawner to kernel, through its gate: it has been looked at from outside and may run, signing with *key*.
+    """Spawner to kernel, through its gate: the kernel is attested and may run, signing with *key*.
 
-    What is this kernel's alone (its key, its environment) comes only now: the zygote never has it, so that no kernel forked
-    later finds it in its memory.
+    The secrets of one kernel (its key, its environment) are sent only now: the zygote never has them, so no kernel forked
+    later finds them in its memory.
     """
 
     key: str
@@ -224,9 +229,9 @@ class Reap:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """Zygote to spawner, first packet: everything is imported and drawn once, one thread runs.
+    """Zygote to spawner, first packet: all imports and the warm-up are done, and it has one thread.
 
-    Beside it travel the zygote's namespaces, in the order of sandbox.attest.KINDS.
+    With it travel the zygote's namespaces, in the order of sandbox.attest.KINDS.
     """
 
     python_version: str
@@ -235,7 +240,7 @@ class Warm:
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """Zygote to spawner: the child's pid, or 0 and *reason* when forking failed."""
+    """Zygote to spawner: the child's pid, or 0 and *reason* if fork failed."""
 
     kernel_id: str
     pid: int
@@ -244,7 +249,7 @@ class Forked:
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """Zygote to spawner: the wait status of a dead child, as os.waitpid gives it; -1 when it was not ours."""
+    """Zygote to spawner: the wait status of a dead child, as os.waitpid returns it; -1 if it was not its child."""
 
     pid: int
     status: int
@@ -252,7 +257,7 @@ class Reaped:
 
 @dataclass(frozen=True, slots=True)
 class SpawnerOptions:
-    """How a spawner is to work. *instance* names this gateway's cgroups; *work_root* is only used at level L1."""
+    """The options of a spawner. *instance* names this gateway's cgroups; *work_root* is only used at level L1."""
 
     instance: str
     kernel_python: str
@@ -264,13 +269,13 @@ class SpawnerOptions:
     uid_count: int = 65_536
     extra_dirs: tuple[str, ...] = ()
     extra_uid: int = -1
-    """Whose directories may be shown as added packages; -1: anybody's, where the gateway started the spawner itself."""
+    """The owner that directories of added packages must have; -1: any, if the gateway started the spawner itself."""
     lock_fd: int = -1
-    """A lock on *instance*, kept until the spawner has ended: nobody may take the name before. -1: none."""
+    """A lock on *instance*, held until the spawner has exited: no other spawner may use the name before. -1: none."""
     remove: str = ""
-    """A directory to remove at the end, for a gateway that may be killed and not come back. "": none."""
+    """A directory to remove at the end, for a gateway that may be killed and not restarted. "": none."""
     only_sweeps: bool = False
-    """Whether it only removes what a killed spawner of *instance* left, and serves nobody."""
+    """Whether it only removes the leftovers of a killed spawner of *instance* and exits."""
 
     def to_text(self) -> str:
         """The options as one command-line argument."""
@@ -278,7 +283,7 @@ class SpawnerOptions:
 
     @classmethod
     def from_text(cls, text: str) -> SpawnerOptions:
-        """The options in *text*; raises ContractError when they are not of the agreed form."""
+        """The options in *text*; raises ContractError if they are malformed."""
         try:
             body = json.loads(text)
             options = cls(**{**body, "extra_dirs": tuple(body.get("extra_dirs", ()))})
@@ -289,13 +294,13 @@ class SpawnerOptions:
 
 
 Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown
-Report = Ready | Renewed | Started | Refused | Exited
+Report = Ready | Renewed | NotRenewed | Started | Refused | Exited
 Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown),
-        *(Ready, Renewed, Started, Refused, Exited),
+        *(Ready, Renewed, NotRenewed, Started, Refused, Exited),
         *(Fork, Go, Reap, Warm, Forked, Reaped),
     )
 }
@@ -303,7 +308,7 @@ T = TypeVar("T")
 
 
 def _fields_of(value: Any) -> dict[str, Any]:
-    """Like asdict(), but without copies of all that is below: a spawner writes five packets for each kernel."""
+    """Like asdict(), but without deep copies: a spawner writes five packets for each kernel."""
     return {name: getattr(value, name) for name in value.__slots__}
 
 
@@ -311,7 +316,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_fields_of)
 
 
 def encode(packet: Packet) -> bytes:
-    """One packet as JSON bytes; raises ContractError when it would not fit."""
+    """One packet as JSON bytes; raises ContractError if it is too large."""
     data = _ENCODER.encode({"kind": type(packet).__name__, **_fields_of(packet)}).encode()
     if len(data) > PACKET_BYTES:
         raise ContractError(f"packet of {len(data)} bytes is over {PACKET_BYTES}")
@@ -336,9 +341,9 @@ def decode(data: bytes) -> Packet:
 
 
 def _bounded(policy: Policy) -> Policy:
-    """*policy*, when every limit in it is one; raises ContractError for nothing, less, or what no machine has."""
+    """*policy*; raises ContractError if a limit is missing, negative or impossibly large."""
     for limit in fields(Policy):
-        if not 0 < getattr(policy, limit.name) < MOST:  # NaN is neither
+        if not 0 < getattr(policy, limit.name) < MOST:  # NaN fails both comparisons
             raise ContractError(f"Policy.{limit.name} is not between 0 and 2**60")
     return policy
 
@@ -371,7 +376,7 @@ def build(kind: type[T], body: dict[str, Any]) -> T:
 
 
 def _check_value(name: str, wanted: str, value: Any) -> None:
-    """Raise ContractError unless *value* is a *wanted*, as the field's annotation spells it."""
+    """Raise ContractError unless *value* is a *wanted*, a type as the field's annotation spells it."""
     if not isinstance(value, _CHECKS[wanted]) or (isinstance(value, bool) and wanted != "bool"):
         raise ContractError(f"{name} is not a {wanted}")
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
@@ -383,14 +388,14 @@ def _check_value(name: str, wanted: str, value: Any) -> None:
 
 
 def send(sock: socket.socket, packet: Packet, fds: tuple[int, ...] = ()) -> None:
-    """Send one packet with *fds* beside it."""
+    """Send one packet with the descriptors *fds*."""
     socket.send_fds(sock, [encode(packet)], list(fds))
 
 
 def receive(sock: socket.socket, flags: int = 0) -> tuple[Packet, list[int]] | None:
     """The next packet and its descriptors (close-on-exec), or None at the end of the stream.
 
-    Not socket.recv_fds(): it takes *flags* and drops them.
+    Not socket.recv_fds(), which ignores *flags*.
     """
     room = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
     data, ancillary, _flags, _address = sock.recvmsg(PACKET_BYTES, room, flags | socket.MSG_CMSG_CLOEXEC)

@@ -1,9 +1,9 @@
-"""What the gateway and a kernel's files helper say to each other: frames on a stream socket, file bytes in pieces.
+"""The protocol between gateway and files helper: frames on a stream socket, file bytes in pieces.
 
-A frame is one letter, the length of what follows (four bytes, big-endian) and that many bytes. The gateway asks, the helper
-answers, in turn; whatever goes wrong is one FAILED frame. Names are bytes, as Linux keeps them: nothing here decodes one.
+A frame is one letter, a length (four bytes, big-endian) and that many bytes. The gateway sends requests, the helper
+answers in turn; every failure is one FAILED frame. Names are bytes, as in Linux, and are never decoded here.
 
-    list    LIST                  ENTRY*, END (entries; whether some were left out)
+    list    LIST                  ENTRY*, END (entries; whether some were dropped)
     read    READ                  ENTRY, DATA*, END
     write   WRITE, DATA*, END     ENTRY
     delete  DELETE                END (entries removed)
@@ -18,17 +18,17 @@ from typing import Final, Literal
 
 HEADER: Final = struct.Struct("!cI")
 FRAME_BYTES: Final = 64 * 1024
-"""Most bytes after a header, and so the largest piece of a file."""
+"""Maximum payload of a frame, and so of a piece of a file."""
 
 READY: Final = b"h"
-"""The helper's first word: it is confined and listens."""
+"""The helper's first frame: it is confined and ready."""
 LIST, READ, WRITE, DELETE = b"l", b"r", b"w", b"d"
 ENTRY, DATA, END, FAILED = b"e", b"D", b"E", b"X"
 
 MAX_PATH_BYTES: Final = 4000
 MAX_NAME_BYTES: Final = 255
 MAX_ENTRIES: Final = 10_000
-"""Most entries of one listing; one frame each."""
+"""Maximum entries of one listing; one frame each."""
 
 Kind = Literal["file", "directory", "link", "other"]
 _KINDS: Final[tuple[Kind, ...]] = ("file", "directory", "link", "other")
@@ -40,15 +40,15 @@ _DIGEST_BYTES: Final = 32
 
 
 class WireError(ValueError):
-    """Bytes that are not of the agreed form."""
+    """Malformed bytes."""
 
 
 class PathError(ValueError):
-    """A path that names nothing below the work directory; the message is a sentence that is safe to show."""
+    """A path that does not name something below the work directory; the message is safe to show."""
 
 
 class Problem(IntEnum):
-    """Why a request was not carried out."""
+    """Why a request failed."""
 
     MISSING = 1
     LINK = 2
@@ -61,21 +61,21 @@ class Problem(IntEnum):
     FULL = 7
     TOO_LARGE = 8
     DENIED = 9
-    """The owner has closed it: the kernel's own permissions hold here too."""
+    """The file's mode denies access: the kernel's permissions hold for the helper, too."""
     TOO_MANY = 10
     NAME = 11
     CHANGED = 12
-    """It was cut short or replaced while it was read."""
+    """It was truncated or replaced while it was read."""
     BUSY = 13
-    """Too many helpers of this kernel are at work."""
+    """Too many helpers of this kernel are running."""
     GONE = 14
-    """There is no such kernel any more."""
+    """The kernel has ended."""
     OTHER = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing in a work directory. *path* is relative to it; *digest* is SHA-256, empty where it was not computed."""
+class FileEntry:
+    """One entry of a work directory. *path* is relative to it; *digest* is SHA-256, empty if it was not computed."""
 
     path: bytes
     kind: Kind
@@ -85,7 +85,7 @@ class Entry:
 
 
 def split_path(path: bytes) -> tuple[bytes, ...]:
-    """The names that make up *path*, outermost first; raises PathError for what could name anything else."""
+    """The names in *path*, outermost first; raises PathError for a path that could name anything else."""
     if not path:
         raise PathError("The path is empty.")
     if len(path) > MAX_PATH_BYTES:
@@ -110,7 +110,7 @@ def frame(letter: bytes, payload: bytes = b"") -> bytes:
 
 
 def parse_header(data: bytes) -> tuple[bytes, int]:
-    """The letter and length in a header; raises WireError for a longer frame than is ever sent."""
+    """The letter and length in a header; raises WireError if the frame is too long."""
     letter, length = HEADER.unpack(data)
     if length > FRAME_BYTES:
         raise WireError(f"a frame of {length} bytes")
@@ -123,47 +123,47 @@ def failed(problem: Problem) -> bytes:
 
 
 def parse_problem(payload: bytes) -> Problem:
-    """What a FAILED frame says; OTHER for anything unknown."""
+    """The problem in a FAILED frame; OTHER for an unknown one."""
     try:
         return Problem(payload[0])
     except (ValueError, IndexError):
         return Problem.OTHER
 
 
-def pack_entry(entry: Entry) -> bytes:
+def pack_entry(entry: FileEntry) -> bytes:
     """An ENTRY's payload."""
     size = min(max(entry.size, 0), 2**64 - 1)
     return _ENTRY.pack(_KINDS.index(entry.kind), size, entry.modified_ns, len(entry.digest)) + entry.digest + entry.path
 
 
-def parse_entry(payload: bytes) -> Entry:
-    """The entry in *payload*; raises WireError also for a path that is none, so nobody has to look again."""
+def parse_entry(payload: bytes) -> FileEntry:
+    """The entry in *payload*; raises WireError also for an invalid path, so callers need no further check."""
     try:
         kind, size, modified_ns, digest_bytes = _ENTRY.unpack_from(payload)
     except struct.error:
-        raise WireError("a short entry") from None
+        raise WireError("an entry is too short") from None
     rest = payload[_ENTRY.size :]
     if kind >= len(_KINDS) or digest_bytes not in (0, _DIGEST_BYTES) or len(rest) < digest_bytes:
-        raise WireError("not an entry")
+        raise WireError("the frame is not an entry")
     path = rest[digest_bytes:]
     try:
         split_path(path)
     except PathError as error:
         raise WireError(str(error)) from None
-    return Entry(path, _KINDS[kind], size, modified_ns, rest[:digest_bytes])
+    return FileEntry(path, _KINDS[kind], size, modified_ns, rest[:digest_bytes])
 
 
 def pack_end(count: int = 0, *, is_cut: bool = False) -> bytes:
-    """An END's payload: a number of entries, and whether some were left out."""
+    """An END's payload: a number of entries, and whether some were dropped."""
     return _END.pack(count, is_cut)
 
 
 def parse_end(payload: bytes) -> tuple[int, bool]:
-    """The number of entries, and whether some were left out; raises WireError."""
+    """The number of entries, and whether some were dropped; raises WireError."""
     try:
         count, is_cut = _END.unpack(payload)
     except struct.error:
-        raise WireError("not an end") from None
+        raise WireError("the frame does not end a listing") from None
     return count, is_cut
 
 
@@ -173,7 +173,7 @@ def pack_list(under: bytes, *, wants_digests: bool) -> bytes:
 
 
 def parse_list(payload: bytes) -> tuple[bytes, bool]:
-    """Directory, and whether digests are wanted."""
+    """The directory, and whether digests are requested."""
     (wants_digests,) = _LIST.unpack_from(payload)
     return payload[_LIST.size :], wants_digests
 
@@ -184,7 +184,7 @@ def pack_write(path: bytes, most_bytes: int) -> bytes:
 
 
 def parse_write(payload: bytes) -> tuple[bytes, int]:
-    """Path, and the most bytes it may get."""
+    """The path, and its maximum size in bytes."""
     (most_bytes,) = _WRITE.unpack_from(payload)
     return payload[_WRITE.size :], most_bytes
 
@@ -195,5 +195,5 @@ def pack_delete(path: bytes, *, is_recursive: bool) -> bytes:
 
 
 def parse_delete(payload: bytes) -> tuple[bytes, bool]:
-    """Path, and whether a directory goes with all that is in it."""
+    """The path, and whether to remove a directory's contents, too."""
     return parse_list(payload)

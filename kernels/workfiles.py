@@ -1,6 +1,6 @@
-"""What a run did to the files of its work directory, found by looking before and after; standard library only.
+"""Finds the files that a run changed in its work directory, by a scan before and after; standard library only.
 
-It is the kernel's own word about itself: code can change how it looks, and nobody else is told anything by it. A look is
+The kernel reports this about itself: user code can falsify it, which affects only its own answer. A scan is
 bounded in entries, depth and time, so that a run in a full directory is not slowed down.
 """
 
@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 16
 MAX_REPORTED: Final = 200
 BUDGET_S: Final = 0.02
 Mark = tuple[int, int, int]
-"""Inode, time of the last change in nanoseconds, and size: what differs when a file was written or replaced."""
+"""Inode, time of the last change in nanoseconds, and size: one of them differs if a file was written or replaced."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Look:
 
 
 def look(work_dir: str, hidden: str = "") -> Look:
-    """What is there now. Links are not followed; *hidden* is a directory left out. Never raises OSError."""
+    """A scan of the current files. Links are not followed; the directory *hidden* is skipped. Never raises OSError."""
     found, top = Look(), os.fsencode(work_dir)
     ends_at, entries = time.monotonic() + BUDGET_S, 0
     waiting = [(top, b"", MAX_DEPTH)]
@@ -50,14 +50,14 @@ def look(work_dir: str, hidden: str = "") -> Look:
                         seen = item.stat(follow_symlinks=False)
                         found.files[before + item.name] = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
         except OSError:
-            found.is_cut = True  # gone meanwhile, or closed
+            found.is_cut = True  # deleted in the meantime, or not accessible
     return found
 
 
 def changes(before: Look, after: Look) -> dict[str, Any]:
-    """What differs, as it travels: ``files``, each with its path in hexadecimal, and whether they are ``cut``.
+    """The changes for the reply: ``files``, each with its path in hexadecimal, and whether they are ``cut``.
 
-    Where a look was cut, what is only in the other one may be old or still there: it is not reported.
+    If a scan was cut, a file that is only in the other one may be old or still exist: it is not reported.
     """
     rows = [
         *_rows("created", after.files, [] if before.is_cut else after.files.keys() - before.files.keys()),

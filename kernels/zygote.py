@@ -51,7 +51,7 @@ def main() -> NoReturn:
     sys.path.extend(told["extra"])
     for profile in ("kernel", "confined"):
         seccomp.program(profile)
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     namespaces = _own_namespaces()
     try:
         contract.send(control, Warm(python_version=sys.version.split()[0], packages=packages), namespaces)
@@ -65,24 +65,24 @@ def main() -> NoReturn:
 
 
 def _answer(control: socket.socket, packet: Packet, fds: list[int], readable: tuple[str, ...]) -> None:
-    """Do what the spawner asks for; raises ConnectionError when it has ended meanwhile."""
+    """Carry out the spawner's packet; raises ConnectionError if the spawner has exited."""
     match packet:
         case Fork():
             _answer_fork(control, packet, fds, readable)
         case Reap(pid=pid):
             contract.send(control, Reaped(pid=pid, status=_reap(pid)))
         case _:
-            raise ContractError(f"a zygote does not take {type(packet).__name__}")
+            raise ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
 
 
 def _preload() -> dict[str, str]:
-    """Import everything and answer with the versions; ends the process, saying what is missing, when a package is."""
+    """Import everything and return the versions; if a package is missing, report it and exit."""
     try:
         preload = importlib.import_module("kernels.python.warmup.preload")
         packages: dict[str, str] = preload.preload(_prepare_javascript)
     except ModuleNotFoundError as error:
         sys.stderr.write(
-            f"the kernels' environment has no {error.name}: install what requirements/kernels.txt lists there\n"
+            f"the kernels' environment lacks the package {error.name}: install requirements/kernels.txt there\n"
         )
         sys.stderr.flush()
         os._exit(PACKAGE_MISSING)
@@ -90,14 +90,14 @@ def _preload() -> dict[str, str]:
 
 
 def _prepare_javascript() -> dict[str, str]:
-    """Have a JavaScript kernel at rest as well, and everything imported that it needs, where there is a Node."""
+    """Build a JavaScript kernel at rest as well, with all its imports, if there is a Node."""
     importlib.import_module("kernels.node.child")
     versions: dict[str, str] = importlib.import_module("kernels.node.parts").prepare()
     return versions
 
 
 def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: tuple[str, ...]) -> None:
-    """Fork one kernel and tell its pid; a failure is told too, and leaves the zygote as it was."""
+    """Fork one kernel and report its pid; a failure is reported, too, and leaves the zygote unchanged."""
     try:
         _assert_single_threaded()
         pid = _fork(fork, fds, readable)
@@ -124,16 +124,16 @@ def _fork(fork: Fork, fds: list[int], readable: tuple[str, ...]) -> int:
 
 
 def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tuple[str, ...]) -> NoReturn:
-    """Confine this process, wait to be attested, run the kernel. Every way out is _exit: nothing returns to the zygote."""
+    """Confine this process, wait for attestation, run the kernel. It ends with _exit and never returns to the zygote."""
     code = 70
     try:
         os.setsid()
         descriptors.detach_standard()
-        # In its control group first: the group it is in when it makes its namespaces is all it will ever see of the tree.
+        # In its control group first: its cgroup namespace shows only the group in which it is created.
         if os.read(gate, len(IN_GROUP)) != IN_GROUP:
             os._exit(code)
         _confine(fork, (*channels.values(), gate), readable)
-        told = os.read(gate, PACKET_BYTES)  # nothing, when the spawner did not like what it saw
+        told = os.read(gate, PACKET_BYTES)  # empty if attestation failed
         if told and isinstance(go := contract.decode(told), Go):
             os.close(gate)
             _run_kernel(fork, go, channels)
@@ -170,7 +170,7 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -
 
 
 def _run_kernel(fork: Fork, go: Go, channels: dict[str, int]) -> None:
-    """Run the kernel of the language asked for until it is told to end."""
+    """Run the kernel of the requested language until it is told to end."""
     child = importlib.import_module(f"kernels.{'python' if fork.language == 'python' else 'node'}.child")
     child.main(
         child.ChildStart(
@@ -198,7 +198,7 @@ def _reap(pid: int) -> int:
 
 
 def _data_bytes(language: Language) -> int:
-    """What already counts against RLIMIT_DATA before any code runs: the zygote's own data, or what Node sets aside."""
+    """What counts against RLIMIT_DATA before any code runs: the zygote's own data, or what Node sets aside."""
     with open("/proc/self/statm", "rb", buffering=0) as statm:
         own = int(statm.read().split()[5]) * resource.getpagesize()
     return own if language == "python" else max(own, importlib.import_module("kernels.node.parts").data_bytes())

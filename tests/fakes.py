@@ -22,7 +22,7 @@ from jupyter_client.session import Session
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Event, Result, RunSpec
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from kernels.contract import CHANNELS
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class FakeKernel:
     def __init__(self, script: Script = say_ok, *, welcomes: bool = True) -> None:
         self.kernel_id = "fake-" + secrets.token_hex(4)
         self.directory = tempfile.mkdtemp(prefix="ok-")
-        self.endpoint = Endpoint(self.directory, secrets.token_hex(16))
+        self.endpoint = ConnectionInfo(self.directory, secrets.token_hex(16))
         self.session = Session(key=self.endpoint.key.encode(), username="kernel")
         self.script = script
         self.interrupts: list[str] = []

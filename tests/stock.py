@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.core.model import Death
 from gateway.core.validate import Channel
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from tests.fakes import short_directory
 
 PORTS = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}
@@ -25,7 +25,7 @@ def kernel_python() -> str | None:
     return os.environ.get("OMEGA_KERNEL_PYTHON")
 
 
-def stock_address(endpoint: Endpoint, channel: Channel) -> str:
+def stock_address(endpoint: ConnectionInfo, channel: Channel) -> str:
     """Where a stock ipykernel listens."""
     return f"{endpoint.directory}/s-{PORTS[channel]}"
 
@@ -33,7 +33,7 @@ def stock_address(endpoint: Endpoint, channel: Channel) -> str:
 class StockProcess:
     """A plain ipykernel process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, endpoint: Endpoint) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, endpoint: ConnectionInfo) -> None:
         self.kernel_id = f"stock-{process.pid}"
         self.endpoint = endpoint
         self.process = process
@@ -85,7 +85,7 @@ class StockLauncher:
             cwd=directory,
             start_new_session=True,
         )
-        started = StockProcess(process, Endpoint(str(directory), key))
+        started = StockProcess(process, ConnectionInfo(str(directory), key))
         self._started.append(started)
         await self._await_sockets(directory)
         return started

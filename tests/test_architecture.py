@@ -23,12 +23,7 @@ LONG_MODULES = {
 MANY_PARAMETERS = {
     "kernels/python/kernel.py:do_history": "ipykernel calls it, with the parameters of the protocol.",
 }
-LARGE_CLASSES = {
-    "gateway/kernel/client.py:KernelClient": "One conversation: its state is which run is under way on four channels.",
-    "gateway/service/jupyter/kernel.py:JupyterKernel": "One kernel behind one id: process and clients change together.",
-    "gateway/web/edge/endpoint.py:Endpoint": "Tornado's handler: what it overrides has to stand in one class.",
-    "gateway/web/edge/websocket.py:Socket": "Tornado's handler: what it overrides has to stand in one class.",
-}
+LARGE_CLASSES: dict[str, str] = {}
 """Each says why it is one: what it would be split into has no state of its own."""
 
 
@@ -71,6 +66,20 @@ def test_classes_are_small() -> None:
         if length_of(node) > CLASS_LINES or methods > METHODS:
             large.add(name)
     assert large == set(LARGE_CLASSES)
+
+
+PORTS = "gateway/web/services.py"
+"""What the web needs of the features: each protocol has the name of the class that fulfils it."""
+
+
+def test_a_class_name_has_one_owner() -> None:
+    """A reader who meets a name knows which class is meant."""
+    owners: dict[str, set[str]] = {}
+    for source in modules():
+        for node in source.nodes():
+            if isinstance(node, ast.ClassDef) and source.path != PORTS:
+                owners.setdefault(node.name, set()).add(source.path)
+    assert not {name: paths for name, paths in owners.items() if len(paths) > 1}
 
 
 def test_functions_take_few_parameters() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from gateway.core.model import Death
-from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.launch.launcher import ConnectionInfo
 from gateway.kernel.wire.zmtp import GREETING, Reader, encode_message, encode_ready
 from kernels.contract import CHANNELS
 from tests.fakes import KILLED, short_directory
@@ -53,7 +53,7 @@ class WireKernel:
     def __init__(self, say: Say = lambda _voice: ()) -> None:
         self.kernel_id = "wire-" + secrets.token_hex(4)
         self._directory = short_directory()
-        self.endpoint = Endpoint(str(self._directory), secrets.token_hex(16))
+        self.endpoint = ConnectionInfo(str(self._directory), secrets.token_hex(16))
         self._say = say
         self._loop = asyncio.get_running_loop()
         self._death: asyncio.Future[Death] = self._loop.create_future()

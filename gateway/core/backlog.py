@@ -1,4 +1,4 @@
-"""What a kernel said while its client was away: bounded, and with a note about what had to be left out. Pure."""
+"""A bounded buffer of a kernel's messages while its client is disconnected, with a note about dropped messages. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.core.jupyter import Relayed
 
 OVERHEAD_BYTES = 1024
-"""What keeping a message costs beside its parts."""
+"""Bytes charged per message in addition to its parts."""
 MAX_PARENTS = 64
 
 _TEXT, _SHOWN, _ESSENTIAL = 0, 1, 2
@@ -24,7 +24,7 @@ _ORDER = {
 
 @dataclass(slots=True)
 class Lost:
-    """What was left out of the output of one request (the parent header as bytes)."""
+    """The dropped output of one request, whose parent header is kept as bytes."""
 
     parent: bytes
     messages: int = 0
@@ -32,8 +32,8 @@ class Lost:
 
 
 class Backlog:
-    """Messages in the order they came. When they are too many, the oldest printed text goes first, charts and the like
-    next, and what ends a request (replies, states, errors) last."""
+    """Messages in order of arrival. Over the limit it drops the oldest printed text first, then charts and other
+    rich output, and last the messages that end a request (replies, states, errors)."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -43,13 +43,13 @@ class Backlog:
         self._lost: OrderedDict[str, Lost] = OrderedDict()
 
     def add(self, message: Relayed) -> None:
-        """Keep *message*, if need be in place of others."""
+        """Keep *message*; drop others if there is no room."""
         self._kind(message).append((self._next, message))
         self._next += 1
         self._count(message)
 
     def put_back(self, messages: Sequence[Relayed]) -> None:
-        """Keep *messages* too, which are older than all that is kept."""
+        """Keep *messages*, which are older than all kept ones."""
         for message in reversed(messages):
             self._first -= 1
             self._kind(message).appendleft((self._first, message))
@@ -78,11 +78,11 @@ class Backlog:
         lost.size_bytes += size_bytes
 
     def __len__(self) -> int:
-        """How many messages are kept."""
+        """The number of kept messages."""
         return sum(map(len, self._kept))
 
     def take(self, mark: Callable[[Lost], Relayed]) -> list[Relayed]:
-        """Everything kept, once, after what *mark* makes of what is missing."""
+        """Take out everything kept, preceded by the notes that *mark* makes of dropped output."""
         marks = [mark(lost) for lost in self._lost.values()]
         messages = [
             message for _, message in sorted((item for kept in self._kept for item in kept), key=lambda item: item[0])

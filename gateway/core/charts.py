@@ -1,4 +1,4 @@
-"""Which outputs are charts, and what a chart run without one answers."""
+"""Which outputs are charts, and the failure of a chart run that drew none."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import replace
 
 from gateway.core import chart_data
 from gateway.core.model import Display, Json, Raised, Result, Task
+from kernels.run_rules import NO_CHART
 
 CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
-NO_CHART = Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", "")
 
 
 def judge(task: Task, result: Result) -> Result:
-    """*result*, but a chart run that drew nothing is a failure and not an empty success."""
+    """*result*; a chart run that drew nothing becomes a failure."""
     if task != "chart" or not result.success or any(is_chart(display) for display in result.displays):
         return result
-    return replace(result, success=False, error=NO_CHART, exit_code=1)
+    return replace(result, success=False, error=Raised("ChartError", NO_CHART, ""), exit_code=1)
 
 
 def is_chart(display: Display) -> bool:
-    """Whether *display* has a picture; what is no text is none."""
+    """Whether *display* has a picture as text."""
     return chart_type(display) is not None
 
 

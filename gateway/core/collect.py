@@ -1,4 +1,4 @@
-"""Kernel messages in, events of one run out, and when that run is over: reply *and* idle, in either order."""
+"""Turns kernel messages into the events of one run; the run is over after reply *and* idle, in either order."""
 
 from __future__ import annotations
 
@@ -9,67 +9,67 @@ from gateway.core.model import Cleared, Event, Finished, Text
 from gateway.core.strict_json import text_bytes
 from gateway.core.validate import (
     Clear,
-    Failure,
+    ErrorMessage,
+    ExecuteReply,
     Interrupted,
     Message,
-    Reply,
     Shown,
     Status,
-    Stream,
-    Unread,
+    StreamMessage,
+    UnreadMessage,
     Welcome,
 )
 
 DISPLAY_BYTES = 1024
-"""What each display costs beside its content, so that a flood of empty ones ends at the limit too."""
+"""Bytes charged per display in addition to its content, so that a flood of empty displays reaches the limit, too."""
 
 
 class Collector:
-    """The events of the run that the request *msg_id* started. Messages of other requests are not its business."""
+    """The events of the run that the request *msg_id* started. Messages of other requests are ignored."""
 
     def __init__(self, msg_id: str, output_bytes: int, rich_bytes: int) -> None:
         self.msg_id = msg_id
         self._output_left = output_bytes
         self._rich_left = rich_bytes
-        self._reply: Reply | None = None
+        self._reply: ExecuteReply | None = None
         self._has_idle = False
         self._has_raised = False
         self._by_id: dict[str, tuple[int, int]] = {}
-        """For each display id how many displays show it, and of what size."""
+        """For each display id the number of displays that show it and their size."""
         self.has_exceeded = False
-        """More was sent than the limits allow: the run is to be ended. Nothing more is taken in."""
+        """The kernel sent more than the limits allow: the caller ends the run, and later messages are ignored."""
         self.is_truncated = False
-        """Something the kernel sent is not, or not whole, among the events."""
+        """Some output of the kernel is missing from the events or cut."""
 
     @property
     def is_over(self) -> bool:
-        """Reply and idle have come: nothing of this run can follow."""
+        """Reply and idle have arrived: the run is complete."""
         return self._reply is not None and self._has_idle
 
     @property
     def ends_kernel(self) -> bool:
-        """The kernel has said that this run was its last."""
+        """The kernel announced that this run was its last."""
         return self._reply is not None and self._reply.report.is_last
 
     def feed(self, message: Message) -> list[Event]:
-        """What *message* adds to the run; nothing when it is another's, or the run is over."""
+        """The events that *message* adds; none if it belongs to another run or the run is over."""
         if message.parent_id != self.msg_id or self.is_over:
             return []
         match message.body:
-            case Stream() as piece:
+            case StreamMessage() as piece:
                 return self._take_text(piece)
             case Shown() as shown:
                 return self._take_display(shown)
             case Clear(wait):
                 return [Cleared(wait)] if self._spend_rich(0) else []
-            case Failure() as failure:
+            case ErrorMessage() as failure:
                 return self._take_failure(failure)
             case Status(state):
                 self._has_idle = self._has_idle or state == "idle"
                 return self._finish()
-            case Reply() as reply:
+            case ExecuteReply() as reply:
                 return self._take_reply(reply)
-            case Unread():
+            case UnreadMessage():
                 self.is_truncated = True
                 return []
             case Welcome() | Interrupted():
@@ -77,7 +77,7 @@ class Collector:
             case _ as never:
                 assert_never(never)
 
-    def _take_text(self, piece: Stream) -> list[Event]:
+    def _take_text(self, piece: StreamMessage) -> list[Event]:
         if self.has_exceeded:
             return []
         text, size = piece.text, text_bytes(piece.text)
@@ -94,7 +94,7 @@ class Collector:
         return [shown.display]
 
     def _cost(self, shown: Shown) -> int:
-        """What *shown* adds in bytes: it takes the place of all that was shown under its id, however often that was."""
+        """The bytes that *shown* adds: it replaces every display with the same id."""
         name, size = shown.display.display_id, shown.size_bytes
         if not name:
             return size
@@ -104,7 +104,7 @@ class Collector:
         return max(size, now * size - uses * was)
 
     def _spend_rich(self, size_bytes: int) -> bool:
-        """Whether so much more may be shown; if not, the run has exceeded its limits."""
+        """Whether so many more bytes may be shown; if not, the run has exceeded its limits."""
         if self.has_exceeded:
             return False
         self._rich_left -= size_bytes + DISPLAY_BYTES
@@ -112,15 +112,15 @@ class Collector:
             self._exceed()
         return not self.has_exceeded
 
-    def _take_failure(self, failure: Failure) -> list[Event]:
-        """One failure a run: the kernel sends one, any more would be user code's."""
+    def _take_failure(self, failure: ErrorMessage) -> list[Event]:
+        """One failure per run: the kernel sends one, so more would come from user code."""
         if self._has_raised:
             return []
         self._has_raised = True
         self.is_truncated = self.is_truncated or failure.is_cut
         return [failure.raised]
 
-    def _take_reply(self, reply: Reply) -> list[Event]:
+    def _take_reply(self, reply: ExecuteReply) -> list[Event]:
         if self._reply is not None:
             return []
         self._reply = reply
@@ -158,7 +158,7 @@ def coalesce(events: Iterable[Event]) -> list[Event]:
 
 
 def _close(joined: list[Event], pieces: list[str]) -> None:
-    """Put the text of all *pieces* into the last event, which stands for them."""
+    """Join the text of all *pieces* in the last event."""
     last = joined[-1] if joined else None
     if len(pieces) > 1 and isinstance(last, Text):
         joined[-1] = Text(last.stream, "".join(pieces))

@@ -1,4 +1,26 @@
-"""The failures a caller can meet: each has a stable code and a message that is safe to show."""
+"""The failures that a client can get: each has a stable code and a message that is safe to show.
+
+GatewayError
+├── BadRequest            400  parsers of bodies, paths and queries (web, core)
+├── Unauthorized          401  token check (web/edge/header_rules, service/keys/admission)
+├── Forbidden             403  Host and Origin rules (web/edge), allowed packages (service/packages)
+├── NotFound              404  routes (web), sessions, kernels, runs and packages (service)
+├── MethodNotAllowed      405  routes (web/edge)
+├── RequestTimeout        408  slow bodies (web/edge/endpoint)
+├── Conflict              409  state of a session or kernel (service/sessions, service/jupyter)
+├── Gone                  410  ended sessions (service/sessions/table)
+├── TooLarge              413  bodies (web/edge), files of sessions and packages (service)
+├── UnsupportedMediaType  415  Content-Type and Content-Encoding (web)
+├── Misdirected           421  Host header (web/edge/header_rules)
+├── UpgradeRequired       426  WebSockets (web/edge/websocket)
+├── TooManyRequests       429  rates and quotas of a key (service/keys, service/sessions, web/edge/unread)
+├── HeadersTooLarge       431  number of headers (web/edge/header_rules)
+├── NotImplementedYet     501  languages without kernels (pool, service/sessions)
+├── Busy                  503  full queues and quotas (pool, service)
+└── Unavailable           503  launchers and kernels (kernel), database and drain (service)
+
+web/edge/failure.py maps each to its answer.
+"""
 
 from __future__ import annotations
 
@@ -16,56 +38,56 @@ class GatewayError(Exception):
 
 
 class BadRequest(GatewayError):
-    """The request is not of the documented form; nothing was run."""
+    """The request does not have the documented form; nothing was run."""
 
     code = "bad_request"
     status = 400
 
 
 class Unauthorized(GatewayError):
-    """No token, or a wrong one."""
+    """The token is missing or wrong."""
 
     code = "unauthorized"
     status = 401
 
 
 class Forbidden(GatewayError):
-    """Known caller, but this is not allowed."""
+    """The caller is known, but the request is not allowed."""
 
     code = "forbidden"
     status = 403
 
 
 class NotFound(GatewayError):
-    """Not there, or not yours: the two are not told apart."""
+    """It does not exist or belongs to another key; the answer is the same for both."""
 
     code = "not_found"
     status = 404
 
 
 class Gone(GatewayError):
-    """It was there and yours, and has ended: culled, or deleted."""
+    """The caller's session has ended: it expired or was deleted."""
 
     code = "gone"
     status = 410
 
 
 class Conflict(GatewayError):
-    """What is asked for does not fit the state things are in; nothing was changed."""
+    """The request conflicts with the current state; nothing was changed."""
 
     code = "conflict"
     status = 409
 
 
 class MethodNotAllowed(GatewayError):
-    """The address exists, the method does not."""
+    """The address exists, but does not support the method."""
 
     code = "method_not_allowed"
     status = 405
 
 
 class TooLarge(GatewayError):
-    """The request is over a size limit."""
+    """The request exceeds a size limit."""
 
     code = "too_large"
     status = 413
@@ -86,35 +108,35 @@ class RequestTimeout(GatewayError):
 
 
 class HeadersTooLarge(GatewayError):
-    """The request's headers are over a limit."""
+    """The request's headers exceed a limit."""
 
     code = "headers_too_large"
     status = 431
 
 
 class Misdirected(GatewayError):
-    """The Host header names a server this is not (DNS rebinding looks like that)."""
+    """The Host header names another server, as with DNS rebinding."""
 
     code = "misdirected"
     status = 421
 
 
 class UpgradeRequired(GatewayError):
-    """The address speaks WebSocket, and the request does not ask for it."""
+    """The address is a WebSocket, and the request is not an upgrade."""
 
     code = "upgrade_required"
     status = 426
 
 
 class TooManyRequests(GatewayError):
-    """A limit on requests or runs of this key was reached, or too many wrong tokens came from one address."""
+    """The key has reached a limit on requests or runs, or one address sent too many wrong tokens."""
 
     code = "too_many_requests"
     status = 429
 
 
 class NotImplementedYet(GatewayError):
-    """Part of the API, but not of this installation: something it needs is missing."""
+    """This installation lacks something that this part of the API needs."""
 
     code = "not_implemented"
     status = 501

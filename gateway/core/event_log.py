@@ -1,4 +1,4 @@
-"""What happened in one run, numbered from 1, and kept within a bound for those who read it later."""
+"""The events of one run, numbered from 1, in a bounded buffer for clients that read them later."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from gateway.core.model import Display, Event, Raised, Result, Text
 from gateway.core.strict_json import size_bytes, text_bytes
 
 ENTRY_BYTES = 256
-"""What each entry costs beside its content."""
+"""Bytes charged per entry in addition to its content."""
 JOINED_CHARS = 4096
-"""Pieces of one stream that nobody has read yet are joined up to this length: thousands of tiny ones become few."""
+"""Unread pieces of one stream are joined up to this length, so that thousands of tiny ones become few."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The run has its place in the queue, under this id."""
+    """The run waits in the queue, under this id."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RunStarted:
     """The run has its kernel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The run has ended so. Its output stands in the entries before."""
+    """The run has ended with this result. Earlier entries contain its output."""
 
     result: Result
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The run could not be carried out: the failure's type, message and code."""
+class RunRefused:
+    """The gateway did not carry out the run: the failure's type, message and code."""
 
     type: str
     message: str
     code: str
 
 
-Item = Accepted | Started | Event | Done | Refused
+Item = Accepted | RunStarted | Event | Done | RunRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that happened. *stamp* tells what came first among the entries of several runs."""
+class LoggedEvent:
+    """One event. *stamp* orders the entries of several runs."""
 
     seq: int
     item: Item
@@ -66,36 +66,36 @@ class Gap:
 
     @property
     def seq(self) -> int:
-        """The number of the last entry it stands for."""
+        """The number of the last dropped entry."""
         return self.last
 
 
 class EventLog:
-    """Takes entries at one end and drops the oldest at the other when they are more than *limit_bytes* together.
+    """Appends entries and drops the oldest while all together exceed *limit_bytes*.
 
-    *stamps* is shared by the logs whose entries are to be told in their order.
+    Logs share *stamps* if their entries are to be read in one order.
     """
 
     def __init__(self, limit_bytes: int, stamps: Iterator[int] | None = None) -> None:
         self._limit_bytes = limit_bytes
         self._stamps = stamps if stamps is not None else count()
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[LoggedEvent] = deque()
         self._read_seq = 0
         self.last_seq = 0
         """The number of the newest entry; 0 for none."""
         self.used_bytes = 0
-        """About how much memory the entries take."""
+        """The approximate memory of the entries."""
 
     @property
     def is_closed(self) -> bool:
-        """Nothing more will come: the run is over."""
-        return bool(self._entries) and isinstance(self._entries[-1].item, Done | Refused)
+        """Whether the run is over, so that no entry follows."""
+        return bool(self._entries) and isinstance(self._entries[-1].item, Done | RunRefused)
 
     def append(self, item: Item) -> None:
-        """Add what happened last. The newest entry is kept, however large it is."""
+        """Append an entry. The newest entry is kept, however large it is."""
         if not self._join(item):
             self.last_seq += 1
-            self._entries.append(Entry(self.last_seq, item, next(self._stamps)))
+            self._entries.append(LoggedEvent(self.last_seq, item, next(self._stamps)))
             self.used_bytes += item_bytes(item)
         self.trim(self._limit_bytes)
 
@@ -114,8 +114,8 @@ class EventLog:
         self.used_bytes += text_bytes(item.text)
         return True
 
-    def next_after(self, seq: int) -> Entry | Gap | None:
-        """What comes for a reader who has everything up to *seq*; None when there is nothing yet."""
+    def next_after(self, seq: int) -> LoggedEvent | Gap | None:
+        """The next entry for a reader that has everything up to *seq*; None if there is none yet."""
         if seq >= self.last_seq:
             return None
         first = self._entries[0].seq
@@ -127,12 +127,12 @@ class EventLog:
 
 
 def item_bytes(item: Item) -> int:
-    """About how much memory *item* takes."""
+    """The approximate memory of *item*."""
     return ENTRY_BYTES + content_bytes(item)
 
 
 def content_bytes(item: Item) -> int:
-    """About how much memory what *item* holds takes, without the item itself."""
+    """The approximate memory of the contents of *item*."""
     match item:
         case Text(text=text):
             return text_bytes(text)

@@ -1,4 +1,4 @@
-"""Files of a kernel's work directory as the gateway knows them. Names are bytes: not every name is text."""
+"""Files of a kernel's work directory as the gateway knows them. Names are bytes, because not every name is valid text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.errors import BadRequest
-from kernels.filewire import Entry, PathError, split_path
+from kernels.filewire import FileEntry, PathError, split_path
 
-__all__ = ["Entry", "FileChange", "Listing", "Path", "is_path", "parse_path"]
+__all__ = ["FileChange", "FileEntry", "Listing", "Path", "is_path", "parse_path"]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
@@ -16,15 +16,15 @@ Path = bytes
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is in a work directory, directories before what is in them; *is_cut*: some of it is missing here."""
+    """The entries of a work directory, each directory before its contents; *is_cut*: some are missing."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
     is_cut: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What a run did to one file, as the kernel itself tells it. *size* in bytes, 0 for a deleted one."""
+    """What a run did to one file, as the kernel reports it. *size* is in bytes, 0 for a deleted file."""
 
     path: Path
     change: Literal["created", "changed", "deleted"]
@@ -41,7 +41,7 @@ def is_path(path: bytes) -> bool:
 
 
 def parse_path(path: bytes) -> Path:
-    """*path* if it names something below the work directory; raises BadRequest with a sentence that says what is wrong."""
+    """*path* if it names something below the work directory; raises BadRequest with the reason otherwise."""
     try:
         split_path(path)
     except PathError as error:

@@ -1,4 +1,4 @@
-"""All events of a run and how it ended, folded into one result."""
+"""Folds the events of a run and its ending into one result."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gateway.core.model import (
     Display,
     Event,
     Finished,
+    KernelReport,
     Limit,
     Raised,
-    Report,
     Result,
     Text,
 )
@@ -24,15 +24,15 @@ from gateway.core.model import (
 MIB = 1024 * 1024
 EXIT_FAILED = 1
 TOO_MUCH_OUTPUT = "Output size limit exceeded"
-BROKE_OFF = "The kernel broke off its connection and was ended"
+BROKE_OFF = "The kernel closed its connection and was killed"
 EXIT_TIMED_OUT = 124
 EXIT_SIGNAL = 128
-"""As shells do: 128 and the number of the signal."""
+"""As in shells: 128 plus the number of the signal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The kernel said how it went. *death* is there when it died right after."""
+    """The kernel sent its reply. *death* is set if it died right after."""
 
     death: Death | None = None
     memory_bytes: int = 0
@@ -40,21 +40,21 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The deadline passed; *death* is there when the code did not obey the interrupt and the kernel was killed."""
+    """The deadline passed; *death* is set if the code ignored the interrupt and the gateway killed the kernel."""
 
     death: Death | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Overflowed:
-    """More output than allowed; the kernel was killed."""
+    """The run exceeded the output limit, and the gateway killed the kernel."""
 
     death: Death | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The kernel died by itself, of its memory limit, or because its connection broke while it lived (*broke_off*)."""
+    """The kernel died by itself, exceeded its memory limit, or closed its connection while it was alive (*broke_off*)."""
 
     death: Death
     memory_bytes: int
@@ -73,7 +73,7 @@ class _Verdict:
 
 
 class Fold:
-    """Takes in the events of one run; holds text once as written and once by stream, however many pieces came."""
+    """Collects the events of one run; keeps text once in the order written and once by stream."""
 
     def __init__(self) -> None:
         self._output = StringIO()
@@ -81,7 +81,7 @@ class Fold:
         self._displays: list[Display] = []
         self._latest: dict[str, Display] = {}
         self._raised: Raised | None = None
-        self._report = Report()
+        self._report = KernelReport()
         self._status: str | None = None
 
     def add(self, event: Event) -> None:
@@ -95,7 +95,7 @@ class Fold:
                 pass
             case Raised() as raised:
                 self._raised = raised
-            case Report() as report:
+            case KernelReport() as report:
                 self._report = report
             case Finished(status):
                 self._status = status
@@ -107,7 +107,7 @@ class Fold:
         self._streams[stream].write(text)
 
     def _show(self, display: Display) -> None:
-        """An update takes the place of all that was shown under its name; one of something never shown is shown."""
+        """An update replaces all displays of its id; an update of an unknown id is a display."""
         is_known = display.display_id in self._latest
         if display.display_id:
             self._latest[display.display_id] = display
@@ -115,7 +115,7 @@ class Fold:
             self._displays.append(display)
 
     def finish(self, ending: Ending, wall_s: float, *, is_truncated: bool = False) -> Result:
-        """The result of the run that ended so after *wall_s*."""
+        """The result of the run, which ended in this way after *wall_s*."""
         verdict = self._judge(ending)
         if verdict.trailing_text:
             self._write("stderr", verdict.trailing_text)
@@ -162,7 +162,7 @@ class Fold:
 
 
 def fold(events: Iterable[Event], ending: Ending, wall_s: float = 0.0) -> Result:
-    """The result of the run that reported *events* and ended so."""
+    """The result of a run with *events* and this ending."""
     folded = Fold()
     for event in events:
         folded.add(event)
@@ -170,7 +170,7 @@ def fold(events: Iterable[Event], ending: Ending, wall_s: float = 0.0) -> Result
 
 
 def _explained(raised: Raised | None, memory_bytes: int) -> Raised | None:
-    """*raised*; a MemoryError without a message, which is what Python gives, names the limit."""
+    """*raised*; a MemoryError without a message, as Python raises it, gets the limit as its message."""
     if raised is None or (raised.type, raised.message) != ("MemoryError", "") or not memory_bytes:
         return raised
     return replace(raised, message=_memory_text(memory_bytes))
@@ -181,7 +181,7 @@ def _memory_text(memory_bytes: int) -> str:
 
 
 def _judge_status(status: str | None, raised: Raised | None, exit_code: int | None) -> _Verdict:
-    """The reply decides; a traceback shown by a run that went on is only output."""
+    """The reply decides; a traceback that a successful run shows is only output."""
     if status == "ok":
         return _Verdict(None, 0, trailing_text=raised.traceback if raised else "")
     if status == "aborted" or raised is None:
@@ -194,7 +194,7 @@ def _judge_status(status: str | None, raised: Raised | None, exit_code: int | No
 
 
 def _limit_of(raised: Raised) -> Limit | None:
-    """The limit that a kernel itself found exceeded."""
+    """The limit that the kernel itself reported as exceeded."""
     if raised.type == "MemoryError":
         return Limit.MEMORY
     return Limit.OUTPUT if (raised.type, raised.message) == ("ExecutionError", TOO_MUCH_OUTPUT) else None
@@ -210,13 +210,13 @@ def exit_code_of(message: str) -> int:
 
 def _judge_death(death: Death, memory_bytes: int) -> _Verdict:
     if death.out_of_memory:
-        text = f"{_memory_text(memory_bytes)}; the kernel was ended"
+        text = f"{_memory_text(memory_bytes)}; the kernel was killed"
         return _Verdict(Raised("MemoryError", text, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.MEMORY)
     if death.signal == signal.SIGXCPU:
-        error = Raised("ExecutionError", "Processor time limit exceeded; the kernel was ended", "")
+        error = Raised("ExecutionError", "Processor time limit exceeded; the kernel was killed", "")
         return _Verdict(error, EXIT_SIGNAL + death.signal, Limit.CPU)
     if death.signal:
-        text = f"The kernel was ended by signal {signal_name(death.signal)}"
+        text = f"The kernel was killed by signal {signal_name(death.signal)}"
         return _Verdict(Raised("KernelDied", text, ""), EXIT_SIGNAL + death.signal, Limit.DIED)
     text = f"The kernel exited with code {death.code}"
     return _Verdict(Raised("KernelDied", text, ""), death.code, Limit.DIED)
@@ -231,7 +231,7 @@ def signal_name(number: int) -> str:
 
 
 def cause_of(death: Death) -> str:
-    """How a kernel ended, in one word out of few: asked, memory, exit, or the signal's name."""
+    """The cause of a kernel's end in one word: asked, memory, exit, or the signal's name."""
     if death.out_of_memory:
         return "memory"
     if death.asked:

@@ -1,7 +1,7 @@
-"""Jupyter messages as they are handed on between a kernel and its clients: checked, and otherwise unchanged. Pure.
+"""Jupyter messages that the gateway relays between a kernel and its clients: checked, otherwise unchanged. Pure.
 
-A kernel's messages may have been written by user code, and a client's by anybody with a token. Of both only the heads are
-read; metadata and content are checked to be strict JSON objects of bounded size and then travel as the bytes they came in.
+User code may write a kernel's messages, and anyone with a token a client's. The gateway reads only their headers;
+it checks that metadata and content are strict JSON objects of bounded size and passes them on as bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 import orjson
 
 from gateway.core import strict_json
+from gateway.core.json_limits import RELAYED_VALUES
 from gateway.core.strict_json import Budget, Steps, TooMuch, clean, counting, decode, has_more_values, run_out
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -21,8 +22,8 @@ ASKING: tuple[Channel, ...] = ("shell", "stdin", "control")
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_ID_CHARS = 256
-MAX_VALUES = 500_000
-"""How many values a message may have: nobody else is served while it is read, and it takes more memory than it has bytes."""
+MAX_VALUES = RELAYED_VALUES
+"""Maximum number of values in a message."""
 MAX_BUFFERS = 1024
 NO_PARENT = b"{}"
 PROTOCOL = "5.3"
@@ -37,11 +38,11 @@ UNTRACKED = frozenset(
         "shutdown_request",
     }
 )
-"""Requests that are not work: they change neither the state shown nor the time of the last activity, as in Jupyter."""
+"""Requests that do not count as activity: they change neither the execution state nor the time of the last activity."""
 
 
 class Malformed(ValueError):
-    """Not a Jupyter message; the text says why and repeats nothing of it."""
+    """Not a Jupyter message; the text gives the reason without quoting the message."""
 
 
 class TooMany(Malformed):
@@ -50,7 +51,7 @@ class TooMany(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is read of a message: its id and type, the request it answers, that request's type, and its session."""
+    """The header fields that the gateway reads: id and type, the parent's id and type, and the session."""
 
     msg_id: str
     msg_type: str
@@ -61,7 +62,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """One message. The four parts are JSON objects as bytes. *state* is the execution state of a ``status`` message."""
+    """One message. The four parts are JSON objects as bytes.
+
+    *state* is the execution state of a ``status`` message; *asks_restart* says that a ``shutdown_request`` is for a restart.
+    """
 
     channel: Channel
     head: Head
@@ -71,23 +75,24 @@ class Relayed:
     content: bytes
     buffers: tuple[bytes, ...] = ()
     state: str = ""
+    asks_restart: bool = False
 
     @property
     def size_bytes(self) -> int:
-        """How much it weighs."""
+        """The size of its parts and buffers."""
         parts = (self.header, self.parent, self.metadata, self.content, *self.buffers)
         return sum(map(len, parts))
 
 
 def read(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()) -> Relayed:
-    """The message of these four parts and buffers; raises Malformed."""
+    """The message with these four parts and buffers; raises Malformed."""
     return run_out(reading(channel, parts, buffers))
 
 
 def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] = ()) -> Steps[Relayed]:
-    """What read() answers, in steps where the message is long."""
+    """The same as read(), in steps for long messages."""
     if len(parts) != 4:
-        raise Malformed("a message has four parts")
+        raise Malformed("a message must have four parts")
     if len(buffers) > MAX_BUFFERS:
         raise Malformed("too many buffers")
     header, parent, metadata, content = parts
@@ -105,18 +110,19 @@ def reading(channel: Channel, parts: Sequence[bytes], buffers: Sequence[bytes] =
     metadata, _ = _strict(metadata or b"{}")
     content, values = _strict(content)
     state = _loose_id(values.get("execution_state")) if head.msg_type == "status" else ""
-    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state)
+    asks_restart = head.msg_type == "shutdown_request" and values.get("restart") is True
+    return Relayed(channel, head, header, parent, metadata, content, tuple(buffers), state, asks_restart)
 
 
 def stand_in(header: bytes, parent: bytes) -> Relayed:
-    """A line on stderr for the place of a message of the kernel with TooMany values; raises Malformed."""
+    """A line on stderr that replaces a kernel's message with TooMany values; raises Malformed."""
     fields = _object(header) | {"msg_type": "stream"}
-    text = "[A message of too many values is left out here.]\n"
+    text = "[A message with too many values was dropped here.]\n"
     return read("iopub", [orjson.dumps(fields), parent, b"", orjson.dumps({"name": "stderr", "text": text})])
 
 
 def compose(channel: Channel, head: Head, date: str, parent: bytes, content: Mapping[str, object]) -> Relayed:
-    """A message of the gateway's own that answers the request with the header *parent* (NO_PARENT for none)."""
+    """A message from the gateway that answers the request with the header *parent* (NO_PARENT for none)."""
     header = {
         "msg_id": head.msg_id,
         "msg_type": head.msg_type,
@@ -145,7 +151,7 @@ def _loose_id(value: object) -> str:
 
 
 def _weighing(*parts: bytes) -> Steps[None]:
-    """Refuse what would take too long to read."""
+    """Refuse a message that would take too long to read."""
     size = sum(map(len, parts))
     if size <= MAX_VALUES:
         return
@@ -168,7 +174,7 @@ def _object(data: bytes) -> dict[str, object]:
 
 
 def _strict(data: bytes) -> tuple[bytes, dict[str, object]]:
-    """*data* as strict JSON, and the object it holds: the same bytes, unless NaN or half a character had to be replaced."""
+    """*data* as strict JSON, and its object: the same bytes, unless NaN or a lone surrogate had to be replaced."""
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Every limit a kernel is born with, one row each: settings, options of keys, kernelspecs and documents come from here."""
+"""One row per limit of a kernel; settings, options of keys, kernelspecs and documents are made from these rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 from kernels.contract import MIB, Policy
 
 FILE_SYSTEMS: Final = ("work_mb", "tmp_mb", "shm_mb")
-"""They are memory too, so together they stay below it."""
+"""Their contents count as memory, so their sum must stay below the memory limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelLimit:
-    """One limit: the setting *name*, which sets *policy* of contract.Policy in units of *unit*.
+    """One limit: the setting *name* sets the field *policy* of contract.Policy, in units of *unit*.
 
-    *key_about* describes it as a key's own limit ("" where a key has none); *is_in_kernelspecs* tells whether a kernelspec
+    *key_about* describes it as a limit of a key ("" if keys have none); *is_in_kernelspecs*: whether a kernelspec
     may set it.
     """
 
@@ -32,7 +32,7 @@ class KernelLimit:
     is_in_kernelspecs: bool = True
 
     def fit(self, value: object) -> float:
-        """*value* as it is; raises ValueError that says what is allowed."""
+        """*value*; raises ValueError with the allowed range if it is outside."""
         kinds = int if self.is_whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
             kind = "a whole number" if self.is_whole else "a number"
@@ -53,7 +53,7 @@ KERNEL_LIMITS: Final = (
         1_048_576,
         "memory of one kernel",
         unit=MIB,
-        key_about="memory of a kernel, in MB",
+        key_about="memory of one kernel, in MB",
     ),
     KernelLimit("work_mb", "work_bytes", 128, 1, 1_048_576, "size of a kernel's work directory", unit=MIB),
     KernelLimit("tmp_mb", "tmp_bytes", 64, 1, 1_048_576, "size of a kernel's /tmp", unit=MIB),
@@ -65,7 +65,7 @@ KERNEL_LIMITS: Final = (
         4,
         32_768,
         "processes and threads of one kernel",
-        key_about="processes and threads of a kernel",
+        key_about="processes and threads of one kernel",
     ),
     KernelLimit("open_files", "open_files", 512, 64, 1_048_576, "open files of one process in a kernel"),
     KernelLimit(
@@ -76,7 +76,7 @@ KERNEL_LIMITS: Final = (
         1024,
         "processor cores one kernel may use",
         is_whole=False,
-        key_about="processor cores a kernel may use",
+        key_about="processor cores one kernel may use",
     ),
     KernelLimit(
         "cpu_s",
@@ -84,7 +84,7 @@ KERNEL_LIMITS: Final = (
         86_400,
         1,
         315_360_000,
-        "processor time one process of a kernel may use",
+        "processor time of one process in a kernel",
         is_in_kernelspecs=False,
     ),
 )
@@ -92,12 +92,12 @@ _BY_NAME: Final = {limit.name: limit for limit in KERNEL_LIMITS}
 
 
 def kernel_limit(name: str) -> KernelLimit:
-    """The row of the limit *name*; raises KeyError when there is none."""
+    """The row of the limit *name*; raises KeyError for an unknown name."""
     return _BY_NAME[name]
 
 
 def policy_of(values: Mapping[str, float]) -> Policy:
-    """The limits a kernel is born with, from the value of each row that has one; the others have their defaults."""
+    """The limits of a kernel, from the given values and the defaults of the other rows."""
     given = {limit.name: values.get(limit.name, limit.default) for limit in KERNEL_LIMITS}
     scaled = {limit.policy: limit.scale(given[limit.name]) for limit in KERNEL_LIMITS}
     file_bytes = MIB * max(given[name] for name in FILE_SYSTEMS)
@@ -105,7 +105,7 @@ def policy_of(values: Mapping[str, float]) -> Policy:
 
 
 def find_conflict(values: Mapping[str, float]) -> str:
-    """One sentence about limits that can't hold together; "" when all can."""
+    """One sentence about contradicting limits; "" if there are none."""
     given = {limit.name: values.get(limit.name, limit.default) for limit in KERNEL_LIMITS}
     files_mb, memory_mb = sum(given[name] for name in FILE_SYSTEMS), given["memory_mb"]
     if files_mb < memory_mb:

@@ -1,4 +1,4 @@
-"""The values that cross module boundaries: what to run, what was reported, how it ended."""
+"""The values that cross module boundaries: requests to kernels, events of runs, and their results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value that strict JSON can carry (finite numbers only)."""
 
 Task = Literal["python", "javascript", "chart", "analyze", "math", "setup", "variables"]
-"""What a kernel can be asked to do; *setup* and *variables* are for sessions and run no code of the caller."""
+"""The kinds of request to a kernel; *setup* and *variables* are for sessions and run no code of the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run as the kernel gets it.
+    """The request for one run, as the gateway sends it to a kernel.
 
-    *code* is the caller's source, untouched (for ``math`` the expression, for ``analyze`` and the tasks of sessions empty).
+    *code* is the caller's unchanged source (the expression for ``math``, empty for ``analyze`` and tasks of sessions).
     *inputs* is data for the task (``analyze``: ``{"analysisType", "format", "data"}``; ``chart``: ``{"format", "dpi"}``;
-    ``setup``: ``{"env", "cwd"}``; in a session also ``{"session": true}``) and travels as data.
+    ``setup``: ``{"env", "cwd"}``; in a session also ``{"session": true}``).
     """
 
     task: Task
@@ -33,7 +33,7 @@ class RunSpec:
     inputs: dict[str, Json] = field(default_factory=dict)
     wants_variables: bool = True
     wants_files: bool = False
-    """Whether the kernel is to tell which files of its work directory the run created, changed or deleted."""
+    """Whether the kernel reports the files of its work directory that the run created, changed or deleted."""
     chart_bytes: int = 0
     """How much data the kernel is to send with each figure; 0 for none."""
 
@@ -53,7 +53,7 @@ class Text:
 class Display:
     """A MIME bundle: ``display`` for display_data, ``result`` for the value of the last expression.
 
-    *updates* says it takes the place of what was shown before under the same *display_id*.
+    *updates*: it replaces what was shown before with the same *display_id*.
     """
 
     kind: Literal["display", "result"]
@@ -65,7 +65,7 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """The kernel asked to clear what was displayed (clear_output); nothing captured so far is lost."""
+    """The kernel sent clear_output; output captured so far is kept."""
 
     wait: bool
 
@@ -80,10 +80,10 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What the kernel said about the run in its reply: bound names, usage, exit code. Hostile input, already checked.
+class KernelReport:
+    """The kernel's reply to a run: bound names, usage, exit code. Hostile input, already checked.
 
-    *return_value* is the value of a JavaScript run. *is_last* says that the kernel is at its end and takes no other run.
+    *return_value* is the value of a JavaScript run. *is_last*: the kernel accepts no further run.
     """
 
     variables: Mapping[str, Json] = field(default_factory=dict)
@@ -99,15 +99,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Reply *and* idle have come, in either order: nothing of this run can follow."""
+    """Reply *and* idle have arrived, in either order: the run is complete."""
 
     status: Literal["ok", "error", "aborted"]
 
 
-Event = Text | Display | Cleared | Raised | Report | Finished
+Event = Text | Display | Cleared | Raised | KernelReport | Finished
 
 OnEvent = Callable[[Event], None]
-"""Gets each event of a run as it comes; called on the event loop, must neither wait nor raise."""
+"""Receives each event of a run as it arrives. It is called on the event loop and must neither block nor raise."""
 
 
 class Limit(StrEnum):
@@ -122,7 +122,7 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a kernel ended, as seen from outside it. *signal* is 0 for an exit with *code*."""
+    """How a kernel ended, as the spawner reports it. *signal* is 0 for an exit with *code*."""
 
     code: int
     signal: int
@@ -134,7 +134,7 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All events of a run, folded. *limit* names what ended it early; *kernel_replaced* says its state is gone."""
+    """All events of a run, folded. *limit* is the limit that ended it early; *kernel_replaced*: its state is lost."""
 
     success: bool
     output: str

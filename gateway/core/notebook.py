@@ -1,4 +1,4 @@
-"""Notebooks in Jupyter's format 4.5 (https://nbformat.readthedocs.io): their cells, and as JSON what Jupyter can open."""
+"""Notebooks of Jupyter's format 4.5 (https://nbformat.readthedocs.io): their cells, and their JSON."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _LANGUAGES: Mapping[NotebookLanguage, dict[str, Json]] = {
 }
 
 Output = dict[str, Json]
-"""An output of a cell as nbformat has it: stream, display_data, execute_result or error."""
+"""An output of a cell, as nbformat defines it: stream, display_data, execute_result or error."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotebookCell:
-    """One cell. *outputs* and *execution_count* are those of code cells; the count is None where it was not run."""
+    """One cell. *outputs* and *execution_count* are those of code cells; the count is None if the cell was not run."""
 
     kind: CellKind
     cell_id: str
@@ -54,31 +54,31 @@ class NotebookCell:
 
     @property
     def tags(self) -> Sequence[str]:
-        """The tags its author gave it."""
+        """The tags of the cell."""
         tags = self.metadata.get("tags")
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
     @property
     def is_to_run(self) -> bool:
-        """Whether there is code in it that its author did not ask to skip."""
+        """Whether it has code and no tag that skips it."""
         return self.kind == "code" and bool(self.source.strip()) and "skip-execution" not in self.tags
 
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """Cells in order, and what is said of all of them."""
+    """The cells in order, and the notebook's metadata."""
 
     cells: Sequence[NotebookCell]
     metadata: Mapping[str, Json]
 
 
 def metadata_for(language: NotebookLanguage) -> dict[str, Json]:
-    """The metadata by which Jupyter picks a kernel and colours the code."""
+    """The metadata from which Jupyter selects the kernel and the syntax highlighting."""
     return {"kernelspec": dict(_KERNELSPECS[language]), "language_info": dict(_LANGUAGES[language])}
 
 
 def to_json(notebook: Notebook) -> dict[str, Json]:
-    """*notebook* as nbformat 4.5 has it."""
+    """*notebook* as JSON of nbformat 4.5."""
     return {
         "nbformat": FORMAT,
         "nbformat_minor": MINOR,
@@ -88,7 +88,7 @@ def to_json(notebook: Notebook) -> dict[str, Json]:
 
 
 def to_file_json(notebook: Notebook) -> dict[str, Json]:
-    """The same with long texts as lists of lines: as Jupyter writes files, so that their differences can be read."""
+    """The same with long texts as lists of lines, as Jupyter writes files, for readable diffs."""
     return {**to_json(notebook), "cells": [_split_cell(_cell_json(cell)) for cell in notebook.cells]}
 
 
@@ -126,5 +126,5 @@ def _is_split(kind: str) -> bool:
 
 
 def _lines(text: Json) -> Json:
-    # Joined, the lines have to be the text again: each keeps its end.
+    # Each line keeps its line end, so that the joined lines are the text again.
     return list(text.splitlines(keepends=True)) if isinstance(text, str) else text

@@ -1,7 +1,7 @@
-"""Uploaded notebooks, read as hostile input: what passes makes a valid notebook of format 4.5 again.
+"""Reads uploaded notebooks as hostile input and returns valid notebooks of format 4.5.
 
-Written by hand and not with the nbformat library, which would add half of the gateway's memory (decision 16); the tests hold
-this reader against that library.
+It does not use the nbformat library, which would add half of the gateway's memory (decision 16); the tests compare
+this reader with that library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAMES: Mapping[str, NotebookLanguage] = {
     **dict.fromkeys(("javascript", "js", "node", "nodejs", "ijavascript"), "javascript"),
 }
 LANGUAGES = tuple(_NAMES)
-"""The names of languages that there are kernels for, in lower case."""
+"""The lower-case names of the supported languages."""
 
 _Rule = tuple[str, Callable[[Json], bool]]
 
@@ -113,9 +113,9 @@ _RULES: Mapping[CellKind, Mapping[str, _Rule]] = {"code": _CODE_RULES, "markdown
 
 
 def read_notebook(value: Json) -> Notebook:
-    """The notebook in the JSON *value*, without the outputs it came with. Raises BadRequest, naming the place.
+    """The notebook in the JSON *value*, without its outputs. Raises BadRequest, naming the place.
 
-    Cells of format 4.0 to 4.4, which have no ids, get some.
+    Cells of format 4.0 to 4.4, which have no ids, get new ones.
     """
     root = _object(value, "notebook")
     _check_format(root)
@@ -126,13 +126,13 @@ def read_notebook(value: Json) -> Notebook:
     if not isinstance(cells, list):
         raise BadRequest("notebook.cells must be a list.")
     if len(cells) > MAX_CELLS:
-        raise BadRequest(f"The notebook has {len(cells)} cells; {MAX_CELLS} are allowed.")
+        raise BadRequest(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} are allowed.")
     read = [_read_cell(cell, f"notebook.cells[{index}]") for index, cell in enumerate(cells)]
     return Notebook(_with_ids(read), metadata)
 
 
 def language_of(notebook: Notebook) -> NotebookLanguage:
-    """The language its metadata names, Python when they name none; raises BadRequest for one there is no kernel for."""
+    """The language in its metadata, Python by default; raises BadRequest for an unsupported language."""
     told = [
         _field(notebook.metadata.get("language_info"), "name"),
         _field(notebook.metadata.get("kernelspec"), "language"),
@@ -215,7 +215,7 @@ def _attachments(cell: Mapping[str, Json], place: str) -> Mapping[str, Json] | N
 
 
 def _with_ids(cells: Iterable[NotebookCell]) -> list[NotebookCell]:
-    """*cells*, each with an id; raises BadRequest when two have the same."""
+    """*cells*, each with an id; raises BadRequest if two have the same id."""
     given: set[str] = set()
     listed = list(cells)
     for cell in listed:
@@ -253,7 +253,7 @@ def _check(value: Mapping[str, Json], rules: Mapping[str, _Rule], place: str, ne
 
 
 def _show(value: Json) -> str:
-    """*value* for a message, short; containers by their kind."""
+    """*value* shortened for a message; containers by their type."""
     match value:
         case None | bool():
             return "null" if value is None else str(value).lower()

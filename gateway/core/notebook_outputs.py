@@ -1,4 +1,4 @@
-"""What runs reported, as the outputs of a notebook's cells: the way Jupyter's own clients would have kept them."""
+"""Converts the events of runs to the outputs of a notebook's cells, as Jupyter's own clients keep them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from gateway.core.charts import without_chart_data
-from gateway.core.model import Cleared, Display, Event, Finished, Json, Raised, Report, Text
+from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelReport, Raised, Text
 from gateway.core.notebook import Output
 from gateway.core.strict_json import NODE_BYTES, size_bytes, text_bytes
 
-LEFT_OUT = "[Some output is left out here: it is over the limit.]\n"
+LEFT_OUT = "[Some output was dropped here: it is over the limit.]\n"
 _OUTPUT_BYTES = 128
-"""What each output costs beside its content."""
+"""Bytes charged per output in addition to its content."""
 _JSON = "application/json"
 _JSON_TYPE = re.compile(r"application/(.*\+)?json")
-"""The MIME types whose value nbformat takes as JSON; all others are text."""
+"""The MIME types whose values are JSON in nbformat; all others are text."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class _Stream:
 
 @dataclass(slots=True)
 class _Content:
-    """What is shown under one display id, by however many displays: an update is one change, not one for each."""
+    """The content of one display id, shared by all its displays: an update changes it once."""
 
     data: Mapping[str, Json]
     metadata: Mapping[str, Json]
@@ -38,11 +38,11 @@ class _Content:
     _size: int | None = None
 
     def replace(self, display: Display) -> None:
-        """Show *display* from now on."""
+        """Replace the content with *display*."""
         self.data, self.metadata, self._size = display.data, display.metadata, None
 
     def size(self) -> int:
-        """About how many bytes it takes; reckoned once for all that show it."""
+        """Its approximate size, computed once for all displays that share it."""
         if self._size is None:
             self._size = size_bytes(self.data) + size_bytes(self.metadata)
         return self._size
@@ -63,9 +63,9 @@ class _Cell:
 
 
 class CellOutputs:
-    """Collects the outputs of a notebook's cells, one after the other. A later cell may update what an earlier one shows.
+    """Collects the outputs of a notebook's cells in order. A later cell may update displays of an earlier one.
 
-    All together are rendered up to *limit_bytes*; what is beyond is replaced by a line that says so.
+    It renders at most *limit_bytes* in total; a line replaces outputs beyond the limit.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -74,11 +74,11 @@ class CellOutputs:
         self._by_id: dict[str, _Content] = {}
 
     def start(self) -> None:
-        """What is added from here on belongs to the next cell."""
+        """Start the next cell: later events belong to it."""
         self._cells.append(_Cell())
 
     def add(self, event: Event) -> None:
-        """Take in an event of the present cell's run."""
+        """Add an event of the current cell's run."""
         cell = self._cells[-1]
         match event:
             case Text(stream, text):
@@ -92,15 +92,15 @@ class CellOutputs:
             case Raised() as raised:
                 self._clear_if_asked(cell)
                 cell.outputs.append(raised)
-            case Report() | Finished():
+            case KernelReport() | Finished():
                 pass
             case _ as never:
                 assert_never(never)
 
     def end(self, error: Raised | None, execution_count: int, *, is_cut: bool = False) -> None:
-        """The present cell's run has ended, with *error* when it failed; *is_cut* says something of it was lost.
+        """The current cell's run has ended, with *error* if it failed; *is_cut*: some of its output was lost.
 
-        The run's error may be another than the one its code raised: a run that was out of time raised KeyboardInterrupt.
+        *error* may differ from what the code raised: a run over its time limit raised KeyboardInterrupt.
         """
         cell = self._cells[-1]
         cell.execution_count, cell.is_cut = execution_count or None, is_cut
@@ -114,7 +114,7 @@ class CellOutputs:
             cell.outputs.append(error)
 
     def render(self) -> list[tuple[list[Output], int | None, bool]]:
-        """Of each cell its outputs, its execution count, and whether something is missing there."""
+        """For each cell its outputs, its execution count, and whether outputs are missing."""
         left_bytes, rendered = self._limit_bytes, []
         for cell in self._cells:
             outputs: list[Output] = []
@@ -145,7 +145,7 @@ class CellOutputs:
             content.replace(display)
             if display.updates:
                 return
-        # An update of something that is not there is shown rather than lost.
+        # An update of an unknown display is shown, not lost.
         self._clear_if_asked(cell)
         if content is None or not content.uses:
             content = _Content(display.data, display.metadata, display.display_id)
@@ -200,9 +200,9 @@ def _render(output: _Stream | _Shown | Raised, execution_count: int | None) -> O
 
 
 def _for_people(content: _Content) -> Mapping[str, Json]:
-    """A result without the JSON that our kernels add for programs: Jupyter would show that, and as a tree of nodes.
+    """A result without the JSON that kernels add for programs: Jupyter would show it as a tree of nodes.
 
-    JSON that the caller's code chose to show, as ``IPython.display.JSON``, has metadata of its own.
+    JSON that the caller's code displays, with ``IPython.display.JSON``, has metadata of its own.
     """
     data = content.data
     if "text/plain" not in data or _JSON in content.metadata:
@@ -211,5 +211,5 @@ def _for_people(content: _Content) -> Mapping[str, Json]:
 
 
 def _value(kind: str, value: Json) -> Json:
-    """*value* as nbformat takes it for *kind*: JSON beside ``application/`` has to be text."""
+    """*value* in nbformat's form for *kind*: JSON of a type outside ``application/`` has to be text."""
     return value if isinstance(value, str) or _JSON_TYPE.fullmatch(kind) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""What is on its way to the clients of one kernel: each message is held and counted once. Pure."""
+"""Messages on their way to the clients of one kernel: each is held and counted once for all clients. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Encode = Callable[[Relayed, str | None], Sequence[bytes]]
 
 @dataclass(slots=True)
 class _Use:
-    """For how many clients a message is held, and its layouts that were made for them."""
+    """The number of clients that wait for a message, and its encoded forms by protocol."""
 
     clients: int = 0
     layouts: dict[str | None, Sequence[bytes]] = field(default_factory=dict)
@@ -26,10 +26,10 @@ class Held:
     def __init__(self) -> None:
         self._uses: dict[int, _Use] = {}
         self.size_bytes = 0
-        """What they take in memory, about; the layouts share their larger parts."""
+        """Their approximate memory; the encoded forms share the larger parts."""
 
     def add(self, message: Relayed) -> None:
-        """*message* waits for one client more."""
+        """One more client waits for *message*."""
         use = self._uses.get(id(message))
         if use is None:
             use = self._uses[id(message)] = _Use()
@@ -37,7 +37,7 @@ class Held:
         use.clients += 1
 
     def drop(self, message: Relayed) -> None:
-        """*message* waits for one client less."""
+        """One client less waits for *message*."""
         use = self._uses[id(message)]
         use.clients -= 1
         if not use.clients:
@@ -45,7 +45,7 @@ class Held:
             self.size_bytes -= message.size_bytes + OVERHEAD_BYTES
 
     def lay_out(self, message: Relayed, protocol: str | None, encode: Encode) -> Sequence[bytes]:
-        """What *encode* makes of *message* for *protocol*, made once for all clients that wait for it."""
+        """*message* encoded for *protocol*, once for all clients that wait for it."""
         layouts = self._uses[id(message)].layouts
         if protocol not in layouts:
             layouts[protocol] = encode(message, protocol)
@@ -53,7 +53,7 @@ class Held:
 
 
 class Outbox:
-    """The messages one client is to get, in order, until it is known that they arrived."""
+    """The messages for one client, in order, kept until they have arrived."""
 
     def __init__(self, held: Held) -> None:
         self._held = held
@@ -61,22 +61,22 @@ class Outbox:
         self._written: deque[Relayed] = deque()
 
     def __len__(self) -> int:
-        """How many there are, written or not."""
+        """The number of messages, written or not."""
         return len(self._written) + len(self._waiting)
 
     @property
     def has_unwritten(self) -> bool:
-        """Whether there is something to write."""
+        """Whether a message is waiting to be written."""
         return bool(self._waiting)
 
     def add(self, messages: Iterable[Relayed]) -> None:
-        """These are to follow."""
+        """Append these messages."""
         for message in messages:
             self._waiting.append(message)
             self._held.add(message)
 
     def write_next(self, protocol: str | None, encode: Encode) -> tuple[Relayed, Sequence[bytes]]:
-        """The next message and its layout for *protocol*. It counts as written from here on; there must be one."""
+        """The next message and its encoded form for *protocol*, from now on counted as written; there must be one."""
         message = self._waiting.popleft()
         self._written.append(message)
         return message, self._held.lay_out(message, protocol, encode)
@@ -87,7 +87,7 @@ class Outbox:
             self._held.drop(self._written.popleft())
 
     def take_back(self) -> list[Relayed]:
-        """All that has not arrived, for somebody else to keep; the client gets no more of it."""
+        """Take out all messages that have not arrived, for the caller to keep."""
         messages = [*self._written, *self._waiting]
         self._written.clear()
         self._waiting.clear()

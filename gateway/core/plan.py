@@ -1,4 +1,4 @@
-"""What to start and what to stop, decided from the state of all pools; nothing is done here.
+"""Decides which kernels to start and stop, from the state of all pools. Pure.
 
 A pool holds kernels of one *recipe* (language, limits, environment). Its target of unused kernels follows demand between a
 minimum and a maximum; all pools together stay within a number of kernels and an amount of memory.
@@ -12,30 +12,30 @@ from dataclasses import dataclass, replace
 
 MIB = 1024 * 1024
 WINDOW_S = 10.0
-"""Over how long demand is averaged, and fades."""
+"""The time constant of the moving average of demand."""
 SLOT_S = 0.1
 HEADROOM = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What all pools together may use. *idle_bytes* is what an unused kernel takes beside what it shares with others."""
+    """The limits of all pools together. *idle_bytes* is the unshared memory of an unused kernel."""
 
     kernels: int = 32
     memory_bytes: int = 4096 * MIB
     idle_bytes: int = 48 * MIB
     used_share: float = 0.25
-    """What part of its memory limit a lent kernel is expected to use; 1 promises every kernel all of it."""
+    """The share of its memory limit that a leased kernel is expected to use; 1 reserves the whole limit for each."""
     start_concurrency: int = 2
     refill_delay_s: float = 0.02
-    """How long a fresh lease has the processors for itself while unused kernels are still there."""
+    """Pause before refilling, so that a starting kernel does not slow the run that has just begun."""
     backoff_s: float = 0.25
     max_backoff_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """One pool now. *idle* names the unused kernels, oldest first; *ending* ones are being killed and still there."""
+    """The state of one pool. *idle* names the unused kernels, oldest first; *ending* ones are being killed."""
 
     name: str
     idle: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class PoolState:
 
     @property
     def kernels(self) -> int:
-        """All that exist or are about to."""
+        """The number of kernels that exist or are starting."""
         return len(self.idle) + self.starting + self.leased + self.ending
 
 
@@ -73,7 +73,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Nothing to do before *at*; then plan again."""
+    """Nothing to do before *at*; plan again then."""
 
     at: float
 
@@ -82,7 +82,7 @@ Action = Start | Stop | Wake
 
 
 def plan(pools: Sequence[PoolState], limits: Limits, now: float) -> list[Action]:
-    """What would bring every pool to where waiting requests are served and unused kernels stand ready."""
+    """The actions that serve the waiting requests and keep enough unused kernels ready in every pool."""
     room = room_for(pools, limits)
     slots = limits.start_concurrency - sum(pool.starting for pool in pools)
     starts: list[Action] = []
@@ -93,7 +93,7 @@ def plan(pools: Sequence[PoolState], limits: Limits, now: float) -> list[Action]
         if wanted and ready_at > now:
             wakes.append(ready_at)
             continue
-        # After a failure one start at a time tries whether it works again.
+        # After a failure only one start at a time, to try whether starts work again.
         count = max(0, min(wanted, slots, room, 1 - pool.starting if pool.failures else wanted))
         if count:
             starts.append(Start(pool.name, count))
@@ -104,7 +104,7 @@ def plan(pools: Sequence[PoolState], limits: Limits, now: float) -> list[Action]
 
 
 def room_for(pools: Sequence[PoolState], limits: Limits) -> int:
-    """How many more kernels may exist."""
+    """The number of kernels that may still be started."""
     by_number = limits.kernels - sum(pool.kernels for pool in pools)
     unused = sum(len(pool.idle) + pool.starting for pool in pools)
     used_bytes = unused * limits.idle_bytes + sum(
@@ -118,7 +118,7 @@ def _missing(pool: PoolState) -> int:
 
 
 def _stops(pools: Sequence[PoolState], unmet: int) -> list[Action]:
-    """End the oldest unused kernels over the target, and as many more as *unmet* requests of other pools need room."""
+    """End the oldest unused kernels above the target, and as many more as *unmet* requests of other pools need."""
     stops: list[Action] = []
     for pool in pools:
         if pool.waiting:
@@ -132,12 +132,12 @@ def _stops(pools: Sequence[PoolState], unmet: int) -> list[Action]:
 
 
 def _urgency(pool: PoolState) -> tuple[bool, float]:
-    """Pools where somebody waits first, then the emptiest."""
+    """Pools with waiting requests first, then the emptiest."""
     return (pool.waiting == 0, (len(pool.idle) + pool.starting) / max(1, pool.target))
 
 
 def _ready_at(pool: PoolState, limits: Limits) -> float:
-    """From when on this pool may start kernels: not right after a failure, nor while a claim is being served."""
+    """The earliest time at which this pool may start kernels: not right after a failure or a lease."""
     ready_at = -math.inf
     if pool.failures:
         ready_at = pool.failed_at + backoff_s(pool.failures, limits)
@@ -147,15 +147,15 @@ def _ready_at(pool: PoolState, limits: Limits) -> float:
 
 
 def backoff_s(failures: int, limits: Limits) -> float:
-    """How long to leave it after so many failed starts in a row."""
+    """The delay after so many failed starts in a row."""
     return min(limits.max_backoff_s, limits.backoff_s * 2.0 ** min(failures - 1, 16))
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How often kernels are asked for and how long a start takes, as moving values; a new one for each change.
+    """Moving averages of the request rate and of the start time; immutable.
 
-    Two measures, because requests come evenly or in bursts: the average rate, and the most within one short slot.
+    It has two measures, for even requests and for bursts: the average rate, and the maximum within one short slot.
     """
 
     rate_per_s: float = 0.0
@@ -166,7 +166,7 @@ class Demand:
     start_s: float = 0.1
 
     def asked(self, now: float) -> Demand:
-        """One more request came."""
+        """The demand after one more request."""
         is_same_slot = now - self.slot_at < SLOT_S
         count = self.slot_count + 1 if is_same_slot else 1
         return replace(
@@ -179,18 +179,18 @@ class Demand:
         )
 
     def started(self, took_s: float) -> Demand:
-        """One more kernel started."""
+        """The demand after one more start."""
         return replace(self, start_s=0.8 * self.start_s + 0.2 * took_s)
 
     def rate_at(self, now: float) -> float:
-        """Requests per second, the older the less they count."""
+        """Requests per second; older ones count less."""
         return self.rate_per_s * self._fading(now)
 
     def target(self, minimum: int, maximum: int, now: float) -> int:
-        """How many unused kernels bridge the time a start takes, with headroom, between the two bounds."""
+        """The number of unused kernels that bridges the time of a start, with headroom, within the two bounds."""
         steady = HEADROOM * self.rate_at(now) * self.start_s
         bursting = self.burst * self._fading(now)
-        # Rounded down at the end of a burst's fading: one request a minute ago asks for nothing.
+        # Rounded down while a burst fades: one request a minute ago needs no kernel.
         wanted = math.floor(max(steady, bursting) + 0.5)
         return max(minimum, min(maximum, wanted))
 

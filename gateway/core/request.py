@@ -1,4 +1,4 @@
-"""What travels from a request to a kernel: the run, who sent it, and how much it may show."""
+"""The values that travel from a request to a kernel: the run, its caller, and its output limits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from kernels.contract import Policy
 
 
-class Kernel(Protocol):
+class LentKernel(Protocol):
     """A kernel on loan."""
 
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
-        """Everything the run reported; a run that fails is a result, not an exception."""
+        """The result of the run; code that fails is a result, not an exception."""
 
     async def interrupt(self) -> object:
-        """Ask the code that runs to stop; without any nothing happens."""
+        """Interrupt the running code; does nothing if no code runs."""
 
 
 class Control:
@@ -27,10 +27,10 @@ class Control:
 
     def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
         self._on_start = on_start
-        self._kernel: Kernel | None = None
+        self._kernel: LentKernel | None = None
 
     @contextmanager
-    def holding(self, kernel: Kernel) -> Iterator[None]:
+    def holding(self, kernel: LentKernel) -> Iterator[None]:
         """The run has *kernel* to itself inside the block."""
         self._kernel = kernel
         self._on_start()
@@ -40,7 +40,7 @@ class Control:
             self._kernel = None
 
     async def interrupt(self) -> bool:
-        """Ask the code to stop; False when the run has no kernel, because it waits for one or is over."""
+        """Interrupt the code; False if the run has no kernel, because it waits for one or is over."""
         if self._kernel is None:
             return False
         await self._kernel.interrupt()
@@ -49,10 +49,10 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run as a caller asked for it. *title* stands in the history where there is no code.
+    """One run as the client requested it. The history shows *title* if there is no code.
 
-    *session* is the id of the session to run in; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    stands for the session's own.
+    *session* is the id of its session; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
+    means the session's own limit.
     """
 
     task: Task
@@ -65,7 +65,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose run it is, and what that key may use. *policy* is None when its kernels have the gateway's own limits."""
+    """The key of a run and its limits. *policy* is None if its kernels have the gateway's limits."""
 
     key_id: str
     name: str
@@ -75,7 +75,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How much one run may print, and show as charts and other rich values; *chart_bytes* of data with each figure."""
+    """The limits of one run on text, on charts and other rich output, and on the data of each figure (0: none)."""
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
@@ -84,9 +84,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One run on its way to a kernel: what is to run, for whom, under which id, and how much it may show.
+    """One run on its way to a kernel: the request, its caller, its id, and its output limits.
 
-    *label* is the client's own name for the run.
+    *label* is the client's name for the run.
     """
 
     request: RunRequest
@@ -97,18 +97,18 @@ class Submission:
 
 
 class Runs(Protocol):
-    """Whatever carries out submissions."""
+    """Carries out submissions."""
 
     async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
-        """What the run reported, told to *on_event* as it happens. *control* is told when the run has a kernel.
+        """The result of the run. *on_event* receives each event as it happens; *control* learns when the run has a kernel.
 
-        Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+        Raises Busy or Unavailable if there was no kernel; then nothing was run.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A finished run as the history keeps it. *started_utc* is seconds since the epoch."""
+class RunRecord:
+    """A finished run, as stored in the history. *started_utc* is seconds since the epoch."""
 
     run_id: str
     key_id: str

@@ -1,4 +1,4 @@
-"""Any JSON that others wrote as strict JSON: finite numbers, safe integers, valid Unicode, bounded depth and size."""
+"""Converts foreign JSON to strict JSON: finite numbers, safe integers, valid Unicode, bounded depth and size."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from typing import TypeVar
 
 import orjson
 
+from gateway.core.json_limits import KERNEL_DEPTH, KERNEL_VALUES
 from gateway.core.model import Json
 
 T = TypeVar("T")
 
-MAX_DEPTH = 64
 MAX_BYTES = 64 * 1024 * 1024
-MAX_VALUES = 200_000
-"""How many values one message of a kernel may have. Nobody else is served while they are made, and they take more memory
-than they have bytes: `[[],[],` some fifty times as much."""
+MAX_VALUES = KERNEL_VALUES
+"""Maximum number of values in one message of a kernel."""
 SAFE_INT = 2**53 - 1
-"""Whole numbers beyond it become text: readers that use doubles would take another number for them (RFC 7493)."""
+"""Larger integers become text: readers that use doubles would read another number (RFC 7493)."""
 NODE_BYTES = 8
-"""What a value costs beside its text, so that millions of empty lists are not free."""
+"""Bytes charged per value in addition to its text, so that millions of empty lists are not free."""
 MEND_FACTOR = 16
-"""How many times its length a value costs in which something has to be replaced."""
+"""The factor charged for a value in which something has to be replaced."""
 MANY_BYTES = 64 * 1024
 STEP_BYTES = 1024 * 1024
-"""After so much of a long text others are served."""
+"""After so many bytes of a long text the event loop serves others."""
 FEW = 1000
-"""So few values are not worth telling from commas in texts."""
+"""Up to this number, values are not distinguished from commas in texts."""
 
 _MAX_DIGITS = 4_000
 _MOST_DIGITS = str(SAFE_INT)
@@ -45,7 +44,7 @@ _ALIKE = bytes.maketrans(b"{}", b"[]")
 _KINDS = bytes(
     ord("0") if chr(byte) in "0123456789" else ord(",") if chr(byte) in "[,:- \t\r\n" else ord("x") for byte in range(256)
 )
-"""Digits, what may stand before a number, and all else, as one character each."""
+"""Maps digits, characters that may precede a number, and all others to one character each."""
 _LONG_NUMBER = b"," + 16 * b"0"
 _STEP = {ord("["): 1, ord("]"): -1}
 _PASSES = 4
@@ -59,24 +58,24 @@ class TooMuch(ValueError):
 
 
 class Budget:
-    """What may still be taken in; shared by the values of one message."""
+    """The bytes that may still be read; shared by the values of one message."""
 
     def __init__(self, limit_bytes: int = MAX_BYTES) -> None:
         self._left_bytes = limit_bytes
 
     def spend(self, cost_bytes: int) -> None:
-        """Count *cost_bytes*; raises TooMuch when they are not there."""
+        """Charge *cost_bytes*; raises TooMuch if they are not left."""
         self._left_bytes -= cost_bytes
         if self._left_bytes < 0:
             raise TooMuch("too large")
 
 
-# ---- what reading would cost, looked at before anything is read -----------------------------------------------------------
+# ---- the cost of parsing, estimated before anything is parsed -----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a JSON text is made of: its lists and objects, and the commas between values."""
+    """The number of lists and objects in a JSON text, and of the commas between values."""
 
     containers: int = 0
     commas: int = 0
@@ -91,11 +90,11 @@ NONE = Count()
 
 
 Steps = Generator[int, None, T]
-"""Work of which others need not wait for the whole: each step tells what it cost, in bytes."""
+"""Work in steps, between which the event loop serves others: each step yields its cost in bytes."""
 
 
 def run_out(steps: Steps[T]) -> T:
-    """What *steps* come to, taken all at once."""
+    """The result of *steps*, taken without a pause."""
     while True:
         try:
             next(steps)
@@ -105,10 +104,10 @@ def run_out(steps: Steps[T]) -> T:
 
 
 def counting(data: bytes, most: int) -> Steps[Count]:
-    """The Count of the JSON text *data*, in steps; not all of it where that is above *most* anyway.
+    """The Count of the JSON text *data*, in steps; it may stop once it is above *most*.
 
-    What stands in texts does not count, unless there are a FEW only, except halves of characters (surrogates): each
-    has to be looked at. All this is to be asked before *data* is read.
+    Characters in strings do not count, unless there are only a FEW, except surrogates: each has to be
+    replaced. Callers count before they parse.
     """
     containers = commas = halves = 0
     for at in range(0, len(data), STEP_BYTES):
@@ -138,12 +137,12 @@ def count(data: bytes, most: int = MAX_VALUES) -> Count:
 
 
 def has_more_values(data: bytes, most: int) -> bool:
-    """Whether the JSON text *data* has more than *most* containers and commas; what stands in strings does not count."""
+    """Whether the JSON text *data* has more than *most* containers and commas outside of strings."""
     return len(data) > most and count(data, most).values > most
 
 
 def is_deeper(data: bytes, levels: int) -> bool:
-    """Whether more than *levels* lists and objects of the JSON *data* are within each other."""
+    """Whether lists and objects of the JSON *data* are nested deeper than *levels*."""
     if data.count(b"[") + data.count(b"{") <= levels:
         return False
     brackets = b"".join(_bare(data)).replace(b",", b"")
@@ -155,14 +154,14 @@ def is_deeper(data: bytes, levels: int) -> bool:
 
 
 def _bare(data: bytes) -> Iterator[bytes]:
-    """The commas and brackets of the JSON *data* that stand in no text, all of them square ones, piece by piece."""
+    """The commas and brackets of the JSON *data* outside of strings, with all brackets as square ones, piece by piece."""
     at, is_inside = 0, False
     while at < len(data):
         piece = data[at : at + _PIECE_BYTES]
         at += len(piece)
         if b"\\" in piece:
             if at < len(data) and (len(piece) - len(piece.rstrip(b"\\"))) % 2:
-                piece, at = piece[:-1], at - 1  # what it escapes comes with the next piece
+                piece, at = piece[:-1], at - 1  # the escaped character comes with the next piece
             piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = piece.translate(_ALIKE, _NO_MARKS).replace(b'""', b"").split(b'"')
         yield b"".join(parts[is_inside::2])
@@ -170,7 +169,7 @@ def _bare(data: bytes) -> Iterator[bytes]:
 
 
 def weight(data: bytes) -> int:
-    """About how much the value with the JSON *data* costs: its text, and each value in it."""
+    """The approximate cost of the JSON *data*: its text and each value in it."""
     return len(data) + NODE_BYTES * (data.count(b",") + data.count(b"[") + data.count(b"{") + 1)
 
 
@@ -178,44 +177,44 @@ def weight(data: bytes) -> int:
 
 
 def decode(data: bytes) -> object:
-    """The value of *data*, whoever wrote it; NaN and infinities are None, integers that are not safe are text.
+    """The value of *data*; NaN and infinities become None, unsafe integers become text.
 
-    Halves of characters are still in it. Raises ValueError or RecursionError.
+    It may still contain lone surrogates. Raises ValueError or RecursionError.
     """
     return run_out(decoding(data))
 
 
 def decoding(data: bytes) -> Steps[object]:
-    """What decode() answers, in steps."""
+    """The same as decode(), in steps."""
     if len(data) <= STEP_BYTES:
-        return _decode(data, _has_long_number(b"," + data))
+        return _decode(data, has_long_number=_has_long_number(b"," + data))
     has_long = data[:1].isdigit()  # a number alone
     for at in range(0, len(data), STEP_BYTES):
         yield STEP_BYTES
         has_long = has_long or _has_long_number(data[max(0, at - 1) : at + STEP_BYTES + _SAFE_DIGITS])
-    return _decode(data, has_long)
+    return _decode(data, has_long_number=has_long)
 
 
 def _has_long_number(data: bytes) -> bool:
     return _LONG_NUMBER in data.translate(_KINDS)
 
 
-def _decode(data: bytes, has_long_number: bool) -> object:
+def _decode(data: bytes, *, has_long_number: bool) -> object:
     with uncollected(data):
         if not has_long_number:
             try:
                 return orjson.loads(data)
             except orjson.JSONDecodeError:
-                pass  # it takes less than is to be taken here: no NaN, no half of a character
+                pass  # it is stricter than this function: it accepts no NaN and no lone surrogate
         value: object = _DECODER.decode(data.decode())
     return value
 
 
 @contextmanager
 def uncollected(data: bytes) -> Iterator[None]:
-    """Make values of *data* inside the block without looking for garbage among them again and again.
+    """Parse *data* inside the block without repeated garbage collections.
 
-    That would take several times as long as making them, where there are millions.
+    With millions of values these would take several times as long as the parsing.
     """
     if len(data) < MANY_BYTES or not gc.isenabled():
         yield
@@ -229,10 +228,10 @@ def uncollected(data: bytes) -> Iterator[None]:
 
 def _read_int(digits: str) -> int | str:
     """Numbers far beyond 64 bits stay text: turning them into an int takes quadratic time."""
-    if len(digits) < _SAFE_DIGITS:
-        return int(digits)
     size = digits.lstrip("-")
-    return digits if len(size) > _SAFE_DIGITS or size > _MOST_DIGITS else int(digits)
+    if len(size) != _SAFE_DIGITS:
+        return int(digits) if len(size) < _SAFE_DIGITS else digits
+    return int(digits) if size <= _MOST_DIGITS else digits  # of one length, so digits compare as numbers do
 
 
 def _read_float(text: str) -> float | None:
@@ -243,11 +242,11 @@ def _read_float(text: str) -> float | None:
 _DECODER = JSONDecoder(parse_int=_read_int, parse_float=_read_float, parse_constant=lambda _name: None)
 
 
-# ---- what was read, as strict JSON --------------------------------------------------------------------------------------
+# ---- parsed values as strict JSON ---------------------------------------------------------------------------------------
 
 
 def clean_text(text: str) -> str:
-    """*text* as it can be encoded: pairs of surrogates joined, lone ones replaced."""
+    """*text* in encodable form: pairs of surrogates joined, lone ones replaced."""
     if text.isascii():
         return text
     try:
@@ -258,7 +257,7 @@ def clean_text(text: str) -> str:
 
 
 def _mend(text: str) -> str:
-    """*text* without halves of characters; in one go, as a kernel decides how many there are."""
+    """*text* without lone surrogates, in one pass, because a kernel decides how many there are."""
     data = text.encode("utf-8", "surrogatepass")
     if _PAIR.search(data):
         data = (
@@ -268,12 +267,12 @@ def _mend(text: str) -> str:
 
 
 def text_bytes(text: str) -> int:
-    """How many bytes *text* takes in UTF-8."""
+    """The length of *text* in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def clean(value: object, budget: Budget) -> Json:
-    """*value* as strict JSON; raises TooMuch when it is deeper or larger than allowed."""
+    """*value* as strict JSON; raises TooMuch if it is deeper or larger than allowed."""
     match value:
         case str():
             budget.spend(len(value))
@@ -291,20 +290,20 @@ def clean(value: object, budget: Budget) -> Json:
 
 
 def _clean_container(value: dict[str, Json] | list[Json], budget: Budget) -> Json:
-    """*value* looked at as a whole: kernels decide how many parts there are, and one by one they would take seconds."""
+    """*value* checked as a whole: a kernel decides how many parts there are, and checking each would take seconds."""
     try:
         data = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
         budget.spend(weight(data))
         cleaned: Json = orjson.loads(data) if b"null" in data else value  # NaN is written as null
     except TypeError:
         cleaned, data = _rewrite(value, budget)
-    if is_deeper(data, MAX_DEPTH):
+    if is_deeper(data, KERNEL_DEPTH):
         raise TooMuch("too deep")
     return cleaned
 
 
 def _rewrite(value: dict[str, Json] | list[Json], budget: Budget) -> tuple[Json, bytes]:
-    """*value*, in which something has to be replaced, and its JSON."""
+    """*value* after the necessary replacements, and its JSON."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         budget.spend(MEND_FACTOR * len(text))
@@ -316,14 +315,14 @@ def _rewrite(value: dict[str, Json] | list[Json], budget: Budget) -> tuple[Json,
 
 
 def clean_int(value: int) -> int | str:
-    """*value* when it is a safe integer, else its digits as text (hexadecimal when there are thousands)."""
+    """*value* if it is a safe integer, otherwise its digits as text (hexadecimal if there are thousands)."""
     if -SAFE_INT <= value <= SAFE_INT:
         return value
     return str(value) if value.bit_length() < 3 * _MAX_DIGITS else hex(value)
 
 
 def size_bytes(value: Json | Mapping[str, Json]) -> int:
-    """About how many bytes *value* takes as JSON; exact for text and for the texts of an object, as MIME bundles are."""
+    """The approximate size of *value* as JSON; exact for text and for objects of texts, such as MIME bundles."""
     if isinstance(value, str):
         return text_bytes(value)
     if isinstance(value, Mapping):

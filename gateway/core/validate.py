@@ -1,7 +1,7 @@
-"""What a kernel sent, as typed messages. Everything in it may have been written by user code, so nothing is trusted.
+"""Parses a kernel's messages. User code may have written every part of them, so nothing is trusted.
 
-Pure, and never raises on any decoded JSON: a message is either of the documented form, repaired where that loses nothing
-of meaning (lone surrogates, non-finite numbers, integers beyond 64 bits), or None.
+Pure, and never raises on any decoded JSON. The result is a message of the documented form, repaired where no meaning
+is lost (lone surrogates, non-finite numbers, integers beyond 64 bits), or None.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from gateway.core.files import FileChange, is_path
-from gateway.core.model import Display, Json, Raised, Report
+from gateway.core.model import Display, Json, KernelReport, Raised
 from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -21,11 +21,11 @@ Channel = Literal["shell", "iopub", "stdin", "control"]
 MAX_ID_CHARS = 256
 MAX_MIME_ENTRIES = 32
 MAX_MIME_NAMES = 256
-"""Entries of a bundle that are looked at, whether well-formed or not."""
+"""Maximum number of entries read from a bundle, well-formed or not."""
 MAX_NAME_CHARS = 1024
 MAX_ERROR_TEXT_CHARS = 64 * 1024
 MARKUP_FACTOR = 4
-"""How much longer than its limit an error text may be before it is shortened with the terminal codes in it."""
+"""An error text that exceeds its limit by this factor is shortened before its terminal codes are removed."""
 MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
@@ -52,7 +52,7 @@ READ: Final[Mapping[Channel, frozenset[str]]] = {
     "control": frozenset(("interrupt_reply",)),
     "stdin": frozenset(),
 }
-"""The messages that anybody reads. Of all others not even the content is decoded."""
+"""The messages that the gateway reads. It does not decode the content of others."""
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
 _HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
@@ -62,7 +62,7 @@ _CUT = "\n... {} characters left out ...\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamMessage:
     """A piece of stdout or stderr."""
 
     stream: Literal["stdout", "stderr"]
@@ -71,7 +71,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A MIME bundle of *size_bytes*; *is_cut* when entries had to be left out."""
+    """A MIME bundle of *size_bytes*; *is_cut* if entries were dropped."""
 
     display: Display
     size_bytes: int
@@ -86,8 +86,8 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """An ``error`` message; *is_cut* when its texts were too long."""
+class ErrorMessage:
+    """An ``error`` message; *is_cut* if its texts were shortened."""
 
     raised: Raised
     is_cut: bool
@@ -95,24 +95,24 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the kernel is doing."""
+    """A ``status`` message."""
 
     state: Literal["busy", "idle", "starting"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An execute_reply; *failure* is there when it says error."""
+class ExecuteReply:
+    """An execute_reply; *failure* is set if its status is error."""
 
     status: Literal["ok", "error", "aborted"]
-    report: Report = field(default_factory=Report)
-    failure: Failure | None = None
+    report: KernelReport = field(default_factory=KernelReport)
+    failure: ErrorMessage | None = None
     is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """iopub_welcome: the subscription is in place, nothing sent from now on is lost."""
+    """iopub_welcome: the subscription is active, and no later message is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +121,16 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """A message that would have taken too long to read: its content was not looked at."""
+class UnreadMessage:
+    """A message that would take too long to read; its content was not read."""
 
 
-Body = Stream | Shown | Clear | Failure | Status | Reply | Welcome | Interrupted | Unread
+Body = StreamMessage | Shown | Clear | ErrorMessage | Status | ExecuteReply | Welcome | Interrupted | UnreadMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message that answers the request *parent_id* (empty for none); *count* tells of how many values it was made."""
+    """One message that answers the request *parent_id* (empty for none); *count* is its number of values."""
 
     parent_id: str
     body: Body
@@ -138,15 +138,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class MessageHead:
     """The type of a message and the request it answers: enough to decide whether to read on."""
 
     type: str
     parent_id: str
 
 
-def parse_head(header: object, parent: object) -> Head | None:
-    """The two things that matter of both headers, or None when they are not of the documented form."""
+def parse_head(header: object, parent: object) -> MessageHead | None:
+    """The relevant fields of both headers, or None if they are malformed."""
     if not isinstance(header, dict) or not isinstance(parent, dict):
         return None
     kind, parent_id = header.get("msg_type"), parent.get("msg_id", "")
@@ -154,18 +154,18 @@ def parse_head(header: object, parent: object) -> Head | None:
         return None
     if len(kind) > MAX_ID_CHARS or len(parent_id) > MAX_ID_CHARS:
         return None
-    return Head(kind, parent_id)
+    return MessageHead(kind, parent_id)
 
 
-def parse_message(channel: Channel, head: Head, metadata: object, content: object) -> Message | None:
-    """The message, if it is of a kind that may come over *channel* and is well-formed; None otherwise.
+def parse_message(channel: Channel, head: MessageHead, metadata: object, content: object) -> Message | None:
+    """The message, if its type is allowed on *channel* and it is well-formed; None otherwise.
 
-    *metadata* is Unread where it was too much to read: then something of the message is missing.
+    *metadata* is Unread if it was too large to read; the message is then incomplete.
     """
     if not isinstance(content, dict):
         return None
     body = _parse_body(channel, head.type, metadata, content)
-    if isinstance(body, Reply) and isinstance(metadata, Unread):
+    if isinstance(body, ExecuteReply) and isinstance(metadata, UnreadMessage):
         body = replace(body, is_cut=True)
     return None if body is None else Message(head.parent_id, body)
 
@@ -192,14 +192,14 @@ def _parse_body(channel: Channel, kind: str, metadata: object, content: dict[obj
             return None
 
 
-def _parse_stream(content: dict[object, object]) -> Stream | None:
+def _parse_stream(content: dict[object, object]) -> StreamMessage | None:
     name, text = content.get("name"), content.get("text")
     if not isinstance(text, str):
         return None
     if name == "stdout":
-        return Stream("stdout", clean_text(text))
+        return StreamMessage("stdout", clean_text(text))
     if name == "stderr":
-        return Stream("stderr", clean_text(text))
+        return StreamMessage("stderr", clean_text(text))
     return None
 
 
@@ -222,7 +222,7 @@ def _parse_shown(kind: str, content: dict[object, object]) -> Shown | None:
 
 
 def _clean_bundle(data: dict[object, object]) -> tuple[dict[str, Json], bool]:
-    """The entries with a well-formed MIME type and a value of the right shape; and whether any was left out."""
+    """The entries with a well-formed MIME type and value; and whether any was dropped."""
     kept: dict[str, Json] = {}
     for mime, value in islice(data.items(), MAX_MIME_NAMES):
         if len(kept) == MAX_MIME_ENTRIES:
@@ -240,7 +240,7 @@ def _clean_bundle(data: dict[object, object]) -> tuple[dict[str, Json], bool]:
 
 
 def _clean_mapping(value: object) -> dict[str, Json] | None:
-    """*value* when it is an object that strict JSON can carry, nothing for nothing, None when it is too much."""
+    """*value* if it is an object of strict JSON, an empty object if it is missing, None if it is too large."""
     try:
         cleaned = clean(value, Budget(MAX_REPORT_BYTES)) if isinstance(value, dict) else {}
     except TooMuch:
@@ -248,7 +248,7 @@ def _clean_mapping(value: object) -> dict[str, Json] | None:
     return cleaned if isinstance(cleaned, dict) else {}
 
 
-def _parse_failure(content: Mapping[object, object]) -> Failure:
+def _parse_failure(content: Mapping[object, object]) -> ErrorMessage:
     lines = content.get("traceback")
     texts = lines[:MAX_TRACEBACK_LINES] if isinstance(lines, list) else []
     said = (
@@ -259,7 +259,7 @@ def _parse_failure(content: Mapping[object, object]) -> Failure:
     limits = (MAX_NAME_CHARS, MAX_ERROR_TEXT_CHARS, 4 * MAX_ERROR_TEXT_CHARS)
     name, message, traceback = [_plain(text, limit) for text, limit in zip(said, limits, strict=True)]
     is_cut = name[1] or message[1] or traceback[1] or (isinstance(lines, list) and len(lines) > len(texts))
-    return Failure(Raised(name[0] or "Error", message[0], traceback[0]), is_cut)
+    return ErrorMessage(Raised(name[0] or "Error", message[0], traceback[0]), is_cut)
 
 
 def _text(value: object) -> str:
@@ -267,8 +267,8 @@ def _text(value: object) -> str:
 
 
 def _plain(text: str, limit: int) -> tuple[str, bool]:
-    """*text* without terminal codes, which would only reach logs and pages, and with its middle left out where it is too
-    long; and whether it is. What is far too long is shortened first: looking for codes takes its time.
+    """*text* without terminal codes, which must not reach logs and pages, and without its middle if it is too long;
+    and whether it was. A text that is far too long is shortened first, because finding the codes takes time.
     """
     half = MARKUP_FACTOR * limit // 2
     near = text if len(text) <= 2 * half else text[:half] + text[-half:]
@@ -278,7 +278,7 @@ def _plain(text: str, limit: int) -> tuple[str, bool]:
 
 
 def shorten(text: str, limit: int, lost: int = 0) -> str:
-    """*text*, its middle left out when it is longer than *limit* characters, or has *lost* some there already."""
+    """*text* without its middle if it is longer than *limit* characters or has *lost* some already."""
     if len(text) <= limit and not lost:
         return text
     half = min(limit, len(text)) // 2
@@ -297,28 +297,28 @@ def _parse_status(content: dict[object, object]) -> Status | None:
             return None
 
 
-def _parse_reply(metadata: object, content: dict[object, object]) -> Reply | None:
+def _parse_reply(metadata: object, content: dict[object, object]) -> ExecuteReply | None:
     report, is_cut = _parse_report(metadata, content)
     match content.get("status"):
         case "ok":
-            return Reply("ok", report, None, is_cut)
+            return ExecuteReply("ok", report, None, is_cut)
         case "error":
             failure = _parse_failure(content)
-            return Reply("error", report, failure, is_cut or failure.is_cut)
+            return ExecuteReply("error", report, failure, is_cut or failure.is_cut)
         case "aborted" | "abort":
-            return Reply("aborted", report, None, is_cut)
+            return ExecuteReply("aborted", report, None, is_cut)
         case _:
             return None
 
 
-def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Report, bool]:
+def _parse_report(metadata: object, content: dict[object, object]) -> tuple[KernelReport, bool]:
     omega = metadata.get("omega") if isinstance(metadata, dict) else None
     said = omega if isinstance(omega, dict) else {}
     usage = said.get("usage")
     used = usage if isinstance(usage, dict) else {}
     variables, is_cut = _clean_variables(said.get("variables"))
     value, is_value_cut = _clean_value(said.get("return_value"))
-    report = Report(
+    report = KernelReport(
         variables,
         _count(used.get("cpu_s")),
         int(_count(used.get("peak_bytes"))),
@@ -332,7 +332,7 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Repo
 
 
 def _clean_value(value: object) -> tuple[Json, bool]:
-    """*value* as strict JSON can carry it; and whether it had to be left out."""
+    """*value* as strict JSON; and whether it had to be dropped."""
     try:
         return clean(value, Budget(MAX_VALUE_BYTES)), False
     except TooMuch:
@@ -340,7 +340,7 @@ def _clean_value(value: object) -> tuple[Json, bool]:
 
 
 def _clean_files(value: object) -> tuple[tuple[FileChange, ...], bool]:
-    """The changes of files that are of the documented form; and whether there may be more."""
+    """The well-formed changes of files; and whether there may be more."""
     said = value if isinstance(value, dict) else {}
     rows = said.get("files")
     given = rows if isinstance(rows, list) else []
@@ -349,7 +349,7 @@ def _clean_files(value: object) -> tuple[tuple[FileChange, ...], bool]:
 
 
 def _file_change(row: object) -> FileChange | None:
-    """One change, or None when it is not one."""
+    """One change, or None if it is malformed."""
     if not isinstance(row, dict):
         return None
     text, change, size = row.get("path"), row.get("change"), int(_count(row.get("size")))
@@ -368,12 +368,12 @@ def _file_change(row: object) -> FileChange | None:
 
 
 def _exit_code(value: object) -> int | None:
-    """*value* as an exit status, or None for anything that is none."""
+    """*value* if it is an exit status, otherwise None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EXIT_CODE else None
 
 
 def _clean_variables(value: object) -> tuple[dict[str, Json], bool]:
-    """Name to description for as many variables as fit; and whether any was left out."""
+    """Name to description for as many variables as fit; and whether any was dropped."""
     if not isinstance(value, dict):
         return {}, value is not None
     kept: dict[str, Json] = {}
@@ -389,7 +389,7 @@ def _clean_variables(value: object) -> tuple[dict[str, Json], bool]:
 
 
 def _count(value: object) -> float:
-    """*value* as a number from 0 to 2**63 - 1; 0 for anything that is none."""
+    """*value* if it is a number from 0 to 2**63 - 1, otherwise 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return value if 0 <= value <= MAX_COUNT else 0

@@ -1,4 +1,4 @@
-"""One kernel to run code on: requests out, events in, one deadline, and an end however the kernel behaves."""
+"""The client of one kernel: runs code on it, one run at a time, each with a deadline and an end."""
 
 from __future__ import annotations
 
@@ -9,42 +9,40 @@ from typing import Final
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
-from gateway.core.strict_json import STEP_BYTES, Steps
-from gateway.core.validate import Channel, Head, Interrupted, Message, Welcome
+from gateway.core.validate import Channel
+from gateway.kernel.inbox import Inbox
+from gateway.kernel.interruption import Interruption
 from gateway.kernel.launch.launcher import KernelProcess
 from gateway.kernel.run import Cause, Run
 from gateway.kernel.wire.codec import Codec
-from gateway.kernel.wire.share import VALUE_COST, Share
+from gateway.kernel.wire.share import Share
 from gateway.kernel.wire.sockets import MAX_MESSAGE_BYTES, Address, KernelSockets, Receive, socket_path
-from gateway.kernel.wire.zmtp import FRAME_BYTES
 from kernels.contract import Language
 
 NOTHING: Final[dict[Language, str]] = {"python": "pass", "javascript": "void 0"}
-"""Code that does nothing, but all the way through."""
-MALFORMED_BYTES: Final = 1024
-"""What a message that is none costs beside its bytes."""
+"""Code that does nothing and still takes the whole path of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """How long a kernel may take for what is not user code, and how much it may send."""
+    """How long a kernel may take beside user code, and how much it may send."""
 
     connect_timeout_s: float = 10.0
     nudge_s: float = 1.0
-    """How long a kernel may take to welcome us before it is asked for something it has to answer."""
+    """After so long without a welcome the kernel is sent a request that it has to answer."""
     grace_s: float = 1.0
-    """From the interrupt at the deadline to the kill; half of it for the message, half for the signal."""
+    """Grace between the interrupt at the deadline and the kill: half for the message, half for the signal."""
     drain_s: float = 0.25
-    """How long the last output of a dead kernel may take to arrive."""
+    """Grace for the last output of a dead kernel."""
     loss_s: float = 0.5
-    """How long a kernel whose connection broke may take to turn out dead, before it is killed for it."""
+    """Grace between a broken connection and the kill, so that a crash is reported as a crash."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_noise_bytes: int = 64 * 1024 * 1024
-    """What may arrive that belongs to no current run, between the start of one run and the next."""
+    """How much may come that belongs to no run, from the start of one run to the start of the next."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class KernelConnection:
     """The connections to one kernel and how to speak on them."""
 
     sockets: KernelSockets
@@ -53,7 +51,7 @@ class Line:
 
 
 class KernelClient:
-    """A started kernel, from its first sign of life to its death. Runs one thing at a time, in order of arrival."""
+    """A started kernel, from its first message to its death. Runs go one by one, in order of arrival."""
 
     def __init__(
         self,
@@ -70,24 +68,20 @@ class KernelClient:
         self._loop = asyncio.get_running_loop()
         self._codec = Codec(process.endpoint.key)
         self._turn = asyncio.Lock()
-        self._run: Run | None = None
-        self._interrupt_id = ""
-        self._interrupted = asyncio.Event()
-        self._welcome = asyncio.Event()
-        self._receiver: Receive | None = None
+        self._inbox = Inbox(self._codec, self._settings.max_noise_bytes, lambda: self._give_up(Cause.EXCEEDED))
         self._is_broken = False
         self._iopub_ended = asyncio.Event()
-        self._noise_bytes = 0
         self._wind_down: asyncio.Task[None] | None = None
         self._killing: asyncio.Task[Death] | None = None
         self._sockets = KernelSockets(
             process.endpoint,
-            self._receive,
+            self._inbox.receive,
             self._lose,
             address=address,
             max_message_bytes=self._settings.max_message_bytes,
             share=share,
         )
+        self._interruption = Interruption(self._sockets, self._codec, process, self._inbox, self._settings.grace_s)
         self._death: asyncio.Task[Death] = asyncio.create_task(self._await_death())
 
     @property
@@ -97,17 +91,17 @@ class KernelClient:
 
     @property
     def is_alive(self) -> bool:
-        """It has not died, its connection holds and nobody ends it: a run may be tried."""
+        """Whether a run may be tried: the kernel lives, is connected and is not being killed."""
         return not self._death.done() and self._killing is None and not self._is_broken
 
     @property
     def is_busy(self) -> bool:
-        """A run is going on or being stopped."""
+        """Whether a run is under way or being stopped."""
         return self._turn.locked()
 
     async def connect(self) -> None:
-        """Wait until nothing the kernel sends can be lost any more; raises Unavailable if that never comes."""
-        welcome = asyncio.create_task(self._welcome.wait())
+        """Wait until the kernel has our subscription, so that no output can be lost; raises Unavailable if it never has."""
+        welcome = asyncio.create_task(self._inbox.welcomed.wait())
         nudging = asyncio.create_task(self._nudge())
         try:
             await asyncio.wait(
@@ -118,42 +112,42 @@ class KernelClient:
         finally:
             welcome.cancel()
             nudging.cancel()
-        if not self._welcome.is_set():
+        if not self._inbox.welcomed.is_set():
             raise Unavailable("the kernel did not answer" if self.is_alive else "the kernel died while starting")
 
     async def _nudge(self) -> None:
-        """Make a kernel that does not welcome subscribers (older than protocol 5.5) say something that shows it has us."""
+        """Have a kernel older than protocol 5.5, which sends no iopub_welcome, publish something."""
         while True:
             await asyncio.sleep(self._settings.nudge_s)
             _msg_id, frames = self._codec.encode("kernel_info_request", {}, {})
             self._sockets.send("shell", frames)
 
     async def warm_up(self, language: Language, timeout_s: float = 10.0) -> None:
-        """Run nothing once, so that the first caller does not pay for first times; raises Unavailable if it fails."""
+        """Run an empty cell, so that the first caller does not wait for lazy set-up; raises Unavailable if it fails."""
         spec = RunSpec(language, NOTHING[language], timeout_s, output_bytes=4096, rich_bytes=4096)
         result = await self._take_turn(spec, None, is_silent=True)
         if not result.success:
             raise Unavailable("the kernel failed its first run")
 
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
-        """The result of one run, after its turn has come; *on_event* gets each event as it comes and must not raise.
+        """The result of one run, when its turn has come. *on_event* gets each event as it comes and must not raise.
 
-        Raises Unavailable when the kernel is gone before anything ran. When the caller is cancelled the code is
-        interrupted, or the kernel killed if it does not obey; the next run waits for that.
+        Raises Unavailable if the kernel was gone before anything ran. If the caller is cancelled, the client interrupts the
+        code, or kills the kernel if the code does not obey; the next run waits for that.
         """
         return await self._take_turn(spec, on_event, is_silent=False)
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop; without a run nothing happens."""
-        if self._run is not None:
-            self._send_interrupt()
+        """Interrupt the run under way; without one nothing happens."""
+        if self._inbox.run is not None:
+            self._interruption.ask()
 
     async def ended(self) -> Death:
         """How the kernel died; waits until it has."""
         return await asyncio.shield(self._death)
 
     async def kill(self) -> Death:
-        """End the kernel; answers once all of it is gone and its sockets are closed. Safe to call again."""
+        """Kill the kernel; answers once its processes are gone and its sockets closed. Safe to call again."""
         if self._killing is None:
             self._killing = asyncio.create_task(self._kill())
         return await asyncio.shield(self._killing)
@@ -166,30 +160,30 @@ class KernelClient:
             await self._wind_down
         return death
 
-    async def hand_over(self, receive: Receive) -> Line:
-        """The connections themselves, for good: what the kernel sends goes to *receive* from here on, and no run can be had.
+    async def hand_over(self, receive: Receive) -> KernelConnection:
+        """The connections themselves, for good: *receive* gets all that the kernel sends, and no run is possible any more.
 
-        Raises Unavailable when the kernel is gone. A kernel whose connection breaks is killed, as ever.
+        Raises Unavailable if the kernel is gone. A kernel whose connection breaks is still killed.
         """
-        if not self.is_alive or self.is_busy or self._receiver is not None:
-            raise Unavailable("the kernel is gone")
-        self._receiver = receive
+        if not self.is_alive or self.is_busy or self._inbox.is_handed_over:
+            raise Unavailable("the kernel has exited")
+        self._inbox.hand_over(receive)
         self._sockets.open(["stdin"])
         try:
-            # A kernel that asks for input before it knows our connection asks nobody.
+            # An input_request that the kernel sends before the connection exists is lost.
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await self._sockets.ready("stdin")
         except TimeoutError:
             raise Unavailable("the kernel did not answer") from None
-        return Line(self._sockets, self._codec, self._process)
+        return KernelConnection(self._sockets, self._codec, self._process)
 
     # ---- one run ----------------------------------------------------------------------------------------------------
 
     async def _take_turn(self, spec: RunSpec, on_event: OnEvent | None, *, is_silent: bool) -> Result:
         await self._turn.acquire()
         try:
-            if not self.is_alive or self._receiver is not None:
-                raise Unavailable("the kernel is gone")
+            if not self.is_alive or self._inbox.is_handed_over:
+                raise Unavailable("the kernel has exited")
             run = self._begin(spec, on_event, is_silent=is_silent)
             ending = await self._await_end(run, spec.timeout_s)
         except asyncio.CancelledError:
@@ -202,28 +196,14 @@ class KernelClient:
         return run.result(ending, self._loop.time())
 
     def _yield_turn(self) -> None:
-        self._run = None
+        self._inbox.end_run()
         self._turn.release()
 
     def _begin(self, spec: RunSpec, on_event: OnEvent | None, *, is_silent: bool) -> Run:
-        content = {
-            "code": spec.code,
-            "silent": is_silent,
-            "store_history": not is_silent,
-            "user_expressions": {},
-            "allow_stdin": False,
-            # Requests are queued here, one at a time: nothing in the kernel's queue is ever to be aborted.
-            "stop_on_error": False,
-        }
-        omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
-        if spec.wants_files:
-            omega["files"] = True
-        if spec.chart_bytes:
-            omega["chart_bytes"] = spec.chart_bytes
-        msg_id, frames = self._codec.encode("execute_request", content, {"omega": omega})
+        content, metadata = execute_request(spec, is_silent=is_silent)
+        msg_id, frames = self._codec.encode("execute_request", content, metadata)
         run = Run(msg_id, spec, on_event, self._loop.time())
-        self._run = run
-        self._noise_bytes = 0
+        self._inbox.begin(run)
         self._sockets.send("shell", frames)
         return run
 
@@ -239,7 +219,7 @@ class KernelClient:
                     return Completed(await self.kill(), self._memory_bytes)
                 return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
             case Cause.DEADLINE:
-                return TimedOut(None if await self._stop(run) else await self.kill())
+                return TimedOut(None if await self._interruption.stop(run) else await self.kill())
             case Cause.EXCEEDED:
                 return Overflowed(await self.kill())
             case Cause.LOST:
@@ -248,7 +228,7 @@ class KernelClient:
                 return self._died(run, await self._death)
 
     async def _explain_loss(self, run: Run) -> Ending:
-        """A connection breaks when the kernel dies, or when code closed it or executed something else in its place."""
+        """Why the connection broke: the kernel died, or its code closed the socket or executed another program."""
         done, _ = await asyncio.wait({self._death}, timeout=self._settings.loss_s)
         death = await self.kill()
         was_killed = death.signal == 9 and not death.out_of_memory and not done
@@ -257,13 +237,14 @@ class KernelClient:
         return self._died(run, death)
 
     def _died(self, run: Run, death: Death) -> Ending:
-        """A kernel that died right after it had said all there is has still completed the run."""
+        """The ending of a run whose kernel died. If the kernel had sent everything before, the run is complete."""
         return Completed(death, self._memory_bytes) if run.is_over else Died(death, self._memory_bytes)
 
     async def _abandon(self) -> None:
-        """Bring the run whose caller left to an end, then let the next one in."""
+        """End the run whose caller has left, then let the next run begin."""
         try:
-            if self._run is not None and self.is_alive and not await self._stop(self._run):
+            run = self._inbox.run
+            if run is not None and self.is_alive and not await self._interruption.stop(run):
                 await asyncio.shield(self._end_process())
         finally:
             self._yield_turn()
@@ -272,75 +253,7 @@ class KernelClient:
         await self._process.kill()
         await self._death
 
-    async def _stop(self, run: Run) -> bool:
-        """Interrupt by message, then by signal; whether the code obeyed, the kernel is idle and keeps its state."""
-        if run.is_over:
-            return True
-        half_s = self._settings.grace_s / 2
-        for interrupt in (self._interrupt_by_message, self._process.interrupt):
-            try:
-                async with asyncio.timeout(half_s):
-                    await interrupt()
-                    cause = await run.next_cause()
-                    if cause is not Cause.OVER:
-                        return False
-                    await self._interrupted.wait()
-                    return True
-            except TimeoutError:
-                continue
-        return False
-
-    async def _interrupt_by_message(self) -> None:
-        self._send_interrupt()
-
-    def _send_interrupt(self) -> None:
-        self._interrupted.clear()
-        self._interrupt_id, frames = self._codec.encode("interrupt_request", {}, {})
-        self._sockets.send("control", frames)
-
-    # ---- what the sockets and the process say -----------------------------------------------------------------------
-
-    def _receive(self, channel: Channel, messages: list[list[bytes]]) -> Steps[int]:
-        if self._receiver is not None:
-            return (yield from self._receiver(channel, messages))
-        run, cost = self._run, 0
-        wanted = self._interrupt_id if channel == "control" else run.msg_id if run else ""
-        fed: list[Message] = []
-        for frames in messages:
-            if run is not None and not run.can_take(frames):
-                break
-            message = yield from self._codec.decoding(channel, frames, wanted)
-            if isinstance(message, Message) and message.parent_id == wanted and wanted:
-                cost += VALUE_COST * message.count.values
-                if cost > STEP_BYTES:
-                    yield cost
-                fed.append(message)
-            else:
-                self._take_other(channel, message, frames)
-        # A run may end, and the next one begin, between the steps.
-        if run is not None and run is self._run and fed:
-            run.feed(fed)
-        if any(isinstance(message.body, Interrupted) for message in fed) and wanted == self._interrupt_id:
-            self._interrupted.set()
-        return cost
-
-    def _take_other(self, channel: Channel, message: Message | Head | None, frames: list[bytes]) -> None:
-        """What is no part of the present run may be the sign that the kernel has us; else it is noise."""
-        match message:
-            case Message(_, Welcome()) if not self._welcome.is_set():
-                self._welcome.set()
-            case Head() if channel == "iopub" and not self._welcome.is_set():
-                self._welcome.set()  # it answers the nudge, so the subscription holds
-            case Head() | Message():
-                self._count_noise(sum(map(len, frames)))
-            case None:
-                # No kernel sends such a thing, and empty frames have no bytes to count.
-                self._count_noise(MALFORMED_BYTES + FRAME_BYTES * len(frames) + sum(map(len, frames)))
-
-    def _count_noise(self, size_bytes: int) -> None:
-        self._noise_bytes += size_bytes
-        if self._noise_bytes > self._settings.max_noise_bytes:
-            self._give_up(Cause.EXCEEDED)
+    # ---- loss and death ---------------------------------------------------------------------------------------------
 
     def _lose(self, channel: Channel, has_exceeded: bool) -> None:
         self._is_broken = True
@@ -349,19 +262,19 @@ class KernelClient:
         self._give_up(Cause.EXCEEDED if has_exceeded else Cause.LOST)
 
     def _give_up(self, cause: Cause) -> None:
-        """Nothing good can come of this kernel: tell the run, or end the kernel when there is none."""
-        if self._run is not None:
-            self._run.note(cause)
+        """The kernel is of no more use: end its run for *cause*, or kill the kernel if there is no run."""
+        if self._inbox.run is not None:
+            self._inbox.run.note(cause)
         elif self._killing is None:
             self._killing = asyncio.create_task(self._kill_if_alive())
 
     async def _kill_if_alive(self) -> Death:
-        """A connection that breaks is mostly the first sign of a death, whose cause is not to be covered by a kill."""
+        """Kill the kernel after a grace: mostly it has died by itself, and the kill would hide the cause."""
         await asyncio.wait({self._death}, timeout=self._settings.loss_s)
         return await self._kill()
 
     async def _await_death(self) -> Death:
-        """Wait for the end of the process, take in what it said last, and close."""
+        """Wait for the end of the process, read its last output, and close the sockets."""
         death = await self._process.wait()
         self._is_broken = True
         self._sockets.resume()
@@ -371,6 +284,25 @@ class KernelClient:
         except TimeoutError:
             pass
         await self._sockets.close()
-        if self._run is not None:
-            self._run.note(Cause.DIED)
+        if self._inbox.run is not None:
+            self._inbox.run.note(Cause.DIED)
         return death
+
+
+def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Content and metadata of the request for *spec*: the caller's code untouched, and what is ours beside it."""
+    content: dict[str, Json] = {
+        "code": spec.code,
+        "silent": is_silent,
+        "store_history": not is_silent,
+        "user_expressions": {},
+        "allow_stdin": False,
+        # The client queues requests, one at a time: nothing in the kernel's own queue is ever to be aborted.
+        "stop_on_error": False,
+    }
+    omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
+    if spec.wants_files:
+        omega["files"] = True
+    if spec.chart_bytes:
+        omega["chart_bytes"] = spec.chart_bytes
+    return content, {"omega": omega}

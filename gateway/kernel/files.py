@@ -1,4 +1,4 @@
-"""The gateway's end of a files helper: requests out, file bytes in pieces both ways, and nothing believed that comes back.
+"""The client of a files helper: sends requests, moves file bytes in pieces, and trusts no answer.
 
 The helper runs near the kernel, so what it sends is parsed like what a kernel sends: frames are bounded, an answer that is
 not as agreed ends the conversation, and each step has its time.
@@ -14,34 +14,37 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from kernels import filewire as wire
 from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Problem, WireError
 
 STEP_S: Final = 30.0
-"""How long the helper may take for its next frame, or to take one of ours."""
+"""How long the helper may take to send its next frame, or to read one."""
 
 
 class Full(TooLarge):
-    """There is no room left in the work directory, in bytes or in number of files."""
+    """The work directory is full, in bytes or in number of files."""
 
 
 _MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {
     Problem.MISSING: (NotFound, "There is no such file."),
-    Problem.LINK: (Conflict, "This is a symbolic link, or leads through one: links are not followed."),
-    Problem.DIRECTORY: (Conflict, "This is a directory, not a file."),
-    Problem.NOT_A_FILE: (Conflict, "This is neither a file nor a directory."),
+    Problem.LINK: (Conflict, "The path is or contains a symbolic link: links are not followed."),
+    Problem.DIRECTORY: (Conflict, "The path is a directory, not a file."),
+    Problem.NOT_A_FILE: (Conflict, "The path is neither a file nor a directory."),
     Problem.NOT_A_DIRECTORY: (Conflict, "A part of the path is not a directory; links are not followed."),
-    Problem.NOT_EMPTY: (Conflict, "The directory is not empty: add ?recursive=true to delete it with all that is in it."),
-    Problem.FULL: (Full, "The session's work directory is full, in bytes or in number of files."),
-    Problem.TOO_LARGE: (TooLarge, "The file is larger than the session may have."),
-    Problem.DENIED: (Forbidden, "The session's own code has closed this file or directory (chmod)."),
-    Problem.TOO_MANY: (Conflict, "There is too much in this directory to delete it at once: try again for the rest."),
-    Problem.NAME: (BadRequest, "The file system can't have a file of this name."),
-    Problem.CHANGED: (Conflict, "The session's code changed this file or directory meanwhile: try again."),
-    Problem.BUSY: (Busy, "Too many file requests of this session are under way: try again."),
-    Problem.GONE: (Unavailable, "The session's kernel has just ended."),
-    Problem.OTHER: (Conflict, "The file system refused this."),
+    Problem.NOT_EMPTY: (Conflict, "The directory is not empty: add ?recursive=true to delete it with its contents."),
+    Problem.FULL: (Full, "The session's work directory is full: it has reached its limit on bytes or on files."),
+    Problem.TOO_LARGE: (TooLarge, "The file is larger than the session's limit on file size."),
+    Problem.DENIED: (
+        Forbidden,
+        "The file or directory is not accessible: the session's code removed its permissions (chmod).",
+    ),
+    Problem.TOO_MANY: (Conflict, "The directory has too many entries to delete at once: try again to delete the rest."),
+    Problem.NAME: (BadRequest, "The file system does not allow this file name."),
+    Problem.CHANGED: (Conflict, "The session's code changed the file or directory during the request: try again."),
+    Problem.BUSY: (Busy, "Too many file requests of this session are in progress: try again."),
+    Problem.GONE: (Unavailable, "The session's kernel has exited."),
+    Problem.OTHER: (Conflict, "The file system refused the operation."),
 }
 
 
@@ -58,7 +61,7 @@ class FolderClient:
     async def list(self, under: Path, *, wants_digests: bool) -> Listing:
         """What is in the directory *under*, empty for the whole work directory."""
         await self._send(wire.LIST, wire.pack_list(under, wants_digests=wants_digests))
-        entries: list[Entry] = []
+        entries: list[FileEntry] = []
         while True:
             letter, payload = await self._receive()
             if letter == wire.END:
@@ -76,7 +79,7 @@ class FolderClient:
         with _checked():
             return FileContents(wire.parse_entry(payload), self)
 
-    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> Entry:
+    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
         """Put a file of at most *most_bytes* at *path*; it is there once all *pieces* have come, or not at all.
 
         Stops asking for pieces as soon as the helper says that it is no use.
@@ -152,7 +155,7 @@ class FolderClient:
 class FileContents:
     """A file being read: *entry* says how many bytes come."""
 
-    entry: Entry
+    entry: FileEntry
     client: FolderClient
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -194,4 +197,4 @@ class _checked:  # noqa: N801  # reads as a statement
 
 
 def _broken() -> Unavailable:
-    return Unavailable("The session's files can't be reached right now: its kernel may just have ended.", retry_after_s=1)
+    return Unavailable("The session's files can't be accessed right now: its kernel may have exited.", retry_after_s=1)

@@ -1,4 +1,4 @@
-"""One run in progress: its events so far and the reasons, in order, why it may be at an end."""
+"""One run under way: its events so far, and the reasons, in order, why it may have ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.core.validate import Message
 
 
 class Cause(Enum):
-    """Why a run may be at an end."""
+    """Why a run may have ended."""
 
     OVER = auto()
     DEADLINE = auto()
@@ -24,15 +24,15 @@ class Cause(Enum):
 
 
 ENVELOPE_BYTES = 2048
-"""What a message may weigh beside its content without being charged: small ones are bounded by how fast they can be made."""
+"""Free of charge for each message, for headers and signature; MAX_MESSAGES bounds how many there are."""
 SLACK_BYTES = 16 * 1024 * 1024
 CONTAINER_BYTES, VALUE_BYTES = 400, 32
-"""What a list or an object costs beside its bytes, and any other value: `[],` takes seventy bytes of memory, and all that
-are kept are looked at whenever garbage is looked for."""
+"""What a list or an object costs beside its bytes, and what any other value costs. `[],` takes seventy bytes of memory, and
+the garbage collector visits every container that is kept."""
 MAX_MESSAGES = 200_000
-"""Messages of a run. Those of an ordinary one are bounded by what it may print."""
+"""Messages of one run. An ordinary run reaches its output limit long before."""
 MAX_EMPTY = 10_000
-"""Messages of a run that add nothing to it. A few are ordinary: that it is busy, or idle."""
+"""Messages of one run that add no event. A few are ordinary, such as busy and idle."""
 
 
 class Run:
@@ -46,17 +46,17 @@ class Run:
         self._started_at = started_at
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
         self._empty = self._messages = 0
-        # Escapes can double what is written; more than that is padding, and the kernel is ended for it.
+        # JSON escapes can double the size of output. More than that is padding, and the kernel is killed for it.
         self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes) + SLACK_BYTES
 
     @property
     def is_over(self) -> bool:
-        """The kernel has said all there is."""
+        """Whether reply and idle have come: the kernel has sent everything."""
         return self._collector.is_over
 
     @property
     def ends_kernel(self) -> bool:
-        """The kernel has said that it takes no other run."""
+        """Whether the kernel has said that it takes no other run."""
         return self._collector.ends_kernel
 
     @property
@@ -72,7 +72,7 @@ class Run:
         return await self._causes.get()
 
     def can_take(self, frames: Sequence[bytes]) -> bool:
-        """Whether a message still fits what this run may send in all; looked at before anything of it is decoded."""
+        """Whether a message fits what this run may send in all; asked before anything of it is decoded."""
         if self._wire_bytes < 0 or self._is_flooded:
             return False
         self._messages += 1
@@ -88,7 +88,7 @@ class Run:
             self.note(Cause.EXCEEDED)
 
     def feed(self, messages: Sequence[Message]) -> None:
-        """Take in messages, hand their events on, and note when they end the run."""
+        """Take messages, hand on their events, and note if they end the run."""
         had_exceeded, was_over = self._collector.has_exceeded, self._collector.is_over
         counted = [message.count for message in messages]
         self._spend(sum(CONTAINER_BYTES * each.containers + VALUE_BYTES * each.commas for each in counted))
@@ -106,5 +106,5 @@ class Run:
                 self._on_event(event)
 
     def result(self, ending: Ending, now: float) -> Result:
-        """All events folded."""
+        """The result of all events."""
         return self._fold.finish(ending, now - self._started_at, is_truncated=self._collector.is_truncated)

@@ -12,7 +12,7 @@ from gateway.kernel.wire.sockets import Address, socket_path
 
 
 class KernelStarter:
-    """Starts kernels through a launcher and brings them to where a run costs nothing extra."""
+    """Starts kernels through a launcher, connects to them and warms them up."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class KernelStarter:
         self._is_closed = False
 
     async def start(self, request: LaunchRequest) -> KernelClient:
-        """A connected, warmed-up kernel; raises Unavailable, and leaves nothing behind, when there is none."""
+        """A connected, warmed-up kernel; raises Unavailable and leaves nothing behind if that fails."""
         if self._is_closed:
             raise Unavailable("the gateway is shutting down")
         process = await self._launcher.launch(request)
@@ -50,5 +50,5 @@ class KernelStarter:
         return client
 
     def close(self) -> None:
-        """Start no more; the kernels that were started are their owners'."""
+        """Start no more kernels; those that were started belong to their owners."""
         self._is_closed = True

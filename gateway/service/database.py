@@ -1,4 +1,4 @@
-"""The gateway's one database, SQLite or PostgreSQL: connecting, its tables and their version. Everything here blocks."""
+"""The gateway's one database, SQLite or PostgreSQL: connecting, and making its tables. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -9,36 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    Table,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    make_url,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-SCHEMA_VERSION = 3
-"""1: runs. 2: keys beside them, which older gateways would not respect. 3: how many sessions a key may have."""
-_ADDED = {3: (("omega_keys", "sessions"),)}
-"""Columns that came to a table later, by the version that brought them: (table, column)."""
+from gateway.service.schema import ADDED_COLUMNS, SCHEMA_VERSION, metadata
+from gateway.service.schema import version as _version
+
 BUSY_TIMEOUT_MS = 1000
 CONNECT_TIMEOUT_S = 5
 CREATION_LOCK = 0x6F6D656761
 """Any number: it keeps two gateways from creating the tables of one PostgreSQL database at once."""
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PROTOCOL")
-
-metadata = MetaData()
-_version = Table("omega_schema", metadata, Column("version", Integer, nullable=False))
 
 
 class DatabaseError(Exception):
@@ -46,7 +27,7 @@ class DatabaseError(Exception):
 
 
 class Database:
-    """One database, opened at its first use. Every table on *metadata* must be imported before that."""
+    """One database with all tables of the schema, opened at its first use."""
 
     def __init__(self, url: str) -> None:
         self._engine = _connectable(url)
@@ -108,7 +89,7 @@ def _connectable(url: str) -> Engine:
         advice = "install it beside the gateway, as in .venv/bin/pip install 'psycopg[binary]'"
         raise DatabaseError(f"database_url needs the package {error.name}: {advice}") from None
     except (ArgumentError, ValueError):
-        raise DatabaseError("database_url is not a database URL that can be read") from None
+        raise DatabaseError("database_url is not a valid database URL") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune)
     return engine
@@ -151,7 +132,7 @@ def _create(connection: Connection) -> None:
     # Every version so far only added tables and columns that may be empty, so that making what is missing is the whole step.
     metadata.create_all(connection)
     for version in range((found or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
-        for table, column in _ADDED.get(version, ()):
+        for table, column in ADDED_COLUMNS.get(version, ()):
             _add_column(connection, metadata.tables[table], column)
     if found is None:
         connection.execute(insert(_version).values(version=SCHEMA_VERSION))
@@ -166,7 +147,7 @@ def _check_tables(connection: Connection) -> int | None:
     found = connection.execute(select(_version.c.version)).scalar() if _version.name in there else None
     if found is not None and not 1 <= found <= SCHEMA_VERSION:
         raise DatabaseError(
-            f"{_name(connection.engine)} has schema version {found}, this gateway knows {SCHEMA_VERSION}: "
+            f"{_name(connection.engine)} has schema version {found}, this gateway supports {SCHEMA_VERSION}: "
             "use the gateway that wrote it, or another database_url"
         )
     for ours in metadata.tables.values():
@@ -178,7 +159,7 @@ def _check_table(connection: Connection, table: Table, there: dict[str, set[str]
     """That a table of this name is the gateway's, and not somebody else's, in which nothing could be kept."""
     wanted, added = (
         set(table.c.keys()),
-        {column for pairs in _ADDED.values() for name, column in pairs if name == table.name},
+        {column for pairs in ADDED_COLUMNS.values() for name, column in pairs if name == table.name},
     )
     if table.name in there and not wanted - added <= there[table.name] <= wanted:
         name = _name(connection.engine)

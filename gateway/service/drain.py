@@ -1,4 +1,4 @@
-"""Lets work under way finish at the gateway's end, and turns new work away."""
+"""Drain: when the gateway stops, work under way may finish and new work is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RETRY_AFTER_S = 5
 
 
 class Drain:
-    """Counts what is under way, and lets nothing new in once it is closed."""
+    """Counts the work under way, and refuses new work once it is closed."""
 
     def __init__(self) -> None:
         self._inside = 0
@@ -22,14 +22,14 @@ class Drain:
 
     @property
     def inside(self) -> int:
-        """How many are under way."""
+        """How much work is under way."""
         return self._inside
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Be counted; raises Unavailable once close() was called."""
+        """Count as work inside the block; raises Unavailable once close() was called."""
         if self._is_closed:
-            raise Unavailable("The server is shutting down.", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable("The gateway is shutting down.", retry_after_s=RETRY_AFTER_S)
         self._inside += 1
         self._empty.clear()
         try:
@@ -40,11 +40,11 @@ class Drain:
                 self._empty.set()
 
     def close(self) -> None:
-        """Turn new ones away from here on."""
+        """Refuse new work from here on."""
         self._is_closed = True
 
     async def wait_empty(self, timeout_s: float) -> bool:
-        """Whether all had ended before *timeout_s* was over."""
+        """Whether all work has ended within *timeout_s*."""
         if not self._inside:
             return True
         try:

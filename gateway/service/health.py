@@ -1,4 +1,4 @@
-"""Whether kernels can be had right now, in words that are fit for anyone."""
+"""The health of the gateway: are kernels available? Anybody may read the answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gateway.core.errors import Unavailable
 from kernels.contract import Language, Ready
 
 NODE = "Node.js"
-"""What Node's version is told under, among those of the packages."""
+"""The name of Node's version among those of the packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """How things stand: nothing here helps an attacker."""
+    """The health of the gateway. Nothing in it helps an attacker."""
 
     available: bool
     python_version: str
@@ -25,11 +25,11 @@ class HealthReport:
     has_javascript: bool = False
     javascript_version: str = "unknown"
     unavailable_since_utc: float | None = None
-    """In seconds since 1970; None while kernels can be had."""
+    """In seconds since the epoch; None while kernels are available."""
 
 
 class Source(Protocol):
-    """Where kernels come from; see kernel.zygote.ZygoteLauncher."""
+    """The source of kernels: kernel_health.KernelHealth."""
 
     @property
     def ready(self) -> Ready:
@@ -44,14 +44,14 @@ class Source(Protocol):
 
 
 class Health:
-    """Answers from what the spawner said; it starts nothing, so it can be asked often."""
+    """Reports health from what the spawner said. It starts nothing, so it may be asked often."""
 
     def __init__(self, source: Source, not_sandboxed: Sequence[str] = ()) -> None:
         self._source = source
         self._last = HealthReport(False, "unknown", "unknown", tuple(not_sandboxed))
 
     def report(self) -> HealthReport:
-        """How things stand now; while no kernel can start, the version and level are the last ones known."""
+        """The health now. While no kernel can start, version and level are the last ones known."""
         try:
             ready = self._source.ready
         except Unavailable:

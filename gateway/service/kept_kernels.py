@@ -1,4 +1,4 @@
-"""How many kernels may be kept for longer than one run: by one key, and by all, so that runs always find some left."""
+"""Quota of kernels held by sessions and Jupyter clients, per key and in total; some stay free for single runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gateway.core.request import Caller
 from kernels.contract import Policy
 
 RETRY_AFTER_S = 30.0
-"""Nobody knows when somebody gives a kernel back; asking more often than this is of no use."""
+"""When a kernel will be given back is not known; asking more often is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What all kept kernels together may use: a number of kernels, and the memory promised to them.
+    """What all kept kernels together may use: a number of kernels, and memory.
 
-    *policy* are the limits of a kernel whose key has none of its own.
+    *policy* has the limits of kernels whose key has none of its own.
     """
 
     kernels: int = 30
@@ -28,13 +28,13 @@ class Room:
 
     @classmethod
     def beside(cls, reserve: int, most: int, policy: Policy, limits: Limits) -> Room:
-        """What *limits* leave when *reserve* kernels stay free for single runs; *most* bounds it too, unless it is 0."""
+        """What *limits* leave if *reserve* kernels stay free for single runs; at most *most* kernels unless that is 0."""
         kernels = max(0, limits.kernels - reserve)
         memory_bytes = limits.memory_bytes - reserve * _cost_bytes(policy, limits)
         return cls(min(kernels, most) if most else kernels, memory_bytes, policy, limits)
 
     def cost_bytes(self, policy: Policy | None) -> int:
-        """The memory that is promised to one kernel, as the pool counts it."""
+        """The memory of one kernel, as the pool counts it."""
         return _cost_bytes(policy or self.policy, self.limits)
 
 
@@ -57,7 +57,7 @@ class Quota:
         return self._taken.total()
 
     def take(self, caller: Caller) -> None:
-        """One more for *caller*. Raises TooManyRequests when its key keeps as many as it may, Busy when there is no room."""
+        """Count one more for *caller*. Raises TooManyRequests if its key is at its quota, Busy if the total is."""
         most = self._most_per_key if caller.limits.sessions is None else caller.limits.sessions
         if self._taken[caller.key_id] >= most:
             raise TooManyRequests(
@@ -66,12 +66,15 @@ class Quota:
             )
         cost_bytes = self._room.cost_bytes(caller.policy)
         if self.taken >= self._room.kernels or self._used_bytes + cost_bytes > self._room.memory_bytes:
-            raise Busy("All kernels that may be kept are in use; runs without a session go on.", retry_after_s=RETRY_AFTER_S)
+            raise Busy(
+                "All kernels for sessions and Jupyter clients are in use; runs without a session still work.",
+                retry_after_s=RETRY_AFTER_S,
+            )
         self._taken[caller.key_id] += 1
         self._used_bytes += cost_bytes
 
     def give_back(self, caller: Caller) -> None:
-        """One that take() gave to this very *caller* is free again."""
+        """Count one less for *caller*, for whom take() counted it."""
         self._taken[caller.key_id] -= 1
         self._used_bytes -= self._room.cost_bytes(caller.policy)
         if self._taken[caller.key_id] <= 0:

@@ -1,4 +1,4 @@
-"""Where kernels come from, as seen by those who only want to know how it is."""
+"""Read-only view of the launcher: is it ready, which versions, do kernels start?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gateway.pool.recipe_pool import PoolSnapshot
 from kernels.contract import Language, Ready
 
 FAILURES = 3
-"""After so many failed starts in a row, with no kernel left, there are none to be had."""
+"""After so many failed starts in a row, and with no unused kernel left, a language counts as unavailable."""
 
 
-class Launcher(Protocol):
-    """See kernel.zygote.ZygoteLauncher."""
+class WatchedLauncher(Protocol):
+    """A launcher on a spawner: zygote_launcher.ZygoteLauncher."""
 
     @property
     def ready(self) -> Ready:
@@ -28,11 +28,11 @@ class Launcher(Protocol):
         """Show kernels started from now on these read-only directories too."""
 
 
-class KernelSource:
-    """A launcher together with what the pool has met when it used it."""
+class KernelHealth:
+    """The launcher, and what the pool has experienced with it."""
 
     def __init__(
-        self, launcher: Launcher, snapshot: Callable[[], Iterable[PoolSnapshot]], renew: Callable[[], None]
+        self, launcher: WatchedLauncher, snapshot: Callable[[], Iterable[PoolSnapshot]], renew: Callable[[], None]
     ) -> None:
         self._launcher = launcher
         self._snapshot = snapshot
@@ -40,9 +40,9 @@ class KernelSource:
 
     @property
     def ready(self) -> Ready:
-        """What the spawner said of itself. Raises Unavailable when Python's kernels can't be had, whatever it said."""
+        """What the spawner reports. Raises Unavailable while Python's kernels do not start, whatever it reports."""
         if not self.starts("python"):
-            raise Unavailable("kernels do not start")
+            raise Unavailable("kernels can't be started")
         return self._launcher.ready
 
     @property
@@ -52,7 +52,7 @@ class KernelSource:
         return min((moment for moment in begun if moment is not None), default=None)
 
     def starts(self, language: Language) -> bool:
-        """Whether kernels of *language* start, as far as the pool has met."""
+        """Whether kernels of *language* start, as far as the pool knows."""
         return not self._failing(language)
 
     def _failing(self, language: Language) -> list[PoolSnapshot]:

@@ -1,4 +1,4 @@
-"""What each method of an address takes and answers with: the words the route table is written in. Pure."""
+"""What each method of an address takes and answers with; the route table is built of these values. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of an address, when all goes well.
+    """One method of an address and its successful answer.
 
-    *answer* names a schema of the API description; without one there is no body. *streams* says that server-sent events can
-    be had instead. *takes* is the model that the body is checked by, or the name of its schema; *query* names parameters;
-    *busy* is the schema of a 503.
+    *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may ask
+    for server-sent events instead. *takes* is the model of the body, or the name of its schema. *query* names the
+    parameters, *busy* the schema of a 503.
     """
 
     method: str
@@ -33,12 +33,12 @@ class Operation:
 
 
 def get(answer: str, *content_types: str, query: tuple[str, ...] = ()) -> Operation:
-    """A GET that answers with *answer*, as JSON unless other types are named."""
+    """A GET that answers with *answer*, as JSON unless *content_types* names others."""
     return Operation("GET", answer, content_types=content_types or (JSON,), query=query)
 
 
 def run(answer: str, body: type[BaseModel]) -> Operation:
-    """A POST of *body* that runs it, and can tell as events what happens."""
+    """A POST that runs *body*; the client may ask for server-sent events."""
     return Operation("POST", answer, body, streams=True)
 
 
@@ -53,7 +53,7 @@ def delete(answer: str = "", *, query: tuple[str, ...] = ()) -> Operation:
 
 
 class RouteEntry(Protocol):
-    """What is described of a route; see web.routes.Route."""
+    """What the API descriptions read of a route. Its class web.routes.Route imports them, so they can't import it."""
 
     @property
     def path(self) -> str: ...

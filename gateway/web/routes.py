@@ -1,4 +1,4 @@
-"""Every address of the API, in one table: the application, the API description and the tests are made from it."""
+"""Every address of the API in one table. The application, the API description and the tests are made from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tornado.web import Application
 
 from gateway.web.api import files, notebook_bodies, notebooks, pages, run_bodies, runs, session_bodies, sessions, streams
 from gateway.web.edge import header_rules
-from gateway.web.edge.endpoint import Endpoint, Unknown, log_request
+from gateway.web.edge.endpoint import Endpoint, Unknown
+from gateway.web.edge.handler import log_request
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest
@@ -27,10 +28,10 @@ KERNEL = "/api/kernels/{kernel_id}"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address: the endpoint that answers there, and what each of its methods takes and gives.
+    """One address: its endpoint, and what each of its methods takes and answers with.
 
-    ``{name}`` in *path* stands for one part of the address, which the endpoint finds in ``self.parts``; ``{name:path}`` also
-    takes slashes.
+    ``{name}`` in *path* matches one part of the address, which the endpoint finds in ``self.parts``. ``{name:path}`` matches
+    slashes too.
     """
 
     path: str
@@ -39,7 +40,7 @@ class Route:
 
     @property
     def body(self) -> type[BaseModel] | None:
-        """The model that the body of a POST is checked by, where there is one with fields."""
+        """The model of the body, or None: the address takes no body, or no model checks it."""
         models = (operation.takes for operation in self.operations if self.endpoint.takes_body)
         return next((model for model in models if not isinstance(model, str)), None)
 
@@ -94,7 +95,7 @@ ROUTES = (
     at("/kernelspecs/{name}/{resource}", rest.KernelSpecResource, get("Bytes", "image/svg+xml", "image/png")),
     at(
         "/api/kernels",
-        rest.Kernels,
+        rest.KernelList,
         get("KernelList"),
         post("Kernel", "NewKernel", status=201),
     ),
@@ -124,7 +125,7 @@ ROUTES = (
 
 @dataclass(frozen=True, slots=True)
 class SocketRoute:
-    """One address that speaks WebSocket; *path* as in Route."""
+    """One WebSocket address; *path* is as in Route."""
 
     path: str
     endpoint: type[Socket]
@@ -138,7 +139,7 @@ SOCKETS = (
 
 
 def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKETS) -> Application:
-    """The Tornado application that serves ROUTES and *sockets*; everything else gets the same checks and errors."""
+    """The Tornado application that serves ROUTES and *sockets*. Unknown addresses get the same checks and errors."""
     served: list[tuple[str, type[Endpoint] | type[Socket]]] = [(route.path, route.endpoint) for route in ROUTES]
     served += [(route.path, route.endpoint) for route in sockets]
     return Application(
@@ -155,7 +156,7 @@ def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKET
 
 
 def _patterns_of(path: str, handler: type[Endpoint] | type[Socket]) -> list[str]:
-    """Where *path* is served: where a token may stand in the query, also behind one in the address."""
+    """The patterns that serve *path*: where a query token is accepted, also one with a token in the path."""
     before = [f"/t/{{{header_rules.PATH_TOKEN}}}"] if handler.takes_query_token else []
     return [pattern_of(prefix + path) for prefix in ["", *before]]
 

@@ -1,4 +1,4 @@
-"""What the endpoints need from the rest of the gateway, each as small as its use."""
+"""What the endpoints need of the rest of the gateway: one small protocol for each feature that tests replace by a fake."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
-from gateway.core.request import Allowance, Caller, Record, Runs
+from gateway.core.request import Allowance, Caller, RunRecord, Runs
 from gateway.kernel.files import FileContents
-from gateway.service.examples.gallery import Example
+from gateway.service.examples.gallery import Gallery
 from gateway.service.health import HealthReport
 from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels
@@ -21,14 +21,14 @@ from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, SessionView
+from kernels.contract import MIB
 
-MIB = 1024 * 1024
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """The limits and names the web layer checks requests against."""
+    """The limits and names that the web layer checks requests against."""
 
     version: str = "0"
     allowed_hosts: frozenset[str] = LOCAL_HOSTS
@@ -40,7 +40,7 @@ class WebSettings:
     body_timeout_s: float = 60.0
     max_connections: int = 512
     ping_s: float = 30.0
-    """How often the client of a WebSocket is asked for a sign of life, and how long it may take to give it."""
+    """How often a WebSocket is pinged, and how long its client may take to answer with a pong."""
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     session_idle: Timeouts = field(default_factory=lambda: Timeouts(1800.0, 86_400.0))
@@ -48,45 +48,38 @@ class WebSettings:
 
 
 class Keys(Protocol):
-    """Knows who a token belongs to."""
+    """Finds the owner of a token; see service.keys.admission."""
 
     def admit(self, token: str, address: str) -> Caller:
-        """Whose *token* it is; raises Unauthorized or TooManyRequests. Takes the same time for any wrong token."""
+        """The caller whose *token* it is; raises Unauthorized or TooManyRequests. Any wrong token takes the same time."""
 
 
 class Installer(Protocol):
-    """Installs packages; see service.install.Installer."""
+    """Installs packages; see service.packages.installer."""
 
     async def install(self, package: str) -> Installed:
-        """What was installed or was there already."""
+        """The package, installed now or before."""
 
 
-class HistoryList(Protocol):
-    """Past runs; see service.history.History."""
+class PastRuns(Protocol):
+    """Past runs; see service.history."""
 
-    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+    async def newest(self, key_id: str, limit: int) -> Sequence[RunRecord]:
         """The last *limit* runs of a key, newest first."""
 
 
 class Health(Protocol):
-    """Knows whether kernels can be had."""
+    """Whether the gateway can start kernels."""
 
     def report(self) -> HealthReport:
-        """How things stand now."""
-
-
-class Gallery(Protocol):
-    """Examples to show."""
-
-    def list(self) -> Sequence[Example]:
-        """Those whose language is available."""
+        """The present state."""
 
 
 class Sessions(Protocol):
-    """The table of sessions; see service.sessions.Sessions. All but create and list raise NotFound or Gone."""
+    """The table of sessions; see service.sessions.table. All methods but create and list raise NotFound or Gone."""
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
-        """A new session with its kernel."""
+        """Create a session with its kernel."""
 
     def list(self, caller: Caller) -> Sequence[SessionView]:
         """The caller's sessions, the oldest first."""
@@ -98,51 +91,51 @@ class Sessions(Protocol):
         """End a session."""
 
     async def interrupt(self, session_id: str, caller: Caller) -> bool:
-        """Ask the run that is going on to stop; whether there was one."""
+        """Interrupt the run under way. False when there is none."""
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
-        """The same session with a new kernel."""
+        """Give the session a new kernel."""
 
 
 class Files(Protocol):
-    """The files of sessions; see service.files.Files for what it raises."""
+    """The files of sessions; see service.sessions.files for what each method raises."""
 
     async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
-        """What is in the work directory, or below *under*."""
+        """The entries of the work directory, or of the directory *under*."""
 
     def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
-        """A file to be read."""
+        """Open a file for reading."""
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
-        """Put a file."""
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
+        """Write one file."""
 
-    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
-        """Put several."""
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
+        """Write several files."""
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
-        """Remove what *path* names."""
+        """Delete the file or directory *path*; the number of entries deleted."""
 
 
 class Notebooks(Protocol):
-    """Makes and runs notebooks; see service.notebooks.Notebooks."""
+    """Exports and executes notebooks; see service.sessions.notebooks."""
 
     def export(self, session_id: str, caller: Caller) -> Notebook:
-        """What was run in a session so far."""
+        """The runs of a session so far, as a notebook."""
 
     async def execute(
         self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
     ) -> Executed:
-        """The notebook with new outputs."""
+        """Execute a notebook; the answer has it with new outputs."""
 
 
 class Metrics(Protocol):
-    """Numbers for Prometheus."""
+    """Metrics for Prometheus."""
 
     def render(self) -> bytes:
         """All metrics in the text exposition format."""
 
     def request_answered(self, route: str, method: str, status: int) -> None:
-        """A request was answered; *route* is the pattern, never the path."""
+        """Count an answer; *route* is the pattern, never the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +146,7 @@ class Services:
     keys: Keys
     runner: Runs
     installer: Installer
-    history: HistoryList
+    history: PastRuns
     health: Health
     gallery: Gallery
     metrics: Metrics

@@ -1,6 +1,6 @@
-"""Opening what is below a directory, and nothing else, whatever somebody does to the names meanwhile.
+"""Opens files below a directory, and only there, even if the kernel's code renames them at the same time.
 
-Linux itself is asked to refuse: links of every kind (also in the middle of a path), `..`, other file systems. So there is
+Linux itself refuses links of every kind (also in the middle of a path), `..` and other file systems. So there is
 no time between a check and a use.
 """
 
@@ -23,14 +23,14 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY
 def open_beneath(folder: int, path: bytes, flags: int, mode: int = 0) -> int:
     """A descriptor of *path* below the directory *folder*; raises OSError: ELOOP for a link, EXDEV for a way out.
 
-    It never waits, also not for the other end of a FIFO.
+    It never blocks, not even on a FIFO.
     """
     return sysc.openat2(folder, path, flags | _ALWAYS, mode, _RESOLVE)
 
 
 @contextmanager
 def opened(folder: int, path: bytes, flags: int, mode: int = 0) -> Iterator[int]:
-    """The same, closed afterwards."""
+    """The same as a context manager that closes it."""
     fd = open_beneath(folder, path, flags, mode)
     try:
         yield fd
@@ -39,12 +39,12 @@ def opened(folder: int, path: bytes, flags: int, mode: int = 0) -> Iterator[int]
 
 
 def open_directory(folder: int, path: bytes = b".") -> int:
-    """The directory *path* below *folder*, or *folder* itself, opened for reading."""
+    """A descriptor of the directory *path* below *folder*, or of *folder* itself, for reading."""
     return open_beneath(folder, path, _DIRECTORY)
 
 
 def names_in(directory: int, most: int) -> tuple[list[bytes], bool]:
-    """At most so many names in an open directory, sorted, and whether there are more."""
+    """At most *most* names in an open directory, sorted, and whether there are more."""
     names: list[bytes] = []
     with os.scandir(directory) as found:
         for item in found:

@@ -1,7 +1,7 @@
-"""What the files helper can do in a work directory: list, read, write and delete, each within bounds.
+"""The operations of the files helper in a work directory: list, read, write and delete, each bounded.
 
 Nothing here follows a link: directories are opened by `beneath`, and every other call takes a single name in an open
-directory and acts on that name itself. What the kernel's code does meanwhile can make a request fail, and no more.
+directory and acts on that name itself. Concurrent changes by the kernel's code can only make a request fail.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kernels.files_helper.beneath import names_in, open_beneath, open_directory, opened
-from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Entry, Kind, Problem, split_path
+from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, FileEntry, Kind, Problem, split_path
 
 MAX_DEPTH: Final = 40
-"""How deep a listing goes; each level is a descriptor, and a kernel may be allowed as few as 64."""
+"""Maximum depth of a listing; each level takes a descriptor, and a kernel may be limited to 64."""
 MAX_LISTED_BYTES: Final = 4 * 1024 * 1024
 MAX_HASHED_BYTES: Final = 256 * 1024 * 1024
 MAX_HASHING_S: Final = 5.0
@@ -31,8 +31,8 @@ DIRECTORY_MODE: Final = 0o755
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-class Refused(Exception):
-    """A request that is not carried out, and why."""
+class FileRefused(Exception):
+    """A refused request, with the reason."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.name)
@@ -61,13 +61,13 @@ _PROBLEMS: Final = {
 
 
 def problem_of(error: OSError) -> Problem:
-    """What an error of Linux means to whoever asked."""
+    """The Problem that an error of Linux means for the client."""
     return _PROBLEMS.get(error.errno or 0, Problem.OTHER)
 
 
 @dataclass(slots=True)
 class _Budget:
-    """What is left of a listing's bounds."""
+    """The remaining bounds of a listing."""
 
     entries: int = MAX_ENTRIES
     listed_bytes: int = MAX_LISTED_BYTES
@@ -89,15 +89,15 @@ class _Budget:
 
 
 @dataclass(slots=True)
-class Listing:
-    """Gives the entries below *under* by name, directories before what is in them; then *is_cut*: whether some miss."""
+class EntryWalk:
+    """Yields the entries below *under* by name, each directory before its contents; then *is_cut*: some are missing."""
 
     root: int
     under: bytes
     wants_digests: bool
     is_cut: bool = False
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[FileEntry]:
         budget = _Budget()
         top = open_directory(self.root, b"/".join(split_path(self.under)) if self.under else b".")
         try:
@@ -106,14 +106,14 @@ class Listing:
             os.close(top)
             self.is_cut = budget.is_cut
 
-    def _walk(self, directory: int, before: bytes, budget: _Budget, depth: int) -> Iterator[Entry]:
+    def _walk(self, directory: int, before: bytes, budget: _Budget, depth: int) -> Iterator[FileEntry]:
         names, is_cut = names_in(directory, budget.entries)
         budget.is_cut |= is_cut
         for name in names:
             try:
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
             except OSError:
-                continue  # gone meanwhile
+                continue  # deleted in the meantime
             path = before + name
             if not _can_name(path):
                 budget.is_cut = True  # too deep for a path
@@ -128,14 +128,14 @@ class Listing:
                 budget.is_cut |= name != names[-1]
                 return
 
-    def _descend(self, directory: int, name: bytes, before: bytes, budget: _Budget, depth: int) -> Iterator[Entry]:
+    def _descend(self, directory: int, name: bytes, before: bytes, budget: _Budget, depth: int) -> Iterator[FileEntry]:
         if depth <= 0:
             budget.is_cut = True
             return
         try:
             inner = open_directory(directory, name)
         except OSError:
-            budget.is_cut = True  # closed by its owner, or no directory any more
+            budget.is_cut = True  # not accessible, or no longer a directory
             return
         try:
             yield from self._walk(inner, before, budget, depth)
@@ -157,40 +157,40 @@ class Listing:
                     if time.monotonic() > budget.hashing_until:
                         return b""
                 return digest.digest()
-        except (OSError, Refused):
+        except (OSError, FileRefused):
             return b""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A regular file, open; *entry* is as it was when it was opened, and no more bytes than that come."""
+    """An open regular file; *entry* describes it at the time of opening, and at most that many bytes are read."""
 
     fd: int
-    entry: Entry
+    entry: FileEntry
 
     @classmethod
     def open(cls, root: int, path: bytes) -> Reading:
-        """Raises OSError or Refused."""
+        """Open it; raises OSError or FileRefused."""
         fd = open_beneath(root, b"/".join(split_path(path)), os.O_RDONLY)
         try:
             return cls(fd, entry_of(path, _regular(fd)))
-        except Refused:
+        except FileRefused:
             os.close(fd)
             raise
 
     def pieces(self) -> Iterator[bytes]:
-        """The bytes; raises Refused when there are fewer than there were."""
+        """The bytes; raises FileRefused if the file has become shorter."""
         return _pieces(self.fd, self.entry.size)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         os.close(self.fd)
 
 
-def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> Entry:
-    """The new file at *path*, with the directories on the way to it; it appears there whole, or not at all.
+def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> FileEntry:
+    """Write a new file at *path* and create its directories; it appears whole or not at all.
 
-    It takes the place of a file of that name. Raises OSError or Refused, and then nothing is changed.
+    It replaces a file of that name. Raises OSError or FileRefused; then nothing is changed.
     """
     *parents, name = split_path(path)
     made: list[bytes] = []
@@ -207,7 +207,7 @@ def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> E
 
 
 def _make_parents(root: int, parents: list[bytes], made: list[bytes]) -> int:
-    """The innermost directory, open; those that had to be made are added to *made*."""
+    """A descriptor of the innermost directory; created directories are added to *made*."""
     folder = open_directory(root)
     for depth, name in enumerate(parents):
         try:
@@ -222,13 +222,13 @@ def _make_parents(root: int, parents: list[bytes], made: list[bytes]) -> int:
 
 
 def _remove_made(root: int, path: bytes) -> None:
-    """Remove a directory that was made for nothing, if it is still empty."""
+    """Remove a created directory after a failure, if it is still empty."""
     before, _, name = path.rpartition(b"/")
     with suppress(OSError), opened(root, before or b".", os.O_RDONLY | os.O_DIRECTORY) as folder:
         os.rmdir(name, dir_fd=folder)
 
 
-def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> Entry:
+def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> FileEntry:
     _check_replaceable(folder, name)
     temporary = b".upload-" + secrets.token_hex(8).encode()
     with opened(folder, temporary, _CREATE, FILE_MODE) as fd:
@@ -243,22 +243,22 @@ def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], mo
 
 
 def _check_replaceable(folder: int, name: bytes) -> None:
-    """Refuse to put a file where something else is; rename() would take a link's place, which surprises."""
+    """Refuse to replace anything but a file: rename() would silently replace a link."""
     try:
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise Refused(_unfit(mode))
+        raise FileRefused(_unfit(mode))
 
 
 def _fill(fd: int, pieces: Iterable[bytes], most_bytes: int) -> bytes:
-    """Write all; the digest of it."""
+    """Write all bytes; returns their digest."""
     digest, total = hashlib.sha256(), 0
     for piece in pieces:
         total += len(piece)
         if total > most_bytes:
-            raise Refused(Problem.TOO_LARGE)
+            raise FileRefused(Problem.TOO_LARGE)
         digest.update(piece)
         while piece:
             piece = piece[os.write(fd, piece) :]
@@ -266,9 +266,9 @@ def _fill(fd: int, pieces: Iterable[bytes], most_bytes: int) -> bytes:
 
 
 def delete(root: int, path: bytes, *, is_recursive: bool) -> int:
-    """Remove what *path* names, links as themselves; how many entries went. Raises OSError or Refused.
+    """Remove *path*, a link itself and not its target; returns the number of removed entries. Raises OSError or FileRefused.
 
-    A directory must be empty, or goes with all that is in it; when that is too much, part of it is left.
+    A directory must be empty, or is removed with its contents; if there are too many, some are left.
     """
     *parents, name = split_path(path)
     with opened(root, b"/".join(parents) or b".", os.O_RDONLY | os.O_DIRECTORY) as folder:
@@ -284,7 +284,7 @@ def delete(root: int, path: bytes, *, is_recursive: bool) -> int:
 
 
 def _empty(top: int) -> int:
-    """Remove all that is in *top*. Directories in directories come up first: nothing gets longer with the tree's depth."""
+    """Remove the contents of *top*. Subdirectories are moved to the top first, so that no path grows with the depth."""
     removed = 0
     while True:
         names, _ = names_in(top, MAX_ENTRIES)
@@ -293,7 +293,7 @@ def _empty(top: int) -> int:
         for name in names:
             removed += _remove_one(top, name)
             if removed > MAX_REMOVED:
-                raise Refused(Problem.TOO_MANY)
+                raise FileRefused(Problem.TOO_MANY)
 
 
 def _remove_one(top: int, name: bytes) -> int:
@@ -312,9 +312,9 @@ def _remove_one(top: int, name: bytes) -> int:
     return removed
 
 
-def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"") -> Entry:
-    """What stat() said, as an entry."""
-    return Entry(path, _kind(found.st_mode), found.st_size, found.st_mtime_ns, digest)
+def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"") -> FileEntry:
+    """The result of stat() as an entry."""
+    return FileEntry(path, _kind(found.st_mode), found.st_size, found.st_mtime_ns, digest)
 
 
 def _kind(mode: int) -> Kind:
@@ -334,10 +334,10 @@ def _can_name(path: bytes) -> bool:
 
 
 def _regular(fd: int) -> os.stat_result:
-    """What is open as *fd*; raises Refused unless it is a regular file."""
+    """The entry of the file open as *fd*; raises FileRefused unless it is a regular file."""
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
-        raise Refused(_unfit(found.st_mode))
+        raise FileRefused(_unfit(found.st_mode))
     return found
 
 
@@ -351,6 +351,6 @@ def _pieces(fd: int, size: int) -> Iterator[bytes]:
     while size > 0:
         piece = os.read(fd, min(size, FRAME_BYTES))
         if not piece:
-            raise Refused(Problem.CHANGED)
+            raise FileRefused(Problem.CHANGED)
         size -= len(piece)
         yield piece

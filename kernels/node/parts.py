@@ -8,47 +8,47 @@ from dataclasses import dataclass
 from jupyter_client.session import Session
 
 from kernels.node.binary import find
-from kernels.node.kernel import Kernel
+from kernels.node.kernel import NodeKernel
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.output import output_parts
 from kernels.serving.publisher import Publisher
-from kernels.serving.streams import Record
+from kernels.serving.streams import OutputRecord
 
 VERSION_NAME = "Node.js"
-"""What the version of Node is told under, among those of the packages."""
+"""The key of Node's version among the package versions."""
 
 
 @dataclass(slots=True)
-class Parts:
-    """What child.py brings to life."""
+class NodeParts:
+    """The parts that child.py connects."""
 
     session: Session
     publisher: Publisher
-    record: Record
-    kernel: Kernel
+    record: OutputRecord
+    kernel: NodeKernel
 
 
-_made: list[Parts] = []
+_made: list[NodeParts] = []
 
 
 def data_bytes() -> int:
-    """What a resource limit counts as data of a Node that has not run anything; 0 without Node."""
+    """What RLIMIT_DATA counts for a Node that has run no code; 0 without Node."""
     return _made[0].kernel.node.data_bytes if _made else 0
 
 
 def prepare() -> dict[str, str]:
-    """Build the kernel at rest; once, in the zygote. Answers with Node's version, or with nothing when there is none."""
+    """Build the kernel at rest, once, in the zygote. Returns Node's version, or nothing without Node."""
     node = find()
     if node is None:
         return {}
     session, publisher, record = output_parts(Interrupts())
     log = logging.getLogger("kernel")
     log.setLevel(logging.CRITICAL)
-    kernel = Kernel(node=node, publisher=publisher, record=record, session=session, log=log)
-    _made.append(Parts(session, publisher, record, kernel))
+    kernel = NodeKernel(node=node, publisher=publisher, record=record, session=session, log=log)
+    _made.append(NodeParts(session, publisher, record, kernel))
     return {VERSION_NAME: node.version}
 
 
-def take() -> Parts:
-    """The kernel at rest, for the one child that brings it to life."""
+def take() -> NodeParts:
+    """The kernel at rest, for the child that connects it."""
     return _made[0]

@@ -1,6 +1,6 @@
-"""The Node process of a kernel and what is said to it: requests and answers over a socket of their own.
+"""The Node process of a kernel: requests and answers over a socket of their own.
 
-What comes from it may have been made up by the code it runs, so it is bounded and checked; it concerns that code's run only.
+The code may forge anything that the process sends, so it is bounded and checked; it affects only that code's run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHANNEL_FD = 3
 READ_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 MIB = 1024 * 1024
-# What V8 does not count among the old objects of its heap: young ones, compiled code, the program itself, our Python half.
+# What V8 does not count in its old space: young objects, compiled code, the program itself, the Python process.
 BESIDE_HEAP_BYTES = 128 * MIB
 LEAST_HEAP_BYTES = 32 * MIB
 _REPORT = re.compile(r"\n*(<--- Last few GCs --->|FATAL ERROR: |#\n# Fatal |----- Native stack trace -----)")
@@ -31,7 +31,7 @@ _ABORTED = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
 
 
 class Broken(Exception):
-    """The process is gone, or speaks otherwise than agreed."""
+    """The process has exited or broken the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class NodeProcess:
 
     @classmethod
     def start(cls, node: str, memory_bytes: int, environment: Mapping[str, str]) -> NodeProcess:
-        """A process that gets ready in the background; its standard output is this process's."""
+        """A process that starts in the background; its standard output is this process's."""
         ours, theirs = socket.socketpair()
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
@@ -70,7 +70,7 @@ class NodeProcess:
             (os.POSIX_SPAWN_DUP2, writer, 2),  # first, as its own number may be that of the channel
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL_FD),
         ]
-        # A process group of its own: interrupts are sent by us, when code runs, and by nobody else.
+        # A process group of its own: only this kernel sends it interrupts, while code runs.
         pid = os.posix_spawn(node, command, kept, file_actions=actions, setpgroup=0, setsigdef=[signal.SIGINT])
         theirs.close()
         os.close(writer)
@@ -81,15 +81,15 @@ class NodeProcess:
         return self._channel.fileno()
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Send one request; raises Broken. To be called while no other is being answered."""
+        """Send one request; raises Broken. Call it only when no request is in progress."""
         data = json.dumps(request).encode("utf-8", "surrogatepass")
         try:
             self._channel.sendall(len(data).to_bytes(4, "big") + data)
         except OSError:
-            raise Broken("Node does not take requests") from None
+            raise Broken("Node does not accept requests") from None
 
     def frames(self) -> Iterator[Frame]:
-        """What has come, once the descriptor is readable; raises Broken at the end of the stream and for nonsense."""
+        """The frames that have arrived; raises Broken at the end of the stream and for malformed ones."""
         try:
             data = self._channel.recv(READ_BYTES, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -110,11 +110,11 @@ class NodeProcess:
             yield frame
 
     def interrupt(self) -> None:
-        """Ask the running code to stop; when none runs nothing happens."""
+        """Interrupt the running code; does nothing if none runs."""
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it."""
+        """Kill it."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
@@ -125,7 +125,7 @@ class NodeProcess:
                 return
 
     def ended(self, *, wait: bool = False) -> int | None:
-        """Its exit code, negative for a signal; None while it lives."""
+        """Its exit code, negative for a signal; None while it runs."""
         if self._status is None:
             try:
                 pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
@@ -142,19 +142,19 @@ class NodeProcess:
 
 
 class Errors:
-    """What Node itself writes to standard error: text of the code's, until V8 reports why it gives up."""
+    """Node's standard error: text of the code, until V8 reports a fatal error."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.report = ""
-        """What V8 said last: addresses and paths of this machine, which is nobody's business."""
+        """V8's last report: it has addresses and paths of this machine, so clients don't get it."""
 
     def fileno(self) -> int:
         """The descriptor to watch."""
         return self._descriptor
 
     def read(self) -> str:
-        """What has come and is the code's."""
+        """The text of the code that has arrived."""
         text = self._read()
         if self.report:
             self.report = (self.report + text)[-READ_BYTES:]
@@ -191,10 +191,10 @@ def _parse(data: bytes) -> Frame:
     except (ValueError, RecursionError):
         raise Broken("a frame of Node is not JSON") from None
     if kind not in ("d", "r", "h") or not isinstance(body, dict):
-        raise Broken("a frame of Node is of no known kind")
+        raise Broken("a frame of Node has an unknown kind")
     return Frame(kind, body)
 
 
 def _whole(body: Any) -> Any:
-    """*body* with U+FFFD for halves of characters, which JavaScript's text may have and a message of Jupyter can't."""
+    """*body* with U+FFFD for lone surrogates, which JavaScript strings may have and Jupyter messages can't."""
     return json.loads(_HALF.sub("\ufffd", json.dumps(body, ensure_ascii=False)))

@@ -13,7 +13,7 @@ from kernels.serving.child import ChildStart, become, capture_output, connect, o
 
 
 def main(start: ChildStart) -> NoReturn:
-    """Be the Python kernel that *start* describes; ends the process."""
+    """Become the Python kernel that *start* describes; ends the process."""
     become(start, _serve)
 
 
@@ -31,6 +31,6 @@ def _serve(start: ChildStart) -> None:
     kernel.interrupts.install()
     attribution.install(lambda: parts.record.parent, shell.set_thread_parent)
     kernel.start()
-    capture_output(parts.record, kernel, wires.attendant)  # last: until here, what goes wrong is told on the real stderr
+    capture_output(parts.record, kernel, wires.attendant)  # last: until here, errors go to the real stderr
     run(parts.publisher, wires)
     stop(parts.record, wires.context)

@@ -1,4 +1,4 @@
-"""Event loops for plain code: in a cell without top-level await, asyncio is as it is in a script."""
+"""Event loops for plain code: in a cell without top-level await, asyncio behaves as in a script."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HAS_POLICIES = sys.version_info < (3, 14)
-"""From then on Python makes no event loop on demand, in scripts neither, and policies are deprecated."""
+"""From this version on, Python makes no event loop on demand, not even in scripts, and policies are deprecated."""
 
 
 class ScriptLoops:
-    """Takes the kernel's own event loop out of the way of code that runs inside of it.
+    """Hides the kernel's own event loop from the code that runs inside it.
 
-    Whatever the code is and wherever it asks, also in modules it imports: `asyncio.run` works, and the first
+    For all code, also in imported modules: `asyncio.run` works, and the first
     `asyncio.get_event_loop` makes a loop. A policy that the code sets stays for the runs after it.
     """
 
@@ -23,7 +23,7 @@ class ScriptLoops:
 
     @contextmanager
     def outside(self) -> Iterator[None]:
-        """No event loop runs inside the block, and none is set; afterwards the kernel's is there again."""
+        """Inside the block no event loop runs or is set; afterwards the kernel's is restored."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]  # a task is what runs us
@@ -38,7 +38,7 @@ class ScriptLoops:
 
     @contextmanager
     def _policy(self) -> Iterator[None]:
-        """A policy that has not seen a loop yet, or the one the code chose."""
+        """A policy without a loop, or the one that the code set."""
         ours = asyncio.get_event_loop_policy()
         fresh = asyncio.DefaultEventLoopPolicy()
         asyncio.set_event_loop_policy(self._chosen or fresh)

@@ -1,4 +1,4 @@
-"""ipykernel's kernel, with one more kind of request: those whose metadata hold ``omega``."""
+"""ipykernel's kernel, with one more kind of request: those with ``omega`` in their metadata."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ from kernels.python.shell import Compiler, Shell
 from kernels.python.shown import figures, tracebacks
 from kernels.python.shown.chart_data.reading import MIME as CHART_MIME
 from kernels.python.shown.drawing import MIME, Picture
-from kernels.python.tasks.run import Run
+from kernels.python.tasks.run import TaskRun
 from kernels.serving import attribution
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
-from kernels.serving.streams import Record, Stream
+from kernels.serving.streams import OutputRecord, OutputStream
 from kernels.serving.texts import cuts
 
 
-class Kernel(Served, IPythonKernel):
+class PythonKernel(Served, IPythonKernel):
     """One kernel. Made in the zygote without sockets or threads; the child attaches both."""
 
     shell_class = Type(Shell)
     compiler_class = Type(Compiler)
     _execute_sleep = 0
     work_dir, temporary_dir = "", ""
-    """Set once in the child: what files of a session are looked for in, and what is left out there."""
+    """Set once in the child: the directory in which changed files are looked for, and the one that is skipped."""
 
-    def __init__(self, publisher: Publisher, record: Record, interrupts: Interrupts, **traits: Any) -> None:
+    def __init__(self, publisher: Publisher, record: OutputRecord, interrupts: Interrupts, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
         self.record = record
         self.interrupts = interrupts
         self.loops = ScriptLoops()
-        self.streams = Stream(record, "stdout", 1), Stream(record, "stderr", 2)
+        self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self._omega = None
         figures.gallery.publish = self._publish_picture
         refusals.install(self.shell)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Attribute what follows to the request *parent*, wherever its code goes on later."""
+        """Attribute later output to the request *parent*, also that of code which continues later."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
             attribution.enter(parent)
 
     def pre_handler_hook(self) -> None:
-        """A request has come; base would make every moment of its handling interruptible."""
+        """Begin a request; the base class would make all of its handling interruptible."""
         self.interrupts.expect()
 
     def post_handler_hook(self) -> None:
-        """The request is answered."""
+        """End a request."""
         self.interrupts.refuse()
 
     @contextmanager
@@ -79,11 +79,11 @@ class Kernel(Served, IPythonKernel):
         request = parse((cell_meta or {}).get("omega"))
         if request is None:
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
-        meter = usage.Meter()
+        meter = usage.UsageMeter()
         cuts.happened = False
         files = self._look_at_files() if request.wants_files else None
-        with self._ours(silent):
-            outcome = await self._run(Run(self, request, code), kwargs.get("store_history", True))
+        with self._ours(is_silent=silent):
+            outcome = await self._run(TaskRun(self, request, code), store_history=kwargs.get("store_history", True))
             outcome = self._with_all_output(outcome)
         self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
         if files is not None:
@@ -101,14 +101,15 @@ class Kernel(Served, IPythonKernel):
             with self.interrupts.allowed():
                 reply = await super().do_execute(*args, **kwargs)
         except KeyboardInterrupt as error:  # between the lines of the shell's own code: still a reply
+            self.interrupts.refuse()
             failure = tracebacks.describe(error)
             reply = {"status": "error", **failure.content(), "execution_count": self.shell.execution_count - 1}
         self._finish_plain()
         return reply
 
-    async def _run(self, run: Run, store_history: bool) -> Outcome:
+    async def _run(self, run: TaskRun, *, store_history: bool) -> Outcome:
         try:
-            return await run.run(store_history)
+            return await run.run(store_history=store_history)
         except BaseException as error:  # noqa: BLE001  # every request gets its reply, whatever code has done to us
             self.interrupts.refuse()
             return Outcome(tracebacks.describe(error))
@@ -117,7 +118,7 @@ class Kernel(Served, IPythonKernel):
             sys.stdout, sys.stderr = self.streams  # code may have put anything there; the next run needs them
 
     def _with_all_output(self, outcome: Outcome) -> Outcome:
-        """*outcome*, its output handed on; a failure when some of that had to be dropped."""
+        """*outcome* after its output was sent; a failure if some output had to be dropped."""
         self._write_pages()
         self.record.finish()
         try:
@@ -142,7 +143,7 @@ class Kernel(Served, IPythonKernel):
         self.record.finish()
 
     @contextmanager
-    def _ours(self, is_silent: bool) -> Iterator[None]:
+    def _ours(self, *, is_silent: bool) -> Iterator[None]:
         self._forward_input(False)
         self.shell.compile.is_silent = is_silent
         self.shell.is_ours = self.shell.compile.is_ours = True
@@ -153,19 +154,19 @@ class Kernel(Served, IPythonKernel):
             self._restore_input()
 
     def raw_input(self, prompt: str = "") -> str:
-        """What ``input`` does: ask a plain client; our own requests have nobody to ask."""
+        """Implements ``input``: plain clients are asked; a run of our own can't ask for input."""
         if self.shell.is_ours:
             refusals.refuse_input("input()")
         return str(super().raw_input(prompt))
 
     def getpass(self, prompt: str = "", *args: Any, **kwargs: Any) -> str:
-        """What ``getpass.getpass`` does."""
+        """Implements ``getpass.getpass``."""
         if self.shell.is_ours:
             refusals.refuse_input("getpass()")
         return str(super().getpass(prompt, *args, **kwargs))
 
     def _write_pages(self) -> None:
-        """Write what a pager would show (``len?``): a reply's payload has no reader here."""
+        """Print what a pager would show (``len?``), because no client reads a reply's payload."""
         manager = self.shell.payload_manager
         for payload in manager.read_payload():
             if payload.get("source") == "page":
@@ -196,7 +197,7 @@ class Kernel(Served, IPythonKernel):
         pattern: str | None = None,
         unique: bool = False,
     ) -> dict[str, Any]:
-        """What was run before: base looks into a database, and there is none."""
+        """The history: the base class reads a database, which kernels lack."""
         past = Past(self.shell.history_manager, raw=raw, output=output)
         match hist_access_type:
             case "tail":

@@ -11,29 +11,29 @@ from jupyter_client.session import Session
 from matplotlib.figure import Figure
 from matplotlib_inline.config import InlineBackend
 
-from kernels.python.kernel import Kernel, bundle_of
+from kernels.python.kernel import PythonKernel, bundle_of
 from kernels.python.shell import Profile, config
 from kernels.python.shown import figures
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.output import output_parts
 from kernels.serving.publisher import Publisher
-from kernels.serving.streams import Record
+from kernels.serving.streams import OutputRecord
 
 
 @dataclass(slots=True)
-class Parts:
-    """What child.py brings to life."""
+class PythonParts:
+    """The parts that child.py connects."""
 
     session: Session
     publisher: Publisher
-    record: Record
-    kernel: Kernel
+    record: OutputRecord
+    kernel: PythonKernel
 
 
-_made: list[Parts] = []
+_made: list[PythonParts] = []
 
 
-def build() -> Parts:
+def build() -> PythonParts:
     """The kernel at rest. Called once, in the zygote."""
     interrupts = Interrupts()
     session, publisher, record = output_parts(interrupts)
@@ -45,21 +45,21 @@ def build() -> Parts:
         del sys.modules["debugpy"]
         sys.modules["__main__"] = main_module
     _prepare_display(kernel)
-    parts = Parts(session, publisher, record, kernel)
+    parts = PythonParts(session, publisher, record, kernel)
     _made.append(parts)
     return parts
 
 
-def take() -> Parts:
-    """The kernel at rest, for the one child that brings it to life."""
+def take() -> PythonParts:
+    """The kernel at rest, for the child that connects it."""
     return _made[0]
 
 
-def _kernel(session: Session, publisher: Publisher, record: Record, interrupts: Interrupts) -> Kernel:
+def _kernel(session: Session, publisher: Publisher, record: OutputRecord, interrupts: Interrupts) -> PythonKernel:
     log = logging.getLogger("kernel")
     log.setLevel(logging.CRITICAL)
     settings = config()
-    kernel: Kernel = Kernel.instance(
+    kernel: PythonKernel = PythonKernel.instance(
         publisher=publisher,
         record=record,
         interrupts=interrupts,
@@ -71,13 +71,13 @@ def _kernel(session: Session, publisher: Publisher, record: Record, interrupts: 
     return kernel
 
 
-def _prepare_display(kernel: Kernel) -> None:
+def _prepare_display(kernel: PythonKernel) -> None:
     shell: Any = kernel.shell
     shell.display_formatter.mimebundle_formatter.for_type(Figure, _shown)
     shell.configurables.append(InlineBackend())  # accepts ``%config InlineBackend...``, which changes nothing here
 
 
-def _shown(figure: Any, **_kinds: Any) -> dict[str, Any] | None:
-    """The figure's picture when the run has not shown it yet."""
+def _shown(figure: Any) -> dict[str, Any] | None:
+    """The figure's picture and data if the run has not shown it yet."""
     picture = figures.gallery.displayed(figure)
     return None if picture is None else bundle_of(picture)

@@ -1,4 +1,4 @@
-"""What a client may ask of a kernel's history: its own session, from memory. There are no others, and nothing is on disk."""
+"""The history that a kernel gives to clients: its own session, from memory. There are no other sessions on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 SESSION = 1
 Entry = tuple[int, int, Any]
-"""Session, line, and the input; with the output beside it where that was asked for. Outputs are not kept."""
+"""Session, line, and the input; with the output if the client requests it. Outputs are not kept."""
 
 
 class Past:
@@ -31,7 +31,7 @@ class Past:
         return [entry for entry in self._entries if entry[1] >= start and (stop is None or entry[1] < stop)]
 
     def search(self, pattern: str, most: int | None, *, unique: bool) -> list[Entry]:
-        """The last *most* entries like *pattern* (with * and ?); with *unique* each input once, where it came last."""
+        """The last *most* entries like *pattern* (with * and ?); with *unique* only the last of equal inputs."""
         found = [entry for entry in self._entries if fnmatch.fnmatchcase(self._texts[entry[1]], pattern)]
         if unique:
             latest = {self._texts[entry[1]]: entry[1] for entry in found}

@@ -1,4 +1,4 @@
-"""What a run can't do here, refused at once and in words that say what to do instead."""
+"""Refuses at once what a run can't do here, with an error that says what to do instead."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any, NoReturn
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 PACKAGE_MAGICS = ("pip", "conda", "mamba", "micromamba", "uv")
-NO_PACKAGES = "{} is not available here: POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
+NO_PACKAGES = (
+    "{} is not available here: POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
+)
 PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)[^;&|\n]*$")
-"""A pip that would install for this Python; it would not find the network, and tell of this machine's ways to do it."""
-NO_ANSWER = "{} is not available: a run has no one to answer"
+"""A pip command for this Python; it would find no network, and print paths of this machine."""
+NO_ANSWER = "{} is not available: a run can't ask for input"
 
 
 class NoStdinError(StdinNotImplementedError, EOFError):
-    """There is nobody to ask. An EOFError too, as code that reads until the input ends expects."""
+    """A run can't ask for input. It is an EOFError, too, for code that reads until the input ends."""
 
     __module__ = "builtins"
 
@@ -25,7 +27,7 @@ NoStdinError.__name__ = NoStdinError.__qualname__ = StdinNotImplementedError.__n
 
 
 def refuse_input(asked_by: str) -> NoReturn:
-    """Raise the error for code that asks its user something."""
+    """Raise the error for code that asks for input."""
     raise NoStdinError(NO_ANSWER.format(asked_by))
 
 
@@ -47,5 +49,5 @@ def _refuse_packages(name: str) -> Any:
     def magic(_line: str) -> NoReturn:
         raise UsageError(NO_PACKAGES.format(f"%{name}"))
 
-    magic.__name__, magic.__doc__ = name, f"Not available: %{name} would need the network."
+    magic.__name__, magic.__doc__ = name, f"%{name} is not available: kernels have no network."
     return magic

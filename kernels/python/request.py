@@ -1,4 +1,4 @@
-"""The requests a Python kernel knows beside plain ones, and how their runs end."""
+"""The omega requests of a Python kernel, and their outcomes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TASKS = ("python", "chart", "analyze", "math", "setup", "variables")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """The omega metadata of one request, checked."""
+class TaskRequest:
+    """The validated omega metadata of one request."""
 
     task: Task
     inputs: dict[str, Any]
@@ -34,12 +34,12 @@ class Outcome:
     exit_code: int | None = None
 
 
-def parse(omega: Any) -> Request | None:
+def parse(omega: Any) -> TaskRequest | None:
     """The Request in a message's metadata, or None for a plain client's message."""
     if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
     inputs, chart_bytes = omega.get("inputs"), omega.get("chart_bytes")
-    return Request(
+    return TaskRequest(
         task=cast(Task, omega["task"]),
         inputs=inputs if isinstance(inputs, dict) else {},
         wants_variables=bool(omega.get("variables", True)),

@@ -31,13 +31,13 @@ class Profile(ProfileDir):
         return False
 
     def check_dirs(self) -> None:
-        """Make nothing."""
+        """Create no directory."""
 
 
 class Compiler(XCachingCompiler):
     """Names our own requests' source ``<code>``, with a number from the second one of a session on.
 
-    Silent requests do not count: no caller ever sees their source.
+    Silent requests do not count: callers never see their source.
     """
 
     is_ours = False
@@ -82,7 +82,7 @@ class DisplayHook(ZMQShellDisplayHook):
             try:
                 bundle["application/json"] = values.to_json(result, max_chars=JSON_CHARS, max_items=JSON_CHARS // 8)
             except (values.NotJsonError, ValueError, TypeError, OverflowError):
-                return bundle, metadata  # no agreed form: the text is enough
+                return bundle, metadata  # no JSON form: the text is enough
         return bundle, metadata
 
     def log_output(self, format_dict: Any) -> None:
@@ -104,14 +104,14 @@ class Shell(ZMQInteractiveShell):
         return Exit(self)
 
     def init_environment(self) -> None:
-        """Leave the environment alone: it is made in the child, without colours."""
+        """Leave the environment unchanged: the child sets it, without colours."""
 
     def enable_matplotlib(self, gui: Any = None) -> tuple[str, str]:
         """Accept ``%matplotlib`` of any kind: there is one backend."""
         return "inline", "inline"
 
     def enable_gui(self, gui: Any = None) -> None:
-        """Accept ``%gui``: there is none."""
+        """Accept ``%gui`` without effect."""
 
     def init_history(self) -> None:
         """Keep history in memory only."""

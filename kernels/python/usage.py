@@ -1,4 +1,4 @@
-"""What one run used: processor time and memory, as the kernel's own process sees it."""
+"""Measures the processor time and memory of one run, as seen by the kernel's process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ KIB = 1024
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
-class Meter:
-    """Started before a run, read after it."""
+class UsageMeter:
+    """Created before a run, read after it."""
 
     def __init__(self) -> None:
         self._cpu_s = _cpu_s()
 
     def read(self) -> dict[str, Any]:
-        """Processor seconds of this run with its children, and the most memory the process ever had resident.
+        """Processor seconds of this run with its children, and the process's peak resident memory.
 
         The memory counts pages shared with the zygote too; what the kernel's limit counts is in its cgroup.
         """

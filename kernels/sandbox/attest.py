@@ -1,6 +1,6 @@
-"""The spawner's look at a confined kernel from outside, before the first message reaches it.
+"""Attestation: the spawner checks a confined kernel from outside, before the first message reaches it.
 
-What the child says of itself is not believed: a child that skipped a step is found here by what Linux says about it.
+The spawner does not trust the child's own report: it reads from Linux whether the child skipped a step.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class AttestationFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must hold for one kernel. *uid* and *gid* None: the level leaves them as they were (no own uid)."""
+    """The expected facts about one kernel. *uid* and *gid* are None if the level does not change them (no own uid)."""
 
     level: Level
     uid: int | None
@@ -37,7 +37,7 @@ class Expectation:
 
 
 def namespaces_of(pid: int | str = "self") -> frozenset[tuple[str, int]]:
-    """Kind and inode of each namespace *pid* is in; raises OSError when it is gone or may not be looked at."""
+    """Kind and inode of each namespace of *pid*; raises OSError if it is gone or not accessible."""
     return frozenset((kind, os.stat(f"/proc/{pid}/ns/{kind}").st_ino) for kind in KINDS)
 
 
@@ -48,7 +48,7 @@ def expect(level: Level, uid: int | None, gid: int | None, others: Iterable[int 
 
 
 def attest(pid: int, expectation: Expectation) -> None:
-    """Raise AttestationFailed naming the first fact about *pid* that is not as expected."""
+    """Raise AttestationFailed with the first fact about *pid* that differs from the expected one."""
     try:
         facts = _status(pid)
         _check_identity(facts, expectation)
@@ -83,7 +83,7 @@ def _view(pid: int) -> _View:
 
 
 def _view_as(pid: int, uid: int, gid: int) -> _View:
-    """The same, seen by a forked child that is *uid* and *gid*."""
+    """The same, read by a forked child that is *uid* and *gid*."""
 
     def look() -> str:
         namespaces, descriptors = _view(pid)
@@ -105,7 +105,7 @@ def _check_identity(facts: dict[str, str], expectation: Expectation) -> None:
     for name, wanted in (("Uid", expectation.uid), ("Gid", expectation.gid)):
         if wanted is not None and facts[name].split() != [str(wanted)] * 4:
             raise AttestationFailed(f"{name} is {facts[name]}, not {wanted} four times")
-    # Who cannot change the uid cannot leave the groups either.
+    # A process that cannot change its uid cannot leave its groups either.
     if expectation.uid not in (None, os.geteuid()) and facts["Groups"]:
         raise AttestationFailed(f"it is still in the groups {facts['Groups']}")
 

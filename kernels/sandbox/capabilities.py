@@ -16,7 +16,7 @@ SYS_CHROOT: Final = 18
 SYS_ADMIN: Final = 21
 SYS_PTRACE: Final = 19
 FOR_THE_SPAWNER: Final = (KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN)
-"""What a spawner holds over its own user namespace; PTRACE is needed to look at kernels, which nobody else may."""
+"""A spawner's capabilities over its own user namespace; it needs PTRACE to inspect kernels, which no other process may."""
 FOR_THE_ZYGOTE: Final = (SETGID, SETUID, NET_ADMIN, SYS_ADMIN)
 """All the zygote needs to confine its children; a spawner that is not root needs KILL beside them."""
 _MOST: Final = 64
@@ -33,7 +33,7 @@ def is_effective(capability: int) -> bool:
 def drop_all() -> None:
     """Lose every capability in every set, for this process and all it will ever exec.
 
-    The bounding set and the secure bits need SETPCAP. Who lacks it has no user namespace of his own (level L1); there
+    The bounding set and the secure bits need SETPCAP. A process without it has no user namespace (level L1); there
     no_new_privs keeps exec from using the bounding set.
     """
     sysc.prctl(sysc.PR_CAP_AMBIENT, sysc.PR_CAP_AMBIENT_CLEAR_ALL)
@@ -59,7 +59,7 @@ def _drop_from_bounding(capability: int) -> bool:
 
 
 def keep_over_exec(wanted: tuple[int, ...] = FOR_THE_ZYGOTE) -> None:
-    """Hold those of *wanted* that are permitted, and nothing else, also after the next exec, also as root."""
+    """Hold only those of *wanted* that are permitted, also after the next exec, also as root."""
     permitted = sysc.capget()[1]
     kept = sum(1 << capability for capability in wanted) & permitted
     if is_effective(SETPCAP):

@@ -1,8 +1,8 @@
-"""Control groups: a hard bound on what all processes of a kernel use together, and the account of what they used.
+"""Control groups: hard limits on all processes of a kernel together, and their resource usage.
 
-What is there is found by trying: version 2 where a subtree may be used, else version 1, else none; then the limits per
+The kind is found by trying: version 2 if a subtree is usable, else version 1, else none; then only the limits per
 process and the watchdog remain. Groups are named <prefix>/<kernel id>, and a prefix belongs to one gateway's state
-directory, so that what a killed gateway left is found again and nothing of another gateway is touched.
+directory, so that a gateway finds the leftovers of its killed predecessor and touches no other gateway's groups.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from kernels.sandbox.cgroup_v2 import GroupV2, HierarchyV2, find_v2
 
 Kind = Literal["v2", "v1", "none"]
 OVERHEAD_BYTES: Final = 64 * MIB
-"""What an interpreter needs beside the caller's data: pages it shared with the zygote until it wrote to them.
+"""Memory of an interpreter in addition to the caller's data: pages shared with the zygote until it writes to them.
 With it a program meets MemoryError in its own process before the group's limit kills it."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 
 
 @dataclass(frozen=True, slots=True)
 class KernelCgroup:
-    """One kernel's control group; without control groups it bounds and knows nothing."""
+    """One kernel's control group; without control groups it limits and reports nothing."""
 
     kernel_id: str
     group: GroupV1 | GroupV2 | None
 
     def attach(self, pid: int) -> None:
-        """Put *pid* and all it will fork under the limits; raises OSError when that fails."""
+        """Put *pid* and its future children under the limits; raises OSError if that fails."""
         if self.group:
             self.group.attach(pid)
 
@@ -40,25 +40,25 @@ class KernelCgroup:
         return self.group.out_of_memory() if self.group else False
 
     def peak_bytes(self) -> int:
-        """The most memory its processes used together; 0 when that is not known."""
+        """The peak memory of its processes together; 0 if unknown."""
         return self.group.peak_bytes() if self.group else 0
 
     def cpu_s(self) -> float:
-        """CPU time its processes used; 0 when that is not known."""
+        """The CPU time of its processes; 0 if unknown."""
         return self.group.cpu_s() if self.group else 0.0
 
     def kill(self) -> bool:
-        """End all its processes; False when one would not die in two seconds."""
+        """Kill all its processes; False if one is still alive after two seconds."""
         return self.group.kill() if self.group else True
 
     def remove(self) -> bool:
-        """Remove the group once it is empty, and from memory what its members have read; False when it stays busy."""
+        """Remove the empty group, and its members' file cache; False if it stays busy."""
         return self.group.remove() if self.group else True
 
 
 @dataclass(frozen=True, slots=True)
 class Cgroups:
-    """This gateway's control groups. *refused* says why a better kind was not taken."""
+    """This gateway's control groups. *refused* gives the reasons why a better kind is not usable."""
 
     kind: Kind
     hierarchy: HierarchyV1 | HierarchyV2 | None
@@ -89,7 +89,7 @@ class Cgroups:
         return cls("none", None, tuple(refused))
 
     def create(self, kernel_id: str, policy: Policy) -> KernelCgroup:
-        """A group for one kernel with the limits of *policy*; raises OSError, and then nothing of it is left."""
+        """A group for one kernel with the limits of *policy*; raises OSError and then leaves nothing behind."""
         if self.hierarchy is None:
             return KernelCgroup(kernel_id, None)
         group = self.hierarchy.group(_checked(kernel_id))
@@ -101,9 +101,9 @@ class Cgroups:
         return KernelCgroup(kernel_id, group)
 
     def sweep(self) -> list[str]:
-        """Kill and remove what an earlier gateway of this prefix left; answers what could not be removed.
+        """Kill and remove the leftovers of an earlier gateway of this prefix; returns what could not be removed.
 
-        It is looked for in the whole tree, since the earlier one may have run in another group. Call it before create().
+        It searches the whole tree, because the earlier one may have run in another group. Call it before create().
         """
         return self.hierarchy.sweep() if self.hierarchy else []
 

@@ -48,7 +48,7 @@ def members(group: Path) -> list[int]:
 
 
 def kill_members(group: Path) -> bool:
-    """SIGKILL everything in *group* and below until it is empty; False when something would not die in two seconds.
+    """SIGKILL everything in *group* and below until it is empty; False if a process is still alive after two seconds.
 
     Repeated, because a fork may outrun one pass.
     """
@@ -64,9 +64,9 @@ def kill_members(group: Path) -> bool:
 
 
 def reclaim(group: Path) -> None:
-    """Have Linux give back what the members of *group*, all dead, have read; never fails.
+    """Make Linux release the file cache of *group*, whose members are all dead; never fails.
 
-    What is charged to a group keeps it in Linux after its directory is gone: files of the host's whose first reader was a
+    Pages charged to a group keep it in Linux after its directory is gone: files of the host whose first reader was a
     member, until memory is short. Version 1 has a file to give all back, version 2 one (since Linux 5.19) to say how much.
     Not memory.stat tells whether there is any: it is late by up to two seconds.
     """
@@ -79,7 +79,7 @@ def reclaim(group: Path) -> None:
 
 
 def remove(group: Path) -> bool:
-    """Remove *group* and the groups below it; False when it stays busy. A group that is not there is removed."""
+    """Remove *group* and the groups below it; False if it stays busy. A missing group counts as removed."""
     for _attempt in range(_REMOVE_TRIES):
         try:
             for place in (*_below(group), group):
@@ -99,7 +99,7 @@ def _below(group: Path) -> list[Path]:
 
 
 def _clear(group: Path) -> bool:
-    """Kill the members of *group* and remove it; False when it stays busy."""
+    """Kill the members of *group* and remove it; False if it stays busy."""
     if not kill_members(group):
         return False
     reclaim(group)
@@ -107,7 +107,7 @@ def _clear(group: Path) -> bool:
 
 
 def sweep(trees: Iterable[Path], name: str, keep: frozenset[Path]) -> list[str]:
-    """Empty and remove each group called *name* in *trees* (those of *keep* are only emptied); answers what stayed."""
+    """Empty and remove each group called *name* in *trees* (those of *keep* are only emptied); returns what is left."""
     stayed: list[str] = []
     for tree in trees:
         for found in [Path(place, name) for place, names, _files in os.walk(tree) if name in names]:

@@ -13,7 +13,7 @@ REQUIRED: Final = ("memory", "pids")
 OPTIONAL: Final = ("cpu", "cpuacct")
 _PERIOD_US: Final = 100_000
 _SHARES: Final = 512
-"""Half of what other processes get: under load the gateway and the host go first."""
+"""Half the default: under load the gateway and the host have priority."""
 _SOCKET_SHARE: Final = 8
 """One part in so many of the memory may wait in TCP and UDP sockets. Version 1 counts that apart, and only where it has a
 limit; without one a single kernel takes all that Linux has for the sockets of the whole machine."""
@@ -49,20 +49,20 @@ class GroupV1:
         return files.read_keyed(self.places["memory"], "memory.oom_control", "oom_kill") > 0
 
     def peak_bytes(self) -> int:
-        """The most memory the members used together."""
+        """The peak memory of the members together."""
         return files.read_number(self.places["memory"], "memory.max_usage_in_bytes")
 
     def cpu_s(self) -> float:
-        """CPU time the members used so far."""
+        """The CPU time of the members so far."""
         place = self.places.get("cpuacct")
         return files.read_number(place, "cpuacct.usage") / 1e9 if place else 0.0
 
     def kill(self) -> bool:
-        """End every member; False when one would not die."""
+        """Kill every member; False if one is still alive."""
         return files.kill_members(self.places["pids"])
 
     def remove(self) -> bool:
-        """Remove the directories, and what the members have read from memory; False when one stays busy."""
+        """Remove the directories and the members' file cache; False if one stays busy."""
         files.reclaim(self.places["memory"])
         removed = [files.remove(place) for place in dict.fromkeys(self.places.values())]
         return all(removed)
@@ -84,14 +84,14 @@ class HierarchyV1:
             files.write(memory, "memory.use_hierarchy", 1)
 
     def group(self, name: str) -> GroupV1:
-        """The group of one kernel, made where it is missing."""
+        """The group of one kernel, created if missing."""
         places = {controller: place / name for controller, place in self.places.items()}
         for place in dict.fromkeys(places.values()):
             place.mkdir(exist_ok=True)
         return GroupV1(places)
 
     def sweep(self) -> list[str]:
-        """Kill and remove what other lives of this gateway left anywhere in the trees; answers what would not go."""
+        """Kill and remove the leftovers of earlier runs of this gateway anywhere in the trees; returns what is left."""
         return files.sweep(self.trees, self.places["memory"].name, keep=frozenset(self.places.values()))
 
     def remove(self) -> bool:

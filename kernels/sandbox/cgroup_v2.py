@@ -16,7 +16,7 @@ REQUIRED: Final = ("memory", "pids")
 OPTIONAL: Final = ("cpu",)
 _PERIOD_US: Final = 100_000
 _WEIGHT: Final = 50
-"""Half the default: under load the gateway and the host go first."""
+"""Half the default: under load the gateway and the host have priority."""
 _DELEGATED: Final = ("user.delegate", "trusted.delegate")
 
 
@@ -46,21 +46,21 @@ class GroupV2:
         return files.read_keyed(self.place, "memory.events", "oom_kill") > 0
 
     def peak_bytes(self) -> int:
-        """The most memory the members used together; what they use now where this Linux keeps no peak."""
+        """The peak memory of the members together; the current memory if this Linux keeps no peak."""
         return files.read_number(self.place, "memory.peak") or files.read_number(self.place, "memory.current")
 
     def cpu_s(self) -> float:
-        """CPU time the members used so far."""
+        """The CPU time of the members so far."""
         return files.read_keyed(self.place, "cpu.stat", "usage_usec") / 1e6
 
     def kill(self) -> bool:
-        """End every member, at once where this Linux can; False when one would not die."""
+        """Kill every member, in one call if this Linux can; False if one is still alive."""
         if (self.place / "cgroup.kill").exists():
             files.write(self.place, "cgroup.kill", 1)
         return files.kill_members(self.place)
 
     def remove(self) -> bool:
-        """Remove the group, and what its members have read from memory; False when it stays busy."""
+        """Remove the group and its members' file cache; False if it stays busy."""
         files.reclaim(self.place)
         return files.remove(self.place)
 
@@ -99,12 +99,12 @@ class HierarchyV2:
                 continue
 
     def group(self, name: str) -> GroupV2:
-        """The group of one kernel, made where it is missing."""
+        """The group of one kernel, created if missing."""
         (self.place / name).mkdir(exist_ok=True)
         return GroupV2(self.place / name)
 
     def sweep(self) -> list[str]:
-        """Kill and remove what other lives of this gateway left anywhere in the tree; answers what would not go."""
+        """Kill and remove the leftovers of earlier runs of this gateway anywhere in the tree; returns what is left."""
         return files.sweep((self.tree,), self.place.name, keep=frozenset((self.place,)))
 
     def remove(self) -> bool:
@@ -113,7 +113,7 @@ class HierarchyV2:
 
 
 def find_v2(prefix: str, mountinfo: str, own_groups: str) -> list[HierarchyV2]:
-    """Where in the tree of version 2 groups might be made, the best first; trying decides.
+    """The places in the tree of version 2 where groups may be possible, the best first; trying decides.
 
     The group this process runs in comes first where it was handed to us (delegated, or the root of a container's view), so
     that limits set on it keep holding. A group that is not ours is never rearranged; the top of the tree is for root alone.
@@ -141,7 +141,7 @@ def _mount_of_v2(mountinfo: str) -> tuple[str, str] | None:
 
 
 def _is_ours(place: Path, top: Path) -> bool:
-    """Whether *place* was handed over: marked as delegated, owned by this uid, or the top of what can be seen."""
+    """Whether *place* was delegated: marked so, owned by this uid, or the top of the visible tree."""
     if place == top:
         return True
     try:
@@ -161,7 +161,7 @@ def _words(path: Path) -> set[str]:
 
 
 def _enable(place: Path) -> None:
-    """Hand the controllers down to the groups below *place*; those that are optional only where they are there."""
+    """Enable the controllers in the groups below *place*; optional ones only if they exist."""
     there = _words(place / "cgroup.controllers")
     wanted = [name for name in (*REQUIRED, *OPTIONAL) if name in there or name in REQUIRED]
     missing = [name for name in wanted if name not in _words(place / "cgroup.subtree_control")]

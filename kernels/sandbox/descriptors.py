@@ -1,4 +1,4 @@
-"""What a kernel inherits from the zygote beside memory: open descriptors, signal dispositions and the umask."""
+"""What a kernel inherits from the zygote besides memory: open descriptors, signal dispositions and the umask."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def close_all_but(keep: Iterable[int]) -> None:
 
 
 def keep_only(*kept: int) -> None:
-    """The same for a process that is to hold a directory: the standard three lead nowhere, all but *kept* is closed."""
+    """The same for a process that holds a directory: the standard three lead to /dev/null, all but *kept* are closed."""
     detach_standard()
     _close_between(sorted({*STANDARD, *kept}))
 
@@ -52,7 +52,7 @@ def detach_standard() -> None:
 
 
 def reset_signals() -> None:
-    """Have every signal at Python's own default and none blocked, whatever the zygote used."""
+    """Reset every signal to Python's default and unblock all, whatever the zygote used."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""The few files of /etc that programs ask for, written or copied so that they say nothing about the host."""
+"""The few files of /etc that programs need, written or copied without information about the host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A directory of another user's that kernels are shown: opened once, and recognized ever after.
+"""A directory of another user that kernels see: opened once, and recognized from then on.
 
-Its owner can put a link, or another directory, in its place at any time. So no path is followed through a link, and what it
-leads to counts only while it is the directory that was opened.
+Its owner can replace it with a link or another directory at any time. So no path is followed through a link, and its
+path counts only while it leads to the directory that was opened.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _DIRECTORY: Final = os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class ExtraDir:
-    """A host directory shown read-only. *source* is where it was when *fd* was opened; the descriptor says which one it is.
+    """A host directory shown read-only. *source* is its path when *fd* was opened; the descriptor identifies it.
 
-    While the descriptor is open Linux gives the directory's inode number to no other one.
+    While the descriptor is open, Linux does not reuse the directory's inode number.
     """
 
     source: str
@@ -29,14 +29,14 @@ class ExtraDir:
 
     @classmethod
     def open(cls, source: str) -> ExtraDir:
-        """The directory at the absolute path *source*, which has no link in it; raises OSError."""
+        """The directory at the absolute path *source*; raises OSError, also for a link in the path."""
         if not os.path.isabs(source) or os.path.normpath(source) != source or "\0" in source:
             raise OSError(errno.EINVAL, "not an absolute path in its shortest form")
         return cls(source, sysc.openat2(sysc.AT_FDCWD, os.fsencode(source), os.O_RDONLY | _DIRECTORY, 0, _NO_LINKS))
 
     @property
     def owner(self) -> int:
-        """The uid it belongs to."""
+        """The uid of its owner."""
         return os.fstat(self.fd).st_uid
 
     def find_below(self, place: str) -> int:
@@ -60,12 +60,12 @@ class ExtraDir:
         found = self.find_below(place)
         try:
             os.fchdir(found)
-            # Not by its path: that may lead elsewhere by now.
+            # Not by its path, which may lead elsewhere by now.
             sysc.mount(".", target, None, sysc.MS_BIND | sysc.MS_REC)
         finally:
             os.chdir("/")
             os.close(found)
 
     def close(self) -> None:
-        """Let go of it; it can't be recognized any more."""
+        """Close it; it can no longer be recognized."""
         os.close(self.fd)

@@ -1,4 +1,4 @@
-"""Who a kernel is: its own uid and gid, no supplementary groups, and a user namespace in which one id exists.
+"""A kernel's identity: its own uid and gid, no supplementary groups, and a user namespace with a single id.
 
 The order matters: groups before gid before uid, or the privilege that the next one needs is already gone. Capabilities
 survive the change of uid only so that the user namespace can be made where unprivileged ones are switched off.
@@ -16,7 +16,7 @@ from kernels.sandbox import sysc
 from kernels.sandbox.capabilities import SETGID, SETUID, is_effective
 
 INNER_ID: Final = 1000
-"""The only uid and gid that exist inside a user namespace of ours, whatever they are outside."""
+"""The only uid and gid inside a kernel's user namespace, whatever they are outside."""
 _PR_SET_KEEPCAPS: Final = 8
 
 
@@ -26,7 +26,7 @@ def may_change() -> bool:
 
 
 def become(uid: int, gid: int) -> None:
-    """Be *uid* and *gid* only, without groups; the capabilities stay until capabilities.drop_all()."""
+    """Become *uid* and *gid* without groups; the capabilities stay until capabilities.drop_all()."""
     if uid <= 0 or gid <= 0:
         raise OSError(errno.EINVAL, "a kernel never runs as uid or gid 0")
     _effective, permitted, inheritable = sysc.capget()
@@ -40,7 +40,7 @@ def become(uid: int, gid: int) -> None:
 
 
 def answer_as(uid: int, gid: int, act: Callable[[], str]) -> str:
-    """What *act* answers in a short-lived child after become(); "" when either raised an error."""
+    """The result of *act* in a short-lived child after become(); "" if either raised an error."""
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -57,12 +57,12 @@ def answer_as(uid: int, gid: int, act: Callable[[], str]) -> str:
 
 
 def enter_user_namespace(proc_fd: int | None = None) -> None:
-    """Be INNER_ID in a new user namespace that knows no other id. *proc_fd* is a /proc opened beforehand.
+    """Become INNER_ID in a new user namespace without other ids. *proc_fd* is a /proc opened beforehand.
 
     After a change of uid /proc/self belongs to root until the process is dumpable again.
     """
     uid, gid = os.geteuid(), os.getegid()
-    sysc.set_dumpable(True)
+    sysc.set_dumpable(dumpable=True)
     opened = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if proc_fd is None else proc_fd
     try:
         sysc.unshare(sysc.CLONE_NEWUSER)

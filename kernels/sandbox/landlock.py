@@ -1,4 +1,4 @@
-"""Landlock: a second lock on files, and at level L1 the first one. It needs no privilege and cannot be undone.
+"""Landlock: a second barrier for files, and at level L1 the first one. It needs no privilege and cannot be undone.
 
 Each version of it (ABI) knows more rights. All that the running version knows are handled, so that what is not allowed
 by name is denied; what it does not know yet it cannot deny, which is why the level depends on the version (see
@@ -25,7 +25,6 @@ _READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
 _NET_ALL: Final = 3  # bind and connect of TCP, from ABI 4
 _SCOPE_ALL: Final = 3  # abstract unix sockets and signals, from ABI 6
 SCOPES_SINCE: Final = 6
-NEWEST: Final = 9
 
 
 def handled(abi: int) -> int:
@@ -34,11 +33,11 @@ def handled(abi: int) -> int:
 
 
 def restrict(readable: Iterable[str], writable: Iterable[str], *, deny_tcp: bool) -> None:
-    """From here on: read and execute below *readable*, also change things below *writable*, nothing else.
+    """From now on: read and execute below *readable*, also change files below *writable*, nothing else.
 
     Signals and abstract unix sockets end at the processes started from here. Paths that do not exist are an error.
     """
-    ruleset_fd, rights = _ruleset(deny_tcp)
+    ruleset_fd, rights = _ruleset(deny_tcp=deny_tcp)
     try:
         for path in readable:
             try:
@@ -55,7 +54,7 @@ def restrict(readable: Iterable[str], writable: Iterable[str], *, deny_tcp: bool
 
 
 def restrict_to(folder: int) -> None:
-    """From here on: read and change what is below the open directory *folder*, and nothing else; execute nothing."""
+    """From now on: read and change files below the open directory *folder*, and nothing else; execute nothing."""
     ruleset_fd, rights = _ruleset(deny_tcp=True)
     try:
         sysc.landlock_allow_open(ruleset_fd, folder, rights & ~_DEVICE_NODES & ~_IOCTL_DEV & ~_EXECUTE)
@@ -64,7 +63,7 @@ def restrict_to(folder: int) -> None:
         os.close(ruleset_fd)
 
 
-def _ruleset(deny_tcp: bool) -> tuple[int, int]:
+def _ruleset(*, deny_tcp: bool) -> tuple[int, int]:
     """A ruleset that denies all that this Linux can, as a descriptor; and the file rights among that."""
     abi = sysc.landlock_abi()
     rights = handled(abi)
@@ -73,5 +72,5 @@ def _ruleset(deny_tcp: bool) -> tuple[int, int]:
 
 
 def _fitting(path: str, rights: int) -> int:
-    """Those of *rights* that can be given on what *path* is; directory rights on a file are an error."""
+    """Those of *rights* that apply to *path*; directory rights on a file are an error."""
     return rights if stat.S_ISDIR(os.stat(path).st_mode) else rights & _FOR_FILES

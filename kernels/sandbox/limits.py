@@ -44,7 +44,7 @@ def limit_processes(policy: Policy, *, sharers: int = 1) -> None:
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:
-    """Set one limit, never above the hard limit there is: raising that needs a privilege nobody here has."""
+    """Set one limit, never above the current hard limit, which only a privileged process can raise."""
     _soft, ceiling = resource.getrlimit(kind)
     if ceiling != resource.RLIM_INFINITY:
         soft, hard = min(soft, ceiling), min(hard, ceiling)

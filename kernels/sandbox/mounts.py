@@ -1,5 +1,5 @@
-"""A kernel's own file systems: three bounded tmpfs to write to and a /proc that shows its own processes alone, and not
-what Linux tells there of the host.
+"""A kernel's own file systems: three bounded tmpfs and a /proc that shows only its own processes, without the facts
+about the host.
 
 Everything else it sees is the zygote's prepared root, which is read-only. The zygote's /proc is taken away first so
 that nothing lies under the new one; before that a copy is put aside, because Linux grants a new /proc in a user
@@ -21,7 +21,7 @@ _HOST_FILES: Final = (
     *("/proc/cmdline", "/proc/bootconfig", "/proc/config.gz", "/proc/kallsyms", "/proc/modules"),
     *("/proc/sys/kernel/random/boot_id", "/proc/cgroups", "/proc/diskstats", "/proc/interrupts", "/proc/partitions"),
 )
-"""What the machine was started with, which one it is, how many kernels it has, and its disks. Its load stays to be seen:
+"""Files about the machine's boot, identity, number of kernels and disks. Its load stays visible:
 programs read stat, meminfo, loadavg, vmstat. Each of these costs the start of a kernel 5 to 10 microseconds."""
 _HOST_FOLDERS: Final = tuple(f"/proc/{name}" for name in ("bus", "fs", "pressure"))
 EMPTY_FILE: Final = "/opt/omega/empty"
@@ -30,18 +30,18 @@ _NAMESPACES: Final = sysc.CLONE_NEWNS | sysc.CLONE_NEWNET | sysc.CLONE_NEWIPC | 
 
 
 def leave_namespaces() -> None:
-    """Have mounts, network, IPC, host name and cgroup view of one's own; the pid namespace was made by the caller."""
+    """Create namespaces for mounts, network, IPC, host name and cgroups; the caller made the pid namespace."""
     sysc.unshare(_NAMESPACES)
     sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
 
 
 def open_proc() -> int:
-    """The /proc in sight as a descriptor that outlives its mount point."""
+    """A descriptor of the current /proc that outlives its mount point."""
     return os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def mount_fresh_proc(staging: str) -> int:
-    """Replace /proc by one of the caller's pid namespace and answer a descriptor of it.
+    """Replace /proc by one of the caller's pid namespace; returns a descriptor of it.
 
     hidepid=2: a process sees those it could trace, so not the reaper, whose command line names host paths.
     """
@@ -52,9 +52,9 @@ def mount_fresh_proc(staging: str) -> int:
 
 
 def hide_host() -> None:
-    """Show nothing in the place of what /proc tells of the host, as far as this Linux has it.
+    """Cover the files of /proc that describe the host, as far as this Linux has them.
 
-    What would be left out by mistake is found by the self-check, which ends the start.
+    The self-check finds a file that was missed, and fails the start.
     """
     for hidden, shown in ((_HOST_FILES, EMPTY_FILE), (_HOST_FOLDERS, _EMPTY_FOLDER)):
         for path in hidden:
@@ -63,7 +63,7 @@ def hide_host() -> None:
 
 
 def shown_of_host() -> list[str]:
-    """Those of hide_host() that can be seen."""
+    """The files of hide_host() that are still visible."""
     proc, seen = os.stat("/proc").st_dev, []
     for path in (*_HOST_FILES, *_HOST_FOLDERS):
         with contextlib.suppress(FileNotFoundError):
@@ -73,7 +73,7 @@ def shown_of_host() -> list[str]:
 
 
 def mount_empty_proc() -> int:
-    """Replace /proc by nothing, and answer a descriptor of the one that was there, for the last set-up steps."""
+    """Replace /proc by an empty directory; returns a descriptor of the old one, for the last set-up steps."""
     fd = open_proc()
     sysc.umount("/proc")
     sysc.mount("proc", "/proc", "tmpfs", _PROC | sysc.MS_RDONLY, "size=4k,nr_inodes=2,mode=0555")
@@ -81,7 +81,7 @@ def mount_empty_proc() -> int:
 
 
 def mount_writable(work_dir: str, policy: Policy, uid: int, gid: int) -> None:
-    """Mount the only places a kernel can write to, each bounded in bytes and files; they vanish with it.
+    """Mount the only writable places of a kernel, each bounded in bytes and files; they vanish with it.
 
     The zygote's own /tmp is taken away, not covered.
     """

@@ -1,4 +1,4 @@
-"""How much isolation this machine allows, found by doing it: never inferred from a version, a uid or a file.
+"""Measures the isolation that this machine allows by trying it; never infers it from a version, a uid or a file.
 
 For each level, best first, a throwaway process goes through the same steps a kernel goes through and is looked at from
 outside in the same way. The first level that holds is the level. Single facilities are tried too, to say what a lower
@@ -28,7 +28,7 @@ _OK: Final = "ok"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was found. *facilities*: each one's name and "ok" or why not. *lacking*: what a higher level would add."""
+    """The result. *facilities*: each name with "ok" or the reason. *lacking*: what a higher level would add."""
 
     level: Level
     facilities: dict[str, str]
@@ -36,59 +36,56 @@ class Measurement:
     own_uid: bool
     lacking: tuple[str, ...] = field(default=())
 
-    @property
-    def has_cgroup(self) -> bool:
-        """Whether memory and processes of a kernel can be bounded as a whole."""
-        return self.cgroup != "none"
-
 
 def measure(trial_uid: int = _TRIAL_UID, *, cgroup_prefix: str = "omega-probe") -> Measurement:
-    """Try everything in forked children and answer the level; the caller is left as it was.
+    """Try everything in forked children and return the level; the caller is unchanged.
 
     Call it while the process has one thread.
     """
     for profile in seccomp.PROFILES:
-        seccomp.program(profile)  # read before a trial leaves this root behind
+        seccomp.program(profile)  # read before a trial leaves this root
     facilities = {name: _try(act) for name, act in _FACILITIES.items()}
     own_uid = facilities["own uid"] == _OK
-    level, refusals = _best_level(trial_uid, own_uid)
+    level, refusals = _best_level(trial_uid, own_uid=own_uid)
     groups = cgroup.Cgroups.open(f"{cgroup_prefix}-{os.getpid()}")
     groups.close()
     facilities["control groups"] = groups.kind if groups.kind != "none" else "; ".join(groups.refused) or "not mounted"
     facilities |= {f"level {name.label}": said for name, said in refusals.items()}
-    return Measurement(level, facilities, groups.kind, own_uid, _lacking(level, own_uid, groups.kind))
+    return Measurement(level, facilities, groups.kind, own_uid, _lacking(level, groups.kind, own_uid=own_uid))
 
 
-def _best_level(trial_uid: int, own_uid: bool) -> tuple[Level, dict[Level, str]]:
-    """The first level whose full trial holds, and what each trial said."""
+def _best_level(trial_uid: int, *, own_uid: bool) -> tuple[Level, dict[Level, str]]:
+    """The first level whose full trial succeeds, and the result of each trial."""
     said: dict[Level, str] = {}
     for level in _DESCENDING:
-        said[level] = _try_level(level, trial_uid, own_uid)
+        said[level] = _try_level(level, trial_uid, own_uid=own_uid)
         if said[level] == _OK:
             return level, said
     return Level.NONE, said
 
 
-def _lacking(level: Level, own_uid: bool, kind: cgroup.Kind) -> tuple[str, ...]:
-    """Sentences for people: what this machine's level does not give."""
+def _lacking(level: Level, kind: cgroup.Kind, *, own_uid: bool) -> tuple[str, ...]:
+    """Sentences for the operator: what this machine's level lacks."""
     missing: list[str] = []
     if level in (Level.L2, Level.L2_PLUS):
         missing.append("all kernels share one host uid")
     if level is Level.L2:
         missing.append("/proc is empty inside a kernel")
     if level is Level.L1:
-        missing.append("no namespaces: no /tmp, no /dev/shm and no sockets inside; processes are hidden by Landlock only")
+        missing.append("no namespaces: kernels have no /tmp, no /dev/shm and no sockets; only Landlock hides processes")
         if not own_uid:
-            missing.append("one uid for gateway and kernels: names and modes of the gateway's files can be seen and changed")
+            missing.append(
+                "gateway and kernels share one uid: kernels can see and change names and modes of the gateway's files"
+            )
     if level is Level.NONE:
         missing.append("no isolation at all")
     if kind == "none":
-        missing.append("no control groups: memory is bounded per process, and by the watchdog, not as a whole")
+        missing.append("no control groups: memory is bounded per process and by the watchdog, not per kernel")
     return tuple(missing)
 
 
 def _in_child(act: Callable[[], str]) -> str:
-    """What *act* answers in a forked process that ends afterwards, whatever it did to itself."""
+    """The result of *act* in a forked process that exits afterwards, whatever it did to itself."""
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -100,11 +97,11 @@ def _in_child(act: Callable[[], str]) -> str:
     _pid, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    return said or "ended without an answer"
+    return said or "exited without a result"
 
 
 def _answer(act: Callable[[], str], write_fd: int) -> None:
-    """The child's whole life: act, say how it went, end without running anything of the parent's."""
+    """The child's whole life: act, report the result, exit without running code of the parent."""
     try:
         said = act()
     except OSError as error:
@@ -119,7 +116,7 @@ def _answer(act: Callable[[], str], write_fd: int) -> None:
 
 
 def _try(act: Callable[[], None]) -> str:
-    """ "ok", or why *act* does not work here."""
+    """ "ok", or the reason why *act* fails here."""
 
     def attempt() -> str:
         act()
@@ -128,13 +125,13 @@ def _try(act: Callable[[], None]) -> str:
     return _in_child(attempt)
 
 
-def _try_level(level: Level, trial_uid: int, own_uid: bool) -> str:
-    """ "ok" when a throwaway kernel reaches *level* and passes attestation, else the first thing that failed."""
-    return _in_child(lambda: _spawner(level, trial_uid, own_uid))
+def _try_level(level: Level, trial_uid: int, *, own_uid: bool) -> str:
+    """ "ok" if a throwaway kernel reaches *level* and passes attestation, otherwise the first failure."""
+    return _in_child(lambda: _spawner(level, trial_uid, own_uid=own_uid))
 
 
-def _spawner(level: Level, trial_uid: int, own_uid: bool) -> str:
-    """Play the spawner: fork a zygote that forks one kernel, then look at that from outside."""
+def _spawner(level: Level, trial_uid: int, *, own_uid: bool) -> str:
+    """Act as the spawner: fork a zygote that forks one kernel, then attest that kernel."""
     if level in (Level.L2, Level.L2_PLUS):
         identity.enter_user_namespace()
     if level > Level.L1:
@@ -150,7 +147,7 @@ def _spawner(level: Level, trial_uid: int, own_uid: bool) -> str:
 
 
 class _NoDirectory:
-    """Stands where the prepared root has its work directory."""
+    """Replaces the work directory of the prepared root."""
 
     def __enter__(self) -> str:
         return root.WORK
@@ -176,7 +173,7 @@ def _confine_and_attest(c: steps.Confinement) -> str:
         os.close(hold_write)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    return said or "ended without an answer"
+    return said or "exited without a result"
 
 
 def _expectation(c: steps.Confinement) -> attest.Expectation:
@@ -263,7 +260,7 @@ def _system_call_filter() -> None:
         os.mkfifo("/proc/omega")
     except PermissionError:
         return
-    raise OSError(errno.EINVAL, "the filter was loaded and did not deny")
+    raise OSError(errno.EINVAL, "the filter was loaded but denied nothing")
 
 
 _FACILITIES: Final[dict[str, Callable[[], None]]] = {

@@ -1,4 +1,4 @@
-"""Where a Python installation keeps its parts, asked of the interpreter itself."""
+"""The paths of a Python installation, as the interpreter itself reports them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASK_TIMEOUT_S: Final = 60
 
 
 class PythonUnusable(RuntimeError):
-    """The interpreter named for kernels does not run or does not answer."""
+    """The interpreter configured for kernels does not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PythonHome:
 
     @property
     def is_environment(self) -> bool:
-        """Whether it is a virtual environment upon another installation."""
+        """Whether it is a virtual environment."""
         return self.prefix != self.base_prefix
 
     @property
@@ -49,7 +49,7 @@ class PythonHome:
 
 
 def describe_python(kernel_python: str) -> PythonHome:
-    """What *kernel_python* says of itself, isolated from environment and current directory."""
+    """The paths that *kernel_python* reports, isolated from environment and current directory."""
     try:
         done = subprocess.run(
             [kernel_python, "-I", "-c", _ASK],
@@ -63,7 +63,7 @@ def describe_python(kernel_python: str) -> PythonHome:
     except subprocess.CalledProcessError as error:
         raise PythonUnusable(f"{kernel_python} failed: {error.stderr.decode(errors='replace')[-300:]}") from None
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise PythonUnusable(f"{kernel_python} cannot be asked: {error}") from None
+        raise PythonUnusable(f"{kernel_python} cannot be run: {error}") from None
     is_environment = said["prefix"] != said["base_prefix"]
     return PythonHome(
         executable=said["executable"],

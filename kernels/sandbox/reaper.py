@@ -1,6 +1,6 @@
 """The confinement of pid 1 of a kernel's pid namespace: it reaps orphans and can do nothing else.
 
-It is forked from the spawner, so it starts with all that the spawner may do. It runs no user code, but code in the
+It is forked from the spawner, so it starts with the spawner's privileges. It runs no user code, but code in the
 kernel shares a uid with it; so it keeps no privilege, no descriptor it was not given, no files and a filter of thirty
 calls.
 """
@@ -22,7 +22,7 @@ _NO_FILES: Final[tuple[str, ...]] = ()
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """An open namespace and its CLONE_NEW* kind, to be entered."""
+    """An open namespace to enter, and its CLONE_NEW* kind."""
 
     fd: int
     kind: int
@@ -43,7 +43,7 @@ def confine_init(
             identity.become(uid, gid)
         capabilities.drop_all()
         sysc.set_no_new_privs()
-        sysc.set_dumpable(False)
+        sysc.set_dumpable(dumpable=False)
         # After the change of identity, which clears it; before the filter, which denies it. No init outlives its spawner.
         sysc.set_death_signal(signal.SIGKILL)
         landlock.restrict(_NO_FILES, _NO_FILES, deny_tcp=True)
@@ -55,7 +55,7 @@ def confine_init(
 
 
 def _leave_the_host(namespaces: tuple[Namespace, ...]) -> None:
-    """Have another root than the host's."""
+    """Leave the host's root."""
     if namespaces and not capabilities.is_effective(capabilities.SYS_CHROOT):
         with root.new_root():
             pass

@@ -50,12 +50,12 @@ spec.loader.exec_module(package)
 from kernels.zygote import main
 sys.exit(main())
 """
-"""Makes the one package importable without its parent directory on sys.path: whatever lies beside it stays out of reach."""
+"""Makes the kernels package importable without its parent directory on sys.path, so that nothing beside it is importable."""
 
 
 @dataclass(frozen=True, slots=True)
 class RootSpec:
-    """What goes into the root. *app_dir* holds the kernels package. *hidden_dirs* are covered if a bound tree has them."""
+    """The contents of the root. *app_dir* is the kernels package. *hidden_dirs* are covered if a bound tree has them."""
 
     kernel_python: str
     app_dir: str
@@ -64,7 +64,7 @@ class RootSpec:
     home: PythonHome | None = field(default=None)
 
     def described(self) -> PythonHome:
-        """The interpreter's parts, asked once when *home* was not given."""
+        """The interpreter's paths; *home* if it was given."""
         return self.home or describe_python(self.kernel_python)
 
 
@@ -91,7 +91,7 @@ def plain_paths(spec: RootSpec) -> tuple[str, ...]:
         *(f"/proc/{name}" for name in ("self", "cpuinfo", "meminfo", "stat", "uptime", "version", "filesystems")),
         "/proc/sys/kernel/osrelease",
         "/sys/devices/system/cpu",
-        # Read without a second thought by joblib where they exist, to count the processors there are.
+        # joblib reads these if they exist, to count the processors.
         *(f"/sys/fs/cgroup/{name}" for name in ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")),
     ]
     return tuple(dict.fromkeys(path for path in wanted if os.path.exists(path)))
@@ -136,10 +136,10 @@ def build_bare_root() -> None:
 
 @contextmanager
 def new_root() -> Iterator[None]:
-    """A writable tmpfs as root for the block, with the old root at /.old; read-only and alone afterwards."""
+    """A writable tmpfs as root inside the block, with the old root at /.old; afterwards read-only and without it."""
     sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWNET | sysc.CLONE_NEWIPC | sysc.CLONE_NEWUTS)
     sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
-    network.hide_host_name()  # the zygote's imports may keep the name they saw
+    network.hide_host_name()  # the zygote's imports may store the host name
     stage = next(path for path in _STAGES if Path(path).is_dir())
     sysc.mount("omega", stage, "tmpfs", sysc.MS_NOSUID | sysc.MS_NODEV, _SIZE)
     os.mkdir(f"{stage}{_OLD}", 0o700)
@@ -169,7 +169,7 @@ def _bind(source: str, target: str, attributes: int = _READ_ONLY) -> None:
 
 
 def _is_apart(home: PythonHome) -> bool:
-    """Whether the base installation is not part of /usr, and so gets a place of its own."""
+    """Whether the base installation is outside of /usr and so needs its own mount."""
     return not PurePosixPath(home.base_prefix).is_relative_to("/usr")
 
 

@@ -1,4 +1,4 @@
-"""The last step: a confined process looks at itself once more. The spawner looks from outside as well (attest.py)."""
+"""The last step: a confined process checks itself. The spawner checks it from outside as well (attest.py)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ZERO_SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
 
 def check_self(level: Level, uid: int | None) -> None:
-    """Raise OSError naming the first fact that is not as it must be. *uid* None: it was not to be changed."""
+    """Raise OSError with the first wrong fact. *uid* None: the level does not change it."""
     if uid is not None and (os.getresuid() != (uid, uid, uid) or os.getresgid()[0] != os.getresgid()[1]):
-        raise OSError(errno.EPERM, "the uid is not the one given")
+        raise OSError(errno.EPERM, "the uid is not the assigned one")
     if sysc.capget() != (0, 0, 0):
         raise OSError(errno.EPERM, "capabilities are left")
     if sysc.prctl(sysc.PR_GET_NO_NEW_PRIVS) != 1:
@@ -27,7 +27,7 @@ def check_self(level: Level, uid: int | None) -> None:
     if level in (Level.L3, Level.L2_PLUS):
         _check_status()
         if shown := mounts.shown_of_host():
-            raise OSError(errno.EPERM, f"what {shown[0]} tells of the host is to be seen")
+            raise OSError(errno.EPERM, f"{shown[0]} shows facts about the host")
 
 
 def _check_status() -> None:

@@ -27,7 +27,7 @@ _WRITABLE_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 
 
 class StepFailed(Exception):
-    """One isolation step did not do what it says; no user code may run in this process."""
+    """One isolation step failed; no user code may run in this process."""
 
     def __init__(self, step: str, errno_name: str, detail: str) -> None:
         super().__init__(f"{step}: {errno_name}: {detail}")
@@ -38,7 +38,7 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Everything confine() has to know. *uid* and *gid* are host ids, used where they can be taken (own_uid)."""
+    """The input of confine(). *uid* and *gid* are host ids, used if the spawner can assign them (own_uid)."""
 
     level: Level
     policy: Policy
@@ -51,12 +51,12 @@ class Confinement:
     readable: tuple[str, ...] = ("/",)
     """Level L1 only: the host paths a kernel may read; above that the prepared root holds nothing else."""
     is_grouped: bool = True
-    """Whether a control group bounds it. Without one a memory file would be memory that no process shows."""
+    """Whether a control group bounds it. Without one no process would account for the memory of a memory file."""
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What one step leaves for the next."""
+    """The results of a step for the next ones."""
 
     proc_fd: int = -1
 
@@ -108,7 +108,7 @@ def _change_identity(c: Confinement, _p: _Progress) -> None:
         identity.become(c.uid, c.gid)
     # The zygote is not, and a change of uid clears it: /proc/self would belong to root, for the kernel itself and for the
     # spawner's look from outside.
-    sysc.set_dumpable(True)
+    sysc.set_dumpable(dumpable=True)
 
 
 def _enter_user_namespace(_c: Confinement, p: _Progress) -> None:
@@ -199,7 +199,7 @@ def changes_uid(c: Confinement) -> bool:
 
 
 def confine(c: Confinement) -> dict[str, float]:
-    """Confine the calling process for good and answer how many milliseconds each step took.
+    """Confine the calling process for good; returns the milliseconds that each step took.
 
     Raises StepFailed at the first step that fails; the caller must then end the process at once.
     """

@@ -40,9 +40,7 @@ AT_FDCWD: Final = -100
 AT_RECURSIVE: Final = 0x8000
 
 PR_SET_PDEATHSIG: Final = 1
-PR_GET_DUMPABLE: Final = 3
 PR_SET_DUMPABLE: Final = 4
-PR_CAPBSET_READ: Final = 23
 PR_CAPBSET_DROP: Final = 24
 PR_GET_SECUREBITS: Final = 27
 PR_SET_SECUREBITS: Final = 28
@@ -62,7 +60,7 @@ RESOLVE_BENEATH: Final = 8
 LANDLOCK_CREATE_RULESET_VERSION: Final = 1
 LANDLOCK_RULE_PATH_BENEATH: Final = 1
 
-# Not the platform module: it would remember the host's name in every process forked from this one.
+# Not the platform module: it would cache the host's name in every process forked from this one.
 ARCH: Final = os.uname().machine
 _OWN_NUMBERS: Final = {
     "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "clone": 56},
@@ -172,11 +170,11 @@ def prctl(option: int, *arguments: int) -> int:
 
 
 def set_no_new_privs() -> None:
-    """No exec from here on can gain a privilege."""
+    """No later exec can gain a privilege."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def set_dumpable(dumpable: bool) -> None:
+def set_dumpable(*, dumpable: bool) -> None:
     """Whether /proc/self belongs to the caller's uid, and whether others of that uid may look inside."""
     prctl(PR_SET_DUMPABLE, int(dumpable))
 

@@ -1,4 +1,4 @@
-"""Whose output it is: that of the request under way, or of an earlier run whose thread or task still writes.
+"""Attributes output to the current request, or to an earlier run whose thread or task still writes.
 
 Tasks and callbacks of asyncio keep the request they were made in, for all clients, as in ipykernel. Threads do so for our
 own requests only: ipykernel gives what they write to the newest request. So an agent's next run shows its own output, and a
@@ -17,30 +17,30 @@ from typing import Any
 
 _request: ContextVar[Any] = ContextVar("omega_request")
 _STARTERS = ("_start_new_thread", "_start_joinable_thread")
-"""What `threading` starts threads by, up to Python 3.12 and from 3.13 on."""
+"""The function by which `threading` starts threads, up to Python 3.12 and from 3.13 on."""
 
 
 def enter(request: Any) -> None:
-    """From here on, what this context does is part of *request*; None for none that is known."""
+    """Attribute this context's output to *request* from now on; None means unknown."""
     _request.set(request)
 
 
 def request_here(newest: Any) -> Any:
-    """The request that the code which asks is part of; *newest* where that is not known."""
+    """The request of the calling code; *newest* if unknown."""
     request = _request.get(None)
     return newest if request is None else request
 
 
 def is_run(request: Any) -> bool:
-    """Whether *request* is one of ours, which nobody hears of any more once it is answered."""
+    """Whether *request* is an omega request, whose output is dropped once it is answered."""
     metadata = request.get("metadata")
     return isinstance(metadata, dict) and isinstance(metadata.get("omega"), dict)
 
 
 def install(newest: Callable[[], Any], enter_displays: Callable[[Any], object]) -> None:
-    """Let threads be part of the run that started them, and an executor's work of the run that submitted it.
+    """Attribute threads to the run that started them, and an executor's work to the run that submitted it.
 
-    *newest* answers with the request under way; *enter_displays* does for a thread's displays what `enter` does for text.
+    *newest* returns the current request; *enter_displays* does for a thread's displays what `enter` does for text.
     """
 
     def adopt(request: Any, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
@@ -65,7 +65,7 @@ def install(newest: Callable[[], Any], enter_displays: Callable[[Any], object]) 
 
 
 def _follow_work(newest: Callable[[], Any]) -> None:
-    """Workers of an executor outlive runs: what they do belongs to whoever asks for it."""
+    """Workers of an executor outlive runs: their work belongs to the run that submitted it."""
     make, run = executors._WorkItem.__init__, executors._WorkItem.run
 
     def made(item: Any, *args: Any, **kwargs: Any) -> None:

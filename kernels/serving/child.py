@@ -20,7 +20,7 @@ from zmq.eventloop.zmqstream import ZMQStream
 from kernels.contract import CHANNELS
 from kernels.serving import attribution, identity
 from kernels.serving.publisher import Attendant, Publisher
-from kernels.serving.streams import Record
+from kernels.serving.streams import OutputRecord
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -29,7 +29,7 @@ LINGER_MS = 1000
 
 
 FLUSH_S = 0.02
-"""How long text waits for more to go with it; readers of a running program see it this much later."""
+"""How long text waits to be joined with more; clients see output with this delay."""
 
 
 AGAIN_S = 0.01
@@ -40,7 +40,7 @@ _TYPES = {"shell": zmq.ROUTER, "stdin": zmq.ROUTER, "control": zmq.ROUTER, "iopu
 
 @dataclass(frozen=True, slots=True)
 class ChildStart:
-    """Everything that makes this child a particular kernel. *fds* are listening unix sockets, one per channel."""
+    """The parameters of this kernel. *fds* are listening unix sockets, one per channel."""
 
     kernel_id: str
     key: str
@@ -52,7 +52,7 @@ class ChildStart:
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """What connects a kernel with the world: its sockets, the loop of the main thread, and the thread beside it."""
+    """The connections of a kernel: its sockets, the main thread's loop, and the second thread."""
 
     context: Any
     sockets: dict[str, Any]
@@ -61,7 +61,7 @@ class Wires:
 
 
 def become(start: ChildStart, serve: Callable[[ChildStart], None]) -> NoReturn:
-    """Set up this process for the kernel *start*, and *serve* until that is over; ends the process."""
+    """Set up this process for the kernel *start*, and call *serve*; ends the process."""
     status = 70
     try:
         _set_up_process(start)
@@ -74,7 +74,7 @@ def become(start: ChildStart, serve: Callable[[ChildStart], None]) -> NoReturn:
 
 
 def _set_up_process(start: ChildStart) -> None:
-    atexit._clear()  # what the zygote registered is the zygote's
+    atexit._clear()  # handlers that the zygote registered
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(identity.environment(start.work_dir, start.env))
@@ -83,11 +83,11 @@ def _set_up_process(start: ChildStart) -> None:
     sys.path[:] = [start.work_dir, *(folder for folder in sys.path if folder not in ("", start.work_dir))]
     sys.argv[:] = [""]
     identity.reseed()
-    attribution.enter(None)  # the zygote's rehearsal was a request too
+    attribution.enter(None)  # the zygote's rehearsal was a request, too
 
 
 def open_wires(start: ChildStart) -> Wires:
-    """The sockets on the descriptors of *start*, and what serves them; nothing runs yet."""
+    """The sockets on the descriptors of *start*, and the parts that serve them; nothing runs yet."""
     context = zmq.Context(io_threads=1)
     loop = IOLoop(make_current=True)
     sockets = {channel: _socket(context, channel, start.fds[channel]) for channel in CHANNELS}
@@ -114,7 +114,7 @@ def run(publisher: Publisher, wires: Wires) -> None:
 
 
 def _socket(context: Any, channel: str, descriptor: int) -> Any:
-    """A socket of *channel* that accepts on the listening *descriptor*; its path stays the gateway's business."""
+    """A socket of *channel* that accepts on the listening *descriptor*; the gateway manages its path."""
     socket = context.socket(_TYPES[channel])
     socket.linger = LINGER_MS
     socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
@@ -127,8 +127,8 @@ def _socket(context: Any, channel: str, descriptor: int) -> Any:
     return socket
 
 
-def capture_output(record: Record, kernel: Any, attendant: Attendant) -> None:
-    """From now on descriptors 1 and 2 and the two streams of *kernel* end in *record*."""
+def capture_output(record: OutputRecord, kernel: Any, attendant: Attendant) -> None:
+    """Redirect descriptors 1 and 2 and the two streams of *kernel* to *record*."""
     loop = attendant.loop
 
     def again() -> None:
@@ -146,8 +146,8 @@ def capture_output(record: Record, kernel: Any, attendant: Attendant) -> None:
     sys.stdout, sys.stderr = kernel.streams
 
 
-def stop(record: Record, context: Any) -> None:
-    """Hand on what is left and close the sockets."""
+def stop(record: OutputRecord, context: Any) -> None:
+    """Send the remaining output and close the sockets."""
     atexit._run_exitfuncs()
     record.finish()
     context.destroy(linger=LINGER_MS)

@@ -1,4 +1,4 @@
-"""An exception as the caller gets it."""
+"""An exception in the form that clients get."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception as the caller gets it."""
+    """An exception in the form that clients get."""
 
     ename: str
     evalue: str

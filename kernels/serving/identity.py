@@ -1,4 +1,4 @@
-"""What one kernel has of its own, although all kernels of a zygote are copies of one process."""
+"""Makes one kernel distinct, although all kernels of a zygote are copies of one process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEED_BYTES = 32
 
 
 def environment(work_dir: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a kernel, made from nothing; *given* has the last word."""
+    """The complete environment of a kernel; *given* overrides it."""
     folders = (str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")
     fixed = {
         "HOME": work_dir,
@@ -35,7 +35,7 @@ def environment(work_dir: str, given: Mapping[str, str]) -> dict[str, str]:
         "TZ": "UTC",
         "USER": "kernel",
         "MPLBACKEND": "agg",
-        # They would go on asking a network that is not there: for twelve seconds, and for minutes.
+        # Without these they would retry without a network: for twelve seconds, and for minutes.
         "PIP_NO_INDEX": "1",
         "npm_config_offline": "true",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,4 +1,4 @@
-"""SIGINT as a kernel wants it: it ends the caller's code, and never what the kernel does around or under that code."""
+"""Handles SIGINT: it interrupts the caller's code, and never the kernel's own code around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Interrupts:
-    """The handler of SIGINT. Outside `allowed` an interrupt is ignored, or kept when the code is about to start."""
+    """The handler of SIGINT. Outside `allowed` it ignores an interrupt, or keeps it if the code is about to start."""
 
     def __init__(self) -> None:
         self._is_allowed = False
@@ -21,10 +21,12 @@ class Interrupts:
         self._is_held_back = False
 
     def install(self) -> None:
-        """Handle SIGINT from now on, also when code has put a handler of its own there."""
+        """Handle SIGINT from now on, also if code has installed its own handler."""
         signal.signal(signal.SIGINT, self._handle)
 
-    def _handle(self, _signal: int, _frame: Any) -> None:
+    def _handle(self, _signal: int, frame: Any) -> None:
+        if frame is not None and frame.f_code in _ENDS:
+            return  # the code is over, and we are about to say so: raised here, it would leave interrupts allowed
         if self._is_allowed and self._holds:
             self._is_held_back = True
         elif self._is_allowed:
@@ -33,37 +35,38 @@ class Interrupts:
             self._is_pending = True
 
     def _interrupt(self) -> None:
+        self._is_held_back = False  # two in a row are one
         if self._instead is None:
             raise KeyboardInterrupt
         self._instead()
 
     def __enter__(self) -> None:
-        """Hold interrupts back while something must not stay half done: a message of several parts, say."""
-        if threading.current_thread() is threading.main_thread():  # only there do signals arrive
+        """Delay interrupts while an operation must not be cut, such as sending a message of several parts."""
+        if threading.current_thread() is threading.main_thread():  # only the main thread receives signals
             self._holds += 1
 
     def __exit__(self, *_error: object) -> None:
-        """Let an interrupt that came meanwhile happen now."""
+        """Raise an interrupt that arrived in the meantime."""
         if threading.current_thread() is threading.main_thread():
             self._holds -= 1
             if self._is_held_back and not self._holds:
-                self._is_held_back = False
                 self._interrupt()
 
     def expect(self) -> None:
-        """A request has come: an interrupt from now on is meant for its code."""
+        """A request has arrived: later interrupts are meant for its code."""
         self._is_pending, self._is_held_back, self._is_expected = False, False, True
 
     def refuse(self) -> None:
-        """The code is over: an interrupt from now on comes too late."""
+        """The code has ended: later interrupts are ignored."""
         self._is_allowed = self._is_expected = False
+        self._is_held_back = False
 
     def allowed(self) -> Allowed:
-        """Let interrupts raise KeyboardInterrupt inside the block; one that came just before does so at once."""
+        """Let interrupts raise KeyboardInterrupt inside the block; a kept one does so at once."""
         return Allowed(self)
 
     def allow(self) -> None:
-        """Interrupts happen from now on."""
+        """Allow interrupts from now on."""
         self.install()
         self._is_allowed = True
         if self._is_pending:
@@ -81,7 +84,7 @@ class Interrupts:
 
 
 class Allowed:
-    """The block in which interrupts happen. Whatever must be undone in any case belongs outside of it."""
+    """The block in which interrupts raise. Clean-up code belongs outside of it."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
@@ -95,3 +98,7 @@ class Allowed:
 
     def __exit__(self, *_error: object) -> None:
         self._interrupts.refuse()
+
+
+_ENDS = (Allowed.__exit__.__code__, Interrupts.refuse.__code__)
+"""A signal that came before their first line is handled in their frame."""

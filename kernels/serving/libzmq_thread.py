@@ -1,4 +1,4 @@
-"""Waits until libzmq's own thread has written what was handed to it."""
+"""Waits until libzmq's own thread has written all messages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BLIND_S = 0.0005
 
 
 class Courier:
-    """The thread that carries messages to the sockets, as /proc shows it.
+    """libzmq's I/O thread, as /proc shows it.
 
-    Sending wakes it, and it sleeps again only when everything is written: what a program flushed is then out of this
-    process, whatever the next line does to it. Without a /proc that shows the thread, a short wait has to do.
+    Sending wakes it, and it sleeps again only when everything is written: flushed output has then left this
+    process, even if the next line crashes it. Without a /proc that shows the thread, it waits for a short time.
     """
 
     def __init__(self, tasks: str = "/proc/self/task", sleep: Callable[[float], None] = time.sleep) -> None:
@@ -25,7 +25,7 @@ class Courier:
         self._stat: str | None = None
 
     def wait(self) -> None:
-        """Return when the thread has nothing left to do, or after 20 ms."""
+        """Return when the thread is idle, or after 20 ms."""
         stat = self._stat = self._stat if self._stat is not None else self._find()
         if not stat:
             self._sleep(BLIND_S)

@@ -1,4 +1,4 @@
-"""What signs, sends and collects a kernel's messages."""
+"""The parts that sign, send and collect a kernel's messages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from jupyter_client.session import Session
 
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.publisher import Publisher
-from kernels.serving.streams import Name, Record
+from kernels.serving.streams import Name, OutputRecord
 from kernels.serving.texts import clean
 
 
-def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, Record]:
-    """What signs, what sends and what collects a kernel's messages, not connected to anything."""
+def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, OutputRecord]:
+    """The parts that sign, send and collect a kernel's messages, not yet connected."""
     session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
     publisher = Publisher(interrupts)
-    record = Record(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
+    record = OutputRecord(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
     publisher.welcome = lambda topic: _welcome(session, topic)
     return session, publisher, record
 

@@ -1,4 +1,4 @@
-"""The iopub socket as every thread of the kernel may use it, and the thread that serves it meanwhile."""
+"""The iopub socket, usable from every thread of the kernel, and the thread that serves it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RETRY_S = 0.001
 
 
 class Publisher:
-    """Sends iopub messages from whichever thread asks, and welcomes subscribers.
+    """Sends iopub messages from any thread, and welcomes subscribers.
 
     libzmq sockets may change threads under a full lock, so a message goes out at once instead of being handed to another
     thread. XPUB with NODROP never loses a message: a slow reader slows the sender down instead.
@@ -44,7 +44,7 @@ class Publisher:
             time.sleep(RETRY_S)
 
     def try_send(self, parts: list[Any]) -> bool:
-        """Send one message if the reader has room for it, and say whether it went out."""
+        """Send one message if the reader has room for it; returns whether it was sent."""
         with self._interrupts, self._lock:
             if self._socket.closed:
                 return True
@@ -63,7 +63,7 @@ class Publisher:
                 self._greet()
 
     def _greet(self) -> None:
-        # Every use of the socket may consume the edge of its descriptor, so each use looks for subscriptions too.
+        # Every use of the socket may consume the edge of its descriptor, so each use checks for subscriptions, too.
         while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             frame = self._socket.recv(zmq.NOBLOCK)
             if frame[:1] == b"\x01":
@@ -71,7 +71,7 @@ class Publisher:
 
 
 class Attendant(threading.Thread):
-    """The one thread beside the main one: control requests, subscriptions and output while user code runs."""
+    """The second thread: it handles control requests, subscriptions and output while user code runs."""
 
     def __init__(self) -> None:
         # ipykernel recognises control requests by the name of the thread that handles them.

@@ -1,4 +1,4 @@
-"""What our kernels of all languages have in common as users of ipykernel's base class."""
+"""What the kernels of all languages share as subclasses of ipykernel's base class."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kernels.serving import attribution
 if TYPE_CHECKING:
     from ipykernel.kernelbase import Kernel as Base
 
-    from kernels.serving.streams import Record
+    from kernels.serving.streams import OutputRecord
 else:
     Base = object  # a mixin
 
 
 class NoShellThread:
-    """Stands where ipykernel keeps its shell channel thread: there are no subshells, so no such thread."""
+    """Replaces ipykernel's shell channel thread: without subshells there is no such thread."""
 
     parent_thread: Any = None
 
@@ -24,25 +24,25 @@ class NoShellThread:
 
 
 class Served(Base):
-    """Attributes what is printed to its request, tells ours in the reply's metadata, and sends in order."""
+    """Attributes output to its request, marks omega requests in the reply's metadata, and sends in order."""
 
     _supports_kernel_subshells = False
-    record: Record
+    record: OutputRecord
     _omega: dict[str, Any] | None = None
 
     def _publish_status(self, status: str, *args: Any, **kwargs: Any) -> None:
-        # "starting" would come before or after iopub_welcome as chance has it; so the welcome is always the first.
+        # "starting" would come before or after iopub_welcome by chance; without it the welcome is always the first.
         if status != "starting":
             super()._publish_status(status, *args, **kwargs)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Attribute what follows to the request *parent*."""
+        """Attribute later output to the request *parent*."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
             self.record.begin(parent)
 
     async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Run one request, ours or a plain client's."""
+        """Run one request, with or without omega metadata."""
         self._omega = None
         await super().execute_request(stream, ident, parent)
 
@@ -56,7 +56,7 @@ class Served(Base):
     def publish(self, message: str, content: dict[str, Any]) -> None:
         """Send one rich message after all text written before it, as an answer to the request that text belongs to.
 
-        The base's idea of that is a context variable alone, which callbacks of the event loop may not see.
+        The base class uses a context variable only, which callbacks of the event loop may not see.
         """
         self.record.flush()
         request = attribution.request_here(self.record.parent)

@@ -1,4 +1,4 @@
-"""The directory that a session asks for, below the work directory."""
+"""The initial directory of a session, below the work directory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 
 
 class SetupError(Exception):
-    """The kernel can't be set up as asked; the message says what to change."""
+    """The kernel can't be set up as requested; the message says what to change."""
 
-    __module__ = "builtins"  # what a traceback puts before the name: callers know no module of ours
+    __module__ = "builtins"  # the prefix in a traceback: callers do not know modules of the kernel
 
 
 def make(cwd: str) -> str:
-    """The path of the directory *cwd* below the present one, made when it is missing; raises SetupError."""
+    """The path of the directory *cwd* below the current one, created if missing; raises SetupError."""
     path = _inside(os.getcwd(), cwd)
     try:
         os.makedirs(path, exist_ok=True)

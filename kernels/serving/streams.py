@@ -1,4 +1,4 @@
-"""sys.stdout and sys.stderr of a kernel: one ordered record of what Python, C code and child processes wrote."""
+"""sys.stdout and sys.stderr of a kernel: one ordered record of the output of Python, C code and child processes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ LOST = "Memory ran out while output was handed on; some of it is lost"
 _DESCRIPTORS: tuple[tuple[Name, int], ...] = (("stdout", 1), ("stderr", 2))
 
 
-class Record:
-    """Collects text of both streams in the order written and hands it on in as few messages as possible.
+class OutputRecord:
+    """Collects text of both streams in the order written and sends it in as few messages as possible.
 
-    *emit* gets a stream's name, a text and the parent header; it answers False when the message could not go out yet.
+    *emit* gets a stream's name, a text and the parent header; it returns False if the message could not be sent yet.
     """
 
     def __init__(self, emit: Callable[[Name, str, Any], bool], interrupts: Interrupts) -> None:
@@ -51,7 +51,7 @@ class Record:
         self.parent: Any = {}
 
     def capture(self, wake: Callable[[], None]) -> list[int]:
-        """Turn descriptors 1 and 2 into pipes read here; answers with the ends to watch. *wake* asks for a timed flush."""
+        """Turn descriptors 1 and 2 into pipes read here; returns the ends to watch. *wake* schedules a flush."""
         self.own()
         self._wake = wake
         for name, descriptor in _DESCRIPTORS:
@@ -72,7 +72,7 @@ class Record:
         self._lock, self._owner, self._courier = threading.RLock(), os.getpid(), Courier()
 
     def forget(self) -> None:
-        """Drop what was collected."""
+        """Drop the collected text."""
         self._chunks.clear()
         self._chars, self._waking, self._has_lost, self.parent = 0, False, False, {}
 
@@ -81,11 +81,11 @@ class Record:
         return os.getpid() == self._owner
 
     def write(self, name: Name, text: str) -> None:
-        """Add *text*; whatever child processes wrote before it comes first."""
-        # In pieces, so that what fits below the reader's limit arrives, and memory is enough, however much is printed.
+        """Add *text*, after anything that child processes wrote before it."""
+        # In pieces, so that text up to the gateway's limit arrives, and memory suffices for any amount of text.
         request = attribution.request_here(self.parent)
         if request is not self.parent and attribution.is_run(request):
-            return  # a thread or task of a run that is over: nobody hears of it any more
+            return  # a thread or task of a finished run: its output is dropped
         for start in range(0, len(text), FLUSH_CHARS):
             with self._interrupts, self._lock:
                 if text != "\n" and self._ready():
@@ -97,20 +97,20 @@ class Record:
             self.own_up()
 
     def begin(self, parent: Any) -> None:
-        """What follows is part of the request *parent*; what processes wrote before is not."""
+        """Attribute later output to the request *parent*, but not what processes wrote before."""
         with self._interrupts, self._lock:
             if self._ready():
                 self._drain()
             self.parent = parent
 
     def own_up(self) -> None:
-        """Raise MemoryError, once, when text had to be dropped since the last time."""
+        """Raise MemoryError once if text had to be dropped since the last call."""
         if self._has_lost:
             self._has_lost = False
             raise MemoryError(LOST)
 
     def _drop(self) -> None:
-        """Give up what was collected: without memory it can't be handed on, and the kernel must live."""
+        """Drop the collected text: without memory it can't be sent, and the kernel must survive."""
         self._chunks.clear()
         self._chars, self._has_lost, cuts.happened = 0, True, True
 
@@ -147,19 +147,19 @@ class Record:
                     break
 
     def drain(self) -> None:
-        """Take over what child processes and C code wrote so far."""
+        """Read what child processes and C code wrote so far."""
         with self._interrupts, self._lock:
             self._drain()
         if self._chars > FLUSH_CHARS:
             self.flush_if_possible()
 
     def flush(self) -> None:
-        """Hand on everything written so far, waiting while the reader is behind."""
+        """Send everything written so far; waits while the reader is behind."""
         while not self.flush_if_possible():
             time.sleep(RETRY_S)
 
     def is_waiting(self) -> bool:
-        """Whether text waits to be handed on."""
+        """Whether text waits to be sent."""
         return bool(self._chunks)
 
     def settle(self) -> None:
@@ -167,7 +167,7 @@ class Record:
         self._courier.wait()
 
     def flush_if_possible(self) -> bool:
-        """Hand on what can go out now, and say whether that was all."""
+        """Send as much as possible now; returns whether that was all."""
         with self._interrupts, self._lock:
             self._drain()
             try:
@@ -182,7 +182,7 @@ class Record:
         return True
 
     def finish(self) -> None:
-        """Hand on everything, including what C code still holds in its own buffers."""
+        """Send everything, including what C code still holds in its own buffers."""
         _C_LIBRARY.fflush(None)
         for stream in _ORIGINALS:
             if stream is not None and not stream.closed:
@@ -199,13 +199,13 @@ def _enlarge(pipe: int) -> None:
     try:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     except OSError:
-        return  # over the user's quota for pipes: the usual size works too
+        return  # over the user's quota for pipes: the default size works, too
 
 
-class Stream(io.TextIOBase):
+class OutputStream(io.TextIOBase):
     """One of the two text streams. In a process forked by user code it writes to the descriptor, a line at a time."""
 
-    def __init__(self, record: Record, name: Name, descriptor: int) -> None:
+    def __init__(self, record: OutputRecord, name: Name, descriptor: int) -> None:
         super().__init__()
         self._record = record
         self._descriptor = descriptor
@@ -219,7 +219,7 @@ class Stream(io.TextIOBase):
     line_buffering = True
 
     def write(self, text: str) -> int:
-        """Write *text* and answer with its length."""
+        """Write *text* and return its length."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if self._record.is_owner():
@@ -234,7 +234,7 @@ class Stream(io.TextIOBase):
             self.flush()
 
     def flush(self) -> None:
-        """Hand on what was written so far."""
+        """Send what was written so far."""
         if self._record.is_owner():
             if self._record.is_waiting():  # ipykernel flushes several times a request, mostly nothing
                 self._record.flush()
@@ -266,7 +266,7 @@ class Stream(io.TextIOBase):
 class Raw(io.RawIOBase):
     """The binary side of a stream, for ``sys.stdout.buffer.write``."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: OutputStream) -> None:
         super().__init__()
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

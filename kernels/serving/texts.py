@@ -1,4 +1,4 @@
-"""Text that may leave a kernel: valid Unicode, and not endless."""
+"""Text that may leave a kernel: valid Unicode of bounded length."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 DIGITS = 100_000
-"""The longest integer written out; the time it takes grows with the square of its length (100,000: 0.1 s)."""
+"""Maximum digits of an integer; the time to write it grows with the square of its length (100,000: 0.1 s)."""
 
 
 class Cuts:
-    """Whether anything was cut since the run began: its caller is told."""
+    """Whether anything was cut since the run began; the reply reports it."""
 
     happened = False
 
@@ -25,7 +25,7 @@ def clean(text: str) -> str:
 
 
 def cut(text: str, chars: int) -> str:
-    """*text*, its middle left out when it is longer than *chars*."""
+    """*text* without its middle if it is longer than *chars*."""
     if len(text) <= chars:
         return text
     cuts.happened = True
@@ -51,7 +51,7 @@ def many_digits() -> Iterator[None]:
 
 def digits_of(value: int) -> str | None:
     """The digits of *value*, or None when they are more than DIGITS."""
-    if value.bit_length() > DIGITS * 3.33:  # surely, and Python would compute for a while to find out
+    if value.bit_length() > DIGITS * 3.33:  # certainly too long, and Python would need some time to find out
         return None
     try:
         with many_digits():
@@ -61,5 +61,5 @@ def digits_of(value: int) -> str | None:
 
 
 def about_digits(value: int) -> str:
-    """How long *value* is and how long it may be, for messages."""
+    """The length of *value* and the limit, for messages."""
     return f"an integer of about {int(value.bit_length() * 0.30103):,} digits; up to {DIGITS:,} are written out"

@@ -1,1 +1,1 @@
-"""The spawner: the one process with privileges. It starts zygotes and kernels, watches them from outside, and cleans up."""
+"""The spawner, the only privileged process: it starts zygotes and kernels, watches them from outside, and cleans up."""

@@ -1,6 +1,6 @@
-"""What is to be done for a kernel, as its life (`life.py`) says it.
+"""The actions that a kernel's life (`life.py`) orders.
 
-An action that may be answered with an event is the last of its list, so that no action is out of date when it is performed.
+An action that may produce an event is the last of its list, so that no action is out of date when it is performed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Part(StrEnum):
-    """What a kernel has in the spawner. Each part is removed once."""
+    """The parts of a kernel in the spawner. Each is removed once."""
 
     REQUEST = "request"
     """The sockets that the gateway passed, and the descriptor of the pid namespace: only needed to start."""
@@ -29,22 +29,22 @@ class Part(StrEnum):
 
 
 class Do(StrEnum):
-    """What is to be done and needs no further word."""
+    """The actions without parameters."""
 
     ASK_FORK = "ask fork"
-    """Make the gate and ask the zygote. Answered by Failed, or later by Forked, Failed or ZYGOTE_GONE."""
+    """Make the gate and ask the zygote to fork. Answered by Failed, or later by MainForked, Failed or ZYGOTE_GONE."""
     ATTEST = "attest"
-    """Look at the child from outside. Answered by ATTESTED or Failed."""
+    """Attest the child from outside. Answered by ATTESTED or Failed."""
     SEND_GO = "send go"
-    """Tell the child to go. Answered by RELEASED or Failed."""
+    """Send Go to the child. Answered by RELEASED or Failed."""
     WATCH = "watch"
-    """Have the watchdog look at it."""
+    """Let the watchdog watch it."""
     TELL_STARTED = "tell started"
-    """Tell the gateway that it runs."""
+    """Tell the gateway that it has started."""
     INTERRUPT = "interrupt"
     """Send SIGINT to its process group."""
     REAP = "reap"
-    """Have the dead process reaped by its parent. Answered by Reaped, at once or later."""
+    """Let its parent reap the dead process. Answered by MainReaped, at once or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """End a fork that nobody waits for."""
+    """Kill a forked process that is no longer needed."""
 
     pid: int
     pidfd: int
@@ -65,35 +65,35 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class ServeFiles:
-    """Have a helper serve the work directory on *channel*. Answered by HELPERS_GONE when there is no helper then."""
+    """Let a files helper serve the work directory on *channel*. Answered by HELPERS_GONE if none is left."""
 
     channel: int
 
 
 @dataclass(frozen=True, slots=True)
 class RefuseFiles:
-    """Say on *channel* that there is no such kernel."""
+    """Answer on *channel* that the kernel does not exist."""
 
     channel: int
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
-    """Kill this part; its end is an event of its own."""
+class KillPart:
+    """Kill this part; its end is a separate event."""
 
     part: Part
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Close or take back this part."""
+    """Close or release this part."""
 
     part: Part
 
 
 @dataclass(frozen=True, slots=True)
 class TellExited:
-    """Tell the gateway how it ended, with the last numbers of its control group."""
+    """Tell the gateway how it ended, with the final usage of its control group."""
 
     status: int
     is_asked: bool
@@ -108,4 +108,4 @@ class TellRefused:
     reason: str
 
 
-Action = Do | Adopt | Drop | ServeFiles | RefuseFiles | Kill | Remove | TellExited | TellRefused
+Action = Do | Adopt | Drop | ServeFiles | RefuseFiles | KillPart | Remove | TellExited | TellRefused

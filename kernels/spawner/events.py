@@ -1,4 +1,4 @@
-"""What happens to a kernel, as its life (`life.py`) is told it."""
+"""The events of a kernel's life (`life.py`)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from enum import StrEnum
 
 
 class Fact(StrEnum):
-    """What happens and needs no further word."""
+    """The events without parameters."""
 
     BEGUN = "begun"
-    """Every part that is needed before the fork has been made."""
+    """Every part that is needed before the fork exists."""
     CONFINED = "confined"
-    """The child says through its gate that it took every isolation step."""
+    """The child reported on its gate that it took every isolation step."""
     GATE_CLOSED = "gate closed"
-    """The gate was closed before the child said anything."""
+    """The gate was closed before the child reported anything."""
     ATTESTED = "attested"
-    """The look from outside agrees."""
+    """The attestation succeeded."""
     RELEASED = "released"
-    """The child has been told to go."""
+    """Go was sent to the child."""
     INTERRUPT_ASKED = "interrupt asked"
     """The gateway wants the running code interrupted."""
     KILL_ASKED = "kill asked"
@@ -28,15 +28,15 @@ class Fact(StrEnum):
     INIT_DIED = "init died"
     """The init has ended, and with it every process of the pid namespace."""
     HELPERS_GONE = "files helpers gone"
-    """Its last files helper is reaped."""
+    """Its last files helper was reaped."""
     ZYGOTE_GONE = "zygote gone"
-    """The zygote that was asked for this kernel is dead and reaped: what it forked is the spawner's child now."""
+    """The kernel's zygote is dead and reaped: its children are the spawner's children now."""
     NEXT_ZYGOTE = "next zygote"
-    """There is a warm zygote again."""
+    """A warm zygote is available again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forked:
+class MainForked:
     """The zygote forked *pid*; the event hands over *pidfd*."""
 
     pid: int
@@ -44,15 +44,15 @@ class Forked:
 
 
 @dataclass(frozen=True, slots=True)
-class Reaped:
-    """Its main process is reaped; *status* is the wait status."""
+class MainReaped:
+    """Its main process was reaped; *status* is the wait status."""
 
     status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A *step* of the way up failed: no user code will run."""
+    """A *step* of the start failed: no user code will run."""
 
     step: str
     reason: str
@@ -67,7 +67,7 @@ class NoZygote:
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """The watchdog found it above a limit."""
+    """The watchdog found the kernel above a limit."""
 
     is_memory: bool
 
@@ -79,4 +79,4 @@ class FilesAsked:
     channel: int
 
 
-Event = Fact | Forked | Reaped | Failed | NoZygote | Exceeded | FilesAsked
+Event = Fact | MainForked | MainReaped | Failed | NoZygote | Exceeded | FilesAsked

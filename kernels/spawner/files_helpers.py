@@ -1,4 +1,4 @@
-"""Files helpers: who they are, what they can reach, and that none outlives its kernel.
+"""Files helpers: their identity, what they can reach, and their end with the kernel.
 
 A helper is forked from the spawner on demand, becomes the kernel's uid in the kernel's control group, opens the kernel's
 work directory *as that uid*, and gives up all else before it listens. So it can do to files what the kernel's own code
@@ -24,14 +24,14 @@ from kernels.sandbox.cgroup import KernelCgroup
 from kernels.spawner.loop import Loop
 
 MOST: Final = 8
-"""Helpers of one kernel at once."""
+"""Maximum helpers of one kernel at a time."""
 _OWN_DATA_BYTES: Final = 64 * MIB
 _PATHS: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class KeeperPlace:
-    """Whose files: the kernel's ids, its control group, its limits, and where its work directory is seen from here."""
+    """The kernel of a helper: its ids, control group and limits, and the path of its work directory for the spawner."""
 
     uid: int
     gid: int
@@ -42,7 +42,7 @@ class KeeperPlace:
 
 @dataclass(slots=True)
 class Keepers:
-    """All helpers of a spawner. *on_end* is told the kernel whose last helper is gone."""
+    """All helpers of a spawner. *on_end* gets the id of a kernel whose last helper has exited."""
 
     loop: Loop
     on_end: Callable[[str], None]
@@ -50,7 +50,7 @@ class Keepers:
     """Pid and pidfd of each helper, by kernel."""
 
     def start(self, kernel_id: str, place: KeeperPlace | None, channel: int) -> None:
-        """Serve the gateway's socket *channel* from a helper in *place*, or say there why not; *channel* is closed here."""
+        """Serve the gateway's socket *channel* from a helper in *place*, or answer there why not; closes *channel*."""
         with socket.socket(fileno=channel) as told:
             if place is None:
                 _say(told, Problem.GONE)
@@ -83,7 +83,7 @@ class Keepers:
             self.on_end(kernel_id)
 
     def kill(self, kernel_id: str) -> None:
-        """End the helpers of a kernel; *on_end* follows if there were any."""
+        """Kill the helpers of a kernel; *on_end* follows if there were any."""
         for pidfd in self._of.get(kernel_id, {}).values():
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -92,7 +92,7 @@ class Keepers:
         return kernel_id in self._of
 
     def pids(self) -> set[int]:
-        """Every helper there is."""
+        """The pids of all helpers."""
         return {pid for helpers in self._of.values() for pid in helpers}
 
 
@@ -102,14 +102,14 @@ def _say(told: socket.socket, problem: Problem) -> None:
 
 
 def _run(place: KeeperPlace, channel: int, parent: int) -> NoReturn:
-    """Be the helper until the gateway hangs up; never returns into the spawner's code."""
+    """Run as the helper until the gateway closes the connection; never returns into the spawner's code."""
     code = 70
     try:
         root = confine(place, channel, parent)
         serve(channel, root)
         code = 0
     except (OSError, ValueError, RuntimeError):
-        # Most likely the kernel has died meanwhile. Nothing was served.
+        # Most likely the kernel has died in the meantime. Nothing was served.
         os.write(channel, failed(Problem.GONE))
     finally:
         os._exit(code)
@@ -124,7 +124,7 @@ def confine(place: KeeperPlace, channel: int, parent: int) -> int:
         identity.become(place.uid, place.gid)
     capabilities.drop_all()
     sysc.set_no_new_privs()
-    sysc.set_dumpable(False)
+    sysc.set_dumpable(dumpable=False)
     sysc.set_death_signal(signal.SIGKILL)
     if os.getppid() != parent:
         raise ProcessLookupError("the spawner is gone already")

@@ -1,6 +1,6 @@
 """Host uids for kernels: every live kernel has its own, and a freed one is used again as late as possible.
 
-Also what the spawner does as such a uid: it reaches that uid's processes and files alone, and needs no further privilege.
+Also runs code as such a uid, which can access only that uid's processes and files, and needs no further privilege.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Uids:
         self.next = zlib.crc32(self.instance.encode()) % self.count
 
     def take(self) -> int:
-        """A uid no live kernel has; raises OSError when all are taken."""
+        """A uid that no live kernel has; raises OSError if all are in use."""
         for _ in range(self.count):
             uid = self.base + self.next
             self.next = (self.next + 1) % self.count
@@ -36,20 +36,14 @@ class Uids:
         raise OSError("every uid of the range is in use")
 
     def give_back(self, uid: int) -> None:
-        """The kernel with this uid is gone, and so is every file it owned."""
+        """Release a uid whose kernel, with every file it owned, is gone."""
         self.used.discard(uid)
 
 
-def fits_uid_map(base: int, count: int, uid_map: str) -> bool:
-    """Whether every uid of the range exists in the user namespace that *uid_map* (/proc/self/uid_map) describes."""
-    ranges = [tuple(int(part) for part in line.split()) for line in uid_map.splitlines()]
-    return any(inside <= base and base + count <= inside + length for inside, _outside, length in ranges)
-
-
 def answer_as(uid: int, act: Callable[[], str]) -> str:
-    """What *act* answers in a short-lived child that is *uid* and holds no capability; "" when it raised an error.
+    """The result of *act* in a short-lived child that is *uid* without capabilities; "" if it raised an error.
 
-    Without its capabilities it can do to others what a kernel of that uid could do: nothing.
+    Without capabilities it can do no more to other processes than a kernel of that uid.
     """
 
     def act_without_capabilities() -> str:

@@ -1,4 +1,4 @@
-"""The first process of a kernel's pid namespace: it reaps what the kernel orphans, and its end is the end of them all."""
+"""The first process of a kernel's pid namespace: it reaps the kernel's orphans, and its end kills all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kernels.sandbox.reaper import Namespace, confine_init
 
 @dataclass(frozen=True, slots=True)
 class InitPlace:
-    """Where an init lives: the identity it takes and the namespaces (descriptors) it joins."""
+    """The place of an init: the identity it takes and the namespaces (descriptors) it joins."""
 
     level: Level
     uid: int
@@ -26,7 +26,7 @@ class InitPlace:
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """A confined init: its *pid* as seen from the spawner, and a descriptor of the pid namespace it is the first of."""
+    """A confined init: its *pid* as seen from the spawner, and a descriptor of its pid namespace."""
 
     pid: int
     namespace: int
@@ -53,7 +53,7 @@ def fork_init(place: InitPlace) -> Init:
         for fd in fds:
             os.close(fd)
         os.waitpid(pid, 0)
-        raise OSError(answer.decode(errors="replace") or "the init of the pid namespace ended early")
+        raise OSError(answer.decode(errors="replace") or "the init of the pid namespace exited early")
 
 
 def _run(place: InitPlace, tell: int) -> NoReturn:
@@ -71,7 +71,7 @@ def _run(place: InitPlace, tell: int) -> NoReturn:
         descriptors.detach_standard()
         _hand_over_namespace(tell)
         confine_init(place.uid, place.gid, (tell,), place.level, namespaces=namespaces)
-        # It now dies with the spawner; one that is gone already breaks this pipe.
+        # It now dies with the spawner; a spawner that is already gone breaks this pipe.
         os.write(tell, b"+")
         os.close(tell)
         while True:

@@ -1,4 +1,4 @@
-"""All kernels of one gateway: what happens goes to the life of the kernel it happens to, and what that life says is done."""
+"""All kernels of one gateway: passes each event to the life of its kernel, and performs the actions of that life."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kernels.contract import Forked as ForkAnswer
 from kernels.contract import Packet, Spawn
 from kernels.contract import Reaped as ReapAnswer
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, Forked, NoZygote, Reaped
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
 from kernels.spawner.life import Life, Stage, step
 from kernels.spawner.member import Fds, Member
 from kernels.spawner.performer import Performer
@@ -19,7 +19,7 @@ from kernels.spawner.zygotes import Zygote
 
 
 class Kernels:
-    """Starts, watches and ends kernels. *tell* takes reports for the gateway; *zygotes* are the live ones by pid."""
+    """Starts, watches and kills kernels. *tell* takes reports for the gateway; *zygotes* are the live ones by pid."""
 
     def __init__(
         self, around: Surroundings, zygotes: dict[int, Zygote], tell: Callable[[Packet], None], on_empty: Callable[[], None]
@@ -35,7 +35,7 @@ class Kernels:
         return len(self._members)
 
     def _hear(self, kernel_id: str, event: Event | None) -> None:
-        """Hand *event* to the kernel's life and perform what it says, until nothing answers any more."""
+        """Pass *event* to the kernel's life and perform its actions, until they produce no further event."""
         member = self._members.get(kernel_id)
         if member is None:
             return
@@ -53,7 +53,7 @@ class Kernels:
         for member in members:
             self._hear(member.spawn.kernel_id, event)
 
-    # ---- what the gateway asks -----------------------------------------------------------------------------------
+    # ---- requests of the gateway ---------------------------------------------------------------------------------
 
     def begin(self, spawn: Spawn, fds: Fds, zygote: Zygote) -> None:
         """Start a kernel with *zygote*; Started or Refused follows."""
@@ -64,7 +64,7 @@ class Kernels:
         self._hear(spawn.kernel_id, event)
 
     def kill(self, kernel_id: str) -> None:
-        """End this kernel, if there is one; Exited or Refused follows."""
+        """Kill this kernel, if it exists; Exited or Refused follows."""
         self._hear(kernel_id, Fact.KILL_ASKED)
 
     def kill_all(self) -> None:
@@ -76,13 +76,13 @@ class Kernels:
         self._hear(kernel_id, Fact.INTERRUPT_ASKED)
 
     def open_files(self, kernel_id: str, channel: int) -> None:
-        """Have a helper serve the kernel's work directory on *channel*, or say there that there is none."""
+        """Let a files helper serve the kernel's work directory on *channel*, or answer there that there is none."""
         if kernel_id in self._members:
             self._hear(kernel_id, FilesAsked(channel))
         else:
             self._performer.refuse_files(kernel_id, channel)
 
-    # ---- what zygotes and the watchdog say -----------------------------------------------------------------------
+    # ---- events of zygotes and the watchdog ----------------------------------------------------------------------
 
     def forked(self, zygote: Zygote, answer: ForkAnswer) -> None:
         """A zygote's answer to a request for a fork."""
@@ -98,30 +98,30 @@ class Kernels:
             self._performer.drop(zygote, answer.pid)
             self._hear(answer.kernel_id, Failed("fork", str(error)))
             return
-        self._hear(answer.kernel_id, Forked(answer.pid, pidfd))
+        self._hear(answer.kernel_id, MainForked(answer.pid, pidfd))
 
     def reaped(self, _zygote: Zygote, answer: ReapAnswer) -> None:
         """A zygote's answer to a request to reap."""
         kernel_id = self._performer.kernel_of.get(answer.pid, "")
-        self._hear(kernel_id, Reaped(max(answer.status, 0)))
+        self._hear(kernel_id, MainReaped(max(answer.status, 0)))
 
     def zygote_gone(self, zygote: Zygote) -> None:
-        """Its kernels live on as the spawner's children; the forks it owed are kept for the next one."""
+        """A zygote died: its kernels become the spawner's children, and its open fork requests wait for the next one."""
         self._hear_all(Fact.ZYGOTE_GONE, [member for member in self._members.values() if member.zygote is zygote])
         self._performer.kill_strangers()
 
     def resume(self, zygote: Zygote) -> None:
-        """Ask *zygote* for the forks that a dead one owed."""
+        """Ask *zygote* for the open fork requests of a dead one."""
         stalled = [member for member in self._members.values() if member.life.stage is Stage.STALLED]
         for member in stalled:
             member.zygote = zygote
         self._hear_all(Fact.NEXT_ZYGOTE, stalled)
 
     def refuse_stalled(self, reason: str) -> None:
-        """Nobody should wait for a zygote that keeps dying."""
+        """Refuse the kernels that wait for a zygote, because zygotes keep dying."""
         self._hear_all(NoZygote(reason), list(self._members.values()))
 
     def _end_excess(self, kernel_id: str, excess: Excess) -> None:
         """The watchdog found this kernel above a limit."""
-        sys.stderr.write(f"spawner: kernel {kernel_id} is ended: it has more {excess.value} than allowed\n")
+        sys.stderr.write(f"spawner: kernel {kernel_id} killed: it has more {excess.value} than allowed\n")
         self._hear(kernel_id, Exceeded(is_memory=excess is Excess.MEMORY))

@@ -1,4 +1,4 @@
-"""The life of one kernel in the spawner as a pure state machine: an event goes in, the next life and what to do come out.
+"""The life of one kernel in the spawner as a pure state machine: from an event to the next life and its actions.
 
 No I/O, no clock, no descriptor held: `kernels.py` makes the events, `performer.py` performs the actions. A start that takes
 too long is no event here: the gateway has the clock, and asks for a kill.
@@ -8,7 +8,7 @@ A column is a stage, a cell the stage that follows. `.`: nothing happens; `=`: t
     event            Request. Forking Stalled Confin. Attest. Releas. Running Ending Gone  what is done
     ---------------  -------- ------- ------- ------- ------- ------- ------- ------ ----  -----------------------------
     BEGUN            Forking  .       .       .       .       .       .       .      .     ASK_FORK
-    Forked           =        Confin. =       =       =       =       =       =      =     Adopt; elsewhere Drop
+    MainForked       =        Confin. =       =       =       =       =       =      =     Adopt; elsewhere Drop
     ZYGOTE_GONE      .        Stalled .       .       .       .       .       =      .     Remove(GATE); a zombie: REAP
     NEXT_ZYGOTE      .        .       Forking .       .       .       .       .      .     ASK_FORK
     NoZygote         .        .       end     .       .       .       .       .      .     end
@@ -23,7 +23,7 @@ A column is a stage, a cell the stage that follows. `.`: nothing happens; `=`: t
     KILL_ASKED       end      end     end     end     end     end     end     end    .     end
     Exceeded         end      end     end     end     end     end     end     end    .     Remove(WATCH), end
     PROCESS_DIED     .        .       .       Ending  Ending  Ending  Ending  =      .     REAP
-    Reaped           .        .       .       end     end     end     end     end    .     Remove(PROCESS), end
+    MainReaped       .        .       .       end     end     end     end     end    .     Remove(PROCESS), end
     INIT_DIED        end      end     end     end     end     end     end     end    .     Remove(INIT), end
 
     close  Remove(REQUEST), Remove(GATE).
@@ -43,7 +43,7 @@ from kernels.spawner.actions import (
     Adopt,
     Do,
     Drop,
-    Kill,
+    KillPart,
     Part,
     RefuseFiles,
     Remove,
@@ -51,34 +51,34 @@ from kernels.spawner.actions import (
     TellExited,
     TellRefused,
 )
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, Forked, NoZygote, Reaped
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
 
 
 class Stage(StrEnum):
-    """How far a kernel has come."""
+    """The stage of a kernel's life."""
 
     REQUESTED = "requested"
-    """It has its uid, control group, work directory or init; the zygote has not been asked."""
+    """Its uid, control group, and work directory or init exist; no zygote has been asked."""
     FORKING = "forking"
     """A zygote has been asked."""
     STALLED = "stalled"
-    """That zygote is dead and has not forked: the next one will be asked."""
+    """The zygote died without forking: the next one will be asked."""
     CONFINING = "confining"
-    """The child takes the isolation steps."""
+    """The child performs the isolation steps."""
     ATTESTING = "attesting"
-    """The child says that it is confined; the spawner looks at it from outside."""
+    """The child reported that it is confined; the spawner attests it."""
     RELEASING = "releasing"
-    """The look agreed; the child is told to go."""
+    """The attestation succeeded; the spawner sends Go."""
     RUNNING = "running"
-    """Started has been told, and user code may run."""
+    """The gateway was sent Started, and user code may run."""
     ENDING = "ending"
-    """All is killed or dead, and something is not reaped yet."""
+    """All processes are killed or dead, and one is not reaped yet."""
     GONE = "gone"
-    """Exited or Refused has been told, and nothing is left."""
+    """The gateway was sent Exited or Refused, and no part is left."""
 
 
 class Life(NamedTuple):
-    """Where one kernel is in its life, and which *parts* of it there are. *refusal*: why no user code ran.
+    """The state of one kernel: its stage and its existing *parts*. *refusal*: why no user code ran.
 
     A named tuple: on the way of every kernel its _replace() takes a third of the time that a dataclass's takes.
     """
@@ -91,7 +91,7 @@ class Life(NamedTuple):
     is_out_of_memory: bool = False
 
     def __repr__(self) -> str:
-        """Its stage, what there is of it, and what is known of its end."""
+        """Its stage, its parts, and the known facts of its end."""
         parts = ", ".join(part for part in Part if part in self.parts) or "nothing left"
         notes = [
             *([f"refused at {self.refusal.step}: {self.refusal.reason}"] if self.refusal else ()),
@@ -104,8 +104,8 @@ class Life(NamedTuple):
 
 Actions = tuple[Action, ...]
 Step = tuple[Life, Actions]
-ENDED_EARLY: Final = Failed("confinement", "the child ended early")
-_NEVER_STARTED: Final = Failed("start", "the kernel ended before it was started")
+ENDED_EARLY: Final = Failed("confinement", "the child exited early")
+_NEVER_STARTED: Final = Failed("start", "the kernel exited before it was started")
 _WITH_CHILD: Final = frozenset((Stage.CONFINING, Stage.ATTESTING, Stage.RELEASING))
 _WAY_UP: Final = _WITH_CHILD | {Stage.REQUESTED, Stage.FORKING, Stage.STALLED}
 _CHILD: Final = frozenset((Part.PROCESS, Part.ZOMBIE))
@@ -114,15 +114,15 @@ _TO_START: Final = (Part.REQUEST, Part.GATE)
 
 
 def step(life: Life, event: Event) -> Step:
-    """The life after *event*, and what is to be done now. Never raises: what cannot happen changes nothing."""
+    """The life after *event*, and the actions to perform. Never raises: an impossible event changes nothing."""
     if isinstance(event, Fact):
         return _on_fact(life, event)
     match event:
-        case Forked(pid, pidfd) if life.stage is Stage.FORKING:
+        case MainForked(pid, pidfd) if life.stage is Stage.FORKING:
             return life._replace(stage=Stage.CONFINING, parts=life.parts | {Part.PROCESS}), (Adopt(pid, pidfd),)
-        case Forked(pid, pidfd):
+        case MainForked(pid, pidfd):
             return life, (Drop(pid, pidfd),)
-        case Reaped(status) if not life.parts.isdisjoint(_CHILD):
+        case MainReaped(status) if not life.parts.isdisjoint(_CHILD):
             return _end(life._replace(parts=life.parts - _CHILD, status=status), ENDED_EARLY, Remove(Part.PROCESS))
         case Failed() if life.stage in _WAY_UP:
             return _end(life, event)
@@ -139,7 +139,7 @@ def step(life: Life, event: Event) -> Step:
 
 
 def _on_fact(life: Life, fact: Fact) -> Step:
-    """The rows of the table whose events are one word."""
+    """The rows of the table whose events have no parameters."""
     match fact:
         case Fact.BEGUN if life.stage is Stage.REQUESTED:
             return life._replace(stage=Stage.FORKING, parts=life.parts | {Part.GATE}), (Do.ASK_FORK,)
@@ -174,23 +174,23 @@ def _on_fact(life: Life, fact: Fact) -> Step:
 
 
 def _end(life: Life, reason: Failed, *first: Action) -> Step:
-    """Kill all that lives and close what was only needed to start; at each death again, as code may fork meanwhile."""
-    kills = [Kill(part) for part in (Part.HELPERS, Part.INIT, Part.PROCESS) if part in life.parts]
+    """Kill all processes and close what was only needed to start; repeated at each death, because code may fork."""
+    kills = [KillPart(part) for part in (Part.HELPERS, Part.INIT, Part.PROCESS) if part in life.parts]
     if Part.WORK_DIR in life.parts:
         # Above level L1 the end of the pid namespace is the end of all its processes.
-        kills.append(Kill(Part.GROUP))
+        kills.append(KillPart(Part.GROUP))
     left, closing = _without(life, *_TO_START)
     return _finish(_ending(left, reason, left.parts), (*first, *kills, *closing))
 
 
 def _ending(life: Life, reason: Failed, parts: frozenset[Part]) -> Life:
-    """On its way down; *reason* counts where user code never ran and nothing else was the reason before."""
+    """Begin the end; *reason* is the refusal if user code never ran and there is no earlier reason."""
     refusal = reason if life.stage in _WAY_UP else life.refusal
     return life._replace(stage=Stage.ENDING, refusal=refusal, parts=parts)
 
 
 def _finish(life: Life, before: Actions) -> Step:
-    """When the last process is gone: remove the last trace and tell. The gateway need not wait for the control group."""
+    """After the last process: remove all parts and report. The gateway need not wait for the control group."""
     if not life.parts.isdisjoint(_LIVING):
         return life, before
     tell = (
@@ -204,6 +204,6 @@ def _finish(life: Life, before: Actions) -> Step:
 
 
 def _without(life: Life, *parts: Part) -> tuple[Life, tuple[Remove, ...]]:
-    """The life without those of *parts* that there are, and their removal."""
+    """The life without *parts*, and the actions that remove them."""
     found = [part for part in parts if part in life.parts]
     return life._replace(parts=life.parts.difference(found)), tuple([Remove(part) for part in found])

@@ -1,8 +1,8 @@
-"""A spawner started apart from the gateway: it holds the privileges, listens on a socket, and serves one gateway at a time.
+"""A separately started spawner: it holds the privileges, listens on a socket, and serves one gateway at a time.
 
-The gateway then needs no privilege at any time. What it may choose is little (see contract.Attach): the interpreter, the
-code and the ids of kernels are this side's. Each gateway gets a process of its own, the same that a gateway would execute
-itself; the next one is served when that has ended and nothing of its kernels is left.
+The gateway then needs no privilege at any time. It may choose little (see contract.Attach): the interpreter, the
+code and the ids of kernels are the spawner's choice. Each gateway gets its own process, the same that a gateway would
+execute itself; the next gateway is served when that process and all its kernels have ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kernels.spawner.zygotes import PASSED_ON
 ATTACH_S = 10.0
 STOP_S = 15.0
 WAITING = 1
-"""Gateways that may wait while one is served; a restarted one waits for what its predecessor left."""
+"""Gateways that may wait while one is served; a restarted one waits for the clean-up after its predecessor."""
 BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from kernels.spawner.main import main; sys.exit(main(sys.argv[1:]))"
 )
@@ -36,7 +36,7 @@ _INSTANCE = re.compile(r"[0-9a-z]{4,32}")
 _UCRED = struct.Struct("iII")
 
 
-class _Stop(Exception):
+class _StopSignal(Exception):
     """SIGTERM or Ctrl-C."""
 
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"spawner: {path}: {error.strerror or error}\n")
         return 1
-    except _Stop:
+    except _StopSignal:
         serving.stop()
         path.unlink(missing_ok=True)
         return 0
@@ -65,13 +65,13 @@ def main(arguments: list[str]) -> int:
 
 @dataclass(slots=True)
 class _Serving:
-    """The process that serves a gateway, 0 for none, and what it was told."""
+    """The process that serves a gateway (0 for none), and its options."""
 
     pid: int = 0
     told: SpawnerOptions | None = None
 
     def start(self, connection: socket.socket, told: SpawnerOptions) -> None:
-        """Serve the gateway behind *connection* from here on."""
+        """Start to serve the gateway behind *connection*."""
         parent = os.getpid()
         self.told = told
         self.pid = os.fork()
@@ -79,12 +79,12 @@ class _Serving:
             _execute(connection, told, parent)
 
     def wait(self) -> None:
-        """Return once it has ended, and nothing of its kernels is left."""
+        """Return once it has ended and none of its kernels is left."""
         status, self.pid = os.waitpid(self.pid, 0)[1], 0
         self._clean_up(status)
 
     def stop(self) -> None:
-        """Have it end its kernels, and wait for it; past its time it is killed."""
+        """Let it end its kernels, and wait for it; kill it if it takes too long."""
         if not self.pid:
             return
         try:
@@ -105,10 +105,10 @@ class _Serving:
         self.wait()
 
     def _clean_up(self, status: int) -> None:
-        """After one that was killed, another one removes what it left, and serves nobody."""
+        """After a killed process, start another one that only removes its leftovers."""
         if self.told is None or self.told.only_sweeps or not os.WIFSIGNALED(status):
             return
-        sys.stderr.write(f"spawner: the process that served the gateway was ended by signal {os.WTERMSIG(status)}\n")
+        sys.stderr.write(f"spawner: the process that served the gateway was killed by signal {os.WTERMSIG(status)}\n")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             self.start(theirs, replace(self.told, only_sweeps=True))
@@ -118,7 +118,7 @@ class _Serving:
 def _stop(_number: int, _frame: object) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    raise _Stop
+    raise _StopSignal
 
 
 def _bind(path: Path) -> socket.socket:
@@ -136,17 +136,17 @@ def _bind(path: Path) -> socket.socket:
 
 
 def _serve_next(listener: socket.socket, options: argparse.Namespace, serving: _Serving) -> None:
-    """Serve the next gateway until it has enough, or turn it away."""
+    """Serve the next gateway until it disconnects, or refuse it."""
     connection, _address = listener.accept()
     with connection:
         uid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[1]
         if uid != options.gateway_uid:
-            sys.stderr.write(f"spawner: uid {uid} is not the gateway's and was turned away\n")
+            sys.stderr.write(f"spawner: connection of uid {uid} refused: it is not the gateway's uid\n")
             return
         try:
             attach = _receive(connection)
         except (ContractError, OSError) as error:
-            sys.stderr.write(f"spawner: a gateway was turned away: {error}\n")
+            sys.stderr.write(f"spawner: gateway refused: {error}\n")
             return
         work_root = Path(options.socket).with_name("work")
         work_root.mkdir(mode=0o711, exist_ok=True)
@@ -168,14 +168,14 @@ def _receive(connection: socket.socket) -> Attach:
     received = contract.receive(connection)
     connection.settimeout(None)
     if received is None:
-        raise ContractError("it went away")
+        raise ContractError("it closed the connection")
     packet, fds = received
     for fd in fds:
         os.close(fd)
     if not isinstance(packet, Attach):
-        raise ContractError(f"its first word was {type(packet).__name__}")
+        raise ContractError(f"its first packet was {type(packet).__name__}")
     if not _INSTANCE.fullmatch(packet.instance) or packet.forks_per_zygote < 1:
-        raise ContractError("what it asked for is not of the agreed form")
+        raise ContractError("its options are malformed")
     return packet
 
 
@@ -190,7 +190,7 @@ def _execute(connection: socket.socket, options: SpawnerOptions, parent: int) ->
         told = (options.app_dir, str(connection.fileno()), options.to_text())
         os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", BOOTSTRAP, *told], environment)
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the listener
-        sys.stderr.write(f"spawner: could not be started: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"spawner: start failed: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(71)
 

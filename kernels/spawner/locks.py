@@ -1,8 +1,8 @@
-"""Who holds how many locks on ranges of files (fcntl): Linux takes some 200 bytes for each, and counts them for nobody.
+"""Counts the locks on ranges of files (fcntl) by process: Linux takes some 200 bytes for each, which no limit counts.
 
-Linux lists all locks with the processes they belong to. While there are few, that takes it 8 ms of waiting and next to no
+Linux lists all locks with their processes. If there are few, that takes 8 ms of waiting and next to no
 processor time; when there are many, processor time in proportion to the square of their number. So the list is read every
-two seconds; at once when the memory of Linux has grown as by very many locks; and not at all while Linux tells that all
+two seconds; at once if the memory of Linux has grown as by very many locks; and not at all while Linux reports that all
 locks of the machine together are no more than one kernel may have. So no kernel keeps more, however slowly it takes them.
 """
 
@@ -19,22 +19,22 @@ from kernels.contract import MIB
 from kernels.sandbox import sysc
 
 MOST: Final = 4096
-"""No kernel needs so many; a connection to SQLite has some three."""
+"""Maximum of one kernel; a connection to SQLite has some three."""
 ALL: Final = 4 * MOST
-"""What the kernels of one spawner may have together, so that the list stays short enough to be read."""
+"""Maximum of all kernels of one spawner, so that the list stays short enough to read."""
 INTERVAL_S: Final = 2.0
 GROWTH_BYTES: Final = 64 * MIB
 _OTHERS: Final = 10_000
-"""Locks that the rest of the machine may hold besides."""
+"""Locks that the rest of the machine may hold in addition."""
 _LOOK_PARTS: Final = 20
-"""Looking takes one part in so many of the time at most, however many locks there are."""
+"""Looking takes one part in so many of a processor at most, however many locks there are."""
 _COUNT: Final = "/sys/kernel/slab/file_lock_cache/objects"
-"""Locks of the whole machine, and at times other objects of their size; only root may read it, and not on every Linux."""
+"""Locks of the whole machine, sometimes with other objects of their size; only root may read it, and not on every Linux."""
 
 
 @dataclass(slots=True)
 class LockWatch:
-    """Tells when it is time to look at the locks."""
+    """Decides when to look at the locks."""
 
     next_at: float = 0.0
     floor_bytes: int | None = None
@@ -48,9 +48,12 @@ class LockWatch:
         self.next_at = now + INTERVAL_S
         return not _are_few()
 
-    def note(self, begun: float, ended: float) -> None:
-        """A look took from *begun* to *ended*: the next one, if nothing presses, comes in proportion."""
-        self.next_at = ended + max(INTERVAL_S, _LOOK_PARTS * (ended - begun))
+    def note(self, ended: float, cost_s: float) -> None:
+        """A look took *cost_s* of processor time: the next one, if nothing presses, comes in proportion.
+
+        Processor time, not waiting: on a busy machine a look may wait for seconds, and is no less needed.
+        """
+        self.next_at = ended + max(INTERVAL_S, _LOOK_PARTS * cost_s)
 
     def _has_grown(self) -> bool:
         """Since the last time it had, or since it was smallest."""
@@ -64,12 +67,12 @@ class LockWatch:
 
 
 def holders() -> Counter[int]:
-    """The locks each process holds. If kernels have more than ALL, more than ALL of theirs are among those looked at."""
+    """The locks of each process. If kernels have more than ALL, more than ALL of theirs are in the part that is read."""
     text = bytearray()
     try:
         listed = os.fdopen(os.open("/proc/locks", os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0)
     except OSError:
-        return Counter()  # this Linux has none, or shows none
+        return Counter()  # this Linux has none, or does not show them
     lines = 0
     with closing(listed):
         while lines <= ALL + _OTHERS and (some := listed.read(1 << 16)):
@@ -81,7 +84,7 @@ def holders() -> Counter[int]:
 def counted(lines: Iterable[str]) -> Counter[int]:
     """The locks on ranges in these lines of /proc/locks, by process: `1: POSIX ADVISORY WRITE 4711 fe:00:23 0 EOF`.
 
-    Linux tells them in pieces, and some again when others are taken meanwhile: two that differ in number alone are one.
+    Linux lists them in pieces, and may repeat some if others change: two lines that differ only in number are one lock.
     """
     locks = {tuple(line.replace("->", "").split()[1:]) for line in lines}
     return Counter(int(words[3]) for words in locks if len(words) > 3 and words[0] == "POSIX" and words[3].isdigit())
@@ -99,7 +102,7 @@ def to_end(held: Mapping[str, int]) -> list[str]:
 
 
 def _are_few() -> bool:
-    """Whether the whole machine has no more locks than one kernel may have; False where Linux does not tell."""
+    """Whether the whole machine has no more locks than one kernel may have; False if Linux does not report it."""
     try:
         return int(sysc.read_whole(_COUNT).split()[0]) <= MOST
     except (OSError, ValueError, IndexError):
@@ -107,7 +110,7 @@ def _are_few() -> bool:
 
 
 def _own_memory_bytes() -> int:
-    """What Linux holds for itself and cannot give back; 0 where it does not say."""
+    """The unreclaimable memory of Linux itself; 0 if it does not report it."""
     try:
         lines = sysc.read_whole("/proc/meminfo").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""A minimal event loop: descriptors that became readable, and things to do a little later."""
+"""A minimal event loop: readable descriptors and delayed calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Loop:
     """
 
     def __init__(self) -> None:
-        # Not epoll: Linux counts what one user has it watch, and kernels that share our uid may have used all of it up.
+        # Not epoll: Linux limits a user's epoll watches, and kernels that share the spawner's uid may have used them up.
         self._poll = select.poll()
         self._callbacks: dict[int, Callback] = {}
         self._later: list[tuple[float, int, Callback]] = []
@@ -27,7 +27,7 @@ class Loop:
         self._running = True
 
     def watch(self, fd: int, callback: Callback) -> None:
-        """Call *callback* whenever *fd* is readable, until it is forgotten; raises KeyError when it is watched already."""
+        """Call *callback* whenever *fd* is readable, until it is forgotten; raises KeyError if it is already watched."""
         if fd in self._callbacks:
             raise KeyError(f"descriptor {fd} is watched already")
         self._poll.register(fd, select.POLLIN)

@@ -1,4 +1,4 @@
-"""Where a spawner starts: measure the isolation there is, sweep what a killed gateway left, serve until the gateway ends."""
+"""The entry point of a spawner: measures the isolation, removes leftovers of a killed gateway, serves until it ends."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from kernels.spawner.zygotes import Nursery
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was measured before the spawner entered a user namespace of its own."""
+class Measured:
+    """The measurement before the spawner entered a user namespace of its own."""
 
     level: str
     own_uid: bool
@@ -37,21 +37,22 @@ class Found:
 def main(arguments: list[str]) -> int:
     """Serve the gateway on the control socket (descriptor in the first argument) with the options in the second.
 
-    A third argument is what this spawner found out itself, before it executed itself anew in a user namespace.
+    A third argument is the spawner's own measurement, before it executed itself again in a user namespace.
     """
     try:
         options = SpawnerOptions.from_text(arguments[1])
         control = socket.socket(fileno=int(arguments[0]))
-        found = Found(**json.loads(arguments[2])) if arguments[2:] else None
+        found = Measured(**json.loads(arguments[2])) if arguments[2:] else None
     except (ContractError, IndexError, ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"spawner: {error}\n")
         return 2
-    # The umask as well: a directory made with mode 0711 that nobody may enter would keep kernels from their own.
+    # The umask as well: with a strict one kernels could not enter directories that are made with mode 0711.
     descriptors.reset_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if found is None:
         found = _look(options)
         if Level.parse(found.level) in (Level.L2, Level.L2_PLUS):
+            _warn_of_owners(options)
             _enter_user_namespace(control, found)
     control.set_inheritable(False)
     if options.lock_fd >= 0:
@@ -59,17 +60,27 @@ def main(arguments: list[str]) -> int:
     return _serve(control, options, found)
 
 
-def _look(options: SpawnerOptions) -> Found:
+def _look(options: SpawnerOptions) -> Measured:
     measured = probe.measure()
     level = min(measured.level, Level.parse(options.at_most))
-    return Found(level.label, measured.own_uid, measured.facilities)
+    return Measured(level.label, measured.own_uid, measured.facilities)
 
 
-def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
-    """Without privileges: hold capabilities over a user namespace of our own, which owns all namespaces made from here on.
+def _warn_of_owners(options: SpawnerOptions) -> None:
+    """Say that added packages will not be shown. In the user namespace that is about to be entered every other user's file
+    belongs to nobody, so whether a directory is the gateway's can't be told there."""
+    if options.extra_uid not in (-1, os.geteuid()):
+        sys.stderr.write(
+            "spawner: added packages can't be shown to kernels: for that, start the spawner as the gateway's own user, or "
+            "with the five capabilities of level L3\n"
+        )
 
-    The program is executed anew, so that its memory, and that of every init forked from it, belongs to that namespace: only
-    then may the spawner look at processes that nobody else may look at.
+
+def _enter_user_namespace(control: socket.socket, found: Measured) -> NoReturn:
+    """Without privileges: hold capabilities over an own user namespace, which owns all namespaces made from now on.
+
+    The program is executed again, so that its memory, and that of every init forked from it, belongs to that namespace:
+    only then may the spawner inspect processes that no other process may inspect.
     """
     uid, gid = os.geteuid(), os.getegid()
     sysc.unshare(sysc.CLONE_NEWUSER)
@@ -81,13 +92,13 @@ def _enter_user_namespace(control: socket.socket, found: Found) -> NoReturn:
     os.execv(sys.executable, [*sys.orig_argv, json.dumps(asdict(found))])
 
 
-def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int:
+def _serve(control: socket.socket, options: SpawnerOptions, found: Measured) -> int:
     level = Level.parse(found.level)
     if level is Level.NONE:
-        sys.stderr.write("spawner: no isolation level can be reached here, so no kernel can be started\n")
+        sys.stderr.write("spawner: this machine reaches no isolation level, so no kernel can be started\n")
         return NOTHING_REACHED
     sysc.set_subreaper()
-    # Read now: an init and a files helper load theirs after the host's files are out of their reach.
+    # Read now: an init and a files helper load their filters when the host's files are out of reach.
     for profile in ("init", "files"):
         seccomp.program(profile)
     has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)
@@ -106,7 +117,7 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Found) -> int
 
 @contextmanager
 def _ground(options: SpawnerOptions, level: Level, *, own_uids: bool) -> Iterator[tuple[Cgroups, Workplaces | None]]:
-    """What a spawner has on the machine, cleared of what a killed one left. Nothing of it is there after the block."""
+    """The spawner's control groups and directories, without leftovers of a killed one; the block's end removes them."""
     cgroups = Cgroups.open(f"omega-{options.instance}")
     workplaces = None
     try:
@@ -125,7 +136,7 @@ def _ground(options: SpawnerOptions, level: Level, *, own_uids: bool) -> Iterato
 
 
 def _nursery(options: SpawnerOptions, around: Surroundings) -> Nursery:
-    """What starts zygotes as *options* say; raises PythonUnusable."""
+    """The nursery that starts zygotes with *options*; raises PythonUnusable."""
     home = root.describe_python(options.kernel_python)
     plain = root.RootSpec(kernel_python=options.kernel_python, app_dir=options.app_dir, home=home)
     nursery = Nursery(around.loop, plain, around.level)
@@ -134,7 +145,7 @@ def _nursery(options: SpawnerOptions, around: Surroundings) -> Nursery:
 
 
 def _run(spawner: Spawner, loop: Loop) -> int:
-    """Serve the gateway until it has enough; the exit code. Every process of a kernel has ended then."""
+    """Serve the gateway until it disconnects; returns the exit code. Every process of a kernel has ended then."""
     _stop_on_sigterm(loop, spawner)
     try:
         spawner.start()

@@ -1,4 +1,4 @@
-"""What the spawner holds of one kernel: descriptors, process ids, its control group, and where it is in its life."""
+"""The spawner's resources for one kernel: descriptors, process ids, its control group, and its life."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Fds = tuple[int, ...]
 
 @dataclass(slots=True)
 class Member:
-    """One kernel. Its *life* says which parts there are; a part that is not there is 0, -1, None or empty."""
+    """One kernel. Its *life* lists the existing parts; a missing part is 0, -1, None or empty."""
 
     spawn: Spawn
     fds: Fds
     zygote: Zygote
-    """The one that is asked for the fork."""
+    """The zygote that is asked for the fork."""
     uid: int
     gid: int
     cgroup: KernelCgroup = UNBOUNDED
@@ -45,7 +45,7 @@ class Member:
     peak_bytes: int = 0
 
     def fork_request(self, level: Level) -> Fork:
-        """What the zygote is asked."""
+        """The request to the zygote."""
         return Fork(
             kernel_id=self.spawn.kernel_id,
             language=self.spawn.language,
@@ -58,7 +58,7 @@ class Member:
         )
 
     def go(self, level: Level) -> Go:
-        """What the kernel is told, and nobody else, once it may run."""
+        """The secrets of this kernel, which only it gets, once it may run."""
         env = self.spawn.env if level > Level.L1 else {"TMPDIR": f"{self.work_dir}/{TEMPORARY}", **self.spawn.env}
         return Go(key=self.spawn.key, env=env)
 
@@ -96,15 +96,15 @@ class Member:
         self.fds, self.pid_namespace = (), -1
 
     def start_report(self) -> Started:
-        """What the gateway is told once user code may run."""
+        """The report to the gateway once user code may run."""
         return Started(self.spawn.kernel_id, self.pid, self.steps_ms)
 
     def refusal_report(self, told: TellRefused) -> Refused:
-        """What the gateway is told when no user code ran."""
+        """The report to the gateway if no user code ran."""
         return Refused(self.spawn.kernel_id, told.step, told.reason)
 
     def exit_report(self, told: TellExited) -> Exited:
-        """What the gateway is told once nothing is left; reads the control group's last numbers."""
+        """The report to the gateway once no part is left; reads the control group's final usage."""
         code = os.waitstatus_to_exitcode(told.status)
         return Exited(
             kernel_id=self.spawn.kernel_id,
@@ -118,7 +118,7 @@ class Member:
 
 
 def parse_report(data: bytes) -> dict[str, float] | Failed:
-    """How long each isolation step took in milliseconds, or which one failed; anything else is a failure as well."""
+    """The milliseconds of each isolation step, or the failed step; a malformed report is a failure as well."""
     try:
         report = json.loads(data)
         took_ms = report.get("steps_ms")

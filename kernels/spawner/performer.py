@@ -1,4 +1,4 @@
-"""Does what a kernel's life asks for, and tells that life what happens to its processes and descriptors."""
+"""Performs the actions of a kernel's life, and reports events of its processes and descriptors to that life."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kernels.spawner.actions import (
     Adopt,
     Do,
     Drop,
-    Kill,
+    KillPart,
     Part,
     RefuseFiles,
     Remove,
@@ -27,7 +27,7 @@ from kernels.spawner.actions import (
     TellExited,
     TellRefused,
 )
-from kernels.spawner.events import Event, Fact, Failed, Reaped
+from kernels.spawner.events import Event, Fact, Failed, MainReaped
 from kernels.spawner.files_helpers import KeeperPlace, Keepers
 from kernels.spawner.member import Member
 from kernels.spawner.preparer import Preparer, Surroundings
@@ -36,13 +36,13 @@ from kernels.spawner.watchdog import Excess, Watchdog, Watched, has_watches_left
 from kernels.spawner.zygotes import Zygote
 
 Hear = Callable[[str, Event], None]
-"""Takes what happened to the kernel with this id."""
+"""Takes an event of the kernel with this id."""
 
 
 class Performer:
     """Performs actions on kernels. *hear* takes events, *tell* reports for the gateway; *zygotes* are the live ones by pid.
 
-    It decides nothing: every action is done as it comes, and one that fails answers with the event that says so.
+    It decides nothing: it performs every action, and a failed action returns its event.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Performer:
             Do.REAP: self._reap,
         }
         self.kernel_of: dict[int, str] = {}
-        """The id of the kernel to which a process or an init belongs, by pid."""
+        """The id of the kernel that owns a process or an init, by pid."""
 
     def prepare(self, member: Member) -> tuple[frozenset[Part], Event]:
-        """Make every part that the fork needs; answers with the parts made, and BEGUN, or Failed after the first failure."""
+        """Make every part that the fork needs; returns the parts made, and BEGUN, or Failed after the first failure."""
         parts, event = self._preparer.prepare(member)
         if Part.INIT in parts:
             kernel_id = self.kernel_of[member.init_pid] = member.spawn.kernel_id
@@ -84,13 +84,13 @@ class Performer:
     # ---- one action ----------------------------------------------------------------------------------------------
 
     def perform(self, member: Member, action: Action) -> Event | None:
-        """Do what *action* says; answers with what happened, where that is known at once and the life has to know it."""
+        """Perform *action*; returns the event that it produces at once, if any."""
         if isinstance(action, Do):
             return self._do[action](member)
         match action:
             case Remove(part):
                 self._remove(member, part)
-            case Kill(part):
+            case KillPart(part):
                 self._kill(member, part)
             case Adopt(pid, pidfd):
                 return self._adopt(member, pid, pidfd)
@@ -119,7 +119,7 @@ class Performer:
                 self._loop.watch(member.gate.fileno(), lambda: self._gate_spoke(member))
                 member.zygote.ask_fork(member.fork_request(self._level), (*member.fds, theirs.fileno(), *namespaces))
         except ConnectionError:
-            return None  # dead and not buried yet: ZYGOTE_GONE follows
+            return None  # dead and not reaped yet: ZYGOTE_GONE follows
         except OSError as error:
             return Failed("pid namespace", str(error))
         return None
@@ -146,7 +146,7 @@ class Performer:
         self._hear(member.spawn.kernel_id, Fact.PROCESS_DIED)
 
     def drop(self, zygote: Zygote, pid: int) -> None:
-        """End a fork that nobody waits for any more."""
+        """Kill a forked process that is no longer needed."""
         with suppress(OSError):  # its zygote is ending: kill_strangers() reaps
             os.kill(pid, signal.SIGKILL)
             zygote.ask_reap(pid)
@@ -173,7 +173,7 @@ class Performer:
     # ---- while it runs -------------------------------------------------------------------------------------------
 
     def _watch(self, member: Member) -> None:
-        """Have a look kept on what no control group, no mount and no uid of its own bounds."""
+        """Let the watchdog watch what no control group, mount or own uid bounds."""
         kernel = Watched(
             roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
             policy=member.spawn.policy,
@@ -190,7 +190,7 @@ class Performer:
         return None if member.spawn.kernel_id in self._keepers else Fact.HELPERS_GONE
 
     def refuse_files(self, kernel_id: str, channel: int) -> None:
-        """Say on *channel* that there is no such kernel."""
+        """Answer on *channel* that the kernel does not exist."""
         self._keepers.start(kernel_id, None, channel)
 
     # ---- the way down --------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Performer:
                 member.cgroup.kill()
 
     def _reap(self, member: Member) -> Event | None:
-        """Have the zygote reap what it forked; when that is gone, the kernel is a child of the spawner, its subreaper."""
+        """Let the zygote reap its child; if the zygote is gone, the kernel is a child of the spawner, its subreaper."""
         if self._zygotes.get(member.zygote.pid) is member.zygote:
             try:
                 member.zygote.ask_reap(member.pid)
@@ -215,9 +215,9 @@ class Performer:
                 return None  # it is ending: ZYGOTE_GONE follows
             return None
         try:
-            return Reaped(os.waitpid(member.pid, 0)[1])
+            return MainReaped(os.waitpid(member.pid, 0)[1])
         except ChildProcessError:
-            return Reaped(0)
+            return MainReaped(0)
 
     def _remove(self, member: Member, part: Part) -> None:
         match part:
@@ -250,17 +250,17 @@ class Performer:
         os.close(pidfd)
         self.kernel_of.pop(pid, None)
 
-    # ---- processes nobody knows ----------------------------------------------------------------------------------
+    # ---- unknown processes ---------------------------------------------------------------------------------------
 
     def kill_strangers(self) -> None:
-        """Reap children nobody told of: a fork whose zygote died before saying so, or (L1) a dead kernel's processes.
+        """Reap unknown children: a fork whose zygote died before it reported it, or (L1) a dead kernel's processes.
 
         A pid namespace does not end before all of its dead are reaped.
         """
         kill_orphans(self._known())
 
     def _kill_stray(self) -> None:
-        """End what left the tree of a living kernel (L1), where nobody would count it: a kernel keeps its own orphans."""
+        """Kill processes outside the tree of a living kernel (L1), which no limit counts: a kernel keeps its own orphans."""
         if self._workplaces and strangers(self._known()):
             self.kill_strangers()
 
@@ -269,7 +269,7 @@ class Performer:
 
 
 def _interrupt(member: Member) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # dying already; its end is an event of its own
+    with suppress(ProcessLookupError, PermissionError):  # already dying; its end is a separate event
         os.killpg(member.pid, signal.SIGINT)
 
 

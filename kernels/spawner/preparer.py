@@ -1,4 +1,4 @@
-"""What a kernel has before it is forked: a uid, a control group, a work directory (L1) or an init (L2 and up)."""
+"""Prepares a kernel before the fork: a uid, a control group, a work directory (L1) or an init (L2 and up)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kernels.spawner.workplace import Workplaces
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What kernels are started with, measured once."""
+    """The common surroundings of all kernels, measured once."""
 
     options: SpawnerOptions
     level: Level
@@ -32,7 +32,7 @@ class Surroundings:
 
 
 class Preparer:
-    """Makes these parts in their order, and takes back what was made."""
+    """Makes these parts in order, and releases them."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
@@ -41,7 +41,7 @@ class Preparer:
         self._uids = Uids(options.uid_base, options.uid_count, options.instance)
 
     def prepare(self, member: Member) -> tuple[frozenset[Part], Event]:
-        """Make every part that the fork needs; answers with the parts made, and BEGUN, or Failed after the first failure."""
+        """Make every part that the fork needs; returns the parts made, and BEGUN, or Failed after the first failure."""
         made, doing = {Part.REQUEST}, "uid"
         try:
             if self._around.has_own_uids:
@@ -75,11 +75,11 @@ class Preparer:
         member.init_pid = init.pid
 
     def pids(self) -> set[int]:
-        """The processes at work for what is taken back."""
+        """The processes that remove control groups."""
         return self._removal.pids()
 
     def take_back(self, member: Member, part: Part) -> None:
-        """Remove what prepare() made, except the init: that ends by itself or is killed."""
+        """Remove the parts of prepare(), except the init, which exits by itself or is killed."""
         match part:
             case Part.UID:
                 self._uids.give_back(member.uid)

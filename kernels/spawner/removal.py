@@ -1,7 +1,7 @@
-"""Removes the control groups of ended kernels, in a short-lived process: giving memory back takes Linux milliseconds each.
+"""Removes the control groups of ended kernels in a short-lived process: releasing memory takes Linux milliseconds each.
 
-What a kernel was the first to read of the host's files stays in memory, and in Linux so does the group that is charged with
-it, though its directory is gone. So that memory is given back before, in KernelCgroup.remove; and the spawner does not wait.
+Files of the host that a kernel read first stay in memory, and Linux keeps the control group that is charged with
+them after its directory is gone. So KernelCgroup.remove releases that memory first; the spawner does not wait for it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from kernels.sandbox.cgroup import KernelCgroup
 from kernels.spawner.loop import Loop
 
 PAUSE_S: Final = 0.2
-"""Between two of these processes, so that many kernels that end share one."""
+"""Time between two of these processes, so that many ended kernels share one."""
 
 
 @dataclass(slots=True)
 class Removal:
-    """One process at a time for all groups handed to remove() meanwhile; what it leaves, the spawner's sweep finds."""
+    """One process at a time for all groups passed to remove(); the spawner's sweep finds what it leaves."""
 
     loop: Loop
     _waiting: list[KernelCgroup] = field(default_factory=list)
@@ -29,13 +29,13 @@ class Removal:
     _is_pausing: bool = False
 
     def remove(self, cgroup: KernelCgroup) -> None:
-        """Have the empty *cgroup* removed soon."""
+        """Schedule the removal of the empty *cgroup*."""
         if cgroup.group is not None:
             self._waiting.append(cgroup)
             self._begin()
 
     def pids(self) -> set[int]:
-        """The process that is at it."""
+        """The pid of the running process."""
         return {self._pid} if self._pid else set()
 
     def _begin(self) -> None:
@@ -68,7 +68,7 @@ class Removal:
 
 
 def _run(groups: list[KernelCgroup], parent: int) -> NoReturn:
-    """Remove *groups* and end; never returns into the spawner's code."""
+    """Remove *groups* and exit; never returns into the spawner's code."""
     try:
         signal.set_wakeup_fd(-1)
         sysc.set_death_signal(signal.SIGKILL)

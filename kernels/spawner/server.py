@@ -1,4 +1,4 @@
-"""The spawner's conversation with the gateway, and the zygotes it keeps for it."""
+"""Serves the gateway's packets, and keeps zygotes for it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kernels.contract import (
     Forked,
     Interrupt,
     Kill,
+    NotRenewed,
     OpenFiles,
     Packet,
     Ready,
@@ -42,7 +43,7 @@ NO_ZYGOTE = "no zygote can be started"
 
 
 class Spawner:
-    """One gateway's spawner. Single-threaded: every method runs to its end before the next packet is looked at."""
+    """One gateway's spawner. Single-threaded: every method returns before the next packet is read."""
 
     def __init__(self, control: socket.socket, around: Surroundings, nursery: Nursery, facilities: dict[str, str]) -> None:
         self._control, self._around, self._nursery, self._facilities = control, around, nursery, facilities
@@ -65,7 +66,7 @@ class Spawner:
     # ---- the gateway's requests ----------------------------------------------------------------------------------
 
     def _hear(self) -> None:
-        """Take one packet from the gateway; its end is ours."""
+        """Take one packet from the gateway; end when the gateway ends."""
         try:
             received = contract.receive(self._control, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -96,10 +97,10 @@ class Spawner:
             case Shutdown():
                 self.close()
             case _:
-                self._complain(f"a spawner does not take {type(packet).__name__}")
+                self._complain(f"unexpected packet {type(packet).__name__} from the gateway")
 
     def _renew(self, extra_dirs: list[str]) -> None:
-        """Where not all can be shown, no answer follows, and the gateway takes it that they are not there."""
+        """Have all of them shown, or none, and say so."""
         shown = showable(extra_dirs, self._around.options.extra_uid)
         if len(shown) == len(extra_dirs):
             self._nursery.show(shown)
@@ -107,12 +108,13 @@ class Spawner:
             return
         for extra in shown:
             extra.close()
+        self._tell(NotRenewed())
 
     def _complain(self, reason: str) -> None:
-        """Say that a packet was dropped: no kernel is to die of a gateway's fault. Only so often: a log has an end."""
+        """Log a dropped packet, at a bounded rate. A fault of the gateway must not kill kernels."""
         self._complaints += 1
         if self._complaints <= MOST_COMPLAINTS:
-            sys.stderr.write(f"spawner: a packet was dropped: {reason[:200]}\n")
+            sys.stderr.write(f"spawner: packet dropped: {reason[:200]}\n")
 
     def _spawn(self, spawn: Spawn, fds: Fds) -> None:
         problem = self._problem(spawn, fds)
@@ -127,9 +129,9 @@ class Spawner:
         if self._closing:
             return "the spawner is closing"
         if not KERNEL_ID.fullmatch(spawn.kernel_id):
-            return "the kernel id is not of the agreed form"
+            return "the kernel id is malformed"
         if spawn.kernel_id in self._kernels or any(spawn.kernel_id == other.kernel_id for other, _ in self._queue):
-            return "there is a kernel with this id"
+            return "a kernel with this id exists already"
         if len(fds) != len(CHANNELS):
             return f"{len(fds)} sockets were passed, not {len(CHANNELS)}"
         return ""
@@ -147,7 +149,7 @@ class Spawner:
             self._queue.remove((spawn, fds))
             self._refuse(kernel_id, fds, "request", "killed before it was started")
         if not waiting and kernel_id not in self._kernels:
-            # Its request never arrived, or it is gone already: either way nobody is to wait for it.
+            # Its request never arrived, or it is already gone: the gateway must not wait for it.
             self._tell(Refused(kernel_id, "request", "there is no kernel with this id"))
         self._kernels.kill(kernel_id)
 
@@ -171,7 +173,7 @@ class Spawner:
             self._zygotes[zygote.pid] = zygote
 
     def warm(self, zygote: Zygote) -> None:
-        """A zygote is ready: it serves from now on, and the one before it is let go."""
+        """A zygote is ready: it serves from now on, and its predecessor is released."""
         if self._zygote is not None and zygote.extra_dirs != self._nursery.extra_dirs():
             # Started before the packages changed, warm after: a newer one is on its way.
             self._nursery.release(zygote)
@@ -188,7 +190,7 @@ class Spawner:
         self._resume(zygote)
 
     def _resume(self, zygote: Zygote) -> None:
-        """Serve the starts that waited for a zygote, and those whose zygote died before it forked."""
+        """Serve the kernels that waited for a zygote, and those whose zygote died before it forked."""
         self._kernels.resume(zygote)
         queue, self._queue = self._queue, []
         for spawn, fds in queue:
@@ -197,7 +199,7 @@ class Spawner:
     def forked(self, zygote: Zygote, forked: Forked) -> None:
         """A zygote's answer to a request; after a number of forks a fresh one takes over.
 
-        It has a new address layout and a new hash secret, and ends whatever may grow slowly in the old one.
+        It has a new address layout and a new hash secret, and ends any slow growth of the old one.
         """
         self._kernels.forked(zygote, forked)
         if zygote is self._zygote and not zygote.has_heir and zygote.forks >= self._around.options.forks_per_zygote:
@@ -209,7 +211,7 @@ class Spawner:
         self._kernels.reaped(zygote, reaped)
 
     def gone(self, zygote: Zygote, status: int) -> None:
-        """A zygote is dead: its kernels live on, the forks it owed go to the next one."""
+        """A zygote is dead: its kernels live on, its open fork requests go to the next one."""
         del self._zygotes[zygote.pid]
         # A release is the only expected end; anything else is a death, also before it was warm.
         has_died = self._zygote is zygote or zygote.warm is None
@@ -239,7 +241,7 @@ class Spawner:
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End every kernel and remove every trace; the loop stops when that is done, or has taken too long."""
+        """Kill every kernel and remove every trace; the loop stops when that is done or takes too long."""
         if self._closing:
             return
         self._closing = True
@@ -258,7 +260,7 @@ class Spawner:
             self._loop.stop()
 
     def end_zygotes(self) -> None:
-        """Kill what zygotes there are; called after the loop has ended."""
+        """Kill the remaining zygotes; called after the loop has ended."""
         for zygote in self._zygotes.values():
             send_signal(zygote.pidfd, signal.SIGKILL)
             os.waitpid(zygote.pid, 0)

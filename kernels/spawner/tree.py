@@ -1,4 +1,4 @@
-"""Processes by who started whom: all that a kernel started, and children of the spawner that it does not know."""
+"""The process tree: all descendants of a kernel, and unknown children of the spawner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def children_of(parent: int, proc: Path = Path("/proc")) -> list[int]:
 def descendants(roots: Iterable[int], proc: Path = Path("/proc")) -> dict[int, int]:
     """The live processes *roots* and all below them, each with its number of threads.
 
-    Asked from Linux process by process, so it costs what the kernel at hand has, not what the machine has.
+    It reads process by process, so its cost depends on this kernel, not on the machine.
     """
     found: dict[int, int] = {}
     waiting = list(roots)
@@ -55,7 +55,7 @@ def _children_of_thread(path: Path) -> list[int]:
 
 
 def is_own_child(pid: int) -> bool:
-    """Whether Linux says that *pid* is an unreaped child of this process.
+    """Whether Linux reports that *pid* is an unreaped child of this process.
 
     Asked before anything found under /proc is killed: that may show another pid namespace than the one this process kills
     in. The answer holds until the child is reaped, which only this process can do.
@@ -68,12 +68,12 @@ def is_own_child(pid: int) -> bool:
 
 
 def strangers(known: set[int]) -> list[int]:
-    """Children of this process that are not *known*, found without looking at the whole machine."""
+    """Children of this process that are not *known*, found without reading all processes of the machine."""
     return [pid for pid in _children_of_thread(Path("/proc/thread-self/children")) if pid not in known and is_own_child(pid)]
 
 
 def kill_orphans(known: set[int]) -> int:
-    """Kill and reap every child of this process that is not *known*, until there are none; how many there were.
+    """Kill and reap every child of this process that is not *known*, until there are none; returns their number.
 
     A dead kernel's processes come to the spawner as their reaper, each with its own children after it dies in turn.
     """

@@ -1,4 +1,4 @@
-"""A bound on what all processes of a kernel use together, where no control group keeps it: none counts locks of files.
+"""Limits all processes of a kernel together where no control group does; control groups never count file locks.
 
 Every process of each kernel is looked at ten times a second. First what Linux counts anyway, which can only be too much:
 what processes share counts for each of them. Only when that is above the limit, the exact share of each is asked for,
@@ -38,15 +38,15 @@ from kernels.spawner.workplace import used
 INTERVAL_S: Final = 0.1
 CONFIRM_S: Final = 0.02
 EXACT_S: Final = 0.4
-"""Time between two exact looks at a kernel that was found well below its limit."""
+"""Time between two exact measurements of a kernel that is well below its limit."""
 WELL_BELOW: Final = 0.7
 FILES_S: Final = 1.0
 AFTERMATH_S: Final = 5.0
-"""What Linux may take to have back what a kernel had, once its processes have ended..."""
+"""The time in which Linux releases a kernel's resources after its processes have ended..."""
 _DYING_S: Final = 60.0
-"""... and these to end, on the slowest machine. If they take longer, another one is ended too."""
+"""... and in which these end, on the slowest machine. If they take longer, another kernel is killed, too."""
 _PART: Final = 16
-"""Whoever can have less than one part in so many of all watches is not to blame that none is left."""
+"""A kernel with less than this fraction of all watches is not killed when none is left."""
 _MOUNTS: Final = ("work", "tmp", "dev/shm")
 _TABLES: Final = ("VmPTE",)
 _RESIDENT: Final = ("RssAnon", "RssShmem", "VmSwap", *_TABLES)
@@ -55,7 +55,7 @@ _KIB: Final = 1024
 
 
 class Excess(Enum):
-    """What a kernel has too much of."""
+    """The resource of which a kernel has too much."""
 
     MEMORY = "memory"
     PROCESSES = "processes"
@@ -66,7 +66,7 @@ class Excess(Enum):
 
 @dataclass(slots=True)
 class Watched:
-    """One kernel under watch: its first processes, and what was seen of it.
+    """One watched kernel: its first processes, and the last measurements.
 
     *work_dir* is its directory on the host, "" where it works in file systems of its own. *is_bounded*: a control group
     keeps its memory and processes, so that only its files are looked at.
@@ -85,11 +85,11 @@ class Watched:
 
     @property
     def limit_bytes(self) -> int:
-        """The same as a control group's limit would be."""
+        """The same limit as a control group would have."""
         return self.policy.memory_bytes + OVERHEAD_BYTES
 
     def look(self, now: float) -> None:
-        """Note what it has too much of, and whether it had the last time as well."""
+        """Record which resource is above its limit, and whether it was at the last look, too."""
         found = self._find(now)
         self.is_confirmed = found is not None and found is self.excess
         self.excess = found
@@ -139,12 +139,12 @@ class Watchdog:
     _hoarder_ended: float = -math.inf
 
     def watch(self, kernel_id: str, kernel: Watched) -> None:
-        """Look at this kernel from now on."""
+        """Start to watch this kernel."""
         self.watched[kernel_id] = kernel
         self._wait(INTERVAL_S)
 
     def forget(self, kernel_id: str) -> Watched | None:
-        """Look no more; answers what was seen."""
+        """Stop watching it; returns the measurements."""
         return self.watched.pop(kernel_id, None)
 
     def _wait(self, delay_s: float) -> None:
@@ -176,7 +176,7 @@ class Watchdog:
             self.end(kernel_id, Excess.WATCHES)
 
     def _is_ending_hoarder(self, now: float) -> bool:
-        """Whether the last one that was ended has not given back what it had: nobody else is to die for it meanwhile."""
+        """Whether the last killed kernel still holds its resources: no other one is killed for them in the meantime."""
         if now < self._hoarder_ended + _DYING_S and descendants(self._hoarder):
             self._hoarder_seen = now
         return now < self._hoarder_seen + AFTERMATH_S
@@ -184,6 +184,7 @@ class Watchdog:
     def _end_lockers(self, now: float) -> None:
         if not self._locks.is_due(now):
             return
+        begun = time.thread_time()
         held = locks.holders()
         if held.total() > locks.MOST:
             by_kernel = {
@@ -191,11 +192,11 @@ class Watchdog:
             }
             for kernel_id in locks.to_end(by_kernel):
                 self.end(kernel_id, Excess.LOCKS)
-        self._locks.note(now, time.monotonic())
+        self._locks.note(time.monotonic(), time.thread_time() - begun)
 
 
 def has_watches_left() -> bool:
-    """Whether epoll watches one descriptor more for this uid."""
+    """Whether this uid can still add one epoll watch."""
     watched = os.eventfd(0, os.EFD_CLOEXEC)
     try:
         with select.epoll() as poller:
@@ -215,7 +216,7 @@ def _watches_allowed() -> int:
 
 
 def _most_watches(kernel: Watched) -> int:
-    """How many descriptors its epoll instances can watch: of each table of descriptors, one half the other."""
+    """The maximum number of its epoll watches: half of each descriptor table watches the other half."""
     tasks = ((pid, task) for pid in descendants(kernel.roots) for task in _tasks(pid))
     return sum((_number_of(f"/proc/{pid}/task/{task}/status", ("FDSize",)) // 2) ** 2 for pid, task in tasks)
 
@@ -234,7 +235,7 @@ def _has_too_many_files(kernel: Watched) -> bool:
 
 
 def _file_bytes(kernel: Watched) -> int:
-    """What is in the file systems that are memory; where they cannot be looked at, what they can hold."""
+    """The contents of its memory file systems; their maximum size if they cannot be read."""
     if kernel.work_dir:
         return 0
     total = 0
@@ -252,7 +253,7 @@ def _file_bytes(kernel: Watched) -> int:
 def _exact_bytes(uid: int, pids: Iterable[int]) -> int:
     """The sum of what each process uses alone and its share of what several use.
 
-    Linux tells it to a tracer only; who is none asks through a short-lived child of the kernel's uid.
+    Only a tracer may read it; a spawner that is none uses a short-lived child of the kernel's uid.
     """
     try:
         return _sum_of_shares(pids)
@@ -269,7 +270,7 @@ def _sum_of_shares(pids: Iterable[int]) -> int:
 
 
 def _number_of(path: str, names: tuple[str, ...]) -> int:
-    """The sum of the lines *names* in a file of `name: number` or `name: number kB`; 0 when the process is gone."""
+    """The sum of the lines *names* in a file of `name: number` or `name: number kB`; 0 if the process is gone."""
     try:
         lines = sysc.read_whole(path).splitlines()
     except (FileNotFoundError, ProcessLookupError):

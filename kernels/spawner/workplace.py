@@ -1,4 +1,4 @@
-"""Where kernels without a mount namespace (level L1) work: a directory each on the host, removed when they end."""
+"""Work directories of kernels without a mount namespace (level L1): one each on the host, removed at their end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from kernels.spawner.identity import answer_as
 
 TEMPORARY = ".tmp"
-"""In each work directory, the value of TMPDIR: there is no /tmp of its own."""
+"""The directory in each work directory that TMPDIR names: the kernel has no /tmp of its own."""
 _OTHERS_MAY_ENTER = 0o001
 
 
@@ -26,14 +26,14 @@ class Workplaces:
     def open(cls, wanted: Path, instance: str, *, own_uids: bool) -> Workplaces:
         """Those below *wanted*, or below /tmp where other uids could not enter *wanted*; raises OSError.
 
-        What an earlier gateway of this instance left is removed.
+        Leftovers of an earlier gateway of this instance are removed.
         """
         is_reachable = not own_uids or all(place.stat().st_mode & _OTHERS_MAY_ENTER for place in (wanted, *wanted.parents))
         root = wanted if is_reachable else Path(f"/tmp/omega-work-{os.geteuid()}-{instance}")
         root.mkdir(mode=0o711, exist_ok=True)
         found = root.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(f"{root} is in the way and is not ours")
+            raise PermissionError(f"{root} exists and does not belong to the spawner")
         places = cls(root, own_uids)
         places.sweep()
         return places
@@ -49,7 +49,7 @@ class Workplaces:
         return str(work)
 
     def remove(self, work_dir: str, uid: int) -> None:
-        """Remove one; call it when no process of its kernel is left."""
+        """Remove one; call it after the last process of its kernel."""
         if self.own_uids and uid != os.geteuid():
             answer_as(uid, lambda: empty(work_dir))
         else:
@@ -60,12 +60,12 @@ class Workplaces:
             return  # the next sweep tries again
 
     def sweep(self) -> None:
-        """Remove all; call it when there is no kernel."""
+        """Remove all; call it without kernels."""
         for left in self.root.iterdir():
             self.remove(str(left), left.lstat().st_uid)
 
     def close(self) -> None:
-        """Remove all, and the root where it is not the gateway's."""
+        """Remove all, and the root unless it belongs to the gateway."""
         self.sweep()
         try:
             self.root.rmdir()
@@ -74,9 +74,9 @@ class Workplaces:
 
 
 def empty(folder: str) -> str:
-    """Remove all that is in *folder*, however deep, unreadable or oddly named; answers the names that stay, if any.
+    """Remove the contents of *folder*, however deep, unreadable or oddly named; returns the names that are left.
 
-    Directories are first moved up into *folder*: neither a path nor a stack gets longer with the depth of the tree.
+    Subdirectories are first moved up into *folder*, so that neither path nor stack grows with the depth of the tree.
     """
     try:
         top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -94,7 +94,7 @@ def empty(folder: str) -> str:
 
 
 def _remove_one(top: int, name: str) -> None:
-    """Remove *name* from *top*; the directories in it come up to *top*, under names nobody could know beforehand."""
+    """Remove *name* from *top*; the directories in it come up to *top*, under unpredictable names."""
     if _unlink(top, name):
         return
     try:
@@ -115,7 +115,7 @@ def _remove_one(top: int, name: str) -> None:
 
 
 def _unlink(folder: int, name: str) -> bool:
-    """Remove what is no directory; False for a directory."""
+    """Remove anything but a directory; False for a directory."""
     try:
         os.unlink(name, dir_fd=folder)
     except IsADirectoryError:
@@ -139,5 +139,5 @@ def used(folder: str, most: int) -> tuple[int, int]:
                     if entries > most:
                         break
         except OSError:
-            continue  # gone, or closed by its owner: what is in there is counted by nobody but the file system
+            continue  # gone, or not accessible: only the file system counts its contents
     return total, entries

@@ -1,4 +1,4 @@
-"""Zygotes as the spawner sees them: started in a prepared root, warm after a while, dead one day."""
+"""Zygotes as the spawner sees them: started in a prepared root, later warm, finally dead."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from kernels.spawner.loop import Loop
 
 CONTROL_FD = 3
 MAX_FD = 0xFFFFFFFF
-# Names the numerics read; everything else in a kernel's environment is ours.
+# Variables that numeric libraries read; the rest of a kernel's environment is set by the spawner.
 PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
 # One thread: a thread pool started by an import would make every fork unsafe.
 SINGLE_THREADED = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
-class Owner(Protocol):
-    """Who is told what zygotes say."""
+class ZygoteListener(Protocol):
+    """Receives the events of zygotes."""
 
     def warm(self, zygote: Zygote) -> None:
         """Everything is imported."""
@@ -53,7 +53,7 @@ class Zygote:
     pid: int
     pidfd: int
     channel: socket.socket
-    owner: Owner
+    owner: ZygoteListener
     warm: Warm | None = None
     forks: int = 0
     has_heir: bool = False
@@ -62,30 +62,30 @@ class Zygote:
     foreign: frozenset[tuple[str, int]] = frozenset()
 
     def ask_fork(self, fork: Fork, fds: tuple[int, ...]) -> None:
-        """Ask for one kernel; answered by Forked."""
+        """Request one kernel; answered by Forked."""
         self.forks += 1
         contract.send(self.channel, fork, fds)
 
     def ask_reap(self, pid: int) -> None:
-        """Ask for the exit status of a dead child; answered by Reaped."""
+        """Request the exit status of a dead child; answered by Reaped."""
         contract.send(self.channel, Reap(pid=pid))
 
     def close(self) -> None:
-        """Let go of it: the end of its channel makes it exit. Its kernels live on as the spawner's children."""
+        """Release it: it exits when its channel closes. Its kernels live on as the spawner's children."""
         self.channel.close()
         _close((self.pidfd, *self.namespaces.values()))
 
 
 @dataclass(slots=True)
 class Nursery:
-    """Starts zygotes and passes on what they say."""
+    """Starts zygotes and passes on their events."""
 
     loop: Loop
     spec: root.RootSpec
     level: Level
 
     def show(self, extra_dirs: tuple[ExtraDir, ...]) -> None:
-        """Have zygotes that are started from now on show these directories of added packages, and no others."""
+        """Let zygotes that start from now on show exactly these directories of added packages."""
         for extra in self.spec.extra_dirs:
             extra.close()
         self.spec = replace(self.spec, extra_dirs=extra_dirs)
@@ -94,8 +94,8 @@ class Nursery:
         """The directories of added packages that zygotes started now will show."""
         return tuple(extra.source for extra in self.spec.extra_dirs)
 
-    def start(self, owner: Owner) -> Zygote:
-        """A zygote that is importing; *owner* is told when it is warm, or gone with its wait status."""
+    def start(self, owner: ZygoteListener) -> Zygote:
+        """A zygote that is importing; *owner* is called when it is warm, or gone with its wait status."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
@@ -107,13 +107,13 @@ class Nursery:
         return zygote
 
     def release(self, zygote: Zygote) -> None:
-        """Ask a zygote to end; gone() follows."""
+        """Ask a zygote to exit; gone() follows."""
         self.loop.forget(zygote.channel.fileno())
         zygote.channel.shutdown(socket.SHUT_RDWR)
 
     def bury(self, zygote: Zygote) -> None:
-        """Forget a dead zygote and tell its wait status."""
-        # What it said before it died still counts: a fork it answered is a living kernel.
+        """Forget a dead zygote and report its wait status."""
+        # Packets that it sent before it died still count: a fork that it reported is a living kernel.
         while select.select([zygote.channel], [], [], 0)[0] and self._hear(zygote):
             pass
         self.loop.forget(zygote.channel.fileno())
@@ -150,7 +150,7 @@ class Nursery:
             case Warm():
                 if zygote.warm is not None or len(fds) != len(KINDS):
                     _close(fds)
-                    self._give_up(zygote, "a zygote is warm once, and hands over its namespaces then")
+                    self._give_up(zygote, "a zygote sends Warm once, with its namespaces")
                     return
                 zygote.namespaces = dict(zip(KINDS, fds, strict=True))
                 theirs = {(kind, os.fstat(fd).st_ino) for kind, fd in zygote.namespaces.items()}
@@ -162,11 +162,11 @@ class Nursery:
             case Reaped():
                 zygote.owner.reaped(zygote, packet)
             case _:
-                self._give_up(zygote, f"a zygote does not say {type(packet).__name__}")
+                self._give_up(zygote, f"unexpected packet {type(packet).__name__} from a zygote")
 
     def _give_up(self, zygote: Zygote, reason: str) -> None:
-        """End a zygote that says what no zygote says; gone() follows, and another one takes over."""
-        sys.stderr.write(f"spawner: a zygote is ended: {reason[:200]}\n")
+        """Kill a zygote that breaks the protocol; gone() follows, and another one takes over."""
+        sys.stderr.write(f"spawner: zygote killed: {reason[:200]}\n")
         self.loop.forget(zygote.channel.fileno())
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(zygote.pidfd, signal.SIGKILL)
@@ -174,13 +174,13 @@ class Nursery:
 
 def zygote_environment(level: Level) -> dict[str, str]:
     """The zygote's whole environment, built from nothing; kernels get their own on top."""
-    # At level 1 it is on the machine, where nothing may be made in its name: not even root can make a directory there.
+    # At level L1 it is a path on the host where not even root can create a directory.
     home = "/work" if level >= Level.L2 else "/dev/null"
     # Its locks live in /dev/shm, which kernels do not have at level 1: joblib then computes in one process.
     alone = {} if level >= Level.L2 else {"JOBLIB_MULTIPROCESSING": "0"}
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {
-        # No program is to be started by an import (matplotlib would ask fc-list).
+        # No import may start a program (matplotlib would run fc-list).
         "PATH": "/nonexistent",
         "LANG": "C.UTF-8",
         "HOME": home,
@@ -214,7 +214,7 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
         argv = command(str(CONTROL_FD), json.dumps({**told, "shown": numbers[1:]}))
         os.execve(argv[0], argv, zygote_environment(level))
     except BaseException as error:  # noqa: BLE001 - the process entry: nothing may run on as the spawner
-        sys.stderr.write(f"zygote: could not be started: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"zygote: start failed: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(71)
 
@@ -222,7 +222,7 @@ def _exec_zygote(spec: root.RootSpec, level: Level, control: int) -> NoReturn:
 def _pass_on(*fds: int) -> list[int]:
     """The numbers, from CONTROL_FD on, under which these descriptors alone survive the exec."""
     numbers = list(range(CONTROL_FD, CONTROL_FD + len(fds)))
-    # Copied out of the way first: one may have a number that another one is to get.
+    # Copied to higher numbers first: one may have a number that another one will get.
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CONTROL_FD + len(fds)) for fd in fds]
     for copy, number in zip(copies, numbers, strict=True):
         os.dup2(copy, number, inheritable=True)

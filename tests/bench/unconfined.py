@@ -19,7 +19,7 @@ from pathlib import Path
 
 from gateway.core.model import Death, RunSpec
 from gateway.kernel.client import KernelClient
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from gateway.kernel.launch.runtime import bind_channels
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from gateway.kernel.start import KernelStarter
@@ -49,7 +49,7 @@ class OpenKernel:
     """A kernel that took no isolation step; see launcher.KernelProcess."""
 
     kernel_id: str
-    endpoint: Endpoint
+    endpoint: ConnectionInfo
     pid: int
     server: ForkServer
     death: asyncio.Future[Death] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -88,7 +88,7 @@ class OpenLauncher:
         pid = self.server.start(request, [listener.fileno() for listener in listeners])
         for listener in listeners:
             listener.close()
-        return OpenKernel(kernel_id, Endpoint(str(directory), key), pid, self.server)
+        return OpenKernel(kernel_id, ConnectionInfo(str(directory), key), pid, self.server)
 
     async def close(self) -> None:
         """End what they are forked from."""

@@ -127,7 +127,9 @@ def test_less_isolation_than_the_kernelspec_wants_is_refused(jupyter: Jupyter) -
     jupyter.install("--require-isolation", "L3")
     said = clients_env.run_python(*as_ordinary_user(jupyter), LIFE, "omega-python", env=jupyter.env)
     assert said.returncode == 1
-    assert re.search(r"Unavailable: the isolation level here is L(1|2|2\+), and L3 is required$", said.stderr.strip())
+    assert re.search(
+        r"Unavailable: this machine reaches isolation level L(1|2|2\+), but L3 is required$", said.stderr.strip()
+    )
     assert not list(jupyter.temp.glob("omega-*-*-*"))
 
 

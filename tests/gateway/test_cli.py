@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import NO_FLAG
+from gateway.configuration import GROUPS
 from gateway.settings import Settings
 from gateway.version import VERSION
 
@@ -39,6 +40,8 @@ def test_help_names_every_setting_with_its_default(tmp_path: Path) -> None:
         done.stdout.split()
     )
     assert "--token" not in done.stdout
+    for heading in GROUPS.values():
+        assert f"\n{heading}:\n" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -53,12 +56,12 @@ def test_the_version_is_the_one_of_the_package(tmp_path: Path) -> None:
     ("arguments", "environ", "said"),
     [
         (["--port", "x"], {}, "omega: --port is 'x': use a whole number from 0 to 65535\n"),
-        ([], {"OMEGA_PROT": "1"}, "omega: OMEGA_PROT is set, which is not a setting; did you mean OMEGA_PORT?\n"),
-        (["--config", "gone.toml"], {}, "omega: the settings file gone.toml is not there\n"),
+        ([], {"OMEGA_PROT": "1"}, "omega: OMEGA_PROT is not a setting; did you mean OMEGA_PORT?\n"),
+        (["--config", "gone.toml"], {}, "omega: the settings file gone.toml does not exist\n"),
         (
             ["--host", "0.0.0.0"],
             {},
-            "omega: host is 0.0.0.0, which others can reach: set OMEGA_TOKEN to listen there\n",
+            "omega: host is 0.0.0.0, which other machines can reach: set OMEGA_TOKEN to listen there\n",
         ),
         (
             ["--kernel-python", "/nope/python"],
@@ -75,11 +78,38 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
-def test_an_unknown_option_is_told(tmp_path: Path) -> None:
-    """Abbreviations are not guessed: --por is not --port."""
-    done = omega("serve", "--por", "1", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "--por", "1"], "--por is not an option of `omega serve`; did you mean --port?"),
+        (["serve", "--log_level=info"], "--log_level is not an option of `omega serve`; did you mean --log-level?"),
+        (["serve", "--nonsense"], "--nonsense is not an option of `omega serve`; `omega serve --help` lists all options"),
+        (
+            ["doctor", "--kernel-pyton", "x"],
+            "--kernel-pyton is not an option of `omega doctor`; did you mean --kernel-python?",
+        ),
+        (["token", "add", "a", "--expire", "1d"], "--expire is not an option of `omega token add`; did you mean --expires?"),
+        (
+            ["kernelspec", "list", "--usr"],
+            "--usr is not an option of `omega kernelspec list`; `omega kernelspec list --help` lists all options",
+        ),
+        (["version", "now"], "unexpected argument 'now'; `omega version --help` lists what it takes"),
+    ],
+)
+def test_an_unknown_argument_is_one_sentence_with_the_nearest_option(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    """Of the command that was called, not of another one. Abbreviations are not guessed: --por is not --port."""
+    done = omega(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"omega: {said}\n")
+
+
+def test_a_secret_in_an_unknown_option_is_not_repeated(tmp_path: Path) -> None:
+    """A token has no option; who passes one nevertheless does not find it in a log of stderr."""
+    done = omega("serve", "--token=configured-token-0123456789", cwd=tmp_path)
     assert done.returncode == 2
-    assert "unrecognized arguments: --por 1" in done.stderr
+    assert done.stderr.startswith("omega: --token is not an option of `omega serve`")
+    assert "0123456789" not in done.stderr
 
 
 def test_a_port_in_use_is_one_sentence_before_anything_is_started(tmp_path: Path) -> None:
@@ -87,7 +117,7 @@ def test_a_port_in_use_is_one_sentence_before_anything_is_started(tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = omega("serve", "--port", str(port), "--kernel-python", sys.executable, cwd=tmp_path)
-    sentence = f"omega: port {port} on 127.0.0.1 is in use: stop what uses it, or set another port"
+    sentence = f"omega: port {port} on 127.0.0.1 is in use: stop the program that uses it, or set another port"
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, sentence)
     assert not (tmp_path / ".local/state/omega/token").exists()
 
@@ -97,7 +127,7 @@ def test_a_damaged_state_directory_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
     done = omega("token", "--state-dir", "state", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"omega: state_dir {tmp_path}/state can't be made")
+    assert done.stderr.startswith(f"omega: state_dir {tmp_path}/state can't be created")
 
 
 def test_a_damaged_database_stops_the_start_before_there_is_a_kernel(tmp_path: Path) -> None:
@@ -118,7 +148,7 @@ def test_the_token_commands(tmp_path: Path) -> None:
     assert omega("token", cwd=tmp_path).stdout == f"{path}\n"
     none = omega("token", "print", cwd=tmp_path)
     assert (none.returncode, none.stdout) == (1, "")
-    assert none.stderr == f"omega: no token is stored in {path.parent} yet: the first `omega serve` makes one\n"
+    assert none.stderr == f"omega: no token is stored in {path.parent} yet: the first `omega serve` creates one\n"
 
     rotated = omega("token", "rotate", cwd=tmp_path)
     assert rotated.returncode == 0
@@ -135,7 +165,7 @@ def test_a_key_is_added_listed_and_revoked(tmp_path: Path) -> None:
     assert added.returncode == 0
     assert re.fullmatch(r"omega_[\w-]{43}\n", added.stdout)
     assert re.fullmatch(
-        r"omega: key ci expires 20\S+Z; its token is shown this once and kept as a hash only\n", added.stderr
+        r"omega: key ci expires 20\S+Z; its token is shown only this once and stored as a hash\n", added.stderr
     )
     listed = omega("token", "list", cwd=tmp_path).stdout
     assert re.search(r"^ci +valid +20\S+Z +20\S+Z +memory_mb=256 cpu_cores=0.5$", listed, re.MULTILINE)
@@ -169,9 +199,9 @@ def test_a_key_is_added_listed_and_revoked(tmp_path: Path) -> None:
         (["add", "a", "--memory-mb", "63"], 2, "--memory-mb is '63': use a whole number from 64 to 1048576"),
         (["add", "a", "--max-timeout-s", "nan"], 2, "--max-timeout-s is 'nan': use a number from 0.1 to 86400"),
         (["add", "a", "--cpu-cores", "inf"], 2, "--cpu-cores is 'inf': use a number from 0.05 to 1024"),
-        (["add", "default"], 1, "the key of the stored token is named default: use another name"),
-        (["revoke", "default"], 1, "the default key can't be revoked: `omega token rotate` gives it another token"),
-        (["revoke", "a"], 1, "there is no key named a to revoke: `omega token list` shows those there are"),
+        (["add", "default"], 1, "the name default belongs to the stored token: use another name"),
+        (["revoke", "default"], 1, "the default key can't be revoked: `omega token rotate` replaces its token"),
+        (["revoke", "a"], 1, "there is no key named a: `omega token list` lists the keys"),
     ],
 )
 def test_a_mistake_about_a_key_is_one_sentence(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
@@ -200,7 +230,7 @@ def test_a_configured_token_is_never_printed(tmp_path: Path) -> None:
     secret = "configured-token-0123456789"
     done = omega("token", "print", cwd=tmp_path, OMEGA_TOKEN=secret)
     assert secret not in done.stdout + done.stderr
-    assert "the configured token is in use, not the stored one" in done.stderr
+    assert "the gateway uses the configured token, not the stored one" in done.stderr
 
 
 @pytest.mark.sandbox
@@ -208,7 +238,7 @@ def test_a_configured_token_is_never_printed(tmp_path: Path) -> None:
 def test_doctor_tries_each_facility_and_compares(tmp_path: Path, needed: str, code: int | None) -> None:
     """The exit code says whether the level needed is reached."""
     done = omega("doctor", "--require-isolation", needed, "--kernel-python", sys.executable, cwd=tmp_path)
-    assert f"needed: {needed}" in done.stdout
+    assert f"required: {needed}" in done.stdout
     level = done.stdout.split("isolation level: ")[1].split(",")[0]
     assert level in ("none", "L1", "L2", "L2+", "L3")
     assert done.returncode == (code if code is not None else int(level != "L3"))

@@ -85,11 +85,11 @@ def test_installing_again_replaces_and_removing_takes_away(
     ("arguments", "said"),
     [
         (["install", "--name", "../x"], "--name is '../x': use lower case letters"),
-        (["install", "--name", "theirs"], "is there and is not ours: remove it, or choose another --name"),
+        (["install", "--name", "theirs"], "exists and was not installed by omega: remove it, or choose another --name"),
         (["install", "--memory-mb", "9"], "--memory-mb is '9': use a whole number from 64"),
         (["install", "--python", "/nonexistent"], "kernel_python is /nonexistent: no Python to run kernels in"),
-        (["remove"], "there are no kernelspecs omega-python and omega-javascript of ours in"),
-        (["remove", "--name", "theirs"], "there are no kernelspecs theirs-python and theirs-javascript of ours in"),
+        (["remove"], "omega has installed no kernelspecs omega-python and omega-javascript in"),
+        (["remove", "--name", "theirs"], "omega has installed no kernelspecs theirs-python and theirs-javascript in"),
     ],
 )
 def test_what_can_not_be_done_changes_nothing(

@@ -32,13 +32,13 @@ def test_a_busy_port_is_named() -> None:
     """With what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(listen.PortError, match=f"^port {port} on 127.0.0.1 is in use: stop what uses it"):
+        with pytest.raises(listen.PortError, match=f"^port {port} on 127.0.0.1 is in use: stop the program that uses it"):
             listen.bind("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
     ("host", "said"),
-    [("192.0.2.1", "host 192.0.2.1 is no address of this machine"), ("no-such-host.invalid", "can't be resolved")],
+    [("192.0.2.1", "host 192.0.2.1 is not an address of this machine"), ("no-such-host.invalid", "can't be resolved")],
 )
 def test_a_host_that_is_not_here_is_named(host: str, said: str) -> None:
     """One sentence each."""

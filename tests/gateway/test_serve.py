@@ -172,7 +172,7 @@ def test_a_killed_spawner_is_replaced_at_the_same_level(begin: Begin) -> None:
     before = gateway.ask("GET", "/code-interpreter/health").body["isolation"]
     [spawner] = _children(gateway.pid)
     os.kill(spawner, signal.SIGKILL)
-    wait_for(gateway, "spawner_ended")
+    wait_for(gateway, "spawner exited")
     assert gateway.run("print(2)")["output"] == "2\n"
     assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == before
     assert live.stop(process) == 0
@@ -202,12 +202,12 @@ def test_a_gateway_goes_on_trying_to_have_a_spawner(begin: Begin, tmp_path: Path
     assert gateway.run("print(1)")["output"] == "1\n"
     for number in range(1, 4):
         kill_spawner(gateway)
-        wait_for(gateway, "spawner_ended", number)
+        wait_for(gateway, "spawner exited", number)
     environment.rename(tmp_path / "away")
     wait_for(gateway, "exit_code=1", 8)
     assert_down(gateway)
     (tmp_path / "away").rename(environment)
-    wait_for(gateway, "spawner_ready")
+    wait_for(gateway, "spawner started")
     assert gateway.run("print(2)")["output"] == "2\n"
     health = gateway.ask("GET", "/code-interpreter/health")
     assert (health.status, health.body.get("unavailableSince")) == (200, None)
@@ -245,7 +245,7 @@ def test_what_a_killed_spawner_left_is_gone_after_sigterm(begin: Begin, tmp_path
     instance = state.instance_name(tmp_path / "state")
     before = traces.take(instance).cgroups
     kill_spawner(gateway)
-    wait_for(gateway, "spawner_ended")
+    wait_for(gateway, "spawner exited")
     if delays_s[0]:
         assert before == traces.take(instance).cgroups
         assert gateway.ask("GET", "/code-interpreter/health").status == 503
@@ -300,7 +300,7 @@ def test_the_first_start_shows_a_token_and_a_curl_that_works(tmp_path: Path) -> 
     assert token not in first["log"]
     second = _first_start(tmp_path)
     assert token not in second["banner"]
-    assert f"kept in {tmp_path}/state/token" in second["banner"]
+    assert f"stored in {tmp_path}/state/token" in second["banner"]
     assert json.loads(second["curl"])["success"] is True
 
 

@@ -54,7 +54,7 @@ def test_omega_toml_in_the_current_directory_is_read() -> None:
 
 def test_a_file_that_is_named_must_be_there() -> None:
     """A misspelt path must not silently mean the defaults."""
-    assert sentence({"config": "gone.toml"}) == "the settings file gone.toml is not there"
+    assert sentence({"config": "gone.toml"}) == "the settings file gone.toml does not exist"
 
 
 def test_broken_toml_is_told_with_its_place() -> None:
@@ -69,9 +69,9 @@ def test_broken_toml_is_told_with_its_place() -> None:
         ({"port": "70000"}, {}, "--port is '70000': use a whole number from 0 to 65535"),
         ({"port": "8080.5"}, {}, "--port is '8080.5': use a whole number from 0 to 65535"),
         ({}, {"OMEGA_PORT": ""}, "OMEGA_PORT is '': use a whole number from 0 to 65535"),
-        ({}, {"OMEGA_PROT": "1"}, "OMEGA_PROT is set, which is not a setting; did you mean OMEGA_PORT?"),
-        ({}, {"OMEGA_port": "1"}, "OMEGA_port is set, which is not a setting; did you mean OMEGA_PORT?"),
-        ({}, {"OMEGA_XYZZY": "1"}, "OMEGA_XYZZY is set, which is not a setting; `omega serve --help` lists them all"),
+        ({}, {"OMEGA_PROT": "1"}, "OMEGA_PROT is not a setting; did you mean OMEGA_PORT?"),
+        ({}, {"OMEGA_port": "1"}, "OMEGA_port is not a setting; did you mean OMEGA_PORT?"),
+        ({}, {"OMEGA_XYZZY": "1"}, "OMEGA_XYZZY is not a setting; `omega serve --help` lists all settings"),
         ({"python_timeout_s": "nan"}, {}, "--python-timeout-s is 'nan': use a number from 0.1 to 86400"),
         ({"python_timeout_s": "inf"}, {}, "--python-timeout-s is 'inf': use a number from 0.1 to 86400"),
         ({"require_isolation": "L9"}, {}, "--require-isolation is 'L9': use one of none, L1, L2, L2+, L3"),
@@ -80,7 +80,7 @@ def test_broken_toml_is_told_with_its_place() -> None:
         (
             {"extra_packages": "attrs, ../x"},
             {},
-            "--extra-packages is 'attrs, ../x': use package names with commas between them",
+            "--extra-packages is 'attrs, ../x': use comma-separated package names",
         ),
         (
             {"work_mb": "400"},
@@ -98,13 +98,13 @@ def test_broken_toml_is_told_with_its_place() -> None:
         (
             {"allowed_origins": "example.org"},
             {},
-            "--allowed-origins is 'example.org': use origins such as https://example.org with commas between them",
+            "--allowed-origins is 'example.org': use comma-separated origins such as https://example.org",
         ),
-        ({"allowed_hosts": "a/b"}, {}, "--allowed-hosts is 'a/b': use host names with commas between them"),
+        ({"allowed_hosts": "a/b"}, {}, "--allowed-hosts is 'a/b': use comma-separated host names"),
         (
             {"host": "0.0.0.0"},
             {},
-            "host is 0.0.0.0, which others can reach: set OMEGA_TOKEN to listen there",
+            "host is 0.0.0.0, which other machines can reach: set OMEGA_TOKEN to listen there",
         ),
     ],
 )
@@ -117,7 +117,8 @@ def test_each_mistake_is_one_sentence(flags: dict[str, str], environ: dict[str, 
 def test_unknown_keys_in_the_file_stop_the_start(line: str) -> None:
     """A limit that is misspelt would otherwise not be set."""
     Path("omega.toml").write_text(line)
-    assert sentence().startswith(f"omega.toml sets '{line.strip('[')[:4]}")
+    assert sentence().startswith(f"'{line.strip('[')[:4]}")
+    assert " in omega.toml is not a setting" in sentence()
 
 
 def test_a_boolean_is_no_number() -> None:
@@ -130,7 +131,7 @@ def test_a_boolean_is_no_number() -> None:
 def test_a_token_that_is_refused_is_not_shown(token: str) -> None:
     """The sentence may end up in a log."""
     said = sentence({}, OMEGA_TOKEN=token)
-    assert said == "OMEGA_TOKEN is not usable: use 16 to 512 printable ASCII characters without spaces"
+    assert said == "OMEGA_TOKEN is invalid: use 16 to 512 printable ASCII characters without spaces"
 
 
 @pytest.mark.parametrize("url", ["mysql://u:hunter2@h/d", "sqlite:///:memory:", "hunter2"])

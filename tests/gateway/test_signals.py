@@ -8,13 +8,13 @@ import pytest
 
 from gateway.core.errors import Unavailable
 from gateway.service.drain import Drain
-from gateway.signals import Stop
+from gateway.signals import StopSignals
 
 
-async def _live(stop: list[Stop], said: list[str], drain: asyncio.Event) -> None:
+async def _live(stop: list[StopSignals], said: list[str], drain: asyncio.Event) -> None:
     task = asyncio.current_task()
     assert task is not None
-    stop.append(Stop(task))
+    stop.append(StopSignals(task))
     try:
         said.append("serving")
         await stop[0].wait()
@@ -26,8 +26,8 @@ async def _live(stop: list[Stop], said: list[str], drain: asyncio.Event) -> None
         said.append("closed")
 
 
-async def _begin() -> tuple[asyncio.Task[None], Stop, list[str], asyncio.Event]:
-    stop: list[Stop] = []
+async def _begin() -> tuple[asyncio.Task[None], StopSignals, list[str], asyncio.Event]:
+    stop: list[StopSignals] = []
     said: list[str] = []
     drain = asyncio.Event()
     task = asyncio.create_task(_live(stop, said, drain))
@@ -61,7 +61,7 @@ async def test_the_second_signal_ends_at_once_and_still_cleans_up() -> None:
 async def test_a_signal_during_the_start_ends_it() -> None:
     """There is nothing to drain yet."""
     task: asyncio.Task[object] = asyncio.create_task(asyncio.sleep(60))
-    stop = Stop(task)
+    stop = StopSignals(task)
     stop.receive()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -70,7 +70,7 @@ async def test_a_signal_during_the_start_ends_it() -> None:
 async def test_a_signal_during_the_cleaning_up_is_ignored() -> None:
     """It would leave kernels behind."""
     task: asyncio.Task[object] = asyncio.create_task(asyncio.sleep(0))
-    stop = Stop(task)
+    stop = StopSignals(task)
     stop.close()
     stop.receive()
     await task

@@ -66,7 +66,7 @@ def test_a_token_is_not_in_its_text(tmp_path: Path) -> None:
 def test_a_token_others_could_read_is_refused(tmp_path: Path) -> None:
     """Somebody may have it already."""
     state.make_token(tmp_path).path.chmod(0o640)
-    with pytest.raises(state.StateError, match="open to others: make a new token by `omega token rotate`"):
+    with pytest.raises(state.StateError, match="accessible to other users: run `omega token rotate`"):
         state.load_token(tmp_path)
 
 
@@ -75,7 +75,7 @@ def test_a_file_without_a_token_is_refused(tmp_path: Path, content: bytes) -> No
     """An empty token must not become the token."""
     path = state.make_token(tmp_path).path
     path.write_bytes(content)
-    with pytest.raises(state.StateError, match="holds no token"):
+    with pytest.raises(state.StateError, match="contains no token"):
         state.load_token(tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_a_directory_others_can_change_is_refused(tmp_path: Path) -> None:
 def test_a_path_that_is_a_file_is_told(tmp_path: Path) -> None:
     """One sentence, no traceback."""
     (tmp_path / "x").write_text("")
-    with pytest.raises(state.StateError, match="can't be made"):
+    with pytest.raises(state.StateError, match="can't be created"):
         state.prepare_directory(tmp_path / "x")
 
 

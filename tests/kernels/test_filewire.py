@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import filewire as wire
-from kernels.filewire import Entry, PathError, Problem, WireError, split_path
+from kernels.filewire import FileEntry, PathError, Problem, WireError, split_path
 
 DIGEST = bytes(range(32))
 
@@ -59,13 +59,13 @@ def test_an_accepted_path_has_no_way_up_or_out(path: bytes) -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry(b"a/\xff", "file", 2**40, 1_700_000_000_123_456_789, DIGEST),
-        Entry(b"d", "directory", 0, -1),
-        Entry(b"l", "link", 5, 0),
-        Entry(b"s", "other", 0, 2**62),
+        FileEntry(b"a/\xff", "file", 2**40, 1_700_000_000_123_456_789, DIGEST),
+        FileEntry(b"d", "directory", 0, -1),
+        FileEntry(b"l", "link", 5, 0),
+        FileEntry(b"s", "other", 0, 2**62),
     ],
 )
-def test_an_entry_comes_back(entry: Entry) -> None:
+def test_an_entry_comes_back(entry: FileEntry) -> None:
     """Every field, for each kind."""
     assert wire.parse_entry(wire.pack_entry(entry)) == entry
 

@@ -86,7 +86,7 @@ def become(uid: int, kept: tuple[int, ...] = (), gid: int = USER) -> None:
     sysc.capset(mask, mask, mask)
     for number in kept:
         sysc.prctl(sysc.PR_CAP_AMBIENT, sysc.PR_CAP_AMBIENT_RAISE, number)
-    sysc.set_dumpable(True)
+    sysc.set_dumpable(dumpable=True)
 
 
 def filter_as_containers_do() -> None:

@@ -59,7 +59,7 @@ def test_a_step_that_fails_is_a_503_and_named_in_the_log(doubled: Double, step: 
         assert reply.status == 503, (order, reply)
         assert "user code ran" not in str(reply.body)
         name = "confinement" if order[0] == "die" else step
-        assert f"a kernel was refused at {name}: " in logged, (order, logged)
+        assert f"the spawner refused a kernel at {name}: " in logged, (order, logged)
 
 
 @pytest.mark.parametrize(("steps", "says"), LIES)
@@ -69,5 +69,5 @@ def test_a_child_that_lies_about_a_step_is_refused_from_outside(doubled: Double,
     reply, logged = run(doubled)
     assert reply.status == 503, reply
     assert "user code ran" not in str(reply.body)
-    assert "a kernel was refused at attestation: " in logged, logged
+    assert "the spawner refused a kernel at attestation: " in logged, logged
     assert says in logged, logged

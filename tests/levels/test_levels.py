@@ -50,7 +50,7 @@ def test_doctor_and_health_tell_the_same_level(place: Place, folder: Path) -> No
     """Both measure; neither infers."""
     name, gateway = place
     said = places.omega(name, "doctor", folder=folder)
-    assert f"isolation level: {LEVELS[name]}, needed: L1" in said.stdout, said
+    assert f"isolation level: {LEVELS[name]}, required: L1" in said.stdout, said
     assert said.returncode == 0
     assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == LEVELS[name]
 
@@ -212,8 +212,8 @@ def test_a_level_above_what_is_there_is_refused_at_the_start(name: str, folder: 
     places.prepare(folder, name)
     options = ("--port", "0", "--state-dir", str(folder / "state"), "--require-isolation", above[0])
     said = places.omega(name, "serve", *options, folder=folder)
-    sentence = f"omega: the isolation level here is {LEVELS[name]}, and require_isolation is {above[0]}: "
-    assert said.stderr.splitlines()[-1] == sentence + "`omega doctor` tells what is missing", said
+    sentence = f"omega: this machine reaches isolation level {LEVELS[name]}, but require_isolation is {above[0]}: "
+    assert said.stderr.splitlines()[-1] == sentence + "`omega doctor` says what is missing", said
     assert said.returncode == 1
     assert "ready at" not in said.stdout
     assert list((folder / "tmp").iterdir()) == []
@@ -228,8 +228,8 @@ def test_without_any_isolation_no_gateway_starts(required: str, folder: Path) ->
     assert said.returncode == 1
     assert "ready at" not in said.stdout
     assert said.stderr.splitlines()[-1] == (
-        "omega: no isolation level can be reached here, and without isolation no kernel is started: "
-        "`omega doctor` tells what is missing"
+        "omega: this machine reaches no isolation level, and the gateway starts no kernel without isolation: "
+        "`omega doctor` says what is missing"
     ), said
     assert places.omega("nothing", "doctor", folder=folder).returncode == 1
 

@@ -177,7 +177,7 @@ class KernelLog:
         return [f"Linux: {line}" for line in lines if KERNEL_FAULT.search(line)]
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

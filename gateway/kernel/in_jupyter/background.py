@@ -1,4 +1,4 @@
-"""Kernels for a process that has an event loop of its own, or none: a launcher in a thread, shared by the whole process."""
+"""A launcher in a thread of its own, shared by the whole process, for programs with any event loop or none."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What kernels are forked from, and the isolation level below which there are none."""
+class LauncherOptions:
+    """How kernels are started, and the lowest isolation level that is accepted."""
 
     kernel_python: str
     required: Level
@@ -40,7 +40,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A launcher under way."""
+    """A running launcher."""
 
     launcher: ZygoteLauncher
     floor: LevelFloor
@@ -54,7 +54,7 @@ class Background:
     When the process is killed, the spawner sees the end of its socket and removes everything.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: LauncherOptions) -> None:
         self._wanted = wanted
         self._loop = asyncio.new_event_loop()
         self._starting: asyncio.Task[_Running] | None = None
@@ -65,18 +65,18 @@ class Background:
         self._thread.start()
 
     def number(self) -> int:
-        """A number for a seat, never given before."""
+        """A number for a kernel's connection that was never used before."""
         return next(self._numbers)
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """What *work* answers, carried out in the thread while the caller's loop goes on; raises Unavailable at the end."""
+        """What *work* answers, run in the thread while the caller's loop goes on; raises Unavailable after close()."""
         if self._is_closed:
             work.close()
-            raise Unavailable("this process is ending")
+            raise Unavailable("this process is exiting")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def launch(self, request: LaunchRequest, number: int) -> tuple[Seat, Path]:
-        """A kernel on the seat *number*, and where that is; to be `call`ed. Raises Unavailable with the reason."""
+        """A kernel on the connection *number*, and where that is; run it with `call`. Raises Unavailable with the reason."""
         running = await self._run()
         process = await running.floor.launch(request)
         directory = running.runtime / f"seat{number}"
@@ -85,11 +85,11 @@ class Background:
         except BaseException as error:
             await process.kill()
             if isinstance(error, OSError):
-                raise Unavailable(f"a kernel's sockets can't be made in {directory}: {error.strerror}") from None
+                raise Unavailable(f"a kernel's sockets can't be created in {directory}: {error.strerror}") from None
             raise
 
     async def _run(self) -> _Running:
-        """The launcher; started by the first who asks, or anew after a start that failed."""
+        """The launcher; the first caller starts it, and the next one after a failed start."""
         task = self._starting
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._starting = asyncio.create_task(self._start())
@@ -103,7 +103,7 @@ class Background:
             reached, required = Level.parse(launcher.ready.level), self._wanted.required
             if reached < required:
                 await launcher.close()
-                raise Unavailable(f"the isolation level here is {reached.label}, and {required.label} is required")
+                raise Unavailable(f"this machine reaches isolation level {reached.label}, but {required.label} is required")
         except BaseException:
             place.release()
             raise
@@ -126,19 +126,19 @@ class Background:
                 running = self._starting.result()
                 await running.launcher.close()
                 running.claim.release()
-        # What waits for the death of a kernel has its answer now, and may need its turn to pass it on.
+        # Tasks that wait for the death of a kernel have their answer now, and may need a turn of the loop to pass it on.
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
             await asyncio.wait(others, timeout=1.0)
         self._context.destroy(linger=0)
 
 
-_shared: dict[tuple[int, Wanted], Background] = {}
+_shared: dict[tuple[int, LauncherOptions], Background] = {}
 _lock = threading.Lock()
 
 
-def shared(wanted: Wanted) -> Background:
-    """The one of this process that is as *wanted*; it ends with the process."""
+def shared(wanted: LauncherOptions) -> Background:
+    """This process's launcher of the kind *wanted*; it ends with the process."""
     place = (os.getpid(), wanted)  # a forked process has the threads of its parent no longer
     with _lock:
         if place not in _shared:
@@ -149,6 +149,6 @@ def shared(wanted: Wanted) -> Background:
         return _shared[place]
 
 
-def _close(place: tuple[int, Wanted]) -> None:
+def _close(place: tuple[int, LauncherOptions]) -> None:
     if place[0] == os.getpid():
         _shared.pop(place).close()

@@ -56,7 +56,7 @@ class Seat:
         return death
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop."""
+        """Interrupt the running code."""
         await self._process.interrupt()
 
     async def kill(self) -> None:

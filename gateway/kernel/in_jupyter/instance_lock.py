@@ -1,4 +1,4 @@
-"""Names for processes that start kernels and have no state directory: numbered places, each taken by one at a time."""
+"""Names for processes that start kernels but have no state directory: numbered places, one process each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PLACES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A name nobody else uses while *fd* is open. Whoever takes it next finds what its last user may have left."""
+    """A name that no other process uses while *fd* is open. Its next user finds what the last one may have left."""
 
     instance: str
     fd: int
 
     def release(self) -> None:
-        """Let another one have it."""
+        """Release it for another process."""
         os.close(self.fd)
 
 
@@ -43,4 +43,4 @@ def claim(folder: Path) -> Claim:
             return Claim(hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:10], fd)
     except OSError as error:
         raise Unavailable(f"{folder} can't be used for locks: {error.strerror}") from None
-    raise Unavailable(f"all places in {folder} are taken")
+    raise Unavailable(f"all lock files in {folder} are in use")

@@ -22,7 +22,9 @@ TITLES: Final[dict[Language, str]] = {"python": "Python (sandboxed)", "javascrip
 LOGOS: Final = Path(__file__).with_name("logos")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # What a program too old to know provisioners would run instead.
-_EXPLAIN = "echo 'This kernel needs jupyter_client 7 or newer, and the package omega-gateway beside it.' >&2; exit 1"
+_EXPLAIN = (
+    "echo 'This kernel needs jupyter_client 7 or newer, and the package omega-gateway in the same environment.' >&2; exit 1"
+)
 
 
 class KernelspecError(Exception):
@@ -39,7 +41,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InstalledSpec:
     """One of our kernelspecs on this machine."""
 
     name: str
@@ -60,7 +62,7 @@ def data_dir(prefix: Path | None) -> Path:
     return (prefix / "share/jupyter" if prefix else Path(jupyter_data_dir())) / "kernels"
 
 
-def install(name: str, wish: Wish, directory: Path) -> list[Found]:
+def install(name: str, wish: Wish, directory: Path) -> list[InstalledSpec]:
     """Write the kernelspecs NAME-python and NAME-javascript into *directory*; raises KernelspecError.
 
     Ours that are there already are replaced, others are not.
@@ -69,7 +71,7 @@ def install(name: str, wish: Wish, directory: Path) -> list[Found]:
     targets = {language: directory / f"{name}-{language}" for language in TITLES}
     for target in targets.values():
         if target.exists() and _read(target) is None:
-            raise KernelspecError(f"{target} is there and is not ours: remove it, or choose another --name")
+            raise KernelspecError(f"{target} exists and was not installed by omega: remove it, or choose another --name")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for language, target in targets.items():
@@ -84,7 +86,7 @@ def remove(name: str, directory: Path) -> list[Path]:
     _check_name(name)
     ours = [target for language in TITLES if _read(target := directory / f"{name}-{language}")]
     if not ours:
-        raise KernelspecError(f"there are no kernelspecs {name}-python and {name}-javascript of ours in {directory}")
+        raise KernelspecError(f"omega has installed no kernelspecs {name}-python and {name}-javascript in {directory}")
     try:
         for target in ours:
             shutil.rmtree(target)
@@ -93,7 +95,7 @@ def remove(name: str, directory: Path) -> list[Path]:
     return ours
 
 
-def installed() -> list[Found]:
+def installed() -> list[InstalledSpec]:
     """Ours among the kernelspecs that a Jupyter in this environment sees."""
     folders = (Path(folder) for folder in jupyter_path("kernels"))
     listed = (target for folder in folders if folder.is_dir() for target in sorted(folder.iterdir()))
@@ -133,13 +135,15 @@ def _write(language: Language, wish: Wish, target: Path) -> None:
         made.rename(target)
 
 
-def _read(directory: Path) -> Found | None:
+def _read(directory: Path) -> InstalledSpec | None:
     """The kernelspec in *directory* if it is one of ours."""
     try:
         spec = json.loads((directory / "kernel.json").read_text(encoding="utf-8"))
         provisioner = spec["metadata"]["kernel_provisioner"]
         if provisioner["provisioner_name"] != PROVISIONER:
             return None
-        return Found(directory.name, str(spec["display_name"]), directory, str(provisioner["config"]["kernel_python"]))
+        return InstalledSpec(
+            directory.name, str(spec["display_name"]), directory, str(provisioner["config"]["kernel_python"])
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -17,7 +17,7 @@ from traitlets import Dict, Unicode
 
 from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
 from gateway.core.model import Death
-from gateway.kernel.in_jupyter.background import Background, Wanted, shared
+from gateway.kernel.in_jupyter.background import Background, LauncherOptions, shared
 from gateway.kernel.in_jupyter.connection import Seat
 from gateway.kernel.launch.ipc import PORTS, prefix
 from gateway.kernel.launch.launcher import LaunchRequest
@@ -27,7 +27,7 @@ LANGUAGES: Final = ("python", "javascript")
 LIMITS: Final = tuple(limit.name for limit in KERNEL_LIMITS if limit.is_in_kernelspecs)
 """The settings that a kernelspec may have in `limits`."""
 CPU_S: Final = 10 * 365 * 86_400
-"""No limit of ours on processor time: somebody looks at these kernels and ends them."""
+"""No limit on processor time: a person watches these kernels and ends them."""
 ENDS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP, signal.SIGABRT})
 NOT_PASSED: Final = ("JPY_", "PYTHON", "LD_")
 
@@ -54,7 +54,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     @property
     def has_process(self) -> bool:
-        """A kernel was launched and its end was not waited for yet."""
+        """Whether a kernel was launched whose end was not awaited yet."""
         return self._seat is not None
 
     async def poll(self) -> int | None:
@@ -81,7 +81,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         elif signum in ENDS:
             await self.kill()
         elif signum != 0:
-            raise ValueError(f"a sandboxed kernel takes no {signal.Signals(signum).name}: it can be interrupted or ended")
+            raise ValueError(f"a sandboxed kernel accepts no {signal.Signals(signum).name}: interrupt it or kill it")
 
     async def kill(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
@@ -89,7 +89,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             await self._background.call(self._seat.kill())
 
     async def terminate(self, restart: bool = False) -> None:
-        """The same: a kernel that was asked by message and did not end has nothing more to say."""
+        """The same as kill(): a kernel that ignored the shutdown_request gets no second request."""
         await self.kill(restart)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
@@ -123,12 +123,12 @@ class SandboxProvisioner(KernelProvisionerBase):
         await self.kill(restart)
 
     async def get_provisioner_info(self) -> dict[str, Any]:
-        """Where the kernel is: for people to read, not to load."""
+        """Where the kernel is, for people to read; it can't be loaded again."""
         return await super().get_provisioner_info()
 
     async def load_provisioner_info(self, provisioner_info: dict[str, Any]) -> None:
         """Raises RuntimeError: nobody can take over a sandboxed kernel."""
-        raise RuntimeError("a sandboxed kernel ends with the process that started it: no other one can take it over")
+        raise RuntimeError("a sandboxed kernel exits with the process that started it: no other process can take it over")
 
     def _language(self) -> Language:
         language = str(self.kernel_spec.language).lower()
@@ -136,12 +136,12 @@ class SandboxProvisioner(KernelProvisionerBase):
             raise ValueError(f"there are no sandboxed kernels for {language!r}: use one of {', '.join(LANGUAGES)}")
         return cast(Language, language)
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> LauncherOptions:
         python = str(self.kernel_python)
         if not os.access(python, os.X_OK):
             raise ValueError(f"kernel_python is {python!r}, which can't be executed: run `omega kernelspec install` again")
         try:
-            return Wanted(python, Level.parse(str(self.require_isolation)))
+            return LauncherOptions(python, Level.parse(str(self.require_isolation)))
         except ContractError as error:
             raise ValueError(f"require_isolation in the kernelspec: {error}") from None
 
@@ -149,13 +149,13 @@ class SandboxProvisioner(KernelProvisionerBase):
         limits = self.limits
         for name in limits:
             if name not in LIMITS:
-                raise ValueError(f"the kernelspec's limits have {name!r}: use {', '.join(LIMITS)}")
+                raise ValueError(f"the kernelspec has the unknown limit {name!r}: use {', '.join(LIMITS)}")
         try:
             values = {name: kernel_limit(name).fit(value) for name, value in limits.items()}
         except ValueError as error:
             raise ValueError(f"limits.{error}, in the kernelspec") from None
         if conflict := find_conflict(values):
-            raise ValueError(f"the kernelspec's limits can't hold together: {conflict}")
+            raise ValueError(f"the kernelspec's limits contradict each other: {conflict}")
         return policy_of({**values, "cpu_s": CPU_S})
 
 

@@ -1,4 +1,4 @@
-"""A spawner for as long as one is wanted: another one whenever it ends, however often that is."""
+"""The spawner of a launcher, replaced whenever it ends, however often that is (decision 18)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 
 from gateway.core.errors import Unavailable
 from gateway.core.outage import Outage
-from gateway.kernel.launch.spawner_process import ORDERLY, Spawner
+from gateway.kernel.launch.spawner_process import ORDERLY, RunningSpawner
 from kernels import contract
 from kernels.contract import NOTHING_REACHED, PACKAGE_MISSING, Packet, Ready, Shutdown
 
@@ -21,28 +21,28 @@ log = structlog.get_logger()
 
 
 class NoIsolation(Unavailable):
-    """Not even the lowest isolation level can be reached, so no kernel is ever started."""
+    """Not even the lowest isolation level can be reached here: no kernel is ever started."""
 
 
-class Owner(Protocol):
-    """Who uses the spawner; see zygote.ZygoteLauncher."""
+class SpawnerUser(Protocol):
+    """The user of the spawner: ZygoteLauncher."""
 
-    async def open_spawner(self) -> Spawner:
+    async def open_spawner(self) -> RunningSpawner:
         """A new spawner. Raises Unavailable."""
 
     def heard(self, packet: Packet) -> None:
-        """The spawner said something other than Ready. Raises ContractError for what no spawner says."""
+        """Take a packet other than Ready. Raises ContractError for one that no spawner sends."""
 
     def spawner_lost(self) -> None:
         """The spawner has ended, and every kernel of it."""
 
 
 class KeptSpawner:
-    """One spawner after another. An outage is told by `unavailable_since` and in the log; this process never ends for it."""
+    """One spawner after another. `unavailable_since` and the log report an outage; the gateway never exits for it."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: SpawnerUser) -> None:
         self._owner = owner
-        self._spawner: Spawner | None = None
+        self._spawner: RunningSpawner | None = None
         self._control: socket.socket | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._said: Ready | None = None
@@ -53,9 +53,9 @@ class KeptSpawner:
         self._code = 0
 
     async def start(self) -> None:
-        """Have the first spawner, which is ready then. Raises Unavailable, NoIsolation where there never will be one.
+        """Start the first spawner and wait until it is ready. Raises Unavailable, or NoIsolation if none can ever be.
 
-        Whatever comes of it, close() is to follow.
+        close() is to follow in any case.
         """
         await self._open()
         self._keeper = asyncio.create_task(self._keep(), name="spawner keeper")
@@ -64,31 +64,31 @@ class KeptSpawner:
         except NoIsolation:
             raise
         except (TimeoutError, Unavailable) as error:
-            raise Unavailable(f"the spawner did not get ready: {error or 'it took too long'}") from None
+            raise Unavailable(f"the spawner did not become ready: {error or 'it took too long'}") from None
 
     @property
     def ready(self) -> Ready:
-        """What the spawner said of itself: isolation level, facilities, versions. Raises Unavailable while it restarts."""
+        """The spawner's isolation level, facilities and versions. Raises Unavailable while it restarts."""
         if self._said is None:
             raise Unavailable("the spawner is not ready")
         return self._said
 
     @property
     def unavailable_since(self) -> float | None:
-        """Since when there is no spawner that is ready, in seconds since 1970; None while there is one."""
+        """When the last ready spawner was lost, in seconds since the epoch; None while one is ready."""
         return self._outage.since_utc if self._outage else None
 
     def send(self, packet: Packet, fds: tuple[int, ...] = ()) -> None:
-        """Tell the spawner. Raises Unavailable when there is none."""
+        """Send *packet* to the spawner. Raises Unavailable if there is none."""
         if self._control is None:
             raise Unavailable("the spawner is not running")
         try:
             contract.send(self._control, packet, fds)
         except ConnectionError:
-            raise Unavailable("the spawner has just ended") from None
+            raise Unavailable("the spawner has exited") from None
 
     async def close(self) -> bool:
-        """End the spawner and have no other; whether the last one removed every trace of its kernels before it ended."""
+        """End the spawner and start no other; whether the last one removed every trace of its kernels."""
         self._closing.set()
         if self._keeper is not None:
             await self._keeper
@@ -96,37 +96,37 @@ class KeptSpawner:
             try:
                 self.send(Shutdown())
             except Unavailable:
-                log.info("spawner_gone_before_close")
+                log.info("spawner exited before the gateway closed it")
             self._lose(await end(self._spawner))
         return self._code in ORDERLY
 
     # ---- one after another -----------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Have another spawner whenever one ends before close() was called."""
+        """Start another spawner whenever one ends, until close() is called."""
         while True:
             if self._spawner is not None:
                 code = await self._until_end(self._spawner)
                 if code is None:
                     return
                 self._lose(code)
-                self._report("spawner_ended", exit_code=code)
+                self._report("spawner exited", exit_code=code)
             if await self._is_closed_within(self._outage.delay_s if self._outage else 0.0):
                 return
             try:
                 await self._open()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may go well, and nobody else tries
+            except Exception as error:  # noqa: BLE001 - the next attempt may succeed, and nobody else tries
                 self._outage = (self._outage or Outage(time.time())).failed()
-                self._report("spawner_not_reached", reason=str(error) or type(error).__name__)
+                self._report("spawner start failed", reason=str(error) or type(error).__name__)
 
     async def _open(self) -> None:
         spawner = await self._owner.open_spawner()
         loop = asyncio.get_running_loop()
         self._spawner, self._control = spawner, spawner.control
         loop.add_reader(spawner.control.fileno(), self._hear)
-        self._deadline = loop.call_later(READY_S, self._hang_up, "it did not get ready in time")
+        self._deadline = loop.call_later(READY_S, self._hang_up, "it was not ready in time")
 
-    async def _until_end(self, spawner: Spawner) -> int | None:
+    async def _until_end(self, spawner: RunningSpawner) -> int | None:
         """The spawner's exit code once it has ended; None when close() comes first."""
         ended, closing = asyncio.ensure_future(spawner.wait()), asyncio.ensure_future(self._closing.wait())
         await asyncio.wait((ended, closing), return_when=asyncio.FIRST_COMPLETED)
@@ -145,14 +145,14 @@ class KeptSpawner:
         return True
 
     def _report(self, event: str, **why: object) -> None:
-        """One line for each attempt in vain, and the longest delay lies between two: that is no flood."""
+        """Log each failed attempt; the delay between two keeps this from being a flood."""
         if self._outage is not None:
             say = log.error if self._outage.is_lasting else log.warning
             down_s = round(time.time() - self._outage.since_utc, 1)
             say(event, **why, restarts_in_s=self._outage.delay_s, down_s=down_s)
 
     def _lose(self, code: int) -> None:
-        """The spawner has ended, and its kernels with it: whoever waited for any of them learns so."""
+        """The spawner has ended, and its kernels with it: callers that wait for them learn so."""
         self._code, self._spawner, self._said = code, None, None
         self._disconnect()
         self._outage = self._outage.failed() if self._outage else Outage(time.time())
@@ -164,7 +164,7 @@ class KeptSpawner:
     # ---- what the spawner says -------------------------------------------------------------------------------------
 
     def _hear(self) -> None:
-        """Take every packet there is."""
+        """Take every packet that has come."""
         while self._control is not None:
             try:
                 received = contract.receive(self._control, socket.MSG_DONTWAIT)
@@ -176,7 +176,7 @@ class KeptSpawner:
             except ConnectionError:
                 received = None
             except contract.ContractError as error:
-                # Another version of us, most likely. What it meant nobody can tell, so it is not worked with.
+                # Most likely a spawner of another version. Its packets can't be understood, so it is given up.
                 self._hang_up(str(error)[:200])
                 return
             self._hang_up("")
@@ -188,18 +188,18 @@ class KeptSpawner:
         if self._deadline is not None:
             self._deadline.cancel()
         if self._first.done() and self._outage is not None:
-            log.info("spawner_ready", isolation=packet.level, down_s=round(time.time() - self._outage.since_utc, 1))
+            log.info("spawner started", isolation=packet.level, down_s=round(time.time() - self._outage.since_utc, 1))
         self._said, self._outage = packet, None
         if not self._first.done():
             self._first.set_result(None)
 
     def _hang_up(self, reason: str) -> None:
-        """Talk to the spawner no longer: it ends its kernels and itself then, and past its time it is killed.
+        """Close the connection: the spawner then ends its kernels and itself, or is killed after CLOSE_S.
 
-        _keep() sees its end and acts.
+        _keep() notices the end.
         """
         if reason:
-            log.error("spawner_given_up", reason=reason)
+            log.error("spawner rejected", reason=reason)
         self._disconnect()
         if self._spawner is not None:
             self._spawner.hung_up()
@@ -215,8 +215,8 @@ class KeptSpawner:
             self._control = None
 
 
-async def end(spawner: Spawner) -> int:
-    """The exit code of a spawner that was told to end; past its time it is killed."""
+async def end(spawner: RunningSpawner) -> int:
+    """The exit code of a spawner that was told to end; after CLOSE_S it is killed."""
     try:
         return await asyncio.wait_for(spawner.wait(), CLOSE_S)
     except TimeoutError:
@@ -225,9 +225,9 @@ async def end(spawner: Spawner) -> int:
 
 
 def _reason(code: int) -> Unavailable:
-    """Why there is no first spawner, as its exit code tells."""
+    """Why the first spawner did not start, by its exit code."""
     if code == NOTHING_REACHED:
-        return NoIsolation("no isolation level can be reached")
+        return NoIsolation("this machine reaches no isolation level")
     if code == PACKAGE_MISSING:
-        return Unavailable("a package is missing there, named above")
-    return Unavailable(f"its spawner ended with code {code}, see above")
+        return Unavailable("its environment lacks the package named above")
+    return Unavailable(f"the spawner exited with code {code}; its reason is above")

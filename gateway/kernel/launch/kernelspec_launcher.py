@@ -1,4 +1,4 @@
-"""The *provisioner* launcher: kernels of any kernelspec, by whatever provisioner of jupyter_client that names.
+"""The *provisioner* launcher: kernels of any kernelspec, started by the jupyter_client provisioner that it names.
 
 Nothing confines these kernels: unless their provisioner does, they run as the gateway's own user, with all its rights. So
 the operator has to name each kernelspec.
@@ -25,7 +25,7 @@ from traitlets import TraitError
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launch.ipc import PORTS, prefix
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from kernels.contract import CHANNELS
 
 START_S: Final = 60.0
@@ -54,7 +54,7 @@ def describe_spec(name: str) -> SpecInfo:
         found = manager.get_kernel_spec(name)
     except NoSuchKernel:
         known = ", ".join(sorted(manager.find_kernel_specs())) or "none"
-        raise NoSpec(f"there is no kernelspec {name!r} here; there are: {known}") from None
+        raise NoSpec(f"there is no kernelspec {name!r}; available: {known}") from None
     except (OSError, ValueError, TypeError, TraitError) as error:
         raise NoSpec(f"the kernelspec {name!r} can't be read: {type(error).__name__}: {error}") from None
     return SpecInfo(name, str(found.display_name), str(found.language))
@@ -65,7 +65,7 @@ class ProvisionedKernel:
 
     def __init__(self, kernel_id: str, manager: AsyncKernelManager, directory: Path) -> None:
         self.kernel_id = kernel_id
-        self.endpoint = Endpoint(str(directory), "")
+        self.endpoint = ConnectionInfo(str(directory), "")
         self._manager = manager
         self._directory = directory
         self._is_asked = False
@@ -86,7 +86,7 @@ class ProvisionedKernel:
             await self._manager.interrupt_kernel()
 
     async def kill(self) -> Death:
-        """End the kernel; what it started elsewhere than in its process group is its provisioner's business."""
+        """Kill the kernel's process group; the provisioner has to end anything else that it started."""
         if not self._death.done():
             self._is_asked = True
             await _provisioner(self._manager).kill()
@@ -113,7 +113,7 @@ class ProvisionerLauncher:
         self._kernels: set[ProvisionedKernel] = set()
 
     async def launch(self, request: LaunchRequest) -> ProvisionedKernel:
-        """A running kernel whose sockets accept connections; *request*'s limits are not in force. Raises Unavailable."""
+        """A running kernel whose sockets accept connections. The limits of *request* do not apply. Raises Unavailable."""
         kernel_id = str(uuid.uuid4())
         directory = self._runtime / f"other-{kernel_id[:13]}"
         try:
@@ -122,9 +122,9 @@ class ProvisionerLauncher:
             shutil.rmtree(directory, ignore_errors=True)
             if isinstance(error, asyncio.CancelledError) or not isinstance(error, Exception):
                 raise
-            # What goes wrong in a provisioner that is not ours may be anything.
-            log.warning("kernelspec_failed", spec=self._name, reason=f"{type(error).__name__}: {error}"[:500])
-            raise Unavailable(f"a kernel of {self._name} could not be started: the log says why") from None
+            # A third party's provisioner may raise anything.
+            log.warning("kernel start failed", spec=self._name, reason=f"{type(error).__name__}: {error}"[:500])
+            raise Unavailable(f"a kernel of {self._name} could not be started: see the gateway's log") from None
         self._kernels = {other for other in self._kernels if not other.is_dead} | {kernel}
         try:
             kernel.find()
@@ -163,7 +163,7 @@ class ProvisionerLauncher:
 
 
 def _environment() -> dict[str, str]:
-    """The gateway's own environment but for its settings, of which some are secrets."""
+    """The gateway's environment without its settings, some of which are secrets."""
     return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
 
@@ -174,10 +174,10 @@ def _provisioner(manager: AsyncKernelManager) -> Any:
     return provisioner
 
 
-def _endpoint(manager: AsyncKernelManager, directory: Path) -> Endpoint:
+def _endpoint(manager: AsyncKernelManager, directory: Path) -> ConnectionInfo:
     """Where the kernel listens, as its provisioner said. Raises Unavailable when that is another machine.
 
-    Messages travel in clear: signed, but readable on the way.
+    Messages are signed but not encrypted.
     """
     info: Mapping[str, Any] = manager.get_connection_info()
     address, is_tcp = str(info["ip"]), info["transport"] == "tcp"
@@ -185,7 +185,7 @@ def _endpoint(manager: AsyncKernelManager, directory: Path) -> Endpoint:
         raise Unavailable(f"the kernel listens on {address}: kernels on other machines can't be used")
     ports = {channel: int(info[f"{channel}_port"]) for channel in CHANNELS}
     form = "tcp://{}:{}" if is_tcp else "{}-{}"
-    return Endpoint(
+    return ConnectionInfo(
         str(directory), info["key"].decode("ascii"), {name: form.format(address, port) for name, port in ports.items()}
     )
 
@@ -193,12 +193,12 @@ def _endpoint(manager: AsyncKernelManager, directory: Path) -> Endpoint:
 async def _await_sockets(kernel: ProvisionedKernel) -> None:
     """Return once all channels accept connections; raises Unavailable when the kernel dies before.
 
-    A foreign process tells nobody when it listens, so this has to look again and again.
+    Such a process does not report when it listens, so the gateway has to try again and again.
     """
     for address in kernel.endpoint.addresses.values():
         while not await _accepts(address):
             if kernel.is_dead:
-                raise Unavailable("the kernel died while starting: the gateway's own stderr may say why")
+                raise Unavailable("the kernel died while starting: see the gateway's stderr")
             await asyncio.sleep(LOOK_AGAIN_S)
 
 

@@ -1,4 +1,4 @@
-"""The seam between the pool and the ways to get a kernel: *zygote* (ours, fast) and *provisioner* (any kernelspec)."""
+"""What a launcher of kernels is. There are two: *zygote* (sandboxed, fast) and *provisioner* (any kernelspec)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LaunchRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ConnectionInfo:
     """Where to reach a kernel: ``ipc://{directory}/{channel}`` for the four channels, messages signed with *key*.
 
     *addresses* has the channels that are elsewhere: a socket's path, or ``tcp://HOST:PORT``.
@@ -34,13 +34,13 @@ class Endpoint:
 
 
 class KernelProcess(Protocol):
-    """A started kernel, before and besides anything it says."""
+    """The process of a started kernel."""
 
     kernel_id: str
-    endpoint: Endpoint
+    endpoint: ConnectionInfo
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop (SIGINT); the state is kept if it obeys."""
+        """Send SIGINT; code that obeys stops, and the kernel keeps its state."""
 
     async def kill(self) -> Death:
         """End the kernel and everything it started; answers once all is gone. Safe to call again."""

@@ -1,30 +1,20 @@
-"""The isolation level below which no kernel is handed out, however the spawner came to start."""
+"""The required isolation level: no kernel below it is handed out, whichever spawner started it."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from gateway.core.errors import Unavailable
-from gateway.kernel.launch.launcher import KernelProcess, Launcher, LaunchRequest
-from kernels.contract import Level, Ready
-
-
-class MeasuredLauncher(Launcher, Protocol):
-    """A launcher that knows its isolation level; see zygote.ZygoteLauncher."""
-
-    @property
-    def ready(self) -> Ready:
-        """What the spawner said of itself. Raises Unavailable while there is none."""
+from gateway.kernel.launch.launcher import KernelProcess, LaunchRequest
+from gateway.kernel.launch.zygote_launcher import ZygoteLauncher
+from kernels.contract import Level
 
 
 class LevelFloor:
     """A launcher that refuses kernels of a spawner which reached less than *required*.
 
-    The first spawner is checked at the start; this is for those started later in its place, so that a level can't drop
-    without anybody noticing.
+    The start of the gateway checks the first spawner. This checks the spawners that replace it, whose level may be lower.
     """
 
-    def __init__(self, launcher: MeasuredLauncher, required: Level) -> None:
+    def __init__(self, launcher: ZygoteLauncher, required: Level) -> None:
         self._launcher = launcher
         self._required = required
 

@@ -54,7 +54,7 @@ def make_private(directory: Path) -> None:
     if directory.is_symlink() or directory.exists():
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise Unavailable(f"{directory} is in the way and is not ours: remove it")
+            raise Unavailable(f"{directory} exists and does not belong to the gateway: remove it")
         for left in directory.iterdir():
             if left.is_symlink() or not left.is_dir():
                 left.unlink()

@@ -1,4 +1,4 @@
-"""The two ways to a spawner: a process this gateway executes, or one that was started apart and listens on a socket."""
+"""The two ways to get a spawner: execute one, or connect to one that was started apart."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ORDERLY = (0, NOTHING_REACHED, PACKAGE_MISSING)
 APP_DIR = str(Path(contract.__file__).resolve().parent.parent)
 
 
-class Spawner(Protocol):
-    """A spawner under way, and the socket to it."""
+class RunningSpawner(Protocol):
+    """A running spawner and the socket to it."""
 
     @property
     def control(self) -> socket.socket:
-        """Where packets are exchanged."""
+        """The socket for packets."""
 
     async def wait(self) -> int:
-        """How it ended, once it has."""
+        """Its exit code, once it has ended."""
 
     def hung_up(self) -> None:
-        """Its end of the socket is closed."""
+        """Note that the connection to it is closed."""
 
     def kill(self) -> None:
-        """Do without it now."""
+        """End it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SpawnerProcess:
         return await self.process.wait()
 
     def hung_up(self) -> None:
-        """The end of the process tells."""
+        """Nothing to do: the end of the process is noticed."""
 
     def kill(self) -> None:
         """End it at once; its kernels die with it."""
@@ -62,22 +62,22 @@ class SpawnerProcess:
 
 @dataclass(frozen=True, slots=True)
 class SpawnerConnection:
-    """A spawner that somebody else started; it serves this gateway until one of the two closes the socket."""
+    """A spawner that was started apart; it serves this gateway until one of the two closes the socket."""
 
     control: socket.socket
     ended: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def wait(self) -> int:
-        """0, once the connection has ended: its exit code is not ours to know."""
+        """0, once the connection has ended: its exit code is not known here."""
         return await asyncio.shield(self.ended)
 
     def hung_up(self) -> None:
-        """It has ended, or serves us no longer."""
+        """It has ended, or serves this gateway no longer."""
         if not self.ended.done():
             self.ended.set_result(0)
 
     def kill(self) -> None:
-        """Let go of it: it ends this gateway's kernels by itself."""
+        """Give it up: it ends this gateway's kernels by itself."""
         self.hung_up()
 
 
@@ -93,7 +93,7 @@ async def execute(options: SpawnerOptions) -> SpawnerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *lock),
                 env=spawner_environment(),
-                # A Ctrl-C in the terminal is for the gateway alone: it drains first.
+                # A Ctrl-C in the terminal must not reach the spawner: the gateway drains first.
                 start_new_session=True,
             )
     except BaseException:

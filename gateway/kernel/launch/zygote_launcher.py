@@ -1,4 +1,4 @@
-"""The *zygote* launcher: kernels forked by the spawner, reached over sockets this process bound."""
+"""The *zygote* launcher: the spawner has its zygote fork kernels, on sockets that the gateway has bound."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import secrets
 import shutil
 import socket
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launch.kept_spawner import READY_S, KeptSpawner, end
-from gateway.kernel.launch.launcher import Endpoint, LaunchRequest
+from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from gateway.kernel.launch.runtime import bind_channels, make_private, runtime_dir
-from gateway.kernel.launch.spawner_process import APP_DIR, Spawner, connect, execute
+from gateway.kernel.launch.spawner_process import APP_DIR, RunningSpawner, connect, execute
+from gateway.kernel.launch.zygote_kernels import ZygoteKernel, ZygoteKernels
 from kernels import contract
 from kernels.contract import (
     Attach,
     Exited,
-    Interrupt,
     Kill,
+    NotRenewed,
     OpenFiles,
     Packet,
     Ready,
@@ -42,7 +41,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ZygoteOptions:
-    """What the launcher is given: *instance* is stable for one state directory, so leftovers are found again."""
+    """Options of the launcher. *instance* is the same for one state directory, so leftovers are found at the next start."""
 
     kernel_python: str
     instance: str
@@ -50,50 +49,20 @@ class ZygoteOptions:
     forks_per_zygote: int = 2000
     extra_dirs: tuple[str, ...] = ()
     spawner_socket: str = ""
-    """Where a spawner listens that was started apart; "" to execute one. Its interpreter and highest level are its own."""
+    """Socket of a spawner that was started apart, "" to execute one. It chooses interpreter and highest level itself."""
     lock_fd: int = -1
-    """The lock on *instance* where that is not the state directory's; an executed spawner keeps it until it has ended."""
+    """The lock on *instance* if there is no state directory's; an executed spawner holds it until its end."""
     is_swept: bool = False
-    """Whether an executed spawner removes the sockets as well: for a process that may be killed and not come back."""
-
-
-@dataclass(eq=False, slots=True)
-class ZygoteKernel:
-    """A kernel forked from the zygote; see launcher.KernelProcess."""
-
-    kernel_id: str
-    endpoint: Endpoint
-    send: Callable[[Packet], None]
-    death: asyncio.Future[Death]
-    pid: int = 0
-    steps_ms: dict[str, float] = field(default_factory=dict)
-
-    async def interrupt(self) -> None:
-        """Send SIGINT to the kernel and what it started in its process group."""
-        if not self.death.done():
-            with suppress(Unavailable):  # its spawner has ended: its death follows
-                self.send(Interrupt(self.kernel_id))
-
-    async def kill(self) -> Death:
-        """End the kernel and everything it started; answers once all is gone."""
-        if not self.death.done():
-            with suppress(Unavailable):  # its spawner has ended, and it with it: that is told in a moment
-                self.send(Kill(self.kernel_id))
-        return await asyncio.shield(self.death)
-
-    async def wait(self) -> Death:
-        """How the kernel died; waits until it has."""
-        return await asyncio.shield(self.death)
+    """Whether an executed spawner removes the sockets as well: the process that uses it may be killed and never return."""
 
 
 class ZygoteLauncher:
-    """Has a spawner, another one when it ends, and gives it up."""
+    """Starts kernels through a spawner, which is replaced whenever it ends."""
 
     def __init__(self, options: ZygoteOptions) -> None:
         self._options = options
         self._runtime = runtime_dir(options.instance)
-        self._kernels: dict[str, ZygoteKernel] = {}
-        self._starting: dict[str, asyncio.Future[Started]] = {}
+        self._kernels = ZygoteKernels()
         self._extra_dirs = options.extra_dirs
         self._renewed: asyncio.Future[None] | None = None
         self._has_runtime = False
@@ -101,7 +70,7 @@ class ZygoteLauncher:
 
     @classmethod
     async def start(cls, options: ZygoteOptions) -> ZygoteLauncher:
-        """A launcher whose first zygote is warm; raises Unavailable with the reason when there can be none."""
+        """A launcher whose first zygote is warm; raises Unavailable with the reason if that fails."""
         launcher = cls(options)
         try:
             await launcher._spawner.start()
@@ -121,14 +90,13 @@ class ZygoteLauncher:
         return self._spawner.unavailable_since
 
     async def launch(self, request: LaunchRequest) -> ZygoteKernel:
-        """A confined, attested kernel; raises Unavailable, naming the step that failed, when it was refused."""
+        """A confined, attested kernel; raises Unavailable, with the step that failed, if the spawner refuses it."""
         kernel_id = str(uuid.uuid4())
         directory = self._runtime / kernel_id[:13]
-        loop = asyncio.get_running_loop()
-        endpoint = Endpoint(str(directory), request.key or secrets.token_hex(32))
-        kernel = ZygoteKernel(kernel_id, endpoint, self._spawner.send, loop.create_future())
-        self._kernels[kernel_id] = kernel
-        started = self._starting[kernel_id] = loop.create_future()
+        endpoint = ConnectionInfo(str(directory), request.key or secrets.token_hex(32))
+        death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
+        kernel = ZygoteKernel(kernel_id, endpoint, self._spawner.send, death)
+        started = self._kernels.begin(kernel)
         try:
             listeners = bind_channels(directory)
             try:
@@ -151,7 +119,7 @@ class ZygoteLauncher:
     def open_files(self, kernel_id: str) -> socket.socket:
         """A socket to a helper that serves this kernel's work directory (see kernel.files); the caller closes it.
 
-        Whether there is such a kernel is said on the socket. Raises Unavailable.
+        The helper says on the socket whether there is such a kernel. Raises Unavailable.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -162,33 +130,30 @@ class ZygoteLauncher:
                 raise
         return ours
 
-    def versions(self) -> dict[str, str]:
-        """The distributions of the kernels' environment and their versions. Raises Unavailable."""
-        return dict(self.ready.packages)
-
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
         """Show kernels started from now on these read-only directories too; answers once that is so.
 
-        Kernels that run already are as they were. Raises Unavailable when no zygote gets ready with them.
+        Kernels that run already stay as they were. Raises Unavailable when the spawner can't show the directories, when no
+        zygote gets ready with them, and as soon as the spawner has ended; the next spawner shows them from its start.
         """
         self._extra_dirs = extra_dirs
-        renewed = self._renewed = asyncio.get_running_loop().create_future()
         self._spawner.send(Renew(list(extra_dirs)))
+        renewed = self._renewed = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait_for(renewed, READY_S)
         except TimeoutError:
             raise Unavailable("kernels could not be started with the added packages") from None
 
     async def close(self) -> None:
-        """End the spawner, and with it every kernel; removes the sockets, and whatever a killed spawner left."""
+        """End the spawner and every kernel; removes the sockets and what a killed spawner left."""
         if not await self._spawner.close():
             await self._sweep()
         if self._has_runtime:
             shutil.rmtree(self._runtime, ignore_errors=True)
 
-    # ---- the spawner process; see kept_spawner.Owner ----------------------------------------------------------------
+    # ---- the spawner process; see kept_spawner.SpawnerUser ----------------------------------------------------------------
 
-    async def open_spawner(self) -> Spawner:
+    async def open_spawner(self) -> RunningSpawner:
         """A spawner under way. Raises Unavailable."""
         asked = self._options
         try:
@@ -198,9 +163,9 @@ class ZygoteLauncher:
                 return connect(asked.spawner_socket, Attach(asked.instance, asked.forks_per_zygote, list(self._extra_dirs)))
             return await execute(self._spawner_options())
         except OSError as error:
-            raise Unavailable(f"a spawner can't be started: {error.strerror}") from None
-        except RuntimeError as error:  # no thread more can be had to wait for it with
-            raise Unavailable(f"a spawner can't be started: {error}") from None
+            raise Unavailable(f"the spawner can't be started: {error.strerror}") from None
+        except RuntimeError as error:  # no thread can be started that waits for it
+            raise Unavailable(f"the spawner can't be started: {error}") from None
 
     def _spawner_options(self) -> SpawnerOptions:
         asked = self._options
@@ -217,71 +182,55 @@ class ZygoteLauncher:
         )
 
     async def _sweep(self) -> None:
-        """Remove what a spawner that was killed left on the machine; nothing of ours runs any more."""
+        """Remove what a killed spawner left on the machine; none of its processes runs any more."""
         try:
             code = await end(await execute(replace(self._spawner_options(), only_sweeps=True)))
         except (OSError, RuntimeError) as error:
-            log.error("leftovers_not_removed", reason=str(error))
+            log.error("cleanup failed", reason=str(error))
             return
         if code != 0:
-            log.error("leftovers_not_removed", exit_code=code)
+            log.error("cleanup failed", exit_code=code)
 
     def spawner_lost(self) -> None:
-        """Its kernels died with it."""
-        for kernel_id in list(self._kernels):
-            self.heard(Exited(kernel_id, 0, 9, out_of_memory=False, asked=False))
+        """The spawner has ended: its kernels died with it, and it answers no request."""
+        self._kernels.lose_all()
+        self._end_renewal("the spawner ended while it was adding the packages")
 
     # ---- packets -------------------------------------------------------------------------------------------------
 
     def heard(self, packet: Packet) -> None:
-        """The spawner said this. Raises ContractError for what no spawner says."""
+        """Take a packet of the spawner. Raises ContractError for one that no spawner sends."""
         match packet:
             case Renewed(extra_dirs=extra_dirs):
-                if self._renewed is not None and not self._renewed.done() and tuple(extra_dirs) == self._extra_dirs:
-                    self._renewed.set_result(None)
-            case Started(kernel_id=kernel_id):
-                future = self._starting.pop(kernel_id, None)
-                if future is not None and not future.done():
-                    future.set_result(packet)
-            case Refused(kernel_id=kernel_id):
-                self._forget(kernel_id, Unavailable(f"a kernel was refused at {packet.step}: {packet.reason}"))
-            case Exited(kernel_id=kernel_id):
-                self._bury(packet)
-                self._forget(kernel_id, Unavailable("a kernel died while it was started"))
+                if tuple(extra_dirs) == self._extra_dirs:
+                    self._end_renewal("")
+            case NotRenewed():
+                self._end_renewal("the spawner can't show the added packages to kernels: its log says why")
+            case Started():
+                self._kernels.started(packet)
+            case Refused():
+                self._kernels.refused(packet)
+            case Exited():
+                self._kernels.exited(packet)
             case _:
-                raise contract.ContractError(f"a spawner does not say {type(packet).__name__}")
+                raise contract.ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
 
-    def _bury(self, exited: Exited) -> None:
-        kernel = self._kernels.get(exited.kernel_id)
-        if kernel is not None and not kernel.death.done():
-            kernel.death.set_result(
-                Death(
-                    exited.code,
-                    exited.signal,
-                    exited.out_of_memory,
-                    exited.asked,
-                    exited.peak_bytes,
-                    exited.cpu_s,
-                )
-            )
-
-    def _forget(self, kernel_id: str, reason: Unavailable) -> None:
-        """The kernel is no more: its sockets go, and whoever waited for its start learns *reason*."""
-        kernel = self._kernels.pop(kernel_id, None)
-        if kernel is not None:
-            if not kernel.death.done():
-                kernel.death.set_result(Death(0, 0, out_of_memory=False, asked=True))
-            shutil.rmtree(kernel.endpoint.directory, ignore_errors=True)
-        future = self._starting.pop(kernel_id, None)
-        if future is not None and not future.done():
-            future.set_exception(reason)
+    def _end_renewal(self, problem: str) -> None:
+        """Answer use_packages(), if it waits: with the *problem*, or that all is done."""
+        renewed, self._renewed = self._renewed, None
+        if renewed is None or renewed.done():
+            return
+        if problem:
+            renewed.set_exception(Unavailable(problem))
+        else:
+            renewed.set_result(None)
 
     def _abandon(self, kernel: ZygoteKernel) -> None:
-        """Nobody waits for this start any more: whatever comes of it is killed."""
-        self._starting.pop(kernel.kernel_id, None)
-        if kernel.kernel_id not in self._kernels:
+        """The caller has given up this start: kill the kernel if it comes."""
+        self._kernels.stop_waiting(kernel)
+        if kernel not in self._kernels:
             return
         try:
             self._spawner.send(Kill(kernel.kernel_id))
         except Unavailable:
-            self._forget(kernel.kernel_id, Unavailable("the spawner is not running"))
+            self._kernels.forget(kernel.kernel_id, "the spawner is not running")

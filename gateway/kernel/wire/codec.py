@@ -2,7 +2,7 @@
 
 Signing and serialising requests are the Session's. Reading is done here because `Session.deserialize` trusts its peer: it
 accepts NaN, parses dates, adapts versions and raises whatever those steps raise on hostile input. What takes long for a
-message of megabytes is done in steps, between which others are served.
+message of megabytes is done in steps, and between them the event loop serves others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jupyter_client.session import DELIM, Session
 from gateway.core import jupyter
 from gateway.core.jupyter import Relayed
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, Count, Steps, counting, decoding, run_out
-from gateway.core.validate import READ, Channel, Head, Message, Unread, parse_head, parse_message
+from gateway.core.validate import READ, Channel, Message, MessageHead, UnreadMessage, parse_head, parse_message
 from gateway.kernel.wire.share import VALUE_COST
 
 MAX_HEADER_BYTES: Final = 16 * 1024
@@ -29,7 +29,7 @@ UNCOUNTED_BYTES: Final = 2048
 """Parts up to this size are not worth counting."""
 USERNAME: Final = "omega"
 
-Reading = Steps[Message | Head | None]
+Reading = Steps[Message | MessageHead | None]
 
 
 class Codec:
@@ -44,7 +44,7 @@ class Codec:
         message = self._session.msg(kind, content=dict(content), metadata=dict(metadata))
         return message["msg_id"], self._session.serialize(message)
 
-    def decode(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Message | Head | None:
+    def decode(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Message | MessageHead | None:
         """The message in *frames* if it answers *parent_id*; its head if it does not; None if it is malformed.
 
         The content of a message that answers another request is not looked at.
@@ -52,7 +52,7 @@ class Codec:
         return run_out(self.decoding(channel, frames, parent_id))
 
     def decoding(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Reading:
-        """What decode() answers, in steps; one alone where the message is small."""
+        """Like decode(), in steps; a small message takes one."""
         parts = _strip_identities(frames)
         if parts is None or not (yield from self._checking(parts)):
             return None
@@ -75,9 +75,9 @@ class Codec:
         return run_out(self.opening(channel, frames))
 
     def opening(self, channel: Channel, frames: Sequence[bytes]) -> Steps[Relayed | None]:
-        """What open() answers, in steps; one alone where the message is small.
+        """Like open(), in steps; a small message takes one.
 
-        Something that is shown of too many values is told of instead.
+        An iopub message of too many values is replaced by a line that says so.
         """
         parts = _strip_identities(frames, MAX_RELAYED_FRAMES)
         if parts is None or not (yield from self._checking(parts)):
@@ -103,16 +103,16 @@ class Codec:
         return hmac.compare_digest(auth.hexdigest().encode(), parts[0])
 
 
-def _reading(channel: Channel, head: Head, metadata: bytes, content: bytes) -> Reading:
-    """The message of these parts, counted before they are decoded; of one that is too much it is told that it came."""
+def _reading(channel: Channel, head: MessageHead, metadata: bytes, content: bytes) -> Reading:
+    """The message of these parts, which are counted before they are decoded; UnreadMessage for one of too many values."""
     counted, is_much = yield from _counting(content)
     if is_much:
-        return Message(head.parent_id, Unread())
+        return Message(head.parent_id, UnreadMessage())
     said: object = None
-    if head.type == "execute_reply":  # of no other message anybody reads the metadata
+    if head.type == "execute_reply":  # nobody reads the metadata of other messages
         more, is_much = yield from _counting(metadata)
         if is_much:
-            said = Unread()
+            said = UnreadMessage()
         else:
             counted = Count(counted.containers + more.containers, counted.commas + more.commas)
             said = yield from _loading(metadata)
@@ -140,7 +140,7 @@ def _strip_identities(frames: Sequence[bytes], most: int = MAX_FRAMES) -> Sequen
 
 
 def _load_header(data: bytes) -> object:
-    """The JSON value in *data*, of which no number matters, or None."""
+    """The JSON value in *data*, or None. Its numbers may lose precision: nobody reads numbers of headers."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -148,7 +148,7 @@ def _load_header(data: bytes) -> object:
 
 
 def _loading(data: bytes) -> Steps[object]:
-    """The JSON value in *data*, or None: a malformed part is as good as none."""
+    """The JSON value in *data*, or None for a malformed part."""
     try:
         return (yield from decoding(data))
     except (ValueError, RecursionError):

@@ -1,8 +1,9 @@
-"""Who is read when kernels send more than can be taken in: a little in each turn of the event loop, the least served first.
+"""Fair queuing of what kernels send: a little of it is read in each turn of the event loop, the least served kernel first.
 
-Reading costs the event loop's time, and a kernel decides how much. So it is counted, not timed: a turn takes in about
-TURN_COST from all kernels together, then everybody else is served. Whoever has had least of late comes first, so a kernel
-that says a few words does not wait behind those that flood (start-time fair queuing).
+Reading takes the event loop's time, and the kernel decides how much. So the gateway counts the cost and does not measure
+time: a turn reads about TURN_COST from all kernels together, then the event loop serves everybody else. The kernel that was
+served least of late comes first, so one that sends a few messages does not wait behind those that flood (start-time fair
+queuing, decision 19).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ VALUE_COST: Final = 96
 
 
 class Account:
-    """How much of one kernel was read, all its connections together, in the time of the Share."""
+    """How much of one kernel was read over all its connections, in the virtual time of the Share."""
 
     def __init__(self) -> None:
         self.served = 0
@@ -34,14 +35,14 @@ class Line(Protocol):
     account: Account
 
     def read(self, most: int) -> tuple[int, bool]:
-        """Take in about *most* of what has come; answers with what that cost, and whether there is more."""
+        """Read about *most* of what has come; answers what that cost, and whether there is more."""
 
     def hold(self) -> None:
-        """Receive nothing until read() has come to the end of what is there."""
+        """Receive nothing until read() has read all that is there."""
 
 
 class Share:
-    """Lets connections be read in turn. One for all kernels of an event loop."""
+    """Reads connections in turn. There is one Share for all kernels of an event loop."""
 
     def __init__(self, turn_cost: int = TURN_COST) -> None:
         self._turn_cost = self._left = turn_cost
@@ -56,7 +57,7 @@ class Share:
             self._serve(line)
         else:
             self._wait(line)
-        if self._waiting or 2 * self._left < self._turn_cost:  # not for a few words
+        if self._waiting or 2 * self._left < self._turn_cost:  # a few messages need no new turn
             self._expect_turn()
 
     def _serve(self, line: Line) -> None:
@@ -78,7 +79,7 @@ class Share:
             asyncio.get_running_loop().call_soon(self._begin_turn)
 
     def _begin_turn(self) -> None:
-        """Go on reading. What the turn before took too much is made up for: a large message is followed by turns without."""
+        """Go on reading. What the last turn read too much is deducted: some turns without reading follow a large message."""
         self._is_due = False
         self._left = min(self._left + self._turn_cost, self._turn_cost)
         while self._waiting and self._left > 0:

@@ -1,4 +1,4 @@
-"""The gateway's ends of one kernel's sockets: bounded, read as soon as something comes, and their loss noticed."""
+"""The gateway's connections to one kernel: bounded, read as data comes, and their loss reported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Final
 
 from gateway.core.strict_json import STEP_BYTES, Steps
 from gateway.core.validate import Channel
-from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.launch.launcher import ConnectionInfo
 from gateway.kernel.wire.share import FRAME_COST, MESSAGE_COST, Account, Share
-from gateway.kernel.wire.zmtp import GREETING, SUBSCRIBE_ALL, Reader, TooLarge, Violation, encode_message, encode_ready
+from gateway.kernel.wire.zmtp import (
+    GREETING,
+    SUBSCRIBE_ALL,
+    MessageTooLarge,
+    Reader,
+    Violation,
+    encode_message,
+    encode_ready,
+)
 
 SOCKET_TYPES: Final[dict[Channel, str]] = {"iopub": "SUB", "shell": "DEALER", "control": "DEALER", "stdin": "DEALER"}
 RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
@@ -20,26 +28,26 @@ RUN_CHANNELS: Final[tuple[Channel, ...]] = ("iopub", "shell", "control")
 TCP: Final = "tcp://"
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 PIECE_BYTES: Final = 32 * 1024
-"""Read at a time. Frames may have two bytes: what one kernel sends must not keep everybody else waiting."""
+"""Received at a time. A frame may be two bytes long, so more would let one kernel keep everybody else waiting."""
 
-Address = Callable[[Endpoint, Channel], str]
+Address = Callable[[ConnectionInfo, Channel], str]
 Receive = Callable[[Channel, list[list[bytes]]], Steps[int]]
-"""Takes in messages, in steps where they are large; comes to what the last step cost beside their bytes (see Share)."""
+"""Reads messages, in steps if they are large, and returns what the last step cost beside their bytes (see Share)."""
 Lose = Callable[[Channel, bool], None]
-"""Takes a channel that is lost, and whether that is so because of a message over the limit."""
+"""Is told which channel is lost, and whether a message over the limit is the reason."""
 
 
-def socket_path(endpoint: Endpoint, channel: Channel) -> str:
+def socket_path(endpoint: ConnectionInfo, channel: Channel) -> str:
     """Where a kernel listens."""
     return endpoint.addresses.get(channel) or f"{endpoint.directory}/{channel}"
 
 
 class KernelSockets:
-    """The connections to one kernel. A broken one means a dead kernel or one over a limit, and is not made again."""
+    """The connections to one kernel. A broken one means that the kernel died or broke a limit: it is not made again."""
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ConnectionInfo,
         receive: Receive,
         lose: Lose,
         *,
@@ -51,7 +59,7 @@ class KernelSockets:
         self._receive, self._lose = receive, lose
         self._max_message_bytes = max_message_bytes
         self._share, self._account = share or Share(), Account()
-        # Who asks on stdin is found by the identity that asked on shell: they must be the same.
+        # A kernel sends input_request to the identity that sent the execute_request, so stdin and shell must have the same.
         self._identity = b"omega-" + secrets.token_bytes(8)
         self._connections: dict[Channel, _Connection] = {}
         self._opening: list[asyncio.Task[None]] = []
@@ -59,7 +67,7 @@ class KernelSockets:
         self._connections["iopub"].send(SUBSCRIBE_ALL)
 
     def open(self, channels: Iterable[Channel]) -> None:
-        """Connect *channels*; what is sent on them meanwhile waits."""
+        """Connect *channels*; messages sent before that wait."""
         made: dict[Channel, _Connection] = {}
         for channel in channels:
             reader = Reader(self._max_message_bytes)
@@ -82,19 +90,19 @@ class KernelSockets:
                 self._lose(channel, False)
 
     def pause(self) -> None:
-        """Read no more until resume(): the kernel has to wait once its own buffers are full."""
-        self._set_paused(True)
+        """Read nothing until resume(); the kernel blocks once the buffers between are full."""
+        self._set_paused(is_paused=True)
 
     def resume(self) -> None:
         """Read on."""
-        self._set_paused(False)
+        self._set_paused(is_paused=False)
 
-    def _set_paused(self, is_paused: bool) -> None:
+    def _set_paused(self, *, is_paused: bool) -> None:
         for connection in self._connections.values():
-            connection.set_paused(is_paused)
+            connection.set_paused(is_paused=is_paused)
 
     def send(self, channel: Channel, frames: list[bytes]) -> None:
-        """Send one message; once the connection is gone it is dropped, and the run ends for that reason."""
+        """Send one message; without a connection it is dropped, and the loss ends the run."""
         self._connections[channel].send(frames)
 
     async def ready(self, channel: Channel) -> None:
@@ -106,7 +114,7 @@ class KernelSockets:
         await self._connections[channel].can_write.wait()
 
     async def close(self) -> None:
-        """Let go of all connections; nothing is received any more. Safe to call again."""
+        """Close all connections; nothing is received any more. Safe to call again."""
         for opening in self._opening:
             opening.cancel()
         await asyncio.wait(self._opening)
@@ -115,7 +123,7 @@ class KernelSockets:
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """One channel. What it receives is read when its turn comes; until then it receives no more."""
+    """One channel. What it has received is read in its turn (see Share); until then it receives nothing more."""
 
     def __init__(
         self,
@@ -140,7 +148,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._is_held = False
         self._is_paused = False
         self._is_stalled = False
-        """It was paused with more to read."""
+        """It was paused before everything was read."""
         self._is_lost = False
         self._has_exceeded = False
         self._has_introduced = False
@@ -149,33 +157,33 @@ class _Connection(asyncio.BufferedProtocol):
         self.can_write.set()
 
     def pause_writing(self) -> None:
-        """More waits to be sent than is good."""
+        """Asyncio: too much waits to be sent."""
         self.can_write.clear()
 
     def resume_writing(self) -> None:
-        """The kernel has read most of it."""
+        """Asyncio: the kernel has read most of it."""
         self.can_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet; the rest of the handshake follows the peer's answers."""
+        """Send the greeting; READY follows the peer's greeting (23/ZMTP, Overall Behavior)."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(GREETING)
 
     def get_buffer(self, _size_hint: int) -> bytearray:
-        """Where the next piece goes."""
+        """The buffer for the next piece."""
         self._piece = bytearray(PIECE_BYTES)
         return self._piece
 
     def buffer_updated(self, size: int) -> None:
-        """Have it read."""
+        """Have the piece read, at once or in the connection's turn."""
         piece, self._piece = self._piece, bytearray()
         self._messages = self._reader.feed(memoryview(piece)[:size])
         self._unpaid += size
         self._share.ask(self)
 
     def read(self, most: int) -> tuple[int, bool]:
-        """Pass on what is complete, about *most* of it; drop the connection at the first violation."""
+        """Hand on complete messages, about *most* of them; close the connection at the first violation."""
         cost = 0
         while cost < most and not self._is_closed:
             if self._is_paused:
@@ -192,7 +200,7 @@ class _Connection(asyncio.BufferedProtocol):
         return cost, not self._is_closed
 
     def _take_step(self, steps: Steps[int]) -> int:
-        """What one step of the receiver costs."""
+        """Take one step of the receiver; what it cost."""
         try:
             return next(steps)
         except StopIteration as end:
@@ -200,7 +208,7 @@ class _Connection(asyncio.BufferedProtocol):
             return int(end.value)
 
     def _next_messages(self, most: int) -> tuple[list[list[bytes]], int]:
-        """Messages that cost about *most*, and what they do."""
+        """Messages that cost about *most*, and what they cost."""
         messages: list[list[bytes]] = []
         cost, frames = self._unpaid, self._reader.frames
         self._unpaid = 0
@@ -210,8 +218,8 @@ class _Connection(asyncio.BufferedProtocol):
                 cost += MESSAGE_COST + min(sum(map(len, message)), STEP_BYTES)
                 if cost >= most:
                     break
-        except Violation as violation:  # what came whole before it counts
-            self._has_exceeded = isinstance(violation, TooLarge)
+        except Violation as violation:  # the messages before it are handed on
+            self._has_exceeded = isinstance(violation, MessageTooLarge)
             self._abort()
         self._shake_hands()
         return messages, cost + FRAME_COST * (self._reader.frames - frames)
@@ -227,12 +235,12 @@ class _Connection(asyncio.BufferedProtocol):
             self._write(b"".join(unsent))
 
     def hold(self) -> None:
-        """Receive nothing more for now: what is here waits to be read."""
+        """Receive nothing for now: what is here waits to be read."""
         self._is_held = True
         self._switch_receiving()
 
     def _release(self) -> None:
-        """All that has come is read."""
+        """All that had come is read: receive again, or report the loss."""
         if self._is_lost:
             self._tell_loss()
         elif self._is_held:
@@ -240,7 +248,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._switch_receiving()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Said once, after all that was received."""
+        """Asyncio: the connection is gone, and all that came was received."""
         self._transport = None
         self._is_lost = True
         self.ready.set()
@@ -249,7 +257,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._tell_loss()
 
     def _tell_loss(self) -> None:
-        self._reader.drop()  # not only once the garbage is looked for: a kernel decides how much it is
+        self._reader.drop()  # at once, not at the next garbage collection: a kernel decides how much it is
         if not self._is_closed:
             self._lose(self._channel, self._has_exceeded)
 
@@ -263,8 +271,8 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._unsent.append(data)
 
-    def set_paused(self, is_paused: bool) -> None:
-        """Stop or go on passing on what comes; a connection that is not made yet goes on."""
+    def set_paused(self, *, is_paused: bool) -> None:
+        """Stop or go on handing on what comes; a connection that is still being made is not stopped."""
         self._is_paused = is_paused and self._transport is not None
         self._switch_receiving()
         if self._is_stalled and not is_paused:
@@ -288,7 +296,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def close(self) -> None:
-        """Be silent from now on."""
+        """Close the connection, and report nothing from now on."""
         self._is_closed = True
         self.ready.set()
         self.can_write.set()

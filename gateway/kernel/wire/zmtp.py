@@ -1,7 +1,8 @@
-"""The connecting side of ZMTP 3.0 (rfc.zeromq.org/spec/23), as bytes in and messages out; no I/O.
+"""The connecting side of ZMTP 3.0 (23/ZMTP, rfc.zeromq.org/spec/23): bytes in, messages out, no I/O.
 
-libzmq bounds each frame but not a message: a peer that never finishes one makes it hold gigabytes, unseen by the
-application. Kernels are hostile, so what they send is read here, where messages as a whole and the handshake are limited.
+libzmq limits each frame but not a whole message. A peer that never finishes a message makes libzmq hold gigabytes, and the
+application does not see it. Kernels are hostile, so the gateway reads their bytes itself, with limits on the whole message
+and on the handshake. Names in comments are the sections of 23/ZMTP.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ SIGNATURE: Final = b"\xff" + bytes(8) + b"\x7f"
 MECHANISM: Final = b"NULL".ljust(20, b"\0")
 GREETING: Final = SIGNATURE + bytes([3, 0]) + MECHANISM + bytes([0]) + bytes(31)
 SUBSCRIBE_ALL: Final = [b"\x01"]
-"""In ZMTP 3.0 a subscription is a message: 1, then the topic."""
+"""ZMTP 3.0 has no SUBSCRIBE command: a subscription is a message of 1 and the topic (29/PUBSUB)."""
 
 FRAME_BYTES: Final = 64
-"""What a frame costs beside its body, so that empty ones without end reach the limit too."""
+"""What a frame counts beside its body, so that a message of endless empty frames reaches the limit too."""
 MAX_FRAMES: Final = 4096
-"""In one message: four times as many as anybody reads."""
+"""Frames in one message: four times as many as any reader of this gateway accepts."""
 MAX_COMMAND_BYTES: Final = 1024
 MAX_COMMANDS: Final = 1024
-"""In the life of a connection. ZMTP 3.0 has one, READY; each more costs time and asks for nothing."""
+"""Commands in the life of a connection. ZMTP 3.0 needs one, READY; each further one only costs time."""
 _MORE, _LONG, _COMMAND = 1, 2, 4
 _SHORT_BYTES, _LONG_BYTES = 2, 9
 
 
-class Violation(ValueError):  # it is the peer's
-    """The peer does not keep to the protocol, or not to the limits: the connection is to be dropped."""
+class Violation(ValueError):  # the peer's fault, not ours
+    """The peer breaks the protocol or a limit: the connection is to be closed."""
 
 
 def encode_message(frames: Sequence[bytes]) -> bytes:
-    """A message of these frames as it travels."""
+    """The bytes of a message of these frames."""
     last = len(frames) - 1
     return b"".join(_encode_frame(frame, _MORE if at < last else 0) for at, frame in enumerate(frames))
 
 
 def encode_ready(socket_type: str, identity: bytes = b"") -> bytes:
-    """The READY command of the NULL mechanism; without an *identity* the other side chooses one."""
+    """The READY command of the NULL mechanism; without an *identity* the peer chooses one."""
     kind = socket_type.encode()
     body = b"\x05READY" + _property(b"Socket-Type", kind) + _property(b"Identity", identity)
     return _encode_frame(body, _COMMAND)
@@ -53,12 +54,12 @@ def _encode_frame(body: bytes, flags: int) -> bytes:
     return bytes([flags, len(body)]) + body
 
 
-class TooLarge(Violation):
-    """More than one message may be."""
+class MessageTooLarge(Violation):
+    """A message is larger than the limit."""
 
 
 class Reader:
-    """Takes what the peer sends, in pieces of any size. Holds never more than one message of the allowed size."""
+    """Reads what the peer sends, in pieces of any size. It never holds more than one message of the allowed size."""
 
     def __init__(self, max_message_bytes: int) -> None:
         self._max_message_bytes = max_message_bytes
@@ -69,9 +70,9 @@ class Reader:
         self.frames = 0
         """How many frames have come, commands included."""
         self.is_greeted = False
-        """The peer's greeting has come: it is to be sent READY."""
+        """The peer's greeting has come: READY is to be sent."""
         self.is_ready = False
-        """The peer's READY has come: it may be sent messages."""
+        """The peer's READY has come: messages may be sent."""
 
     def feed(self, data: bytes | memoryview) -> Iterator[list[bytes]]:
         """The messages that *data* completes; raises Violation, after the messages before it."""
@@ -88,16 +89,19 @@ class Reader:
             del self._buffer[:at]
 
     def drop(self) -> None:
-        """Let go of what has come of an unfinished message: nothing follows."""
+        """Free the unfinished message: the rest of it never comes."""
         self._buffer, self._frames, self._held_bytes = bytearray(), [], 0
 
     def _take_greeting(self) -> bool:
-        """Whether the greeting is complete; what is wrong is refused as soon as it can be seen."""
+        """Whether the greeting is complete. A wrong one is refused at its first wrong byte."""
+        # Formal Grammar: signature = %xFF padding %x7F. The padding MUST NOT be validated.
         seen = self._buffer[: len(GREETING)]
         if bytes(seen[:1]) != SIGNATURE[:1][: len(seen)] or (len(seen) > 9 and seen[9] != SIGNATURE[9]):
             raise Violation("not ZMTP")
         if len(seen) < len(GREETING):
             return False
+        # Version Negotiation: higher versions are valid, and a peer that cannot downgrade MUST close the connection.
+        # Authentication and Confidentiality: the mechanism has to match ours exactly.
         if seen[10] < 3 or bytes(seen[12:32]) != MECHANISM:
             raise Violation("not ZMTP 3 without security")
         del self._buffer[: len(GREETING)]
@@ -105,7 +109,8 @@ class Reader:
         return True
 
     def _next_frame(self, at: int) -> tuple[int, int, int] | None:
-        """Flags, start and end of the frame at *at*, once all of it is here; its size is judged before that."""
+        """Flags, start and end of the frame at *at*, once all of it is here; its size is checked before that."""
+        # Framing: one octet of flags, then the size in one octet, or in eight with LONG.
         left = len(self._buffer) - at
         if left < _SHORT_BYTES:
             return None
@@ -119,15 +124,17 @@ class Reader:
         return (flags, start, start + size) if left >= head + size else None
 
     def _check(self, flags: int, size: int) -> None:
+        # Framing: bits 7-3 are reserved and MUST be zero; MORE SHALL be zero on command frames.
         if flags & ~(_MORE | _LONG | _COMMAND) or (flags & _COMMAND and flags & _MORE):
             raise Violation("reserved flags")
         if flags & _COMMAND:
             if size > MAX_COMMAND_BYTES:
                 raise Violation("command too large")
+        # Formal Grammar: connection = greeting handshake traffic, and messages belong to the traffic.
         elif not self.is_ready:
             raise Violation("message before READY")
         elif len(self._frames) == MAX_FRAMES or self._held_bytes + size + FRAME_BYTES > self._max_message_bytes:
-            raise TooLarge("message too large")
+            raise MessageTooLarge("message too large")
 
     def _take_frame(self, flags: int, start: int, end: int) -> list[bytes] | None:
         """The message this frame completes, if it does."""
@@ -145,10 +152,11 @@ class Reader:
         return message
 
     def _take_command(self, body: bytes) -> None:
-        """READY first and once; later commands (heartbeats) ask for nothing that matters here."""
+        """Take READY, which comes first; commands after it (such as PING of ZMTP 3.1) are ignored."""
         self._commands += 1
         if self._commands > MAX_COMMANDS:
             raise Violation("too many commands")
+        # The NULL Security Mechanism: both peers SHALL send each other a READY command.
         if not self.is_ready:
             if not body.startswith(b"\x05READY"):
                 raise Violation("not READY")

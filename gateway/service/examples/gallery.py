@@ -174,7 +174,7 @@ print(f"Predicted score for {hours_studied} hours: {predicted_score:.2f}")
     ),
     _python(
         "Group and add up",
-        "Sales by month and region; the last expression comes as text and as an HTML table in `results`.",
+        "Sales by month and region; the last expression is in `results` as text and as an HTML table.",
         """
 import io
 import pandas as pd
@@ -220,7 +220,7 @@ for word, count in Counter(re.findall(r"[a-z]+", text)).most_common(3):
     ),
     _python(
         "Work with files",
-        "Files written in the work directory are there until the run ends.",
+        "Files in the work directory exist until the run ends.",
         """
 import csv
 import pathlib
@@ -249,7 +249,7 @@ print(await asyncio.gather(*(square(n) for n in range(5))))
     ),
     _chart(
         "Simple chart",
-        "`plt` is there without import, and saving is done for you.",
+        "`plt` is already imported, and the chart is saved automatically.",
         "plt.plot([1, 2, 3], [1, 4, 9])\nplt.title('Simple Chart')",
     ),
     _chart(
@@ -303,7 +303,7 @@ ax.grid(True, alpha=0.3, axis='y')
     ),
     _chart(
         "Distribution with seaborn",
-        "A histogram with a density curve; `sns` is there without import.",
+        "A histogram with a density curve; `sns` is already imported.",
         """
 values = np.random.default_rng(7).normal(loc=100, scale=15, size=500)
 sns.histplot(values, kde=True)
@@ -317,7 +317,7 @@ plt.title('Distribution of 500 measurements')
         "math.sqrt(144) + np.pi",
         "Result: 15.141592653589793\n",
     ),
-    _math("Median", "`statistics` is there too.", "statistics.median([3, 1, 4, 1, 5])", "Result: 3\n"),
+    _math("Median", "`statistics` is already imported, too.", "statistics.median([3, 1, 4, 1, 5])", "Result: 3\n"),
     _analysis("Summary of records", "A list of objects: statistics, types and missing values.", PEOPLE, "summary", SUMMARY),
     _analysis(
         "Correlation of columns",
@@ -330,8 +330,6 @@ plt.title('Distribution of 500 measurements')
         "score     1.0    1.0    -1.0\n"
         "errors   -1.0   -1.0     1.0\n",
     ),
-    _analysis(
-        "Statistics of CSV text", "Text as it stands in a file.", "city,temp\nOslo,4\nRome,16\nCairo,22\n", "stats", STATS
-    ),
+    _analysis("Statistics of CSV text", "The text of a CSV file.", "city,temp\nOslo,4\nRome,16\nCairo,22\n", "stats", STATS),
     *JAVASCRIPT,
 )

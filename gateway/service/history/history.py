@@ -1,4 +1,4 @@
-"""The runs of each key, newest first. Writing them never makes a run wait and never makes one fail."""
+"""The history: the runs of each key, newest first. Writing it never delays a run and never fails one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.core.errors import Unavailable
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.database import DatabaseError
 from gateway.service.history.store import CODE_BYTES, Retention, Store, fit
 
@@ -33,8 +33,8 @@ _log = structlog.get_logger("omega.history")
 _FAILURES = (SQLAlchemyError, DatabaseError, OSError, ValueError)
 
 
-class Meter(Protocol):
-    """Counts what the history does."""
+class HistoryMeter(Protocol):
+    """Counts rows of the history."""
 
     def history_written(self, rows: int) -> None:
         """*rows* runs are on disk."""
@@ -46,11 +46,11 @@ class Meter(Protocol):
 class History:
     """A bounded queue in memory, one thread that empties it into the database, and reads that see both."""
 
-    def __init__(self, store: Store, meter: Meter) -> None:
+    def __init__(self, store: Store, meter: HistoryMeter) -> None:
         self._store = store
         self._meter = meter
-        self._pending: deque[Record] = deque()
-        self._writing: Sequence[Record] = ()
+        self._pending: deque[RunRecord] = deque()
+        self._writing: Sequence[RunRecord] = ()
         self._chars = 0
         self._numbers: dict[tuple[str, float], int] = {}
         """The order of the last runs, by id and start: the cells of a notebook share an id."""
@@ -62,7 +62,7 @@ class History:
         self._writer = threading.Thread(target=self._write_all, name="history-write", daemon=True)
 
     @classmethod
-    def open(cls, url: str, retention: Retention, meter: Meter) -> History:
+    def open(cls, url: str, retention: Retention, meter: HistoryMeter) -> History:
         """The history kept at *url*, writing already. Raises DatabaseError when that can't be used."""
         history = cls(Store(url, retention), meter)
         try:
@@ -72,7 +72,7 @@ class History:
         history._writer.start()
         return history
 
-    def record(self, run: Record) -> None:
+    def record(self, run: RunRecord) -> None:
         """Note *run*, soon; never fails and never waits. With a full queue the run is dropped and counted."""
         run = replace(run, code=fit(run.code, CODE_BYTES))
         with self._changed:
@@ -85,13 +85,13 @@ class History:
                 return
         self._give_up(1, "queue full" if is_full else "closing")
 
-    def _number(self, run: Record) -> None:
+    def _number(self, run: RunRecord) -> None:
         self._count += 1
         self._numbers[run.run_id, run.started_utc] = self._count
         if len(self._numbers) > NUMBERED_ROWS:
             del self._numbers[next(iter(self._numbers))]
 
-    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+    async def newest(self, key_id: str, limit: int) -> Sequence[RunRecord]:
         """The last *limit* runs of this key, newest first, those still on their way to the disk included."""
         limit = max(1, min(limit, MAX_LIMIT))
         with self._changed:
@@ -132,7 +132,7 @@ class History:
                 self._prune()
                 next_prune, since_prune = time.monotonic() + PRUNE_EVERY_S, 0
 
-    def _next_batch(self, wait_s: float) -> Sequence[Record] | None:
+    def _next_batch(self, wait_s: float) -> Sequence[RunRecord] | None:
         """Runs to write; nothing when none came for *wait_s*; None when closing and nothing is left."""
         with self._changed:
             if not self._pending and not self._closing and wait_s > 0:
@@ -143,7 +143,7 @@ class History:
             self._chars -= sum(len(run.code) for run in self._writing)
             return self._writing
 
-    def _write(self, batch: Sequence[Record]) -> bool:
+    def _write(self, batch: Sequence[RunRecord]) -> bool:
         """Write *batch*, trying again after a while when the database is busy; it is dropped in the end."""
         reason = ""
         for wait_s in (*RETRY_WAITS_S, None):

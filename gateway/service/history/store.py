@@ -1,4 +1,4 @@
-"""The history's tables and the SQL on them, for SQLite and PostgreSQL. Everything here blocks."""
+"""The SQL on the history's table, for SQLite and PostgreSQL. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -7,32 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text, delete, insert, select
+from sqlalchemy import delete, insert, select
 
-from gateway.core.request import Record
-from gateway.service.database import Database, metadata
+from gateway.core.request import RunRecord
+from gateway.service.database import Database
+from gateway.service.schema import runs
 
 CODE_BYTES = 64 * 1024
 DAY_S = 86_400
 
-# SQLite counts rows up by itself only for INTEGER keys.
-_Serial = BigInteger().with_variant(Integer, "sqlite")
-_runs = Table(
-    "omega_runs",
-    metadata,
-    Column("seq", _Serial, primary_key=True, autoincrement=True),
-    Column("run_id", String(64), nullable=False),
-    Column("key_id", String(64), nullable=False),
-    Column("started_utc", Double, nullable=False),
-    Column("task", String(32), nullable=False),
-    Column("code", Text, nullable=False),
-    Column("success", Boolean, nullable=False),
-    Column("wall_s", Double, nullable=False),
-    Index("omega_runs_by_key", "key_id", "seq"),
-    Index("omega_runs_by_start", "started_utc"),
-)
-
-_FIELDS = tuple(item.name for item in fields(Record))
+_FIELDS = tuple(item.name for item in fields(RunRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +38,26 @@ class Store:
         """Make the tables or check that they are ours. Raises SQLAlchemyError when that may work later."""
         self._database.prepare()
 
-    def insert(self, records: Sequence[Record]) -> None:
+    def insert(self, records: Sequence[RunRecord]) -> None:
         """Write *records* in one transaction: all of them or none."""
         with self._database.transaction() as connection:
-            connection.execute(insert(_runs), [_as_row(record) for record in records])
+            connection.execute(insert(runs), [_as_row(record) for record in records])
 
     def prune(self) -> int:
         """Remove what is too old or too much; answers how many runs that were."""
         oldest_utc = time.time() - self._retention.max_days * DAY_S
-        last_kept = select(_runs.c.seq).order_by(_runs.c.seq.desc()).offset(self._retention.max_rows).limit(1)
+        last_kept = select(runs.c.seq).order_by(runs.c.seq.desc()).offset(self._retention.max_rows).limit(1)
         with self._database.transaction() as connection:
-            aged = connection.execute(delete(_runs).where(_runs.c.started_utc < oldest_utc)).rowcount
-            surplus = connection.execute(delete(_runs).where(_runs.c.seq <= last_kept.scalar_subquery())).rowcount
+            aged = connection.execute(delete(runs).where(runs.c.started_utc < oldest_utc)).rowcount
+            surplus = connection.execute(delete(runs).where(runs.c.seq <= last_kept.scalar_subquery())).rowcount
         return aged + surplus
 
-    def newest(self, key_id: str, limit: int) -> list[Record]:
+    def newest(self, key_id: str, limit: int) -> list[RunRecord]:
         """The last *limit* runs of this key, newest first."""
-        wanted = [_runs.c[name] for name in _FIELDS]
-        query = select(*wanted).where(_runs.c.key_id == key_id).order_by(_runs.c.seq.desc()).limit(limit)
+        wanted = [runs.c[name] for name in _FIELDS]
+        query = select(*wanted).where(runs.c.key_id == key_id).order_by(runs.c.seq.desc()).limit(limit)
         with self._database.reading() as connection:
-            return [Record(**row._mapping) for row in connection.execute(query)]
+            return [RunRecord(**row._mapping) for row in connection.execute(query)]
 
     def close(self) -> None:
         """Close every connection."""
@@ -90,5 +74,5 @@ def fit(value: str, limit_bytes: int) -> str:
     return f"{kept}\n… [cut here: {len(value)} characters in all]"
 
 
-def _as_row(record: Record) -> dict[str, Any]:
+def _as_row(record: RunRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _FIELDS}

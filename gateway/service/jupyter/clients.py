@@ -1,4 +1,4 @@
-"""The clients of one Jupyter kernel: who gets what it says, what is kept for those who are away, and when it has to wait."""
+"""The clients of one Jupyter kernel: which gets which message, what is kept, and when the kernel has to wait."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from gateway.core.request_routing import EVERYBODY, Asked
 from gateway.service.jupyter.listener import Listener
 
 BEHIND_BYTES, CAUGHT_UP_BYTES = 4 * 1024 * 1024, 1024 * 1024
-"""With so much not taken in by its clients the kernel is not read, until so little is left. A message counts once."""
+"""The kernel is not read while its clients are behind by the first, until only the second is left. A message counts once."""
 PATIENCE_S, TAKEN_BYTES_PER_S = 60.0, 65_536
-"""How often it is looked at how much each client takes in while the kernel waits, and how much that has to be."""
+"""How often each client is checked while the kernel waits, and how fast it has to read."""
 MAX_ABSENT = 64
 REPLACED, TOO_SLOW = 4000, 4001
-"""Close codes of our own."""
+"""Close codes of the gateway (RFC 6455, 7.4.2: 4000-4999 are for private use)."""
 
 
 class Clients:
-    """Those who are connected, those who left and wait for an answer, and what was said meanwhile."""
+    """The connected clients, those that left before their answer came, and what is kept for them."""
 
     def __init__(self, asked: Asked, backlog_bytes: int) -> None:
         self._asked = asked
@@ -39,19 +39,19 @@ class Clients:
 
     @property
     def held_bytes(self) -> int:
-        """The memory that messages take which not all clients have taken in."""
+        """The memory of messages that not all clients have read."""
         return self._held.size_bytes
 
     def make_outbox(self) -> Outbox:
-        """Where a client keeps what it is to get."""
+        """The outbox for a new client."""
         return Outbox(self._held)
 
     # ---- who is there ------------------------------------------------------------------------------------------------
 
     def take_over(self, session_id: str) -> list[Listener]:
-        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow.
+        """Connections of this session that still seem open. They get nothing more; `settle` is to follow.
 
-        Their client is the one that comes back now: it has lost them without saying so.
+        Their client is coming back: it lost them without closing them.
         """
         others = [other for other in self._listeners.values() if other.session_id == session_id != ""]
         for other in others:
@@ -59,20 +59,20 @@ class Clients:
         return others
 
     def settle(self, replaced: Sequence[Listener]) -> None:
-        """Close connections that were taken over, and keep what they did not get."""
+        """Close connections that were taken over, and keep the messages that they did not get."""
         for other in replaced:
             self._backlog.put_back(other.take_back())
-            other.end(REPLACED, "another connection of the same session took its place")
+            other.end(REPLACED, "another connection of the same session replaced this one")
 
     def connect(self, listener: Listener, mark: Callable[[Lost], Relayed]) -> None:
-        """*listener* gets what was kept, after what *mark* makes of what is missing there, and what comes from here on."""
+        """*listener* gets the messages that were kept, a note by *mark* for lost ones, and all that follow."""
         self._asked.hand_on(set(self._absent), listener.listener_id)
         self._absent.clear()
         self._listeners[listener.listener_id] = listener
         listener.deliver(self._backlog.take(mark))
 
     def disconnect(self, listener: Listener) -> None:
-        """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
+        """*listener* is gone; answers that it did not get are kept. Safe to call again."""
         if not self._remove(listener):
             return
         asked = self._asked.asker_of
@@ -81,7 +81,7 @@ class Clients:
                 self._backlog.add(message)
 
     def _remove(self, listener: Listener) -> bool:
-        """Forget *listener* but for what it asked; whether it was there."""
+        """Forget *listener*, but not its requests; whether it was there."""
         if self._listeners.pop(listener.listener_id, None) is None:
             return False
         if listener.listener_id in self._asked.askers():
@@ -99,7 +99,7 @@ class Clients:
     # ---- what they get -----------------------------------------------------------------------------------------------
 
     def publish(self, messages: Iterable[tuple[str, Relayed]]) -> None:
-        """Hand each message to those it is for, in as few steps as there are clients."""
+        """Deliver each message to its clients, one batch for each client."""
         batches: dict[str, list[Relayed]] = {name: [] for name in self._listeners}
         for asker, message in messages:
             self._sort(asker, message, batches)
@@ -108,7 +108,7 @@ class Clients:
                 self._listeners[name].deliver(batch)
 
     def _sort(self, asker: str, message: Relayed, batches: dict[str, list[Relayed]]) -> None:
-        """Put *message* where it belongs: to its asker, to all, and to what is kept for those who are away."""
+        """Put *message* into the batch of its asker or of all clients, and into the backlog for absent ones."""
         if asker in batches:
             batches[asker].append(message)
             return
@@ -123,7 +123,7 @@ class Clients:
     # ---- how fast they take it in ------------------------------------------------------------------------------------
 
     def are_behind(self) -> bool:
-        """Whether so much waits for them that the kernel should wait too."""
+        """Whether so much waits for clients that the kernel should wait too."""
         self._is_behind = self._held.size_bytes > (CAUGHT_UP_BYTES if self._is_behind else BEHIND_BYTES)
         if not self._is_behind:
             self._stop_watching()
@@ -141,12 +141,12 @@ class Clients:
             self._watch = None
 
     def _drop_slow(self, taken: dict[str, int]) -> None:
-        """Close those because of whom the kernel has waited for all this time; what they miss is kept as for any."""
+        """Close the clients that made the kernel wait all this time; messages that they miss are kept as for any."""
         for name, before in taken.items():
             listener = self._listeners.get(name)
             if listener is None or listener.is_served:
                 continue
             if listener.taken_bytes - before < PATIENCE_S * TAKEN_BYTES_PER_S:
-                listener.end(TOO_SLOW, "the client took in too little of what the kernel said; connect again for the rest")
+                listener.end(TOO_SLOW, "the client read its messages too slowly; connect again to get the rest")
         self._watch = None
         self.are_behind()

@@ -1,10 +1,10 @@
-"""One kernel of the Jupyter API: its clients come and go, it may die and be replaced; what it says is kept meanwhile."""
+"""One kernel of the Jupyter API: its id stays while its process may die and be replaced."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,28 +12,23 @@ import structlog
 
 from gateway.core.errors import GatewayError
 from gateway.core.fold import cause_of
-from gateway.core.jupyter import NO_PARENT, UNTRACKED, Channel, Relayed
-from gateway.core.outbox import Outbox
-from gateway.core.request_routing import EVERYBODY, Asked
+from gateway.core.jupyter import UNTRACKED, Relayed
 from gateway.kernel.client import KernelClient
 from gateway.kernel.relay import Relay
-from gateway.service.jupyter.clients import Clients
+from gateway.service.jupyter.audience import Audience
+from gateway.service.jupyter.life import JupyterLife, State
 from gateway.service.jupyter.listener import Listener
-from gateway.service.jupyter.own_messages import Words, explain
+from gateway.service.jupyter.own_messages import explain
 
-RELEASE_S = 10.0
-"""How long a reply is held for an idle that does not come, and the kernel is not waiting for its reader."""
-STABLE_S = 60.0
-MOST_DEATHS = 5
-"""A kernel that died so often in a row, each time within STABLE_S, is not started again."""
 MAX_WAITING, MAX_WAITING_BYTES = 256, 32 * 1024 * 1024
-"""Messages kept for a process that is being started."""
+"""Requests kept for a process that is being started."""
 SHUT_DOWN = 1001
+"""RFC 6455, 7.4.1: the close code "going away"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to get this kernel, again and again. *start* raises Busy or Unavailable; *discard* ends one without waiting."""
+class KernelRecipe:
+    """How to get a process for this kernel. *start* raises Busy or Unavailable; *discard* ends one without waiting."""
 
     name: str
     start: Callable[[], Awaitable[KernelClient]]
@@ -44,28 +39,17 @@ class Recipe:
 class JupyterKernel:
     """A kernel with an id that stays, whatever process is behind it."""
 
-    def __init__(self, kernel_id: str, recipe: Recipe, on_shutdown: Callable[[], None]) -> None:
+    def __init__(self, kernel_id: str, recipe: KernelRecipe, on_shutdown: Callable[[], None]) -> None:
         self.kernel_id = kernel_id
         self._recipe = recipe
-        self._words = Words(kernel_id)
         self._on_shutdown = on_shutdown
-        self._asked = Asked()
-        self._clients = Clients(self._asked, recipe.backlog_bytes)
+        self.audience = Audience(kernel_id, recipe.backlog_bytes)
+        """Its clients, and what waits for them."""
         self._loop = asyncio.get_running_loop()
-        self._release: asyncio.TimerHandle | None = None
+        self._life = JupyterLife(self._loop.time(), time.time())
         self._changing = asyncio.Lock()
-        self._deaths = 0
-        self._wants: str = ""
-        self._relay: Relay | None = None
         self._waiting: list[tuple[Relayed, str]] = []
-        self.execution_state = "starting"
-        self.last_activity_utc = time.time()
-        self.idle_since = self._born_at = self._loop.time()
         self._log = structlog.get_logger("omega.jupyter")
-
-    async def start(self) -> None:
-        """Get the process. Raises Busy or Unavailable; then there is none."""
-        await self._attach()
 
     @property
     def name(self) -> str:
@@ -75,234 +59,154 @@ class JupyterKernel:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return len(self._clients)
+        return len(self.audience)
 
     @property
-    def held_bytes(self) -> int:
-        """The memory that messages take which not all clients have taken in."""
-        return self._clients.held_bytes
+    def execution_state(self) -> State:
+        """What clients are shown."""
+        return self._life.state
 
     @property
     def is_busy(self) -> bool:
         """Code runs, or the process is being replaced."""
-        return self.execution_state not in ("idle", "dead")
+        return self._life.is_busy
 
-    # ---- clients ----------------------------------------------------------------------------------------------------
+    @property
+    def idle_since(self) -> float:
+        """When a client or the kernel was last active, on the loop's clock."""
+        return self._life.idle_since
 
-    def make_outbox(self) -> Outbox:
-        """Where a client keeps what it is to get."""
-        return self._clients.make_outbox()
+    @property
+    def last_activity_utc(self) -> float:
+        """The same in seconds since the epoch."""
+        return self._life.last_activity_utc
 
-    def take_over(self, session_id: str) -> list[Listener]:
-        """Connections of this session that still seem open; they get nothing more, and `settle` is to follow."""
-        others = self._clients.take_over(session_id)
-        if others and self._relay is not None:
-            self._relay.pause()  # connect() lets it go on
-        return others
-
-    def settle(self, replaced: Sequence[Listener]) -> None:
-        """Close connections that were taken over, and keep what they did not get."""
-        self._clients.settle(replaced)
-        self.balance()
+    # ---- messages ---------------------------------------------------------------------------------------------------
 
     def connect(self, listener: Listener) -> None:
-        """From here on *listener* gets what the kernel says; first what it said while nobody or not its asker was there."""
-        self._clients.connect(listener, self._words.mark)
+        """Connect *listener*: it gets the messages that were kept, then all that the kernel sends."""
         self._touch()
-        self.balance()
-
-    def disconnect(self, listener: Listener) -> None:
-        """*listener* is gone; what it asked for, and did not get, is kept. Safe to call again."""
-        self._clients.disconnect(listener)
-        self.balance()
+        self.audience.connect(listener)
 
     def send(self, message: Relayed, listener: Listener) -> None:
-        """Hand *message* of a client to the kernel; while there is none it is answered with an error."""
+        """Send *message* of a client to the process; while there is none it waits, or is answered with an error."""
         self._touch()
         if message.head.msg_type == "shutdown_request":
-            # Whoever asks in this way means the kernel behind this id, and that there is to be no other one, or a new one.
-            self._wants = "restart" if b'"restart":true' in message.content.replace(b" ", b"") else "shutdown"
+            # The client means the kernel behind this id: another process is to follow this one, or none.
+            self._life.asked("restart" if message.asks_restart else "shutdown")
         self._send(message, listener.listener_id)
 
     def _send(self, message: Relayed, asker: str) -> None:
-        if self._relay is not None and self._relay.is_alive:
-            self._asked.note(message, asker)
-            self._relay.send(message)
+        if self.audience.has_process:
+            self.audience.ask(message, asker)
         elif self.execution_state != "dead" and self._has_room(message):
             self._waiting.append((message, asker))  # for the process that comes
         else:
-            self._asked.note(message, asker)
-            self._fail_requests("KernelDied", "The kernel is not running.")
+            self.audience.refuse(message, asker, "KernelDied", "The kernel is not running.")
 
     def _has_room(self, message: Relayed) -> bool:
         """Whether *message* may wait for the process that is being started."""
         used_bytes = sum(waiting.size_bytes for waiting, _ in self._waiting)
         return len(self._waiting) < MAX_WAITING and used_bytes + message.size_bytes <= MAX_WAITING_BYTES
 
-    async def writable(self, channel: Channel) -> None:
-        """Return once the kernel takes in more on *channel*."""
-        if self._relay is not None:
-            await self._relay.writable(channel)
-
-    def balance(self) -> None:
-        """Let the kernel wait while too much waits for its clients, and go on when it does not."""
-        are_behind = self._clients.are_behind()
-        if self._relay is None:
-            return
-        if are_behind:
-            self._relay.pause()
-        else:
-            self._relay.resume()
-
-    # ---- what the kernel says ---------------------------------------------------------------------------------------
+    def _send_waiting(self) -> None:
+        """Send the requests that came while there was no process."""
+        waiting, self._waiting = self._waiting, []
+        for message, asker in waiting:
+            self._send(message, asker)
 
     def _take(self, messages: list[Relayed]) -> None:
-        """Hand on what came."""
-        self._publish(self._route(messages))
-        self._expect_release()
-
-    def _route(self, messages: list[Relayed]) -> Iterator[tuple[str, Relayed]]:
-        """Whom each is for, one by one: what is found out about a request may be forgotten with the next message."""
+        """Take *messages* of the process."""
         for message in messages:
-            self._note_state(message)
-            yield from self._asked.route(message)
-
-    def _note_state(self, message: Relayed) -> None:
-        if message.channel != "iopub" or message.head.parent_type in UNTRACKED:
-            return
-        self._touch()
-        if message.state in ("busy", "idle") and self.execution_state in ("busy", "idle", "starting"):
-            self.execution_state = message.state
-            self._deaths = 0 if self._loop.time() - self._born_at > STABLE_S else self._deaths
+            if message.channel == "iopub" and message.head.parent_type not in UNTRACKED:
+                self._touch()
+                self._life.said(message.state, self._loop.time())
+        self.audience.hand_on(messages)
 
     def _touch(self) -> None:
-        self.last_activity_utc = time.time()
-        self.idle_since = self._loop.time()
-
-    def _expect_release(self) -> None:
-        if self._release is None and self._asked.is_holding():
-            self._release = self._loop.call_later(RELEASE_S, self._let_go)
-
-    def _let_go(self) -> None:
-        """The idle a reply waits for is overdue: an odd kernel, unless it waits for us."""
-        self._release = None
-        if self._relay is not None and self._relay.is_paused:
-            self._expect_release()
-            return
-        self._publish(self._asked.release())
-
-    def _publish(self, messages: Iterable[tuple[str, Relayed]]) -> None:
-        self._clients.publish(messages)
-        self.balance()
-
-    # ---- messages of our own ----------------------------------------------------------------------------------------
-
-    def _tell_state(self, state: str) -> None:
-        message = self._words.compose("iopub", "status", {"execution_state": state}, None, NO_PARENT)
-        self._publish([(EVERYBODY, message)])
-
-    def _fail_requests(self, name: str, reason: str) -> None:
-        """Answer every open request with an error, so that nobody waits for ever."""
-        self._publish(self._asked.release())
-        self._publish(
-            [sent for request in self._asked.open_requests() for sent in self._words.failure(request, name, reason)]
-        )
-        self._asked.clear()
+        self._life.touch(self._loop.time(), time.time())
 
     # ---- the process ------------------------------------------------------------------------------------------------
 
-    async def _attach(self) -> None:
-        """Put a new process behind this kernel. Raises Busy or Unavailable; then there is none."""
+    async def start(self) -> None:
+        """Put a process behind this kernel. Raises Busy or Unavailable; then there is none."""
         kernel = await self._recipe.start()
         try:
             relay = await Relay.open(kernel, self._take)
         except BaseException:
             self._recipe.discard(kernel)
             raise
-        self._kernel, self._relay = kernel, relay
-        self._born_at = self._loop.time()
+        self._kernel = kernel
+        self.audience.attach(relay)
         self._watch = asyncio.create_task(self._await_death(kernel))
-        self.execution_state = "idle"
-        self._touch()
-
-    def _send_waiting(self) -> None:
-        """Hand on what came while there was no process."""
-        waiting, self._waiting = self._waiting, []
-        for message, asker in waiting:
-            self._send(message, asker)
+        self._life.started(self._loop.time(), time.time())
 
     async def _await_death(self, kernel: KernelClient) -> None:
-        """Tell what happened to a kernel that died by itself, and put another one in its place."""
+        """When the process has died, tell the clients and do what follows."""
         death = await kernel.ended()
         async with self._changing:
             if self._kernel is not kernel or self.execution_state == "dead":
                 return
-            self._relay = None
+            self.audience.detach()
             self._recipe.discard(kernel)
-            self._fail_requests("KernelDied", explain(death))
-            if self._wants == "shutdown":
-                self._finish("dead")
-                self._on_shutdown()
-                return
-            if self._wants != "restart":
-                self._deaths += 1
-                self._log.info("jupyter kernel died", kernel_id=self.kernel_id, cause=cause_of(death), times=self._deaths)
-            self._wants = ""
-            if self._deaths > MOST_DEATHS:
-                self._finish("dead")
-                return
-            self.execution_state = "restarting"
-            self._tell_state("restarting")
-            with suppress(GatewayError):  # then it is dead, and has told so
-                await self._replace()
-                self._send_waiting()
+            self.audience.fail_requests("KernelDied", explain(death))
+            if self._life.wish is None:
+                times = self._life.deaths + 1
+                self._log.info("jupyter kernel died", kernel_id=self.kernel_id, cause=cause_of(death), times=times)
+            match self._life.died():
+                case "replace":
+                    self.audience.tell_state("restarting")
+                    with suppress(GatewayError):  # then the kernel is dead, and the clients know
+                        await self._replace()
+                        self._send_waiting()
+                case "give up":
+                    self._finish()
+                case "shut down":
+                    self._finish()
+                    self._on_shutdown()
 
     async def _replace(self) -> None:
-        """A new process; without one the kernel is dead."""
+        """Start another process; if that fails the kernel is dead."""
         try:
-            await self._attach()
+            await self.start()
         except GatewayError as error:
-            self._log.warning("jupyter kernel could not be started again", kernel_id=self.kernel_id, reason=error.message)
-            self._finish("dead")
+            self._log.warning("jupyter kernel restart failed", kernel_id=self.kernel_id, reason=error.message)
+            self._finish()
             raise
 
-    def _finish(self, state: str) -> None:
-        self.execution_state = state
-        self._relay = None
-        self._tell_state(state)
+    def _finish(self) -> None:
+        """The kernel is dead: tell the clients, and refuse the requests that wait."""
+        self._life.end()
+        self.audience.detach()
+        self.audience.tell_state("dead")
         self._send_waiting()
 
     async def interrupt(self) -> None:
-        """Ask the running code to stop; without any nothing happens."""
-        if self._relay is not None and self._relay.is_alive:
-            await self._relay.interrupt()
+        """Interrupt the running code; without any nothing happens."""
+        await self.audience.interrupt()
 
     async def restart(self) -> None:
-        """A fresh process behind the same id and connections. Raises Busy or Unavailable; then the kernel is dead."""
+        """Put a fresh process behind the same id and connections. Raises Busy or Unavailable; then the kernel is dead."""
         async with self._changing:
-            self.execution_state = "restarting"
+            self._life.restart()
             await self._end_process("KernelRestarted", "The kernel was restarted.")
-            self._deaths = 0
             await self._replace()
-            self._tell_state("starting")
+            self.audience.tell_state("starting")
             self._send_waiting()
 
     async def _end_process(self, name: str, reason: str) -> None:
         kernel, watch = self._kernel, self._watch
-        self._relay = None
+        self.audience.detach()
         if watch is not asyncio.current_task():
             watch.cancel()
         self._recipe.discard(kernel)
         await kernel.kill()
-        self._fail_requests(name, reason)
+        self.audience.fail_requests(name, reason)
 
     async def shut_down(self, reason: str = "the kernel was shut down") -> None:
-        """End everything of it. Safe to call again."""
+        """End the process and all connections. Safe to call again."""
         async with self._changing:
-            was_dead = self.execution_state == "dead"
-            if not was_dead:
+            if self.execution_state != "dead":
                 await self._end_process("KernelDied", "The kernel was shut down.")
-                self._finish("dead")
-            self._clients.end(SHUT_DOWN, reason)
-            if self._release is not None:
-                self._release.cancel()
+                self._finish()
+            self.audience.close(SHUT_DOWN, reason)

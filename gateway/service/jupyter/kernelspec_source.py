@@ -1,4 +1,4 @@
-"""Kernelspecs of this machine that the operator allows in the Jupyter API. Nothing of ours confines their kernels."""
+"""Kernelspecs of this machine that the operator allows in the Jupyter API. The gateway does not confine their kernels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from kernels.contract import Policy
 
 WARNING: Final = "not sandboxed"
 CONNECT_S: Final = 30.0
-"""How long such a kernel may take from its start to its first word: it imports everything anew."""
+"""How long such a kernel may take to answer after its start: it imports everything anew."""
 _log = structlog.get_logger("omega.jupyter")
 
 
 class AllowedSpecs:
-    """Kernels of launchers, one for each kernelspec; see jupyter_kernels.KernelSource."""
+    """Kernels of launchers, one for each kernelspec; see table.KernelSource."""
 
     def __init__(self, specs: Sequence[SpecInfo], runtime: Path) -> None:
         self._runtime = runtime
@@ -43,18 +43,18 @@ class AllowedSpecs:
         specs = [describe_spec(name) for name in dict.fromkeys(names)]
         for spec in specs:
             if any(spec.name in (own.name, *own.aliases) for own in (PYTHON, JAVASCRIPT)):
-                raise NoSpec(f"{spec.name} is what clients call a sandboxed kernel: give the kernelspec another name")
+                raise NoSpec(f"{spec.name} is the name of a sandboxed kernel: rename the kernelspec")
         if specs:
             make_private(runtime)
             _log.warning("kernels that are not sandboxed are allowed", kernelspecs=[spec.name for spec in specs])
         return cls(specs, runtime)
 
     def specs(self) -> Sequence[Spec]:
-        """One for each kernelspec, its name saying that it is not sandboxed."""
+        """One for each kernelspec; its display name says that it is not sandboxed."""
         return self._specs
 
     async def start(self, name: str, caller: Caller, env: Mapping[str, str]) -> KernelClient:
-        """A kernel that answers. The limits of the caller's key are not in force. Raises Unavailable."""
+        """A kernel that answers. The limits of the caller's key do not apply. Raises Unavailable."""
         request = LaunchRequest("python", Policy(), env)  # a kernelspec has its own language and no limits
         process = await self._launchers[name].launch(request)
         settings = ClientSettings(connect_timeout_s=CONNECT_S)

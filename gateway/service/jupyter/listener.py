@@ -1,4 +1,4 @@
-"""A client of a kernel, as the kernel sees it."""
+"""A connected client, as its Jupyter kernel sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Listener(Protocol):
 
     @property
     def listener_id(self) -> str:
-        """Its name, never used again by another one."""
+        """Its name, which no other client ever gets."""
 
     @property
     def session_id(self) -> str:
@@ -21,17 +21,17 @@ class Listener(Protocol):
 
     @property
     def taken_bytes(self) -> int:
-        """How many bytes it has taken in since it is connected."""
+        """How many bytes it has read since it connected."""
 
     @property
     def is_served(self) -> bool:
-        """It has taken in all that was delivered."""
+        """Whether it has read all that was delivered."""
 
     def deliver(self, messages: Sequence[Relayed]) -> None:
-        """Send, in order, when it takes them in; must not raise."""
+        """Send these in order, as fast as the client reads; must not raise."""
 
     def end(self, code: int, reason: str) -> None:
-        """Close the connection, after what was delivered if it takes that in soon."""
+        """Close the connection, after what was delivered if the client reads that soon."""
 
     def take_back(self) -> Sequence[Relayed]:
-        """What it certainly did not get, and does not get any more."""
+        """The messages that it certainly did not get, and will not get."""

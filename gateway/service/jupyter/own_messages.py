@@ -1,4 +1,4 @@
-"""What the gateway itself says to Jupyter clients in a kernel's name: notes about lost output, states, errors."""
+"""Messages that the gateway sends to Jupyter clients for a kernel: lost output, states, errors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from gateway.core.backlog import Lost
 from gateway.core.fold import cause_of
 from gateway.core.jupyter import Channel, Head, Relayed, compose
 from gateway.core.model import Death
-from gateway.core.request_routing import EVERYBODY, Request
+from gateway.core.request_routing import EVERYBODY, RoutedRequest
 
 
 class Words:
-    """Messages in the name of one kernel."""
+    """Makes the gateway's messages for one kernel."""
 
     def __init__(self, kernel_id: str) -> None:
         self._kernel_id = kernel_id
@@ -21,21 +21,21 @@ class Words:
     def compose(
         self, channel: Channel, kind: str, content: dict[str, object], parent: Head | None, header: bytes
     ) -> Relayed:
-        """A message of the type *kind*; *parent* with its *header* is the request it is about."""
+        """A message of type *kind* about the request *parent*, whose header is *header*."""
         asked = parent or Head("", "")
         head = Head(uuid.uuid4().hex, kind, asked.msg_id, asked.msg_type, self._kernel_id)
         return compose(channel, head, datetime.now(UTC).isoformat().replace("+00:00", "Z"), header, content)
 
     def mark(self, lost: Lost) -> Relayed:
-        """The note about output of one request that was not kept."""
+        """A note that output of one request was lost."""
         text = (
-            f"[omega] {lost.messages} messages of output ({lost.size_bytes} bytes) are missing here: "
-            "more came while no client was connected than is kept.\n"
+            f"[omega] {lost.messages} messages of output ({lost.size_bytes} bytes) were dropped here: "
+            "they exceeded the buffer for disconnected clients.\n"
         )
         return self.compose("iopub", "stream", {"name": "stderr", "text": text}, None, lost.parent)
 
-    def failure(self, request: Request, name: str, reason: str) -> list[tuple[str, Relayed]]:
-        """What ends *request* with an error, each message with the client it is for."""
+    def failure(self, request: RoutedRequest, name: str, reason: str) -> list[tuple[str, Relayed]]:
+        """The messages that end *request* with an error, each with the client it is for."""
         asked, header = request.head, request.header
         content: dict[str, object] = {"ename": name, "evalue": reason, "traceback": [f"{name}: {reason}"]}
         kind = asked.msg_type.removesuffix("_request") + "_reply"
@@ -50,9 +50,9 @@ class Words:
 
 
 def explain(death: Death) -> str:
-    """How a kernel died, for its user."""
+    """How a kernel died, in a sentence for its user."""
     if death.out_of_memory:
-        return "The kernel used more memory than it may and was ended."
+        return "The kernel exceeded its memory limit and was killed."
     if death.signal:
         return f"The kernel died: {cause_of(death)}."
-    return f"The kernel ended with exit code {death.code}."
+    return f"The kernel exited with code {death.code}."

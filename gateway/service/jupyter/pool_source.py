@@ -1,36 +1,25 @@
-"""The gateway's own sandboxed kernels under the names Jupyter clients know them by."""
+"""The gateway's sandboxed kernels, under the names that Jupyter clients use."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.core.request import Caller
 from gateway.kernel.client import KernelClient
+from gateway.pool.pool import KernelPool
 from gateway.service.jupyter.table import Spec
-from kernels.contract import Language, Policy
+from kernels.contract import Language
 
 PYTHON: Final = Spec("python3", "Python (sandboxed)", "python", ("python", "ipython", "python2"))
 JAVASCRIPT: Final = Spec("javascript", "JavaScript (sandboxed)", "javascript", ("node", "nodejs", "js"))
 LANGUAGES: Final[dict[str, Language]] = {PYTHON.name: "python", JAVASCRIPT.name: "javascript"}
 
 
-class Pool(Protocol):
-    """Where kernels come from; see pool.pool.KernelPool."""
-
-    async def take(
-        self, language: Language, policy: Policy | None = None, env: Mapping[str, str] | None = None
-    ) -> KernelClient:
-        """A kernel of one's own. Raises Busy or Unavailable."""
-
-    def discard(self, kernel: KernelClient) -> None:
-        """End it."""
-
-
 class PoolSource:
-    """Kernels of the pool, each with the limits of its caller's key; see jupyter_kernels.KernelSource."""
+    """Kernels of the pool, with the limits of the caller's key; see table.KernelSource."""
 
-    def __init__(self, pool: Pool, languages: Collection[Language]) -> None:
+    def __init__(self, pool: KernelPool[KernelClient], languages: Collection[Language]) -> None:
         self._pool = pool
         self._specs = [spec for spec in (PYTHON, JAVASCRIPT) if LANGUAGES[spec.name] in languages]
 
@@ -39,7 +28,7 @@ class PoolSource:
         return self._specs
 
     async def start(self, name: str, caller: Caller, env: Mapping[str, str]) -> KernelClient:
-        """A kernel from the pool; with *env*, one made for it: no variable can be another caller's."""
+        """A kernel of the pool; one with an *env* is started for it, so that no caller sees another's variables."""
         return await self._pool.take(LANGUAGES[name], caller.policy, env)
 
     def discard(self, kernel: KernelClient) -> None:

@@ -12,7 +12,7 @@ from gateway.service.jupyter.table import JupyterKernels, NewKernel
 
 
 @dataclass(frozen=True, slots=True)
-class Notebook:
+class JupyterSession:
     """A session: the names a client gave it, and its kernel."""
 
     id: str
@@ -23,7 +23,7 @@ class Notebook:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SessionChange:
     """What a client asks for; None leaves things as they are."""
 
     path: str | None = None
@@ -38,9 +38,9 @@ class JupyterSessions:
 
     def __init__(self, kernels: JupyterKernels) -> None:
         self._kernels = kernels
-        self._table: dict[str, dict[str, Notebook]] = {}
+        self._table: dict[str, dict[str, JupyterSession]] = {}
 
-    def list(self, caller: Caller) -> list[tuple[Notebook, JupyterKernel]]:
+    def list(self, caller: Caller) -> list[tuple[JupyterSession, JupyterKernel]]:
         """The sessions of *caller*."""
         alive = {kernel.kernel_id: kernel for kernel in self._kernels.list(caller)}
         mine = {key: item for key, item in self._table.get(caller.key_id, {}).items() if item.kernel_id in alive}
@@ -49,14 +49,14 @@ class JupyterSessions:
             del self._table[caller.key_id]
         return [(item, alive[item.kernel_id]) for item in mine.values()]
 
-    def find(self, session_id: str, caller: Caller) -> tuple[Notebook, JupyterKernel]:
+    def find(self, session_id: str, caller: Caller) -> tuple[JupyterSession, JupyterKernel]:
         """One of them; raises NotFound."""
         for item, kernel in self.list(caller):
             if item.id == session_id:
                 return item, kernel
-        raise NotFound("Session not found: it was never there, is another key's, or its kernel has ended.")
+        raise NotFound("Session not found: it never existed, belongs to another key, or its kernel has exited.")
 
-    async def create(self, wanted: Wanted, caller: Caller) -> tuple[Notebook, JupyterKernel]:
+    async def create(self, wanted: SessionChange, caller: Caller) -> tuple[JupyterSession, JupyterKernel]:
         """A new session, or the one that has this path. Raises what JupyterKernels.start does, or NotFound for a kernel."""
         for item, kernel in self.list(caller):
             if item.path == wanted.path:
@@ -65,11 +65,13 @@ class JupyterSessions:
             kernel = self._kernels.find(wanted.kernel_id, caller)
         else:
             kernel = await self._kernels.start(wanted.kernel or NewKernel(), caller)
-        item = Notebook(str(uuid.uuid4()), wanted.path or "", wanted.name or "", wanted.type or "notebook", kernel.kernel_id)
+        item = JupyterSession(
+            str(uuid.uuid4()), wanted.path or "", wanted.name or "", wanted.type or "notebook", kernel.kernel_id
+        )
         self._table.setdefault(caller.key_id, {})[item.id] = item
         return item, kernel
 
-    async def change(self, session_id: str, wanted: Wanted, caller: Caller) -> tuple[Notebook, JupyterKernel]:
+    async def change(self, session_id: str, wanted: SessionChange, caller: Caller) -> tuple[JupyterSession, JupyterKernel]:
         """The session, renamed or with another kernel; the kernel it had is then shut down."""
         before, kernel = self.find(session_id, caller)
         if wanted.kernel_id is not None:

@@ -1,4 +1,4 @@
-"""The kernels of the Jupyter API: who they belong to, how many there may be, where they come from, and when they end."""
+"""The kernels of the Jupyter API: which key each belongs to, its source, and when it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.core.errors import BadRequest, Conflict, NotFound
 from gateway.core.request import Caller
 from gateway.kernel.client import KernelClient
 from gateway.service.drain import Drain
-from gateway.service.jupyter.kernel import JupyterKernel, Recipe
+from gateway.service.jupyter.kernel import JupyterKernel, KernelRecipe
 from gateway.service.kept_kernels import Quota
 
 MAX_ENV_NAMES, MAX_ENV_CHARS = 64, 16_384
@@ -27,7 +27,7 @@ _log = structlog.get_logger("omega.jupyter")
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A kind of kernel as Jupyter clients see it. *aliases* are further names clients use for it."""
+    """A kind of kernel as Jupyter clients see it. *aliases* are further names that clients use for it."""
 
     name: str
     display_name: str
@@ -36,10 +36,10 @@ class Spec:
 
 
 class KernelSource(Protocol):
-    """Where kernels of some specs come from: the pool, or a launcher of kernelspecs the operator allows."""
+    """A source of kernels: the pool, or launchers of kernelspecs that the operator allows."""
 
     def specs(self) -> Sequence[Spec]:
-        """What can be had here."""
+        """The specs of this source."""
 
     async def start(self, name: str, caller: Caller, env: Mapping[str, str]) -> KernelClient:
         """A kernel of the spec *name* that answers. Raises Busy or Unavailable."""
@@ -68,7 +68,7 @@ class NewKernel:
 
 @dataclass(slots=True)
 class _Place:
-    """A kernel's place in the table; there before the kernel is, so that two requests can't both get the last one."""
+    """A kernel's place in the table. It is taken before the kernel starts, so that two requests can't get the last one."""
 
     caller: Caller
     kernel: JupyterKernel | None = None
@@ -76,7 +76,7 @@ class _Place:
 
 
 class JupyterKernels:
-    """All of them. Those of another key are not there."""
+    """The table of kernels. Callers get NotFound for kernels of other keys."""
 
     def __init__(self, sources: Sequence[KernelSource], quota: Quota, drain: Drain, settings: JupyterSettings) -> None:
         self._sources = sources
@@ -100,11 +100,11 @@ class JupyterKernels:
         return next(iter(exact or [spec for spec in specs if name in spec.aliases]), None)
 
     async def start(self, asked: NewKernel, caller: Caller) -> JupyterKernel:
-        """A new kernel of *caller*. Raises BadRequest, Conflict, TooManyRequests, Busy or Unavailable: there is none."""
+        """A new kernel of *caller*. Raises BadRequest, Conflict, TooManyRequests, Busy or Unavailable."""
         spec = self.spec(asked.name)
         if spec is None:
             known = ", ".join(spec.name for spec in self.specs())
-            raise BadRequest(f"There is no kernel of that name here; there are: {known}.")
+            raise BadRequest(f"There is no kernel of this name; available: {known}.")
         kernel_id, env = self._free_id(asked.kernel_id), self._filter(asked.env)
         with self._drain.enter():
             self._quota.take(caller)
@@ -125,14 +125,14 @@ class JupyterKernels:
         return [place.kernel for place in places if place.kernel is not None and place.caller.key_id == caller.key_id]
 
     def find(self, kernel_id: str, caller: Caller) -> JupyterKernel:
-        """The kernel; raises NotFound when it is not there or another key's."""
+        """The kernel; raises NotFound if there is none or it is another key's."""
         place = self._table.get(kernel_id)
         if place is None or place.kernel is None or place.caller.key_id != caller.key_id or place.ending is not None:
-            raise NotFound("Kernel does not exist: it was never there, is another key's, or has ended.")
+            raise NotFound("Kernel does not exist: it never existed, belongs to another key, or has exited.")
         return place.kernel
 
     async def delete(self, kernel_id: str, caller: Caller) -> None:
-        """End the kernel; answers when all of it is gone. Raises NotFound."""
+        """End the kernel; answers once its processes are gone. Raises NotFound."""
         self.find(kernel_id, caller)
         await asyncio.shield(self._end(kernel_id, "the kernel was shut down"))
 
@@ -144,20 +144,20 @@ class JupyterKernels:
         return kernel
 
     async def interrupt(self, kernel_id: str, caller: Caller) -> None:
-        """Ask what runs in the kernel to stop. Raises NotFound."""
+        """Interrupt the running code. Raises NotFound."""
         await self.find(kernel_id, caller).interrupt()
 
     def keep_only(self, key_ids: frozenset[str]) -> None:
         """End the kernels of all other keys."""
         for kernel_id, place in self._table.items():
             if place.kernel is not None and place.caller.key_id not in key_ids:
-                self._end(kernel_id, "the key is not valid any more")
+                self._end(kernel_id, "the key is no longer valid")
 
     async def close(self) -> None:
         """End all of them."""
         if self._culler is not None:
             self._culler.cancel()
-        ending = [self._end(kernel_id, "the server is shutting down") for kernel_id in list(self._table)]
+        ending = [self._end(kernel_id, "the gateway is shutting down") for kernel_id in list(self._table)]
         if ending:
             await asyncio.wait(ending)
 
@@ -169,13 +169,13 @@ class JupyterKernels:
         async def start() -> KernelClient:
             return await source.start(spec.name, caller, env)
 
-        recipe = Recipe(spec.name, start, source.discard, self._settings.backlog_bytes)
+        recipe = KernelRecipe(spec.name, start, source.discard, self._settings.backlog_bytes)
         kernel = JupyterKernel(kernel_id, recipe, lambda: self._end_soon(kernel_id))
         await kernel.start()
         return kernel
 
     def _free_id(self, wanted: str) -> str:
-        """The id a client chose, if it is one and nobody has it."""
+        """The id that the client chose, or a new one. Raises BadRequest, or Conflict if it is taken."""
         if not wanted:
             return str(uuid.uuid4())
         try:
@@ -183,19 +183,19 @@ class JupyterKernels:
         except ValueError:
             raise BadRequest("kernel_id must be a UUID.") from None
         if kernel_id in self._table:
-            raise Conflict("There is a kernel with this kernel_id already.")
+            raise Conflict("A kernel with this kernel_id exists already.")
         return kernel_id
 
     def _filter(self, env: Mapping[str, str]) -> dict[str, str]:
-        """The variables a client may set; the others are left out, as Jupyter does."""
+        """The variables that clients may set; others are left out, as Jupyter does."""
         kept = {
             name: value
             for name, value in env.items()
             if _ENV_NAME.fullmatch(name) and (name.startswith("KERNEL_") or name in self._settings.env_names)
         }
-        kept.pop("KERNEL_GATEWAY", None)  # Jupyter's gateways say with it what they are; clients pass on one they run in
+        kept.pop("KERNEL_GATEWAY", None)  # set by Jupyter's gateways; a client that runs in one passes it on
         if len(kept) > MAX_ENV_NAMES or sum(len(name) + len(value) for name, value in kept.items()) > MAX_ENV_CHARS:
-            raise BadRequest(f"env may have {MAX_ENV_NAMES} variables and {MAX_ENV_CHARS} characters in all.")
+            raise BadRequest(f"env may have at most {MAX_ENV_NAMES} variables and {MAX_ENV_CHARS} characters in total.")
         if any("\0" in value for value in kept.values()):
             raise BadRequest("Values in env can't contain NUL.")
         return kept
@@ -213,7 +213,7 @@ class JupyterKernels:
 
     async def _end_now(self, kernel_id: str, place: _Place, reason: str) -> None:
         if place.kernel is None:
-            return  # whoever starts it takes it out of the table
+            return  # start() takes it out of the table
         try:
             await place.kernel.shut_down(reason)
         finally:
@@ -226,7 +226,7 @@ class JupyterKernels:
             self._quota.give_back(place.caller)
 
     async def _cull(self) -> None:
-        """End kernels that were idle for too long, whether or not anybody is connected. Busy ones go on."""
+        """End kernels that were idle for too long, also with clients connected. Busy ones go on."""
         loop, idle_s = asyncio.get_running_loop(), self._settings.idle_s
         while True:
             now, next_at = loop.time(), loop.time() + idle_s

@@ -46,7 +46,7 @@ class Admission:
         self._buckets[caller.key_id] = bucket
         if wait_s:
             raise TooManyRequests(
-                f"This key may ask {rate.per_minute:.0f} times a minute: try again later.", retry_after_s=wait_s
+                f"This key may send {rate.per_minute:.0f} requests per minute: try again later.", retry_after_s=wait_s
             )
         return caller
 
@@ -86,7 +86,7 @@ class Strangers:
         self._refused += 1
         if self._clock() >= self._silent_until:
             self._silent_until = self._clock() + LOG_EVERY_S
-            _log.warning("wrong token", address=address, since_last_line=self._refused)
+            _log.warning("request with a wrong token", address=address, since_last_line=self._refused)
             self._refused = 0
 
 
@@ -116,7 +116,7 @@ class ConcurrentRuns:
         most = caller.limits.concurrent_runs or self._most
         if self._under_way[caller.key_id] >= most:
             raise TooManyRequests(
-                f"This key may have {most} {'run' if most == 1 else 'runs'} at once: try again later.",
+                f"This key may have {most} {'run' if most == 1 else 'runs'} at a time: try again later.",
                 retry_after_s=RUN_RETRY_S,
             )
         self._under_way[caller.key_id] += 1

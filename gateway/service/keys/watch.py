@@ -14,14 +14,14 @@ from gateway.service.database import DatabaseError
 from gateway.service.keys.keys import Key, Keys
 
 LOOK_EVERY_S = 1.0
-"""There is nothing in SQLite that tells another process of a change; a look costs one row."""
+"""SQLite can't notify another process of a change; a look reads one row."""
 LOG_EVERY_S = 60.0
 
 _log = structlog.get_logger("omega.keys")
 
 
-class Store(Protocol):
-    """Where the named keys are; see keys_store.KeyStore. May block."""
+class WatchedStore(Protocol):
+    """The store of named keys: store.KeyStore. May block."""
 
     def count_changes(self) -> int:
         """A number that is another one after every change."""
@@ -44,7 +44,7 @@ class KeyWatch:
     *listeners* to end: they are told after every look into the database that succeeded.
     """
 
-    def __init__(self, store: Store, keys: Keys, read_default: Callable[[], Key | None]) -> None:
+    def __init__(self, store: WatchedStore, keys: Keys, read_default: Callable[[], Key | None]) -> None:
         self._store = store
         self._keys = keys
         self._read_default = read_default

@@ -27,7 +27,7 @@ _log = structlog.get_logger("omega.install")
 
 @dataclass(frozen=True, slots=True)
 class InstallLimits:
-    """How large an addition may be, and how long it may take."""
+    """How large added packages may be, and how long an installation may take."""
 
     wheel_bytes: int = 256 * 1024 * 1024
     total_bytes: int = 1024 * 1024 * 1024
@@ -46,8 +46,8 @@ class Installed:
     output: str
 
 
-class Kernels(Protocol):
-    """What the installer needs of the source of kernels."""
+class PackageUser(Protocol):
+    """What the installer needs of kernels: kernel_health.KernelHealth."""
 
     def versions(self) -> Mapping[str, str]:
         """The distributions of the kernels' environment and their versions. Raises Unavailable."""
@@ -57,11 +57,11 @@ class Kernels(Protocol):
 
 
 class Installer:
-    """Answers for packages of the whitelist, and adds those the operator allows; one at a time."""
+    """Installs the packages that the operator allows, one at a time; those that kernels have need no installation."""
 
     def __init__(
         self,
-        kernels: Kernels,
+        kernels: PackageUser,
         pip: Pip,
         store: PackageStore,
         *,
@@ -79,7 +79,7 @@ class Installer:
         self._waiting = 0
 
     async def install(self, package: str) -> Installed:
-        """*package*, there already or added now. Raises Forbidden for one that is not allowed, Unavailable at the end."""
+        """*package*, installed already or now. Raises Forbidden for one that is not allowed, Unavailable during shutdown."""
         with self._drain.enter():
             return await self._install(package)
 
@@ -91,7 +91,7 @@ class Installer:
         if name in versions:
             return Installed(name, versions[name], f"{name}-{versions[name]} is already installed\n")
         if self._waiting >= self._limits.waiting:
-            raise Busy("Other packages are being installed.", retry_after_s=30)
+            raise Busy("Another installation is in progress.", retry_after_s=30)
         self._waiting += 1
         try:
             async with self._lock:
@@ -100,7 +100,7 @@ class Installer:
             self._waiting -= 1
 
     def allowed(self) -> tuple[str, ...]:
-        """The names that may be asked for, as they are shown."""
+        """The names that callers may ask for."""
         return (*LIBRARIES, *ALIASES, *STANDARD, *self._extra)
 
     def _check_name(self, package: str) -> str:
@@ -109,8 +109,8 @@ class Installer:
             raise BadRequest("package must be a bare name such as numpy: no version, option, address or path.")
         name = ALIASES.get(normalise(text), normalise(text))
         if name not in (*LIBRARIES, *STANDARD, *self._extra):
-            allowed, more = ", ".join(self.allowed()), "OMEGA_EXTRA_PACKAGES can allow more."
-            raise Forbidden(f"{text!r} may not be installed. Allowed are: {allowed}. {more}")
+            allowed, more = ", ".join(self.allowed()), "The operator can allow more with OMEGA_EXTRA_PACKAGES."
+            raise Forbidden(f"{text!r} can't be installed. Allowed packages: {allowed}. {more}")
         return name
 
     def _versions(self) -> dict[str, str]:
@@ -128,12 +128,12 @@ class Installer:
         except TimeoutError:
             raise Unavailable(f"The installation took longer than {self._limits.timeout_s:.0f} s.") from None
         except OSError as error:
-            _log.warning("packages could not be placed", reason=str(error))
+            _log.warning("packages could not be written", reason=str(error))
             raise Unavailable(f"The packages could not be written: {error.strerror}.", retry_after_s=300) from None
         await self._kernels.use_packages((str(directory),))
         added = [pin for pin in pins if pin.name not in before]
         shown = [f"{pin.name}=={pin.version} sha256:{pin.sha256}" for pin in added]
-        _log.info("packages added: every kernel that starts from now on can import them", added=shown)
+        _log.info("packages installed for the kernels of all keys", added=shown)
         listed = " ".join(f"{pin.name}-{pin.version}" for pin in added)
         version = next(pin.version for pin in pins if pin.name == name)
         return Installed(name, version, f"Successfully installed {listed}\n")
@@ -157,14 +157,14 @@ class Installer:
         base = {normalise(known) for known in self._kernels.versions()}
         for pin in pins:
             if pin.name in base:
-                raise Forbidden(f"{name} needs another version of {pin.name} ({pin.version}) than kernels have.")
+                raise Forbidden(f"{name} needs {pin.name} {pin.version}, but kernels have another version.")
         if name not in {pin.name for pin in pins}:
-            raise NotFound(f"{name} is there, but its version is not known yet; try again.")
+            raise NotFound(f"{name} is installed, but its version is not known yet: try again.")
 
     def _check_wheels(self, pins: Sequence[Pin], wheels: Sequence[Path]) -> None:
         hashes = {pin.sha256 for pin in pins}
         if len(wheels) != len(pins) or {hash_file(wheel) for wheel in wheels} != hashes:
-            raise Forbidden("The index sent other files than it had announced.")
+            raise Forbidden("The index sent files that do not match the hashes it had announced.")
         left = self._limits.total_bytes
         for wheel in wheels:
             if wheel.stat().st_size > self._limits.wheel_bytes:
@@ -172,7 +172,7 @@ class Installer:
             left -= inspect_wheel(wheel, left, self._limits.files)
 
     def _place(self, site: Path, pins: Sequence[Pin]) -> Path:
-        # Console scripts are of no use where nothing is on the PATH.
+        # Console scripts are of no use: their directory is not on a kernel's PATH.
         for script in (site / "bin").glob("*"):
             script.unlink()
         if (site / "bin").is_dir():

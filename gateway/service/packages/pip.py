@@ -87,8 +87,8 @@ class Pip:
         except OSError:
             raise Unavailable("The kernels' pip gave no report: it is older than 22.2, or broken.") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            _log.warning("pip report could not be read", reason=type(error).__name__)
-            raise Forbidden("A package it needs can't be pinned to one wheel with one hash.") from None
+            _log.warning("pip report is unreadable", reason=type(error).__name__)
+            raise Forbidden("A dependency can't be pinned to one wheel with one hash.") from None
 
     async def download(self, pins: Sequence[Pin], work: Path) -> list[Path]:
         """The wheels of *pins*, each with the hash it was resolved with."""
@@ -118,7 +118,7 @@ class Pip:
             return
         _log.warning("pip failed", code=code, said=_CREDENTIALS.sub("***@", said)[-_LOGGED_CHARS:])
         if code < 0:
-            raise Unavailable(f"pip was ended by signal {-code}.", retry_after_s=30)
+            raise Unavailable(f"pip was killed by signal {-code}.", retry_after_s=30)
         raise pip_failures.explain(said, self._file_bytes)
 
 
@@ -152,9 +152,9 @@ def _pin(item: Mapping[str, Mapping[str, object]], asked: Collection[str]) -> Pi
     info, metadata = item["download_info"], item["metadata"]
     name, version = str(metadata["name"]), str(metadata["version"])
     if item.get("requested") and normalise(name) not in asked:
-        raise Forbidden(f"The wheel calls itself {name}, which is not what was asked for.")
+        raise Forbidden(f"The wheel contains {name}, which is not the requested package.")
     if item.get("is_direct"):
-        raise Forbidden(f"{name} is given by address: only wheels of the index are installed.")
+        raise Forbidden(f"{name} is given by URL: only wheels of the index can be installed.")
     if not str(info["url"]).partition("#")[0].endswith(".whl"):
         raise Forbidden(f"{name} has no wheel, and building packages is not allowed.")
     archive = info["archive_info"]

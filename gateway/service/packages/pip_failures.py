@@ -32,17 +32,17 @@ _OTHER_CONTENT = re.compile(r"^ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", r
 def explain(said: str, file_bytes: int) -> GatewayError:
     """The reason in pip's words *said*; *file_bytes* is the largest file it may write."""
     if _ADDRESS.search(said):
-        return Forbidden("A package it needs has no wheel or is given by address: only wheels of the index are installed.")
+        return Forbidden("A dependency has no wheel or is given by URL: only wheels of the index can be installed.")
     if _TOO_LARGE.search(said):
-        return TooLarge(f"A file of it, or of a package it needs, is over the limit of {file_bytes} bytes.")
+        return TooLarge(f"A file of the package, or of a dependency, is over the limit of {file_bytes} bytes.")
     if _DISK_FULL.search(said):
         return Unavailable("The gateway's disk is full.", retry_after_s=300)
     if _NETWORK.search(said):
         return Unavailable("The package index could not be reached; the gateway's log has the reason.", retry_after_s=30)
     if _OTHER_CONTENT.search(said):
-        return Forbidden("The index sent other files than it had announced.")
+        return Forbidden("The index sent files that do not match the hashes it had announced.")
     if _NOT_FOUND.search(said):
-        return NotFound("No wheel was found that fits the kernels' Python and packages.")
+        return NotFound("No wheel fits the kernels' Python and packages.")
     return Forbidden(
-        "A wheel of it, or of a package it needs, is damaged or not valid; the gateway's log has what pip says."
+        "A wheel of the package, or of a dependency, is damaged or invalid; the gateway's log has pip's message."
     )

@@ -50,7 +50,7 @@ def _check_entry(wheel: str, entry: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(name).parts
     is_odd = name.startswith("/") or ".." in parts or "\\" in name or not name.isprintable() or ":" in name
     if is_odd or not parts or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise Forbidden(f"{wheel} holds a file that may not be placed: {name[:100]!r}.")
+        raise Forbidden(f"{wheel} contains a file that can't be installed: {name[:100]!r}.")
     check_placed(wheel, _placed(parts))
 
 
@@ -66,13 +66,13 @@ def check_placed(source: str, parts: tuple[str, ...]) -> None:
     top = parts[0]
     # Python reads .pth files of site directories at start; they have no other use, so they are refused anywhere.
     if parts[-1].lower().endswith((".pth", ".start")):
-        raise Forbidden(f"{source} holds {parts[-1][:100]!r}, which would run code when Python starts.")
+        raise Forbidden(f"{source} contains {parts[-1][:100]!r}, which would run code when Python starts.")
     match = _MODULE.match(top)
     module = match[1] if match else top
     if module in START_MODULES:
-        raise Forbidden(f"{source} holds {top!r}, which would run code when Python starts.")
+        raise Forbidden(f"{source} contains {top!r}, which would run code when Python starts.")
     if module in sys.stdlib_module_names:
-        raise Forbidden(f"{source} holds {top!r}, which would replace a module of Python itself.")
+        raise Forbidden(f"{source} contains {top!r}, which would replace a module of Python itself.")
 
 
 def check_tree(root: Path) -> None:
@@ -80,7 +80,7 @@ def check_tree(root: Path) -> None:
     for path in _walk(root):
         kind = path.lstat().st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-            raise Forbidden(f"A package holds something that is no file: {path.name[:100]!r}.")
+            raise Forbidden(f"A package contains something that is not a file: {path.name[:100]!r}.")
         check_placed("A package", path.relative_to(root).parts)
 
 

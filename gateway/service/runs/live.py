@@ -1,7 +1,8 @@
-"""Runs that are followed while they go on: what happens is kept for a while, so that a reader may fall behind or come back.
+"""Runs that clients follow while they are under way. Their events are kept for a while, so that a reader may fall behind or
+reconnect.
 
-A run does not wait for its readers. When the last one has gone, it has a grace in which somebody of the same key may
-follow it again from where it stopped reading; then it is interrupted. Its events are kept as long after its end.
+A run does not wait for its readers. When the last reader has gone, a grace begins in which a client of the same key may
+resume reading; after it the run is interrupted. The events are kept for the same time after the end of the run.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from itertools import count
 import structlog
 
 from gateway.core.errors import BadRequest, GatewayError, NotFound
-from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, Entry, EventLog, Gap, Item, Refused, Started
-from gateway.core.model import Event, Finished, Raised, Report, Result, Text
+from gateway.core.event_log import ENTRY_BYTES, Accepted, Done, EventLog, Gap, Item, LoggedEvent, RunRefused, RunStarted
+from gateway.core.model import Event, Finished, KernelReport, Raised, Result, Text
 from gateway.core.request import Caller, Control, Runs, Submission
 
 EXIT_INTERRUPTED = 130
@@ -30,14 +31,14 @@ _log = structlog.get_logger("omega.live")
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """How long a run waits for a reader to come back, and how many bytes of a key's finished runs are kept for that."""
+    """How long a run goes on without a reader, and how many bytes of a key's finished runs are kept."""
 
     grace_s: float = 30.0
     kept_bytes: int = 64 * 1024 * 1024
 
 
 class LiveRun:
-    """One run that is followed. What it shows is bounded by its allowance, and so is what is kept of it."""
+    """One run that clients follow. Its allowance bounds its output, and so what is kept of it."""
 
     def __init__(self, submission: Submission, grace_s: float, stamps: Iterator[int]) -> None:
         self.key_id = submission.caller.key_id
@@ -57,7 +58,7 @@ class LiveRun:
 
     @property
     def is_over(self) -> bool:
-        """It has ended, and so have its events."""
+        """Whether it has ended; no event follows."""
         return self._log.is_closed
 
     @property
@@ -72,7 +73,7 @@ class LiveRun:
     # ---- for those who follow it ------------------------------------------------------------------------------------
 
     async def begun(self, news: asyncio.Event) -> None:
-        """Wait, reading with *news*, until it has a kernel; raises what kept it from getting one."""
+        """Wait with *news* until it has a kernel; raises the reason if it gets none."""
         while not self._has_begun and not self.is_over:
             news.clear()
             await news.wait()
@@ -84,25 +85,25 @@ class LiveRun:
         if not 0 <= after <= self._log.last_seq:
             raise BadRequest(f"after must be from 0 to {self._log.last_seq}, the number of this run's last event.")
 
-    def next_after(self, seq: int) -> Entry | Gap | None:
-        """What comes after event *seq*; None when there is nothing, yet or for ever."""
+    def next_after(self, seq: int) -> LoggedEvent | Gap | None:
+        """The event after *seq*; None if there is none, yet or ever."""
         return self._log.next_after(seq)
 
     def attach(self, news: asyncio.Event) -> None:
-        """Somebody reads; *news* is set whenever there is more."""
+        """A reader has come; *news* is set whenever there is an event."""
         self._readers.append(news)
         self._stop_timer()
         news.set()
 
     def detach(self, news: asyncio.Event) -> None:
-        """The reader has left; with the last one the run's grace begins."""
+        """A reader has left; when the last one leaves, the run's grace begins."""
         self._readers.remove(news)
         if not self._readers:
             self._start_timer()
 
     @contextmanager
     def reading(self) -> Iterator[asyncio.Event]:
-        """Read inside the block, with an event that is set whenever there is more."""
+        """Be a reader inside the block; the asyncio event is set whenever there is an event."""
         news = asyncio.Event()
         self.attach(news)
         try:
@@ -120,19 +121,19 @@ class LiveRun:
             self._timer = None
 
     async def interrupt(self) -> None:
-        """Stop the code that runs; a run that still waits for its turn gives up its place."""
+        """Interrupt the code; a run that still waits for its turn loses its place."""
         if not self.is_over and not await self._control.interrupt():
             self.stop()
 
     def stop(self) -> None:
-        """End it, without regard for what it would still say; nothing happens when it is over."""
+        """End it at once; nothing happens if it is over."""
         if self._task is not None and not self.is_over:
             self._task.cancel()
 
     # ---- the run itself ---------------------------------------------------------------------------------------------
 
     def go(self, runs: Runs, submission: Submission) -> asyncio.Task[None]:
-        """Begin. The task never fails; it is the caller's to await."""
+        """Start the run. The task never fails; the caller awaits it."""
         self._add(Accepted(self.run_id))
         self._task = asyncio.create_task(self._run(runs, submission))
         self._task.add_done_callback(self._close)
@@ -143,17 +144,17 @@ class LiveRun:
         try:
             self._finish(await runs.run(submission, self._take, self._control))
         except GatewayError as error:
-            self._refuse(error, Refused(type(error).__name__, error.message, error.code))
+            self._refuse(error, RunRefused(type(error).__name__, error.message, error.code))
         except Exception as error:  # noqa: BLE001  # the entry point of a task that nobody else asks how it went
             _log.error("run failed", run_id=self.run_id, exc_info=True)
-            self._refuse(error, Refused("InternalError", f"internal error (run {self.run_id})", "internal"))
+            self._refuse(error, RunRefused("InternalError", f"internal error (run {self.run_id})", "internal"))
 
-    def _refuse(self, error: Exception, refused: Refused) -> None:
+    def _refuse(self, error: Exception, refused: RunRefused) -> None:
         self._failure = error.with_traceback(None)  # its frames hold what _let_go() lets go
         self._add(refused)
 
     def _close(self, _task: asyncio.Task[None]) -> None:
-        """A task that was cancelled, perhaps before its first step, has not said how the run ended."""
+        """Record the end of a cancelled run: its task, perhaps cancelled before its first step, did not."""
         if not self.is_over:
             when = "" if self._has_begun else " before it began"
             error = Raised("KeyboardInterrupt", f"The run was interrupted{when}", "")
@@ -162,9 +163,9 @@ class LiveRun:
         self._let_go()
 
     def _let_go(self) -> None:
-        """Keep what happened, and not what was asked for, which may be larger than all of it.
+        """Drop the request, which may be larger than all events.
 
-        Without the references to itself the rest is gone as soon as it is forgotten, not when garbage is collected.
+        Without references to itself the run is freed once it is forgotten, not at the next garbage collection.
         """
         self.request = replace(self.request, code="", inputs={})
         self._control = Control()
@@ -172,11 +173,11 @@ class LiveRun:
 
     def _start(self) -> None:
         self._has_begun = True
-        self._add(Started())
+        self._add(RunStarted())
 
     def _take(self, event: Event) -> None:
-        """Keep what is to be shown as it comes; how it went is told at the end, when it is known."""
-        if isinstance(event, Raised | Report | Finished):
+        """Log events that are shown as they come; the outcome is logged at the end."""
+        if isinstance(event, Raised | KernelReport | Finished):
             return
         if isinstance(event, Text) and event.stream == "stderr":
             self._stderr_chars += len(event.text)
@@ -197,7 +198,7 @@ class LiveRun:
 
 
 class LiveRuns:
-    """The runs that are followed, and those that have ended so lately that somebody may still read of them."""
+    """The runs under way, and recently finished ones whose events are still kept."""
 
     def __init__(self, runs: Runs, settings: LiveSettings | None = None) -> None:
         self._runs = runs
@@ -209,7 +210,7 @@ class LiveRuns:
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def start(self, submission: Submission, *, grace_s: float | None = None) -> LiveRun:
-        """Begin a run. When nobody follows it for *grace_s* (the settings' when None) it is stopped."""
+        """Start a run. Without a reader for *grace_s* (None: the settings' grace) it is stopped."""
         run = LiveRun(submission, self._settings.grace_s if grace_s is None else grace_s, self._stamps)
         task = run.go(self._runs, submission)
         self._live[run.run_id] = run
@@ -218,14 +219,14 @@ class LiveRuns:
         return run
 
     def find(self, run_id: str, caller: Caller) -> LiveRun:
-        """A run of the same key that goes on or ended lately; raises NotFound."""
+        """A run of the same key, under way or recently finished; raises NotFound."""
         run = self._live.get(run_id)
         if run is None or run.key_id != caller.key_id:
-            raise NotFound("There is no such run, or its events are not kept any more.")
+            raise NotFound("There is no such run, or its events are no longer kept.")
         return run
 
     def states(self) -> dict[str, int]:
-        """How many go on, and of how many ended ones the events are kept."""
+        """How many are under way, and how many finished ones are kept."""
         return {"running": len(self._tasks), "kept": len(self._live) - len(self._tasks)}
 
     async def close(self) -> None:

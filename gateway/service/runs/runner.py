@@ -1,4 +1,4 @@
-"""Runs what callers send: a kernel on loan, one run in it, its record in history, metrics and log."""
+"""Runs what callers send: leases a kernel, runs the code, and records it in history, metrics and log."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ import structlog
 from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import OnEvent, Result, RunSpec, Task
-from gateway.core.request import Allowance, Caller, Control, Kernel, Record, RunRequest, Submission
+from gateway.core.request import Allowance, Caller, Control, LentKernel, RunRecord, RunRequest, Submission
 from kernels.contract import Language, Policy
 
 VARIABLES_PATIENCE_S = 5.0
-"""How long a look at a session's variables waits for a run that is going on there."""
+"""How long a request for a session's variables waits for the run under way there."""
 
 
 Guard = Callable[[Caller], AbstractContextManager[None]]
-"""What a run is inside of from its start to its end; it raises a GatewayError to turn the run away."""
+"""A context that a run is inside of from start to end; it raises a GatewayError to refuse the run."""
 
 
-class Pool(Protocol):
+class RunPool(Protocol):
     """Lends unused kernels."""
 
-    def lease(self, language: Language, policy: Policy | None = None) -> AbstractAsyncContextManager[Kernel]:
+    def lease(self, language: Language, policy: Policy | None = None) -> AbstractAsyncContextManager[LentKernel]:
         """A kernel for one owner, with the limits *policy*, killed afterwards. Raises Busy or Unavailable."""
 
 
 class Leases(Protocol):
-    """Lends the kernels of sessions; see sessions.Sessions."""
+    """Lends the kernels of sessions: table.Sessions."""
 
     def lease(
         self, session_id: str, caller: Caller, *, language: Language | None = None, patience_s: float | None = None
-    ) -> AbstractAsyncContextManager[Kernel]:
+    ) -> AbstractAsyncContextManager[LentKernel]:
         """The session's kernel for one turn. Raises NotFound, Gone, Conflict, TooManyRequests or Busy."""
 
 
-class History(Protocol):
-    """Where finished runs are written down."""
+class RunHistory(Protocol):
+    """Keeps finished runs."""
 
-    def record(self, run: Record) -> None:
+    def record(self, run: RunRecord) -> None:
         """Note *run*, soon; never fails and never waits."""
 
 
-class Meter(Protocol):
+class RunMeter(Protocol):
     """Counts runs."""
 
     def run_started(self, task: str) -> None:
@@ -62,9 +62,9 @@ class Runner:
 
     def __init__(
         self,
-        pool: Pool,
-        history: History,
-        meter: Meter,
+        pool: RunPool,
+        history: RunHistory,
+        meter: RunMeter,
         sessions: Leases | None = None,
         *,
         guards: Sequence[Guard] = (),
@@ -81,10 +81,10 @@ class Runner:
         self._log = structlog.get_logger("omega.runner")
 
     async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
-        """What the run reported. Raises Busy or Unavailable when no kernel could be had; then nothing was run.
+        """The result of the run. Raises Busy or Unavailable if there was no kernel; then nothing was run.
 
-        In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many wait there).
-        Raises whatever a guard raises before anything is written down.
+        In a session it also raises NotFound, Gone, Conflict (another language) and TooManyRequests (too many runs wait).
+        An error of a guard is raised before anything is recorded.
         """
         with ExitStack() as stack:
             for guard in self._guards:
@@ -117,9 +117,9 @@ class Runner:
             if request.task != "variables" and (result is not None or outcome == "cancelled"):
                 success, spent_s = (result.success, result.wall_s) if result is not None else (False, wall_s)
                 code = request.title or request.code
-                self._history.record(Record(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
+                self._history.record(RunRecord(run_id, caller.key_id, started_utc, request.task, code, success, spent_s))
 
-    def _lease(self, request: RunRequest, caller: Caller) -> AbstractAsyncContextManager[Kernel]:
+    def _lease(self, request: RunRequest, caller: Caller) -> AbstractAsyncContextManager[LentKernel]:
         if not request.session:
             return self._pool.lease(_language(request.task), caller.policy)
         if self._sessions is None:

@@ -1,37 +1,30 @@
-"""Files of sessions: which kernel's they are, whose they may be, and how large."""
+"""Files of sessions: finds the kernel of a session, and checks sizes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
 
 from gateway.core.errors import TooLarge, Unavailable
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.request import Caller
 from gateway.kernel.files import FileContents, FolderClient, Full
 
-
-class KernelNames(Protocol):
-    """Knows the kernel of each session; see sessions.Sessions."""
-
-    def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The kernel it has now, which counts as activity. Raises NotFound, Gone or Busy."""
-
-
+KernelOf = Callable[[str, Caller], str]
+"""The id of the kernel that a session has now (see table.Sessions.kernel_id). Raises NotFound, Gone or Busy."""
 OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
 """A conversation with the files helper of a kernel, by the kernel's id."""
 
 
 class Files:
-    """What callers do with the files of their sessions; it does not wait for runs, and no run waits for it.
+    """Reads and changes the files of sessions. Requests and runs do not wait for each other.
 
-    Everything here raises NotFound or Gone as the session does, Unavailable when its kernel has just ended, and what
-    kernel.files says for the file at hand: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
+    All methods raise NotFound or Gone for the session, Unavailable if its kernel has just ended, and the errors of
+    kernel.files for the file: NotFound, Conflict, Forbidden, TooLarge, BadRequest, Busy.
     """
 
-    def __init__(self, kernels: KernelNames, open_folder: OpenFolder, *, file_bytes: int, work_bytes: int) -> None:
-        self._kernels = kernels
+    def __init__(self, kernel_of: KernelOf, open_folder: OpenFolder, *, file_bytes: int, work_bytes: int) -> None:
+        self._kernel_of = kernel_of
         self._open = open_folder
         self._file_bytes = file_bytes
         self._work_bytes = work_bytes
@@ -47,22 +40,22 @@ class Files:
         async with self._folder(session_id, caller) as folder:
             contents = await folder.read(path)
             if contents.entry.size > self._file_bytes:
-                raise TooLarge(f"The file has {contents.entry.size} bytes: at most {self._file_bytes} can be fetched.")
+                raise TooLarge(f"The file has {contents.entry.size} bytes: at most {self._file_bytes} can be downloaded.")
             yield contents
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
-        """Put a file at *path*, in place of what file was there; with it the directories on the way."""
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
+        """Put a file at *path*, replacing the one that was there; missing directories are made."""
         async with self._folder(session_id, caller) as folder:
             try:
                 return await folder.write(path, pieces, self._file_bytes)
             except Full:
                 work_bytes = caller.policy.work_bytes if caller.policy else self._work_bytes
                 raise TooLarge(
-                    f"The session's work directory is full: it holds {work_bytes} bytes, and a bounded number of files."
+                    f"The session's work directory is full: its limit is {work_bytes} bytes and a fixed number of files."
                 ) from None
 
-    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
-        """Put several files, one after the other; after an error those before it are there."""
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
+        """Put several files, one after the other; an error leaves those before it in place."""
         return [await self.write(session_id, caller, path, _whole(body)) for path, body in files]
 
     async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
@@ -72,12 +65,12 @@ class Files:
 
     @asynccontextmanager
     async def _folder(self, session_id: str, caller: Caller) -> AsyncIterator[FolderClient]:
-        kernel_id = self._kernels.kernel_id(session_id, caller)
+        kernel_id = self._kernel_of(session_id, caller)
         try:
             async with self._open(kernel_id) as folder:
                 yield folder
         except Unavailable:
-            self._kernels.kernel_id(session_id, caller)  # a session that has ended meanwhile says so
+            self._kernel_of(session_id, caller)  # a session that has ended meanwhile says so
             raise
 
 

@@ -1,4 +1,4 @@
-"""The kernel of one session: taken from the pool, set up, and replaced when it is lost."""
+"""The kernel of one session: taken from the pool, set up, and replaced if it is lost."""
 
 from __future__ import annotations
 
@@ -9,33 +9,26 @@ from typing import Protocol
 
 from gateway.core.errors import BadRequest, GatewayError, Unavailable
 from gateway.core.model import Json, RunSpec
-from gateway.pool import kernel as pool
+from gateway.pool.kernel import Kernel
 from kernels.contract import Language, Policy
 
 SETUP_S = 10.0
 SETUP_BYTES = 4096
 
 
-class Kernel(pool.Kernel, Protocol):
-    """A kernel of one's own; see kernel.client.KernelClient."""
-
-    async def interrupt(self) -> None:
-        """Ask the running code to stop."""
-
-
-class Pool(Protocol):
-    """Where kernels come from; see pool.pool.KernelPool."""
+class SessionPool(Protocol):
+    """The pool: pool.KernelPool."""
 
     async def take(self, language: Language, policy: Policy | None = None) -> Kernel:
         """A kernel to keep. Raises Busy or Unavailable."""
 
-    def discard(self, kernel: pool.Kernel) -> None:
+    def discard(self, kernel: Kernel) -> None:
         """End a kernel that was taken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What every kernel of one session is like. *cwd* is a directory in the work directory, made when it is missing."""
+class SessionRecipe:
+    """How each kernel of a session is set up. *cwd* is a directory below the work directory, made if it is missing."""
 
     language: Language = "python"
     policy: Policy | None = None
@@ -44,14 +37,14 @@ class Recipe:
 
     @property
     def needs_setup(self) -> bool:
-        """A kernel as it comes from the pool is not enough."""
+        """Whether a kernel of the pool needs set-up."""
         return bool(self.env or self.cwd)
 
 
 class Supply:
-    """Holds one kernel at a time; a new one is taken in the background."""
+    """Holds one kernel at a time; the next one is taken in the background."""
 
-    def __init__(self, source: Pool, recipe: Recipe) -> None:
+    def __init__(self, source: SessionPool, recipe: SessionRecipe) -> None:
         self._pool = source
         self._recipe = recipe
         self._taking: asyncio.Task[Kernel] | None = None
@@ -59,19 +52,19 @@ class Supply:
 
     @property
     def present(self) -> Kernel | None:
-        """The kernel there is now; None while one is being taken, or after that failed."""
+        """The present kernel; None while one is being taken, or after that failed."""
         task = self._taking
         return task.result() if task is not None and _has_kernel(task) else None
 
     def renew(self) -> None:
-        """Let go of the kernel, and begin to take another."""
+        """Discard the kernel, and begin to take another."""
         self._let_go()
         if self._closed is None:
             self._taking = asyncio.create_task(self._take())
             self._taking.add_done_callback(_note_failure)
 
     async def ready(self) -> Kernel:
-        """The kernel, once it is there. Raises Busy or Unavailable when none can be had; the next call tries again."""
+        """The kernel, once it is there. Raises Busy or Unavailable if there is none; the next call tries again."""
         while self._closed is None:
             if self._taking is None or (self._taking.done() and not _has_kernel(self._taking)):
                 self.renew()
@@ -88,12 +81,12 @@ class Supply:
         raise self._closed
 
     def close(self, reason: GatewayError) -> None:
-        """Let go of the kernel for good; who asks for it from now on gets *reason*."""
+        """Discard the kernel for good; callers get *reason* from now on."""
         self._closed = reason
         self._let_go()
 
     def _let_go(self) -> None:
-        """End the kernel, also one that is only coming."""
+        """Discard the kernel, also one that is still being taken."""
         task, self._taking = self._taking, None
         if task is not None:
             task.add_done_callback(self._discard)
@@ -113,7 +106,7 @@ class Supply:
         return kernel
 
     async def _set_up(self, kernel: Kernel) -> None:
-        """Apply environment and directory before there is any code of the caller; they travel as data."""
+        """Set environment and directory before any code of the caller runs; they travel as data, not as code."""
         inputs: dict[str, Json] = {"env": dict(self._recipe.env), "cwd": self._recipe.cwd}
         spec = RunSpec("setup", "", SETUP_S, SETUP_BYTES, SETUP_BYTES, inputs, wants_variables=False)
         result = await kernel.run(spec)
@@ -129,6 +122,6 @@ def _has_kernel(task: asyncio.Task[Kernel]) -> bool:
 
 
 def _note_failure(task: asyncio.Task[Kernel]) -> None:
-    """Whoever waits gets the error; that nobody may be waiting is no fault."""
+    """Read the error, so that asyncio does not complain if no caller waits for it."""
     if not task.cancelled():
         task.exception()

@@ -19,10 +19,10 @@ SESSION_NAME = "notebook"
 MIN_BYTES = 1024
 """With less room than this left, the next cell is not begun."""
 EVENT_BYTES = 64
-_NO_CODE = "# A run of the task {!r}: its data was sent beside the code and is not kept."
-_OUT_OF_TIME = Raised("TimeoutError", "The time for the whole notebook is over", "")
-_FULL = Raised("ExecutionError", "The outputs of the whole notebook are over the limit", "")
-_LOST = Raised("KernelDied", "The kernel was lost, and what the cells before had made with it", "")
+_NO_CODE = "# A run of the task {!r}: its data was sent separately and is not kept."
+_OUT_OF_TIME = Raised("TimeoutError", "The time limit of the whole notebook was exceeded", "")
+_FULL = Raised("ExecutionError", "The output limit of the whole notebook was exceeded", "")
+_LOST = Raised("KernelDied", "The kernel was lost, and with it the state that earlier cells had made", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Executed:
     is_cut: bool = False
 
 
-class Sessions(Protocol):
-    """Keeps sessions; see sessions.Sessions."""
+class KeptSessions(Protocol):
+    """The table of sessions: table.Sessions."""
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
         """A new one."""
@@ -97,7 +97,7 @@ class Notebooks:
     def __init__(
         self,
         runs: Runs,
-        sessions: Sessions,
+        sessions: KeptSessions,
         *,
         total_s: float,
         room: Allowance,
@@ -163,7 +163,7 @@ class _Runs:
 
 
 @dataclass(slots=True)
-class _Stop:
+class _StoppedAt:
     error: Raised
     index: int
     limit: Limit | None = None
@@ -187,7 +187,7 @@ class _Execution:
         """Execute it."""
         begun, self._left_bytes = self.clock(), self.room_bytes
         outputs = CellOutputs(self.room_bytes)
-        stop: _Stop | None = None
+        stop: _StoppedAt | None = None
         for index, cell in enumerate(self.asked.notebook.cells):
             if cell.is_to_run:
                 stop = self._check_room(index, begun) or await self._run_cell(index, cell, outputs, begun)
@@ -210,15 +210,15 @@ class _Execution:
             is_cut=any(is_cut for _, _, is_cut in rendered.values()),
         )
 
-    def _check_room(self, index: int, begun: float) -> _Stop | None:
+    def _check_room(self, index: int, begun: float) -> _StoppedAt | None:
         """Why the next cell is not begun."""
         if self.clock() - begun >= self.total_s:
-            return _Stop(_OUT_OF_TIME, index, Limit.TIMEOUT)
+            return _StoppedAt(_OUT_OF_TIME, index, Limit.TIMEOUT)
         if self._left_bytes < MIN_BYTES:
-            return _Stop(_FULL, index, Limit.OUTPUT)
+            return _StoppedAt(_FULL, index, Limit.OUTPUT)
         return None
 
-    async def _run_cell(self, index: int, cell: NotebookCell, outputs: CellOutputs, begun: float) -> _Stop | None:
+    async def _run_cell(self, index: int, cell: NotebookCell, outputs: CellOutputs, begun: float) -> _StoppedAt | None:
         """Run one cell; why nothing may run after it."""
 
         def take(event: Event) -> None:
@@ -237,11 +237,11 @@ class _Execution:
         self._failed += error is not None
         self.on_progress(CellDone(index, cell.cell_id, result))
         if error is not None and left_s < self.asked.timeout_s and result.limit is Limit.TIMEOUT:
-            return _Stop(_OUT_OF_TIME, index, Limit.TIMEOUT)
+            return _StoppedAt(_OUT_OF_TIME, index, Limit.TIMEOUT)
         if error is not None and not self._tolerates(cell):
-            return _Stop(error, index, result.limit)
+            return _StoppedAt(error, index, result.limit)
         if result.kernel_replaced:
-            return _Stop(error or _LOST, index, result.limit or Limit.DIED)
+            return _StoppedAt(error or _LOST, index, result.limit or Limit.DIED)
         return None
 
     def _tolerates(self, cell: NotebookCell) -> bool:

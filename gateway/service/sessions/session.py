@@ -1,4 +1,4 @@
-"""One session: a kernel that keeps its state from run to run, and whose turn it is to use it."""
+"""One session: a kernel that keeps its state from run to run, used by one run at a time."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import Busy, Conflict, GatewayError, Unavailable
-from gateway.core.model import Event, Limit, OnEvent, Raised, Report, Result, RunSpec
+from gateway.core.model import Event, KernelReport, Limit, OnEvent, Raised, Result, RunSpec
 from gateway.core.request import Caller
-from gateway.service.sessions.kernel_slot import Kernel, Pool, Recipe, Supply
+from gateway.pool.kernel import Kernel
+from gateway.service.sessions.kernel_slot import SessionPool, SessionRecipe, Supply
 from gateway.service.sessions.transcript import Cell, Recording, Transcript
 from gateway.service.sessions.turns import Turns
 from kernels.contract import Language
 
 MAX_WAITING = 32
 """Runs of one session that may wait for their turn."""
-RESTARTED = "The session was restarted before this ran."
+RESTARTED = "The session was restarted before this run began."
 UNWIND_S = 5.0
 """How long at most a run may take to end whose kernel is gone."""
 
@@ -39,16 +40,16 @@ class NewSession:
 
 
 class Session:
-    """A session that lives; who may use it and for how long is its keeper's business."""
+    """One live session. Sessions handles ownership and expiry."""
 
-    def __init__(self, session_id: str, asked: NewSession, caller: Caller, pool: Pool, transcript_bytes: int) -> None:
+    def __init__(self, session_id: str, asked: NewSession, caller: Caller, pool: SessionPool, transcript_bytes: int) -> None:
         self.id = session_id
         self.asked = asked
         self.caller = caller
         self.execution_count = 0
         self.replacements = 0
         """How often its kernel was lost and replaced by another."""
-        self._supply = Supply(pool, Recipe(asked.language, caller.policy, asked.env, asked.cwd))
+        self._supply = Supply(pool, SessionRecipe(asked.language, caller.policy, asked.env, asked.cwd))
         self._turns = Turns(MAX_WAITING)
         self._transcript = Transcript(transcript_bytes)
         self._inside = 0
@@ -63,7 +64,7 @@ class Session:
 
     @property
     def is_busy(self) -> bool:
-        """Something is being done in it, or waits for its turn."""
+        """Whether a run is under way in it or waits for its turn."""
         return self._inside > 0
 
     @property
@@ -82,11 +83,11 @@ class Session:
         return kernel.kernel_id
 
     def cells(self) -> tuple[Cell, ...]:
-        """What was run in it so far."""
+        """The runs so far."""
         return self._transcript.cells()
 
     async def start(self) -> None:
-        """Get the first kernel. Raises Busy, Unavailable, or BadRequest when it can't be set up as asked."""
+        """Get the first kernel. Raises Busy, Unavailable, or BadRequest if it can't be set up as asked."""
         await self._supply.ready()
 
     @asynccontextmanager
@@ -102,7 +103,7 @@ class Session:
             self._inside -= 1
 
     async def interrupt(self) -> bool:
-        """Ask the run that is going on to stop; whether there was one."""
+        """Interrupt the run under way; whether there was one."""
         kernel = self._supply.present
         if not self._is_running or kernel is None:
             return False
@@ -110,17 +111,17 @@ class Session:
         return True
 
     async def restart(self) -> None:
-        """A new kernel: what runs is ended, what waits is turned away, all state is gone."""
+        """Take a new kernel: the run under way ends, those that wait are refused, all state is lost."""
         self._restarts += 1
         self.execution_count = 0
         self._turns.turn_away(Conflict(RESTARTED))
         ended = self._turns.end_of_turn()
         self._supply.renew()
         await self._supply.ready()
-        await asyncio.wait({ended}, timeout=UNWIND_S)  # then whoever looks sees an idle session
+        await asyncio.wait({ended}, timeout=UNWIND_S)  # so that the caller sees an idle session
 
     def end(self, reason: GatewayError) -> None:
-        """End it for good; whoever waits gets *reason*."""
+        """End it for good; runs that wait get *reason*."""
         self._ended = reason
         self._turns.turn_away(reason)
         self._supply.close(reason)
@@ -128,7 +129,7 @@ class Session:
     # ---- one run, in its turn ---------------------------------------------------------------------------------------
 
     async def run_turn(self, spec: RunSpec, on_event: OnEvent | None, restarts: int) -> Result:
-        """Run *spec* on the kernel; on a new one when it turns out to be gone, and then the result says so."""
+        """Run *spec* on the kernel; if that is gone, on a new one, and then the result says so."""
         spec = replace(spec, timeout_s=spec.timeout_s or self.asked.timeout_s)
         is_seen = spec.task != "variables"
         self.execution_count += is_seen
@@ -154,7 +155,7 @@ class Session:
             return await self._run_anew(spec, on_event, restarts)
 
     async def _run_anew(self, spec: RunSpec, on_event: OnEvent, restarts: int) -> Result:
-        """The kernel died since the last run: this run has another, without the state."""
+        """Run on another kernel, without the state: the kernel has died since the last run."""
         self._check(restarts)
         self._replace()
         result = await self._run_on(await self._kernel(restarts), spec, on_event, restarts)
@@ -169,7 +170,7 @@ class Session:
         if result.kernel_replaced and self._ended is not None:
             return _cut_short(result, "SessionEnded", self._ended.message)
         if result.kernel_replaced and restarts != self._restarts:
-            return _cut_short(result, "SessionRestarted", "The session was restarted while this ran; its state is gone.")
+            return _cut_short(result, "SessionRestarted", "The session was restarted during this run; its state is gone.")
         if result.kernel_replaced:
             self._replace()
         return result
@@ -181,12 +182,12 @@ class Session:
         return kernel
 
     def _replace(self) -> None:
-        """The kernel is lost. Nobody else replaces it meanwhile: it is this run's turn, and there was no restart."""
+        """Replace the lost kernel. No other run does so at the same time: it is this run's turn."""
         self.replacements += 1
         self._supply.renew()
 
     def _check(self, restarts: int) -> None:
-        """Raise why a run that came before *restarts* must not go on."""
+        """Raise the reason if a run that came when *restarts* were counted must not go on."""
         if self._ended is not None:
             raise self._ended
         if restarts != self._restarts:
@@ -194,37 +195,37 @@ class Session:
 
 
 class Turn:
-    """The kernel of a session while it is one's turn; see runner.Kernel."""
+    """The kernel of a session for one turn; see request.LentKernel."""
 
     def __init__(self, session: Session, restarts: int) -> None:
         self._session = session
         self._restarts = restarts
 
     async def run(self, spec: RunSpec, on_event: OnEvent | None = None) -> Result:
-        """The result of one run; a timeout of 0 stands for the session's own.
+        """The result of one run; a timeout of 0 means the session's own.
 
-        Its *execution_count* is the session's. *kernel_replaced* says that what the session knew is gone: the kernel was
-        lost in this run, or since the one before.
+        *execution_count* is the session's. *kernel_replaced* says that the state of the session is lost: its kernel died in
+        this run or after the last one.
         """
         return await self._session.run_turn(spec, on_event, self._restarts)
 
     async def interrupt(self) -> bool:
-        """Ask the run that is going on to stop; whether there was one."""
+        """Interrupt the run under way; whether there was one."""
         return await self._session.interrupt()
 
 
 def _is_gone(kernel: Kernel) -> bool:
-    """Whether no run can be tried on it; asked again after each wait."""
+    """Whether no run can be tried on it. This may change with each await."""
     return not kernel.is_alive
 
 
 def _tee(recording: Recording, on_event: OnEvent | None, count: int) -> OnEvent:
-    """Events go to both; the number of the run is the session's, whatever the kernel says."""
+    """Send events to both; the run's number is the session's, whatever the kernel says."""
 
     def take(event: Event) -> None:
         recording.add(event)
         if on_event is not None:
-            on_event(replace(event, execution_count=count) if isinstance(event, Report) else event)
+            on_event(replace(event, execution_count=count) if isinstance(event, KernelReport) else event)
 
     return take
 

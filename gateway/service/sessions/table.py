@@ -1,4 +1,4 @@
-"""All sessions: who they belong to, when they end, and what is said of them afterwards."""
+"""All sessions: which key each belongs to, and when it ends."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import asyncio
 import math
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -19,15 +17,15 @@ from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
-from gateway.service.sessions.kernel_slot import Pool
+from gateway.service.sessions.ended import EndedSessions, duration, end_sentence
+from gateway.service.sessions.expiry import Expiry
+from gateway.service.sessions.kernel_slot import SessionPool
 from gateway.service.sessions.session import NewSession, Session, Turn
 from gateway.service.sessions.transcript import Cell
 from kernels.contract import Language
 
 __all__ = ["Cell", "NewSession", "SessionSettings", "SessionView", "Sessions"]
 
-MAX_ENDED = 1000
-"""Ended sessions remembered of each key; of those before it is only said that they are not there."""
 ID_BYTES = 16
 PYTHON: frozenset[Language] = frozenset({"python"})
 
@@ -36,7 +34,7 @@ _log = structlog.get_logger("omega.sessions")
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How long sessions live: *idle_s* without a run unless they ask for another time; *lifetime_s* in all, 0 for ever."""
+    """How long sessions live: *idle_s* without a run unless the caller asks otherwise; *lifetime_s* in all, 0 for ever."""
 
     idle_s: float = 1800.0
     lifetime_s: float = 0.0
@@ -45,7 +43,7 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as it is shown. Times are seconds since the epoch; *expires_utc* is None while something runs in it."""
+    """A session as it is shown. Times are seconds since the epoch; *expires_utc* is None while a run is under way."""
 
     id: str
     name: str
@@ -61,77 +59,67 @@ class SessionView:
     expires_utc: float | None
 
 
-class Meter(Protocol):
+class SessionMeter(Protocol):
     """Counts sessions."""
 
     def session_started(self, language: str) -> None:
-        """There is one more."""
+        """A session has started."""
 
     def session_ended(self, language: str, how: str) -> None:
-        """One has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
+        """A session has ended: culled, expired, deleted, with its key (revoked) or with the gateway (shutdown)."""
 
 
+@dataclass(eq=False, slots=True)
 class _Kept:
-    """A session with its times: *_at* on the loop's clock, *_utc* on the wall's."""
+    """A session with its times: *expiry* on the loop's clock, *_utc* on the wall's."""
 
-    def __init__(self, session: Session, idle_s: float, ends_at: float, now: float, now_utc: float) -> None:
-        self.session = session
-        self.idle_s = idle_s
-        self.ends_at = ends_at
-        self.created_utc = now_utc
-        self.active_at, self.active_utc = now, now_utc
-        self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def due_at(self) -> float:
-        """When it is to be ended unless something is done in it before."""
-        return min(self.active_at + self.idle_s, self.ends_at)
-
-    def touch(self, now: float, now_utc: float) -> None:
-        """Something was done in it just now."""
-        self.active_at, self.active_utc = now, now_utc
+    session: Session
+    expiry: Expiry
+    created_utc: float
+    active_utc: float
+    timer: asyncio.TimerHandle | None = None
 
 
 class Sessions:
-    """The table of sessions. A session of another key, and one that never was, are both not there."""
+    """The table of sessions. Callers get NotFound for sessions of other keys, as for those that never were."""
 
     def __init__(
         self,
-        pool: Pool,
+        pool: SessionPool,
         quota: Quota,
         drain: Drain,
-        meter: Meter,
+        meter: SessionMeter,
         settings: SessionSettings | None = None,
         *,
         languages: Collection[Language] = PYTHON,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
-        self._seats = quota
+        self._quota = quota
         self._drain = drain
         self._meter = meter
         self._settings = settings or SessionSettings()
         self._languages = languages
         self._wall_clock = wall_clock
         self._kept: dict[str, _Kept] = {}
-        self._ended: dict[str, OrderedDict[str, str]] = {}
+        self._ended = EndedSessions()
 
     # ---- what callers ask for ---------------------------------------------------------------------------------------
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
-        """A new session, its kernel ready. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable, BadRequest."""
+        """A new session with a kernel. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable or BadRequest."""
         if asked.language not in self._languages:
             raise NotImplementedYet(
-                f"Sessions can't be in {asked.language} here: use {' or '.join(sorted(self._languages))}."
+                f"Sessions in {asked.language} are not available: use {' or '.join(sorted(self._languages))}."
             )
         with self._drain.enter():
-            self._seats.take(caller)
+            self._quota.take(caller)
             session = Session(secrets.token_hex(ID_BYTES), asked, caller, self._pool, self._settings.transcript_bytes)
             try:
                 await session.start()
             except BaseException:
                 session.end(Gone("The session did not start."))
-                self._seats.give_back(caller)
+                self._quota.give_back(caller)
                 raise
             return self._view(self._keep(session))
 
@@ -140,21 +128,21 @@ class Sessions:
         return [self._view(kept) for kept in self._kept.values() if kept.session.caller.key_id == caller.key_id]
 
     def show(self, session_id: str, caller: Caller) -> SessionView:
-        """One session. Raises NotFound or Gone, as everything below does."""
+        """One session. Raises NotFound or Gone, like all methods below."""
         return self._view(self._find(session_id, caller))
 
     async def delete(self, session_id: str, caller: Caller) -> None:
-        """End a session; what runs in it ends with an error that says so."""
+        """End a session; the run under way fails with an error that says so."""
         self._end(self._find(session_id, caller), "deleted", "was deleted")
 
     async def interrupt(self, session_id: str, caller: Caller) -> bool:
-        """Ask the run that is going on to stop; whether there was one."""
+        """Interrupt the run under way; whether there was one."""
         kept = self._find(session_id, caller)
         self._touch(kept)
         return await kept.session.interrupt()
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
-        """The same session with a new kernel and no state; Busy or Unavailable when there is none to be had."""
+        """The same session with a new kernel and no state. Raises Busy or Unavailable if there is no kernel."""
         kept = self._find(session_id, caller)
         with self._drain.enter():
             self._touch(kept)
@@ -173,17 +161,17 @@ class Sessions:
         language: Language | None = None,
         patience_s: float | None = None,
     ) -> AsyncIterator[Turn]:
-        """The session's kernel, when its turn has come: runs of one session go one by one, in order of arrival.
+        """The session's kernel, once it is the caller's turn: runs of one session go one by one, in order of arrival.
 
-        Raises Conflict when the session does not speak *language*, TooManyRequests when too many wait, and Busy when the
-        turn has not come after *patience_s*.
+        Raises Conflict if the session is of another language, TooManyRequests if too many runs wait, and Busy if the turn
+        has not come after *patience_s*.
         """
         kept = self._find(session_id, caller)
         session = kept.session
         if language is not None and language != session.language:
             raise Conflict(f"The session is a {session.language} session: {language} can't run in it.")
-        if self._now() >= kept.ends_at:
-            raise Gone(self._sentence(kept, self._lifetime_reason()))
+        if kept.expiry.has_expired(self._now()):
+            raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
         try:
             async with session.lease(patience_s) as turn:
                 yield turn
@@ -191,13 +179,13 @@ class Sessions:
             self._touch(kept)
 
     def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The name of the kernel the session has now, which counts as activity; Busy while it has none."""
+        """The id of the session's present kernel. Counts as activity. Raises Busy while it has none."""
         kept = self._find(session_id, caller)
         self._touch(kept)
         return kept.session.kernel_id
 
     def transcript(self, session_id: str, caller: Caller) -> Sequence[Cell]:
-        """What was run in the session so far; see transcript.Transcript.cells for what is left out."""
+        """The runs of the session so far; transcript.Transcript.cells says what is left out."""
         return self._find(session_id, caller).session.cells()
 
     # ---- what the gateway asks for ----------------------------------------------------------------------------------
@@ -211,24 +199,23 @@ class Sessions:
         return counts
 
     def keep_only(self, key_ids: frozenset[str]) -> None:
-        """End the sessions of all other keys and what goes on in them; what is remembered of those keys is forgotten."""
+        """End the sessions of all other keys and their runs, and forget those that had ended."""
         for kept in list(self._kept.values()):
             if kept.session.caller.key_id not in key_ids:
-                self._end(kept, "revoked", "was ended because its key is not valid any more")
-        for key_id in self._ended.keys() - key_ids:
-            del self._ended[key_id]
+                self._end(kept, "revoked", "was ended because its key is no longer valid")
+        self._ended.keep_only(key_ids)
 
     async def close(self) -> None:
         """End all sessions."""
         for kept in list(self._kept.values()):
-            self._end(kept, "shutdown", "ended with the gateway")
+            self._end(kept, "shutdown", "ended when the gateway stopped")
 
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
     def _keep(self, session: Session) -> _Kept:
-        now, lifetime_s = self._now(), self._settings.lifetime_s
+        now, now_utc, lifetime_s = self._now(), self._wall_clock(), self._settings.lifetime_s
         idle_s = session.asked.idle_s or self._settings.idle_s
-        kept = _Kept(session, idle_s, now + lifetime_s if lifetime_s else math.inf, now, self._wall_clock())
+        kept = _Kept(session, Expiry(idle_s, now + lifetime_s if lifetime_s else math.inf, now), now_utc, now_utc)
         self._kept[session.id] = kept
         self._watch(kept)
         self._meter.session_started(session.language)
@@ -241,44 +228,35 @@ class Sessions:
             return
         if kept.timer is not None:
             kept.timer.cancel()
-        sentence = self._sentence(kept, reason)
-        self._remember(session.caller.key_id, session.id, sentence)
+        sentence = end_sentence(reason, self._wall_clock())
+        self._ended.remember(session.caller.key_id, session.id, sentence)
         session.end(Gone(sentence))
-        self._seats.give_back(session.caller)
+        self._quota.give_back(session.caller)
         self._meter.session_ended(session.language, how)
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
 
-    def _remember(self, key_id: str, session_id: str, sentence: str) -> None:
-        ended = self._ended.setdefault(key_id, OrderedDict())
-        ended[session_id] = sentence
-        if len(ended) > MAX_ENDED:
-            ended.popitem(last=False)
-
     def _touch(self, kept: _Kept) -> None:
-        kept.touch(self._now(), self._wall_clock())
+        kept.expiry, kept.active_utc = kept.expiry.touched(self._now()), self._wall_clock()
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
-        """Look again when the session is due; while it is busy its last run does that."""
+        """Set the timer for when the session is due; while it is busy, the end of its last run does that."""
         if kept.timer is not None:
             kept.timer.cancel()
         if kept.session.id in self._kept and not kept.session.is_busy:
-            kept.timer = asyncio.get_running_loop().call_at(kept.due_at, self._look, kept)
+            kept.timer = asyncio.get_running_loop().call_at(kept.expiry.due_at, self._look, kept)
 
     def _look(self, kept: _Kept) -> None:
-        if kept.session.is_busy or self._now() < kept.due_at:
-            self._watch(kept)
-        elif kept.due_at == kept.ends_at:
-            self._end(kept, "expired", self._lifetime_reason())
-        else:
-            self._end(kept, "culled", f"was ended after {_duration(kept.idle_s)} without a run")
+        match kept.expiry.due(self._now(), is_busy=kept.session.is_busy):
+            case None:
+                self._watch(kept)
+            case "expired":
+                self._end(kept, "expired", self._lifetime_reason())
+            case "culled":
+                self._end(kept, "culled", f"was ended after {duration(kept.expiry.idle_s)} without a run")
 
     def _lifetime_reason(self) -> str:
-        return f"reached the longest life a session may have, {_duration(self._settings.lifetime_s)}"
-
-    def _sentence(self, kept: _Kept, reason: str) -> str:
-        moment = datetime.fromtimestamp(self._wall_clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"This session {reason}, at {moment}: create another one."
+        return f"reached its maximum lifetime, {duration(self._settings.lifetime_s)}"
 
     # ---- small things -----------------------------------------------------------------------------------------------
 
@@ -286,14 +264,14 @@ class Sessions:
         kept = self._kept.get(session_id)
         if kept is not None and kept.session.caller.key_id == caller.key_id:
             return kept
-        ended = self._ended.get(caller.key_id)
-        if ended is not None and session_id in ended:
-            raise Gone(ended[session_id])
+        sentence = self._ended.why(caller.key_id, session_id)
+        if sentence is not None:
+            raise Gone(sentence)
         raise NotFound("There is no such session.")
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session
-        left_s = kept.due_at - self._now()
+        left_s = kept.expiry.due_at - self._now()
         return SessionView(
             id=session.id,
             name=session.asked.name,
@@ -301,7 +279,7 @@ class Sessions:
             state=session.state,
             created_utc=kept.created_utc,
             last_activity_utc=kept.active_utc,
-            idle_s=kept.idle_s,
+            idle_s=kept.expiry.idle_s,
             timeout_s=session.asked.timeout_s,
             execution_count=session.execution_count,
             kernels_replaced=session.replacements,
@@ -312,12 +290,3 @@ class Sessions:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _duration(seconds: float) -> str:
-    """*seconds* in words for people: 30 minutes, 1.5 seconds."""
-    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size and seconds % size == 0:
-            count = int(seconds // size)
-            return f"{count} {name}{'s' if count != 1 else ''}"
-    return f"{seconds:g} second{'s' if seconds != 1 else ''}"

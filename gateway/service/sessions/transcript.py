@@ -1,4 +1,4 @@
-"""What was run in a session and what it showed, so that a notebook can be made of it; bounded in number and size."""
+"""The runs of a session and their output, for making a notebook of it; bounded in number and size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from gateway.core.event_log import content_bytes
-from gateway.core.model import Event, Raised, Report, Result, Task, Text
+from gateway.core.model import Event, KernelReport, Raised, Result, Task, Text
 from gateway.core.strict_json import text_bytes
 
 MAX_CELLS = 1000
@@ -26,7 +26,7 @@ class Cell:
 
 
 class Recording:
-    """The run that is going on: takes its events as long as they fit into *limit_bytes*."""
+    """The run under way: keeps its events as long as they fit into *limit_bytes*."""
 
     def __init__(self, task: Task, code: str, execution_count: int, limit_bytes: int) -> None:
         self._cell = Cell(code, (), execution_count, task)
@@ -36,7 +36,7 @@ class Recording:
 
     def add(self, event: Event) -> None:
         """One more event."""
-        if isinstance(event, Report):
+        if isinstance(event, KernelReport):
             return
         self._left_bytes -= event_bytes(event)
         if self._left_bytes < 0:
@@ -45,7 +45,7 @@ class Recording:
             self._events.append(event)
 
     def finish(self, result: Result | None) -> Cell:
-        """The whole cell; the error that the caller was shown stands in the place of those that led to it."""
+        """The whole cell. Its only error is the one that the caller was shown."""
         events = self._events
         if result is not None and result.error is not None:
             events = [*(event for event in events if not isinstance(event, Raised)), result.error]
@@ -64,7 +64,7 @@ class Transcript:
         self._dropped = 0
 
     def begin(self, task: Task, code: str, execution_count: int) -> Recording:
-        """A run starts; one alone gets half of the room at most."""
+        """A run starts; a single one gets at most half of the room."""
         return Recording(task, code, execution_count, self._limit_bytes // 2)
 
     def add(self, cell: Cell) -> None:
@@ -80,7 +80,7 @@ class Transcript:
             self._dropped += 1
 
     def cells(self) -> tuple[Cell, ...]:
-        """All that is kept, the oldest first. When runs are left out, the first cell has no code and says how many."""
+        """All that is kept, the oldest first. If runs are left out, the first cell has no code and says how many."""
         if not self._dropped:
             return tuple(self._cells)
         many = f"{self._dropped} earlier {'run is' if self._dropped == 1 else 'runs are'} left out\n"

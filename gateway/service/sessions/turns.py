@@ -1,4 +1,4 @@
-"""One at a time, in order of arrival, with a queue that has an end."""
+"""A bounded queue for one resource: one user at a time, in order of arrival."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RETRY_AFTER_S = 1.0
 
 
 class Turns:
-    """A queue for one thing that is used by one at a time; *most_waiting* may wait."""
+    """Turns at one resource; at most *most_waiting* callers wait."""
 
     def __init__(self, most_waiting: int) -> None:
         self._most_waiting = most_waiting
@@ -23,15 +23,15 @@ class Turns:
 
     @property
     def is_taken(self) -> bool:
-        """Somebody's turn is going on."""
+        """Whether a turn is under way."""
         return self._is_taken
 
     @asynccontextmanager
     async def turn(self, patience_s: float | None = None) -> AsyncIterator[None]:
         """Wait for the turn, and have it inside the block.
 
-        Raises TooManyRequests when too many wait, Busy when it has not come after *patience_s*, and what turn_away() is
-        given. Who is cancelled while waiting gives up its place.
+        Raises TooManyRequests if too many wait, Busy if the turn has not come after *patience_s*, and the error given to
+        turn_away(). A caller that is cancelled while waiting loses its place.
         """
         await self._enter(patience_s)
         try:
@@ -40,7 +40,7 @@ class Turns:
             self._leave()
 
     def end_of_turn(self) -> asyncio.Future[None]:
-        """Done once the turn that is going on now is over; at once when there is none."""
+        """Done once the turn under way is over; at once if there is none."""
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ends.append(end)
         if not self._is_taken:
@@ -48,7 +48,7 @@ class Turns:
         return end
 
     def turn_away(self, error: GatewayError) -> None:
-        """Everyone who waits gets *error*; the turn that is going on goes on."""
+        """Fail all callers that wait with *error*; the turn under way goes on."""
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
@@ -60,7 +60,7 @@ class Turns:
             return
         if len(self._waiting) >= self._most_waiting:
             raise TooManyRequests(
-                f"{self._most_waiting} requests wait for this session already: try again later.",
+                f"{self._most_waiting} requests are already waiting for this session: try again later.",
                 retry_after_s=RETRY_AFTER_S,
             )
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,7 +75,7 @@ class Turns:
             raise
 
     def _give_up(self, place: asyncio.Future[None]) -> None:
-        """Forget *place*; a turn that came in the very moment goes to the next."""
+        """Forget *place*; if its turn came in this moment, the next caller gets it."""
         with suppress(ValueError):
             self._waiting.remove(place)
         if place.done() and not place.cancelled() and place.exception() is None:

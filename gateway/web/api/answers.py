@@ -1,8 +1,9 @@
-"""Results as the JSON the API promises; nothing a kernel reported can make the encoding fail. Pure."""
+"""Results as the JSON of the API, whatever a kernel reported. Pure."""
 
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 
 from gateway.core import chart_data
 from gateway.core.charts import chart_type, is_chart, without_chart_data
@@ -17,7 +18,7 @@ _SPACES = _SPACES_TEXT.encode()
 
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
-    """A run's answer: the seed guide's fields, and beside them what it left out."""
+    """The answer to a run."""
     charts: list[Json] = [describe_chart(display) for display in result.displays if is_chart(display)]
     answer: dict[str, Json] = {
         "success": result.success,
@@ -49,7 +50,7 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
 
 
 def _file(change: FileChange) -> Json:
-    """What a run did to a file, as the session itself says; named as in the list of files."""
+    """A file that a run created, changed or deleted, as the kernel reports it; named as in the list of files."""
     return {
         "path": text_of(change.path),
         "urlPath": url_path(change.path),
@@ -59,15 +60,20 @@ def _file(change: FileChange) -> Json:
 
 
 def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
-    """The answer to *request*: a run's, and in a session also which one and the number of the run in it."""
+    """The answer to *request*. In a session it also has the session's id and the number of the run."""
     answer = describe_run(request.task, result)
     if request.session:
         answer |= {"sessionId": request.session, "executionCount": result.execution_count}
     return answer
 
 
+def iso_utc(seconds_utc: float) -> str:
+    """A time as the API shows it: ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def describe_raised(raised: Raised) -> dict[str, Json]:
-    """What user code raised, as the guide shows it."""
+    """The exception that user code raised."""
     return {"type": raised.type, "message": raised.message, "traceback": raised.traceback or None}
 
 
@@ -84,7 +90,7 @@ def describe_chart(display: Display) -> dict[str, Json]:
 
 
 def _joined(text: str) -> str:
-    """*text* without white space: IPython ends base64 with a newline and may wrap it, data URIs want neither."""
+    """*text* without white space: IPython ends base64 with a newline and may wrap it, and data URIs allow neither."""
     if not text.isascii():
         return "".join(text.split())
     if not any(map(text.__contains__, _SPACES_TEXT)):

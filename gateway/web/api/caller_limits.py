@@ -1,4 +1,4 @@
-"""What one caller's runs may have: the gateway's limits, and the key's own where it has any."""
+"""The limits of one caller's runs: the gateway's, or the key's own where it has any."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.web.services import WebSettings
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The timeouts of each language, and how much a run may print and show."""
+    """The timeouts of each language, and how much a run may output."""
 
     python: Timeouts
     javascript: Timeouts
@@ -19,7 +19,7 @@ class Terms:
 
     @classmethod
     def of(cls, settings: WebSettings, caller: Caller) -> Terms:
-        """Those of *caller*."""
+        """The limits of *caller*."""
         limits = caller.limits
         own = limits.output_bytes
         return cls(

@@ -1,4 +1,4 @@
-"""Names of files in addresses, answers and headers: any bytes go in and come back right. Pure."""
+"""File names in addresses, answers and headers. Names are bytes; any of them can be named exactly. Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ _FALLBACK_CHARS = 100
 
 
 def url_path(path: bytes) -> str:
-    """*path* as it stands in an address, percent-encoded; the one form in which every name can be told exactly."""
+    """*path* percent-encoded for an address: the one form that names every file exactly."""
     return quote(path, safe="/")
 
 
 def text_of(path: bytes) -> str:
-    """*path* to be read by people; bytes that are no UTF-8 show as U+FFFD."""
+    """*path* for people: bytes that are not UTF-8 are shown as U+FFFD."""
     return path.decode("utf-8", "replace")
 
 
 def disposition(path: bytes) -> str:
     """The Content-Disposition of a download: always an attachment, under the file's own name (RFC 6266).
 
-    The name is there twice: as plain ASCII for old programs, and exactly. Bytes that are no UTF-8 are U+FFFD in it, as the
-    header has to be UTF-8 (RFC 8187); so nothing in a name can end the header or start another one.
+    It has the name twice: in plain ASCII for old programs, and exactly. Bytes that are not UTF-8 become U+FFFD, as the
+    header must be UTF-8 (RFC 8187). So nothing in a name can end the header or start another one.
     """
     name = text_of(path.rpartition(b"/")[2])
     plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in name)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import Entry, Path, parse_path
+from gateway.core.files import FileEntry, Path, parse_path
 from gateway.core.model import Json
 from gateway.web.api import file_names, multipart
+from gateway.web.api.answers import iso_utc
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.edge.streamed_body import OCTETS, StreamedEndpoint
 from gateway.web.services import Answer
 
 
 class FileTable(Endpoint):
-    """The files of a session: GET lists them, POST takes a form with new ones."""
+    """The files of a session: GET lists them, POST uploads a form with files."""
 
     async def on_get(self) -> Answer:
         under, wants_digests = self._directory(), flag(self, "hashes", default=True)
@@ -36,7 +37,7 @@ class FileTable(Endpoint):
 
 
 class OneFile(StreamedEndpoint):
-    """One file of a session: GET fetches it, PUT replaces it by the body, DELETE removes it."""
+    """One file of a session: GET downloads it, PUT replaces it with the body, DELETE deletes it."""
 
     async def on_get(self) -> Reply:
         async with self.services.files.read(self.parts["session_id"], self.caller, self._path()) as contents:
@@ -49,7 +50,7 @@ class OneFile(StreamedEndpoint):
 
     async def on_put(self) -> Answer:
         path = self._path()
-        assert self.pipe is not None, "there is one for each PUT"
+        assert self.pipe is not None, "each PUT has a body"
         entry = await self.services.files.write(self.parts["session_id"], self.caller, path, self.pipe.read())
         return {"success": True, "file": describe_entry(entry)}
 
@@ -59,23 +60,25 @@ class OneFile(StreamedEndpoint):
         return {"success": True, "deleted": removed}
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """A part of the address as text; a file's name keeps bytes that are none."""
+        """A part of the address as text. A file name keeps bytes that are not UTF-8, as surrogates."""
         return value.decode("utf-8", "surrogateescape") if name == "path" else super().decode_argument(value, name)
 
     def _path(self) -> Path:
         return parse_path(self.parts["path"].encode("utf-8", "surrogateescape"))
 
     def _check_content(self) -> None:
-        """Whatever it is, it is kept as bytes; but a piece of a file must not take the place of the whole."""
+        """Accept any content type, but no Content-Range: a part must not replace the whole file."""
         if "Content-Range" in self.request.headers:
-            raise BadRequest("A file is put as a whole: leave out the Content-Range header and send all of it.")
+            raise BadRequest(
+                "Partial uploads are not supported: leave out the Content-Range header and send the whole file."
+            )
 
     def _body_limit(self) -> int:
         return self.services.settings.file_bytes
 
 
 def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
-    """The query argument *name*, true or false; raises BadRequest for anything else."""
+    """The query argument *name* as a boolean; raises BadRequest unless it is true or false."""
     match endpoint.request.query_arguments.get(name):
         case None:
             return default
@@ -87,19 +90,18 @@ def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
             raise BadRequest(f"{name} must be true or false.")
 
 
-def describe_entry(entry: Entry) -> dict[str, Json]:
-    """An entry as the API shows it; ``urlPath`` is what to put behind ``files/`` to name exactly this one."""
-    moment = datetime.fromtimestamp(_seconds(entry), UTC).isoformat(timespec="milliseconds")
+def describe_entry(entry: FileEntry) -> dict[str, Json]:
+    """An entry as the API shows it. ``files/`` and its ``urlPath`` name exactly this entry."""
     return {
         "path": file_names.text_of(entry.path),
         "urlPath": file_names.url_path(entry.path),
         "type": entry.kind,
         "size": entry.size if entry.kind == "file" else None,
-        "modified": moment.replace("+00:00", "Z"),
+        "modified": iso_utc(_seconds(entry)),
         "sha256": entry.digest.hex() or None,
     }
 
 
-def _seconds(entry: Entry) -> float:
-    """When it was changed, within the years that dates have; the session's code can set any time."""
+def _seconds(entry: FileEntry) -> float:
+    """The time of its last change, within the range of dates: code in the session can set any time."""
     return min(max(entry.modified_ns / 1e9, 0.0), 253_402_300_799.0)

@@ -14,7 +14,7 @@ from gateway.web.api.file_names import text_of
 from gateway.web.api.run_bodies import show
 
 MAX_FILES = 100
-# Tornado counts what stands before the first boundary as a part too.
+# Tornado counts what precedes the first boundary as a part too.
 _CONFIG = ParseMultipartConfig(max_parts=MAX_FILES + 1, max_part_header_size=16 * 1024)
 _BOUNDARY = re.compile(r"""boundary=("[^"]{1,200}"|[^\s;"]{1,200})""", re.IGNORECASE)
 _ESCAPED = {"%22": '"', "%0D": "\r", "%0A": "\n", "%0d": "\r", "%0a": "\n"}
@@ -22,21 +22,21 @@ _ESCAPES = re.compile("|".join(_ESCAPED))
 
 
 def boundary_of(content_type: str | None) -> bytes:
-    """What separates the parts; raises UnsupportedMediaType when the body is no multipart form."""
+    """The boundary between parts; raises UnsupportedMediaType when the body is not a multipart form."""
     kind, _, parameters = (content_type or "").partition(";")
     found = _BOUNDARY.search(parameters)
     if kind.strip().lower() != "multipart/form-data" or found is None:
         raise UnsupportedMediaType(
-            "Files are sent as 'Content-Type: multipart/form-data; boundary=...', or one by one with PUT."
+            "Send files as 'Content-Type: multipart/form-data; boundary=...', or one by one with PUT."
         )
     return found[1].strip('"').encode("latin-1", "replace")
 
 
 def parse_files(content_type: str | None, body: bytes) -> list[tuple[Path, bytes]]:
-    """Path and bytes of each file in *body*; raises BadRequest before anything is done with any of them.
+    """The path and bytes of each file in *body*; raises BadRequest for the whole form when one of them is wrong.
 
-    A part's ``filename`` is its path below the work directory. Where an HTTP library had to escape a quote or a line break
-    in it, as HTML prescribes, that is undone. Parts without a file name are refused, and files that can't all be there.
+    A part's ``filename`` is its path below the work directory. Quotes and line breaks, which HTML tells clients to escape,
+    are unescaped. Parts without a file name are refused, and so are paths that can't all exist.
     """
     found: dict[str, list[HTTPFile]] = {}
     fields: dict[str, list[bytes]] = {}
@@ -59,8 +59,8 @@ def parse_files(content_type: str | None, body: bytes) -> list[tuple[Path, bytes
 
 
 def _check_together(paths: Iterable[Path]) -> None:
-    """Raise BadRequest when one of *paths* names the same file as another, or a directory of its."""
-    # In this order, what is below a path comes directly after it.
+    """Raise BadRequest when two of *paths* are the same, or one is a directory of another."""
+    # In this order, the paths below a path follow it directly.
     for one, other in pairwise(sorted(path.split(b"/") for path in paths)):
         if one == other[: len(one)]:
             shown = show(text_of(b"/".join(one)))

@@ -1,4 +1,4 @@
-"""The bodies of requests about notebooks: an .ipynb as it is, or one with what is asked of its execution beside it."""
+"""The bodies of requests about notebooks: an .ipynb alone, or one in an object with options of its execution."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from gateway.core.json_limits import NOTEBOOK_DEPTH
 from gateway.core.limits import Timeouts
 from gateway.core.notebook import NotebookLanguage
 from gateway.core.notebook_form import language_of, read_notebook
@@ -13,21 +14,18 @@ from gateway.service.sessions.notebooks import NotebookRequest
 from gateway.web.api.run_bodies import Body, Timeout, check, parse_seconds
 from gateway.web.edge.body import parse_object
 
-DEPTH = 64
-"""How deep metadata and outputs of a notebook may be nested; some charts are."""
-
 
 class NotebookBody(Body):
-    """A notebook to execute; the notebook alone, as it is in its file, is taken too."""
+    """A notebook to execute. The notebook alone, as it is in its file, is accepted too."""
 
-    notebook: Annotated[dict[str, Any], Field(description="a notebook of Jupyter's format 4 (the JSON of an .ipynb)")]
+    notebook: Annotated[dict[str, Any], Field(description="a Jupyter notebook of format 4 (the JSON of an .ipynb file)")]
     timeout: Timeout = None
     allowErrors: Annotated[bool, Field(description="true or false")] = False  # noqa: N815  # the API's own name
 
 
 def parse_notebook(body: bytes, python: Timeouts, javascript: Timeouts) -> NotebookRequest:
-    """The execution asked for in *body*; *timeout* is that of each cell. Raises BadRequest, naming the place."""
-    value = parse_object(body, DEPTH)
+    """The execution that *body* asks for; its timeout holds for each cell. Raises BadRequest, which names the place."""
+    value = parse_object(body, NOTEBOOK_DEPTH)
     asked = check(NotebookBody, {"notebook": value} if "nbformat" in value else value)
     notebook = read_notebook(asked.notebook)
     language = language_of(notebook)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from gateway.core.errors import GatewayError
-from gateway.core.event_log import Entry
-from gateway.core.model import Finished, Json, Report
+from gateway.core.event_log import LoggedEvent
+from gateway.core.model import Finished, Json, KernelReport
 from gateway.core.notebook import NotebookLanguage, to_file_json, to_json
 from gateway.core.request import RunRequest
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress, Progress
@@ -20,7 +20,7 @@ NOTEBOOK_TYPE = "application/x-ipynb+json"
 
 
 class SessionNotebook(Endpoint):
-    """What was run in a session so far, as a notebook (.ipynb) with its outputs."""
+    """The runs of a session so far, as a notebook (.ipynb) with their outputs."""
 
     async def on_get(self) -> Reply:
         session_id = self.parts["session_id"]
@@ -30,7 +30,7 @@ class SessionNotebook(Endpoint):
 
 
 class NotebookRuns(RunEndpoint):
-    """Runs the cells of a notebook in a session of its own and answers with the notebook executed."""
+    """Executes a notebook in a session of its own and returns it with its outputs."""
 
     async def on_post(self) -> Answer | Reply:
         asked = notebook_bodies.parse_notebook(self.body, self._python, self._javascript)
@@ -42,10 +42,10 @@ class NotebookRuns(RunEndpoint):
         return await self.services.notebooks.execute(asked, self.caller, self.run_id, self._allowance, on_progress)
 
     async def _stream_progress(self, asked: NotebookRequest) -> Reply:
-        """What happens as server-sent events, the notebook in the last.
+        """The execution as server-sent events; the last one has the notebook.
 
-        What keeps it from beginning is an error like any other. What a slow client has not read yet waits in memory: the
-        outputs of a notebook are bounded.
+        When it can't start, the answer is an error like any other. Events that a slow client has not read yet wait in
+        memory: the outputs of a notebook are bounded.
         """
         steps: asyncio.Queue[Progress | None] = asyncio.Queue()
         work = asyncio.create_task(self._execute_notebook(asked, steps.put_nowait))
@@ -55,7 +55,7 @@ class NotebookRuns(RunEndpoint):
             if step is None:
                 work.result()
             self.set_header("Content-Type", server_sent_events.EVENT_STREAM)
-            self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
+            self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
             story = Story(asked.language)
             while step is not None:
                 for event in story.tell(step):
@@ -68,7 +68,7 @@ class NotebookRuns(RunEndpoint):
         return Reply(b"", server_sent_events.EVENT_STREAM)
 
     async def _next(self, steps: asyncio.Queue[Progress | None]) -> Progress | None:
-        """The next step; while there is none, a comment now and then so that nobody takes the connection for dead."""
+        """The next step. Until it comes, comments keep proxies from closing the connection."""
         while True:
             try:
                 async with asyncio.timeout(server_sent_events.KEEPALIVE_S):
@@ -78,7 +78,7 @@ class NotebookRuns(RunEndpoint):
 
 
 class Story:
-    """The progress of one notebook as numbered server-sent events; each but the last says which cell it is of."""
+    """The progress of one notebook as numbered server-sent events; each but the last names its cell."""
 
     def __init__(self, language: NotebookLanguage) -> None:
         self._request = RunRequest(language, "", 0.0)
@@ -86,7 +86,7 @@ class Story:
         self._cell = 0
 
     def tell(self, step: Progress) -> list[bytes]:
-        """The event for *step*, if it is one of interest."""
+        """The event for *step*; none for the steps that clients don't see."""
         match step:
             case CellStarted(index, cell_id):
                 self._cell = index
@@ -104,14 +104,14 @@ class Story:
                     "limits": [str(result.limit)] if result.limit else [],
                 }
                 return [self._encode(told)]
-            case Report() | Finished():
+            case KernelReport() | Finished():
                 return []
             case _:
-                told = events.describe(Entry(self._seq + 1, step), self._request)
+                told = events.describe(LoggedEvent(self._seq + 1, step), self._request)
                 return [self._encode({**told, "cell": self._cell})]
 
     def end(self, work: asyncio.Task[Executed]) -> bytes:
-        """The last event: the answer, or why there is none. Raises what is a fault of ours."""
+        """The last event: the answer, or the error. Raises a fault of the gateway."""
         try:
             return self._encode({"type": "done", **describe_execution(work.result())})
         except GatewayError as error:

@@ -1,11 +1,10 @@
-"""The endpoints that tell something and run nothing."""
+"""The endpoints that only report: history, health, examples, metrics, the first page."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.examples.gallery import Example
+from gateway.web.api.answers import iso_utc
 from gateway.web.api.run_bodies import parse_limit
 from gateway.web.edge import json_answer
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -26,7 +25,7 @@ class HistoryList(Endpoint):
 
 
 class HealthCheck(Endpoint):
-    """Whether kernels can be had; tells nothing an outsider should not know."""
+    """Whether the gateway can run code. Needs no token, contains no secrets."""
 
     public = True
 
@@ -44,28 +43,28 @@ class HealthCheck(Endpoint):
             "isolation": report.isolation,
         }
         if report.unavailable_since_utc is not None:
-            body["unavailableSince"] = _moment(report.unavailable_since_utc)
+            body["unavailableSince"] = iso_utc(report.unavailable_since_utc)
         if report.not_sandboxed:
             body["notSandboxed"] = list(report.not_sandboxed)
         return Reply(json_answer.document(body), status=200 if report.available else 503)
 
 
 class Examples(Endpoint):
-    """The gallery."""
+    """The gallery of examples."""
 
     async def on_get(self) -> Answer:
         return {"examples": [_describe_example(example) for example in self.services.gallery.list()]}
 
 
 class MetricsText(Endpoint):
-    """Numbers for Prometheus."""
+    """Metrics for Prometheus."""
 
     async def on_get(self) -> Reply:
         return Reply(self.services.metrics.render(), METRICS_TYPE)
 
 
 class Home(Endpoint):
-    """Where to go from here."""
+    """Links to the API, its description and its documentation."""
 
     async def on_get(self) -> Answer:
         return {
@@ -78,13 +77,9 @@ class Home(Endpoint):
         }
 
 
-def _moment(seconds_utc: float) -> str:
-    return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _describe_entry(entry: Record) -> Answer:
+def _describe_entry(entry: RunRecord) -> Answer:
     return {
-        "timestamp": _moment(entry.started_utc),
+        "timestamp": iso_utc(entry.started_utc),
         "type": entry.task,
         "code": entry.code,
         "success": entry.success,

@@ -1,4 +1,4 @@
-"""Request bodies as typed runs: the models the API documents, and errors that name field, value and what is allowed."""
+"""Request bodies as typed runs: the models that the API documents, and errors that name field, value and allowed values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from gateway.core.model import Json, Task
 from gateway.core.request import RunRequest
 from gateway.web.api import patterns
 from gateway.web.edge.body import name_of, parse_object
+from kernels.run_rules import DEFAULT_DPI, MAX_DPI, MIN_DPI
 
 SHOWN_CHARS = 40
 
 
 class Body(BaseModel):
-    """What all request bodies share: JSON types are not converted, unknown fields are refused."""
+    """The base of all request bodies: JSON types are not converted, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def first_flaw(kind: type) -> BeforeValidator:
-    """For objects whose values are to be of this *kind*: pydantic would list every one that is not, maybe millions."""
+    """A validator for objects with values of *kind*. It stops at the first other value: pydantic would list them all."""
 
     def cut(value: object) -> object:
         if not isinstance(value, dict):
@@ -34,14 +35,14 @@ def first_flaw(kind: type) -> BeforeValidator:
 
 
 def whole(value: object) -> object:
-    """*value*, a float without a fraction as the whole number it is: JSON has one kind of number, and 180.0 is 180."""
+    """*value*, but an int for a float without a fraction: JSON has one type of number, and 180.0 is 180."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# A field's description completes the sentence "<field> must be ..." and is shown in /openapi.json, and so is what the
-# functions below check of it.
+# A field's description completes the sentence "<field> must be ...". /openapi.json shows it, with the pattern of what the
+# functions below check.
 Code = Annotated[
-    str, Field(description="source text that is not empty", min_length=1, json_schema_extra={"pattern": patterns.SOURCE})
+    str, Field(description="source code that is not empty", min_length=1, json_schema_extra={"pattern": patterns.SOURCE})
 ]
 Timeout = Annotated[
     Annotated[float, Field(ge=1)] | None,
@@ -49,7 +50,7 @@ Timeout = Annotated[
 ]
 SessionId = Annotated[
     Annotated[str, Field(min_length=1, max_length=64)] | None,
-    Field(description="the id of a session of this key, to run in its kernel"),
+    Field(description="the id of one of this key's sessions"),
 ]
 
 
@@ -70,17 +71,21 @@ class JavascriptBody(Body):
 
 
 class ChartBody(Body):
-    """Plotting code; ``plt``, ``np``, ``pd`` and ``sns`` are there without import."""
+    """Plotting code; ``plt``, ``np``, ``pd`` and ``sns`` are imported already."""
 
     code: Code
     timeout: Timeout = None
     format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
-    dpi: Annotated[int, Field(description="a whole number from 30 to 300", ge=30, le=300), BeforeValidator(whole)] = 100
+    dpi: Annotated[
+        int,
+        Field(description=f"a whole number from {MIN_DPI} to {MAX_DPI}", ge=MIN_DPI, le=MAX_DPI),
+        BeforeValidator(whole),
+    ] = DEFAULT_DPI
     session: SessionId = None
 
 
 class AnalyzeBody(Body):
-    """Data to describe, and how."""
+    """Data to analyze, and the kind of analysis."""
 
     data: Annotated[
         Annotated[list[dict[str, Any]], Field(fail_fast=True)] | Annotated[dict[str, list[Any]], first_flaw(list)] | str,
@@ -94,7 +99,7 @@ class AnalyzeBody(Body):
 
 
 class MathBody(Body):
-    """One expression; ``math``, ``np`` and ``statistics`` are there without import."""
+    """One expression; ``math``, ``np`` and ``statistics`` are imported already."""
 
     expression: Annotated[
         str,
@@ -130,13 +135,13 @@ B = TypeVar("B", bound=Body)
 
 
 def read(kind: type[B], body: bytes) -> B:
-    """*body* as a *kind*; raises BadRequest with one sentence that says what to change."""
+    """*body* as a *kind*; raises BadRequest, whose sentence says what to change."""
     return check(kind, parse_object(body))
 
 
 def check(kind: type[B], value: dict[str, Json]) -> B:
-    """*value* as a *kind*; raises BadRequest as read() does."""
-    if len(value) > len(kind.model_fields):  # pydantic would list every one, and there may be a million
+    """*value* as a *kind*; raises BadRequest as `read` does."""
+    if len(value) > len(kind.model_fields):  # pydantic would list all of them, and there may be a million
         name = next(name for name in value if name not in kind.model_fields)
         raise BadRequest(_sentence(kind, "extra_forbidden", (name,), value[name]))
     try:
@@ -165,7 +170,7 @@ def parse_chart(body: bytes, timeouts: Timeouts) -> RunRequest:
 
 
 def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
-    """The analysis in *body*; its data stays data and is never made into code."""
+    """The analysis in *body*. Its data is never turned into code."""
     asked = read(AnalyzeBody, body)
     shape, size = _shape(asked.data)
     data: Any = asked.data
@@ -189,14 +194,14 @@ def parse_limit(values: list[str], default: int, maximum: int) -> int:
     if not values:
         return default
     text = values[-1]
-    # A leading digit check keeps out what int() also reads: signs, underscores, other scripts' digits.
+    # int() also accepts signs, underscores and digits of other scripts.
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
         raise BadRequest(f"limit must be a whole number from 1 to {maximum}, not {show(text)}.")
     return int(text)
 
 
 def source(name: str, code: str) -> str:
-    """*code*, sent as *name*; raises BadRequest when nothing can be run of it."""
+    """*code*, the field *name*; raises BadRequest when it is blank or has a NUL."""
     if not code.strip():
         raise BadRequest(f"{name} is empty.")
     position = code.find("\0")
@@ -206,7 +211,7 @@ def source(name: str, code: str) -> str:
 
 
 def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:
-    """*value_ms* milliseconds, sent as *name*, in seconds; raises BadRequest when that is over the maximum."""
+    """*value_ms*, the field *name*, in seconds; raises BadRequest when it is out of range."""
     if not 1 <= value_ms <= timeouts.max_s * 1000:
         raise BadRequest(
             f"{name} must be a number of milliseconds from 1 to {timeouts.max_s * 1000:.0f}, not {show(value_ms)}."
@@ -217,20 +222,20 @@ def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:
 def _request(
     task: Task, code: str, asked: RunBody, timeouts: Timeouts, inputs: dict[str, Json] | None = None, title: str = ""
 ) -> RunRequest:
-    """The run of *task* with what every body may say of a run."""
+    """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
     return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "")
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:
-    """The time asked for, or the default; 0 for a run in a session, which has one of its own."""
+    """The timeout of the body, or the default. 0 in a session, which has a default of its own."""
     if timeout_ms is None:
         return 0.0 if session else timeouts.default_s
     return parse_seconds("timeout", timeout_ms, timeouts)
 
 
 def _shape(data: list[dict[str, Any]] | dict[str, list[Any]] | str) -> tuple[str, str]:
-    """The format of *data* and its size in words, for the history."""
+    """The format of *data*, and its size in words for the history."""
     match data:
         case str():
             return "csv", f"CSV text of {len(data)} characters"
@@ -263,18 +268,18 @@ def _sentence(kind: type[Body], flaw: str, place: tuple[int | str, ...], value: 
 
 
 def _is_inside(part: int | str) -> bool:
-    """Whether a step of pydantic's path is in the data; the other steps name a branch of a union."""
+    """Whether *part* of pydantic's path is an index of the data. Other parts may name a branch of a union."""
     return isinstance(part, int)
 
 
 def show(value: Any) -> str:
-    """*value* as the caller wrote it, short; containers by their kind."""
+    """*value* as the client wrote it, shortened; the type of a list or an object."""
     if isinstance(value, (dict, list)):
         return name_of(value) if value else f"an empty {'object' if isinstance(value, dict) else 'list'}"
     if isinstance(value, str):
         return repr(value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…")
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    # Timeouts are read as floats; whole ones are shown as they were sent.
+    # Timeouts are read as floats. Whole ones are shown without a fraction, as clients send them.
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e16
     return str(int(value) if is_whole else value)[:SHOWN_CHARS]

@@ -12,30 +12,30 @@ from gateway.web.services import Answer
 
 
 class RunEndpoint(Endpoint):
-    """What all runs share: the answer has the seed guide's fields."""
+    """The base of all endpoints that run code."""
 
     @property
     def _terms(self) -> Terms:
-        """What this caller's runs may have."""
+        """The limits of this caller's runs."""
         return Terms.of(self.services.settings, self.caller)
 
     @property
     def _python(self) -> Timeouts:
-        """The timeouts this caller's Python may have."""
+        """The timeouts of this caller's Python."""
         return self._terms.python
 
     @property
     def _javascript(self) -> Timeouts:
-        """The timeouts this caller's JavaScript may have."""
+        """The timeouts of this caller's JavaScript."""
         return self._terms.javascript
 
     @property
     def _allowance(self) -> Allowance:
-        """How much this caller's runs may print."""
+        """How much this caller's runs may output."""
         return self._terms.allowance
 
     def _submission(self, request: RunRequest) -> Submission:
-        """*request* as this caller's, under the id of this request."""
+        """*request* as a run of this caller, with the id of this HTTP request."""
         return Submission(request, self.caller, self.run_id, self._allowance)
 
     async def _run(self, request: RunRequest) -> Answer | Reply:
@@ -45,12 +45,12 @@ class RunEndpoint(Endpoint):
         return describe_answer(request, result)
 
     async def _stream_run(self, request: RunRequest) -> Reply:
-        """The run as server-sent events; what keeps it from beginning is an error like any other."""
+        """The run as server-sent events. When it can't start, the answer is an error like any other."""
         run = self.services.live.start(self._submission(request), grace_s=0)
         with run.reading() as news:
             await run.begun(news)
             self.set_header("Content-Type", server_sent_events.EVENT_STREAM)
-            self.set_header("X-Accel-Buffering", "no")  # for nginx, which would hold the events back
+            self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
             async for piece in server_sent_events.stream(run, news):
                 await self.write_piece(piece)
         return Reply(b"", server_sent_events.EVENT_STREAM)
@@ -64,14 +64,14 @@ class PythonRuns(RunEndpoint):
 
 
 class ChartRuns(RunEndpoint):
-    """Runs plotting code and answers with its pictures."""
+    """Runs plotting code and returns its charts."""
 
     async def on_post(self) -> Answer | Reply:
         return await self._run(run_bodies.parse_chart(self.body, self._python))
 
 
 class Analyses(RunEndpoint):
-    """Describes structured data."""
+    """Analyzes structured data."""
 
     async def on_post(self) -> Answer | Reply:
         return await self._run(run_bodies.parse_analyze(self.body, self._python))
@@ -92,7 +92,7 @@ class JavascriptRuns(RunEndpoint):
 
 
 class Installs(Endpoint):
-    """Installs a package of the whitelist."""
+    """Installs an allowed package."""
 
     async def on_post(self) -> Answer:
         done = await self.services.installer.install(run_bodies.parse_install(self.body))

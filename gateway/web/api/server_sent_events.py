@@ -1,4 +1,4 @@
-"""A run as server-sent events, for callers without WebSockets: the same events, one way, over the answer of the request.
+"""A run as server-sent events, for clients without WebSockets: the answer to the request carries the same events.
 
 The format is that of the HTML standard, section 9.2: ``id`` is the event's number, ``event`` its type, ``data`` its JSON.
 """
@@ -15,7 +15,7 @@ from gateway.web.edge import json_answer
 
 EVENT_STREAM = "text/event-stream"
 KEEPALIVE_S = 15.0
-"""Proxies take a silent connection for a dead one."""
+"""Proxies close connections that are silent for longer."""
 KEEPALIVE = b": still running\n\n"
 
 
@@ -25,12 +25,12 @@ def is_asked_for(accept: str) -> bool:
 
 
 def encode(seq: int, event: dict[str, Json]) -> bytes:
-    """One event; its JSON has no line ends, so that one ``data`` line holds it."""
+    """One event. Its JSON has no newlines, so it fits into one ``data`` line."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, str(event["type"]).encode(), json_answer.dump(event))
 
 
 async def stream(run: LiveRun, news: asyncio.Event, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[bytes]:
-    """The events of *run*, read with *news*, to its end; and a comment whenever nothing came for *keepalive_s*."""
+    """The events of *run* until its end, and a comment whenever none came for *keepalive_s*. *news* is set by the run."""
     seq = 0
     while True:
         news.clear()

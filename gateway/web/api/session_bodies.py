@@ -16,10 +16,11 @@ from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
 from gateway.web.api.run_bodies import Body, Code, Timeout, first_flaw, parse_seconds, read, source
 from kernels.contract import Language
+from kernels.run_rules import DEFAULT_DPI
 
 ENV_NAMES = 64
 ENV_CHARS = 32 * 1024
-CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": 100}
+CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": DEFAULT_DPI}
 _ENV_NAME, _ONE_LINE = re.compile(patterns.ENV_NAME), re.compile(patterns.ONE_LINE)
 _DIRECTORY = re.compile(patterns.DIRECTORY)
 _ENV_SCHEMA: dict[str, JsonValue] = {
@@ -77,11 +78,11 @@ class ExecuteBody(Body):
 
 
 class NothingBody(Body):
-    """A request that says all in its address."""
+    """A request whose address says everything."""
 
 
 def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle: Timeouts) -> NewSession:
-    """The session asked for in *body*, with the timeouts of its language; the usual one when it is empty."""
+    """The session that *body* asks for, with the timeouts of its language. An empty body asks for the defaults."""
     asked = read(NewSessionBody, body) if body.strip() else NewSessionBody.model_validate({})
     timeouts = javascript if asked.language == "javascript" else python
     _check_name(asked.name)
@@ -98,7 +99,7 @@ def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle:
 
 
 def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Timeouts) -> RunRequest:
-    """The run in *body*, for a session that speaks *language*."""
+    """The run in *body*, for a session of *language*."""
     asked = read(ExecuteBody, body)
     task = asked.type or language
     timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
@@ -107,7 +108,7 @@ def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Ti
 
 
 def parse_nothing(body: bytes) -> None:
-    """No body, or an empty object; raises BadRequest for anything else."""
+    """Accept no body or an empty object; raises BadRequest for anything else."""
     if body.strip():
         read(NothingBody, body)
 

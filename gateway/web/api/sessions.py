@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.service.sessions.table import SessionView
 from gateway.web.api import session_bodies
-from gateway.web.api.answers import describe_raised
+from gateway.web.api.answers import describe_raised, iso_utc
 from gateway.web.api.runs import RunEndpoint
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
@@ -33,7 +32,7 @@ class SessionTable(RunEndpoint):
 
 
 class OneSession(Endpoint):
-    """One session of the caller's."""
+    """One of the caller's sessions."""
 
     async def on_get(self) -> Answer:
         return describe_session(self.services.sessions.show(self.parts["session_id"], self.caller))
@@ -54,7 +53,7 @@ class SessionRuns(RunEndpoint):
 
 
 class SessionInterrupt(Endpoint):
-    """Stops the run that is going on in a session; its state is kept."""
+    """Interrupts the current run of a session; the session keeps its state."""
 
     takes_body = False
 
@@ -64,7 +63,7 @@ class SessionInterrupt(Endpoint):
 
 
 class SessionRestart(Endpoint):
-    """Gives a session a new kernel; its state is gone."""
+    """Restarts a session: it gets a new kernel and loses its state."""
 
     takes_body = False
 
@@ -75,7 +74,7 @@ class SessionRestart(Endpoint):
 
 
 class SessionVariables(RunEndpoint):
-    """Lists the names a session has."""
+    """Lists the variables of a session."""
 
     async def on_get(self) -> Answer:
         request = RunRequest("variables", "", VARIABLES_S, session=self.parts["session_id"])
@@ -100,16 +99,12 @@ def describe_session(view: SessionView) -> dict[str, Json]:
         "name": view.name,
         "language": view.language,
         "state": view.state,
-        "createdAt": _moment(view.created_utc),
-        "lastActivity": _moment(view.last_activity_utc),
+        "createdAt": iso_utc(view.created_utc),
+        "lastActivity": iso_utc(view.last_activity_utc),
         "idleTimeout": round(view.idle_s * 1000),
         "timeout": round(view.timeout_s * 1000),
         "executionCount": view.execution_count,
         "kernelsReplaced": view.kernels_replaced,
         "cwd": view.cwd,
-        "expiresAt": None if view.expires_utc is None else _moment(view.expires_utc),
+        "expiresAt": None if view.expires_utc is None else iso_utc(view.expires_utc),
     }
-
-
-def _moment(seconds_utc: float) -> str:
-    return datetime.fromtimestamp(seconds_utc, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

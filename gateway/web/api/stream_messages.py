@@ -1,4 +1,4 @@
-"""What clients say on a stream, as typed messages."""
+"""The messages of clients on a stream, parsed into typed values."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ KINDS: Final = ("execute", *TASKS, "interrupt", "resume")
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Run something; *label* is the client's own name for it, which the run's events repeat."""
+    """Start a run. *label* is the client's name for it, which the run's events repeat."""
 
     request: RunRequest
     label: str
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupt:
-    """Stop the run *run_id*; empty for the one that is going on."""
+class InterruptRun:
+    """Interrupt the run *run_id*; empty for the one under way."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Tell what happened in the run *run_id* after event *after*."""
+    """Send the events of the run *run_id* after number *after*."""
 
     run_id: str
     after: int
 
 
-Said = Execute | Interrupt | Resume
+Said = Execute | InterruptRun | Resume
 
 
 def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", session: str = "") -> Said:
-    """What *text* asks for; raises BadRequest. Runs are in *session* and speak its *language* unless they say otherwise."""
+    """The message in *text*; raises BadRequest. A run is in *session* and its *language* unless the message names others."""
     if isinstance(text, bytes):
-        raise BadRequest("Messages are JSON in text frames, not binary ones.")
+        raise BadRequest("Send messages as JSON in text frames, not in binary frames.")
     try:
         fields = parse_object(text.encode())
     except BadRequest as error:
@@ -58,7 +58,7 @@ def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", 
     match kind:
         case "interrupt":
             _check_fields(fields, "run")
-            return Interrupt(_text(fields, "run", RUN_ID_CHARS))
+            return InterruptRun(_text(fields, "run", RUN_ID_CHARS))
         case "resume":
             _check_fields(fields, "run", "after")
             return parse_resume(_text(fields, "run", RUN_ID_CHARS), fields.get("after", 0))
@@ -68,7 +68,7 @@ def parse_message(text: str | bytes, terms: Terms, *, language: str = "python", 
 
 
 def parse_resume(run_id: str, after: Json) -> Resume:
-    """Where to go on; raises BadRequest."""
+    """Where to resume; raises BadRequest."""
     if not run_id:
         raise BadRequest("run is missing: it is the runId of the run's first event.")
     if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) < 19:
@@ -83,7 +83,7 @@ def _parse_execute(fields: dict[str, Json], kind: str, terms: Terms, language: s
     fields.pop("id", None)
     task = _task(kind, fields.pop("language", None), language)
     if session and fields.setdefault("session", session) != session:
-        raise BadRequest("This connection's runs are in its own session: leave session out.")
+        raise BadRequest("Runs of this connection use its own session: leave out the field session.")
     parse, timeouts = _PARSERS[task], terms.javascript if task == "javascript" else terms.python
     return Execute(parse(orjson.dumps(fields), timeouts), label)
 
@@ -92,7 +92,7 @@ def _task(kind: str, asked: Json, language: str) -> str:
     if asked is None:
         return language if kind == "execute" else kind
     if asked not in ("python", "javascript") or kind not in ("execute", asked):
-        raise BadRequest(f"language must be 'python' or 'javascript', and fit the type, not {run_bodies.show(asked)}.")
+        raise BadRequest(f"language must be 'python' or 'javascript' and fit the type, not {run_bodies.show(asked)}.")
     return str(asked)
 
 

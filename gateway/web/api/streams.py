@@ -1,7 +1,7 @@
-"""Runs over a WebSocket: messages in, events out as they happen, and a way back in after a broken connection.
+"""Runs over a WebSocket: clients send messages, and get events as they happen, also after a broken connection.
 
-Each event goes out when the client has room for it. What waits is in the run's log, which is bounded, so a client that
-does not read costs no more than one that does, and delays nobody.
+An event is sent when the client has room for it. Until then it is in the run's log, which is bounded: a client that does
+not read costs no more than one that does, and delays no other.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
-from gateway.core.event_log import Entry, Gap, content_bytes
+from gateway.core.event_log import Gap, LoggedEvent, content_bytes
 from gateway.core.model import Json
 from gateway.core.request import Submission
 from gateway.service.runs.live import LiveRun
 from gateway.web.api import events, stream_messages
 from gateway.web.api.caller_limits import Terms
-from gateway.web.api.stream_messages import Execute, Interrupt, Resume, Said
+from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
 from gateway.web.edge.websocket import Socket
@@ -28,23 +28,23 @@ from gateway.web.services import Services
 
 NORMAL = 1000
 MAX_FOLLOWED = 64
-"""Runs one connection follows at a time."""
+"""How many runs one connection follows at a time."""
 
 
 @dataclass(slots=True)
 class Followed:
-    """A run, and how much of it the client was told."""
+    """A run, and the number of the last event sent to the client."""
 
     run: LiveRun
     seq: int
 
-    def next(self) -> Entry | Gap | None:
-        """What is to be told next."""
+    def next(self) -> LoggedEvent | Gap | None:
+        """The next event to send."""
         return self.run.next_after(self.seq)
 
 
-class Stream(Socket):
-    """What both streams share. A client that says goodbye (code 1000) stops its runs; a broken connection does not."""
+class StreamSocket(Socket):
+    """The base of both streams. A client that closes with code 1000 stops its runs; a broken connection does not."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
@@ -71,7 +71,7 @@ class Stream(Socket):
             await self._heed(lambda resume=resume: resume)  # type: ignore[misc]  # bound now
 
     async def on_message(self, message: str | bytes) -> None:
-        """One message of the client; what is wrong with it is told, and the connection stays."""
+        """Carry out one message. A wrong one gets an error event, and the connection stays open."""
         await self._heed(lambda: self.parse(message))
 
     async def _heed(self, parse: Callable[[], Said]) -> None:
@@ -83,12 +83,12 @@ class Stream(Socket):
             await self._tell(events.describe_refusal(error))
 
     def parse(self, message: str | bytes) -> Said:
-        """What *message* asks for; raises BadRequest."""
+        """*message* as a typed value; raises BadRequest."""
         return stream_messages.parse_message(message, self.terms)
 
     @property
     def terms(self) -> Terms:
-        """What this caller's runs may have."""
+        """The limits of this caller's runs."""
         return Terms.of(self.services.settings, self.caller)
 
     async def _carry_out(self, said: Said) -> None:
@@ -97,7 +97,7 @@ class Stream(Socket):
                 self.admit()
                 self._unread.check(self.caller.key_id)
                 self.execute(said)
-            case Interrupt(run_id):
+            case InterruptRun(run_id):
                 await self.interrupt(run_id)
             case Resume(run_id, after):
                 run = self.find(run_id)
@@ -107,11 +107,11 @@ class Stream(Socket):
                 assert_never(never)
 
     def find(self, run_id: str) -> LiveRun:
-        """A run of this caller, to be followed or stopped here; raises NotFound."""
+        """A run of this caller that may be followed or stopped here; raises NotFound."""
         return self.services.live.find(run_id, self.caller)
 
     def execute(self, said: Execute, run_id: str = "") -> None:
-        """Begin a run and follow it."""
+        """Start a run and follow it."""
         if len(self._followed) >= MAX_FOLLOWED:
             raise TooManyRequests(f"A connection may have {MAX_FOLLOWED} runs at once: try again later.", retry_after_s=1)
         run_id = run_id or uuid.uuid4().hex
@@ -119,7 +119,7 @@ class Stream(Socket):
         self._follow(self.services.live.start(submission), 0)
 
     async def interrupt(self, run_id: str) -> None:
-        """Stop one of the runs followed here: the named one, or else the oldest; nothing when there is none."""
+        """Interrupt a run followed here: the named one, or else the oldest, if there is one."""
         if run_id:
             await self.find(run_id).interrupt()
             return
@@ -129,12 +129,12 @@ class Stream(Socket):
 
     def _follow(self, run: LiveRun, after: int) -> None:
         if run.run_id in self._followed:
-            raise Conflict("This connection gets the events of this run already.")
+            raise Conflict("This connection already receives the events of this run.")
         self._followed[run.run_id] = Followed(run, after)
         run.attach(self._news)
 
     async def _tell_all(self) -> None:
-        """Tell what happens in the runs followed, in its order; one event at a time waits for the client."""
+        """Send the events of all followed runs in the order they happened; one at a time waits for the client."""
         while True:
             self._news.clear()
             sending = self._send_oldest()
@@ -145,7 +145,7 @@ class Stream(Socket):
                 return
 
     def _send_oldest(self) -> Awaitable[bool] | None:
-        """Send what is to be told next; None when all is told. What waits for the client is held once, in its last form."""
+        """Send the oldest event; None when all are sent. While it waits for the client, it is in memory once, as JSON."""
         oldest = self._find_oldest()
         if oldest is None:
             return None
@@ -158,7 +158,7 @@ class Stream(Socket):
         return self._send_shared(event, json_answer.dump(self.names(run)))
 
     async def _send_shared(self, event: Shared, names: bytes) -> bool:
-        """Send *event*, which other connections may be sending too, with the fields of the JSON object *names*."""
+        """Send *event*, which other connections may be sending too, joined with the fields of the JSON object *names*."""
         whole = memoryview(event.data)
         pieces = (whole,) if names == b"{}" else (whole[:-1], b"," + names[1:])
         try:
@@ -166,13 +166,13 @@ class Stream(Socket):
         finally:
             self._unread.release(event)
 
-    def _find_oldest(self) -> tuple[Followed, Entry | Gap] | None:
-        """What is to be told next, and of which run; None when all is told."""
+    def _find_oldest(self) -> tuple[Followed, LoggedEvent | Gap] | None:
+        """The oldest event that was not sent, and its run; None when all are sent."""
         untold = [(followed, found) for followed in self._followed.values() if (found := followed.next()) is not None]
         return min(untold, key=lambda one: one[1].stamp, default=None)
 
     def _let_go(self) -> None:
-        """All is told: do not follow any longer what is over."""
+        """Stop following the runs that are over, after all events are sent."""
         for followed in [one for one in self._followed.values() if one.run.is_over]:
             del self._followed[followed.run.run_id]
             followed.run.detach(self._news)
@@ -184,11 +184,11 @@ class Stream(Socket):
             self.log_exception(type(error), error, error.__traceback__)
 
     def names(self, run: LiveRun) -> dict[str, Json]:
-        """What tells this run's events from those of others on the connection."""
+        """The fields that tell this run's events from those of others on the connection."""
         return {}
 
     def on_followed(self, run: LiveRun) -> None:
-        """Called when all events of *run* were sent."""
+        """Called when all events of *run* are sent."""
 
     async def _tell(self, event: dict[str, Json]) -> bool:
         return await self.send(json_answer.dump(event))
@@ -202,8 +202,8 @@ class Stream(Socket):
                 followed.run.stop()
 
 
-class OneRun(Stream):
-    """One run: the first message says what, events follow, and the connection ends after the last one."""
+class OneRun(StreamSocket):
+    """One run: the first message asks for it, its events follow, and the gateway closes after the last one."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
@@ -213,7 +213,7 @@ class OneRun(Stream):
     async def on_start(self) -> None:
         self._has_run = bool(self._resumes)
         settings = self.services.settings
-        late = f"no run was asked for within {settings.body_timeout_s:g} seconds"
+        late = f"the client sent no run within {settings.body_timeout_s:g} seconds"
         if not self._has_run:
             self._patience = asyncio.get_running_loop().call_later(settings.body_timeout_s, self.end, POLICY, late)
         await super().on_start()
@@ -237,8 +237,8 @@ class OneRun(Stream):
             self._patience.cancel()
 
 
-class SessionStream(Stream):
-    """Runs in one session, as many as are asked for; each event names its run."""
+class SessionStream(StreamSocket):
+    """Any number of runs in one session; each event names its run."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
@@ -260,7 +260,7 @@ class SessionStream(Stream):
         return run
 
     async def interrupt(self, run_id: str) -> None:
-        """Without a name whatever runs in the session, also what another connection sent."""
+        """Interrupt the named run, or whatever runs in the session, also for another connection."""
         if run_id:
             await super().interrupt(run_id)
         else:

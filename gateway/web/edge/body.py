@@ -1,27 +1,24 @@
-"""Request bodies as JSON values: every way in which bytes can fail to be one is a clear BadRequest. Pure."""
+"""Request bodies as JSON objects; anything else is a BadRequest that says what is wrong. Pure."""
 
 from __future__ import annotations
 
 import orjson
 
 from gateway.core.errors import BadRequest, TooLarge
+from gateway.core.json_limits import REQUEST_DEPTH, REQUEST_VALUES
 from gateway.core.model import Json
 from gateway.core.strict_json import has_more_values, is_deeper, uncollected
 
-JSON_DEPTH = 32
-MAX_VALUES = 2_000_000
-"""Values in one body. A table of a hundred thousand rows with ten columns has half as many."""
 
-
-def parse_object(body: bytes, max_depth: int = JSON_DEPTH) -> dict[str, Json]:
+def parse_object(body: bytes, max_depth: int = REQUEST_DEPTH) -> dict[str, Json]:
     """The JSON object in *body*. Whole numbers beyond 64 bits become floats, as in most JSON readers.
 
-    Raises BadRequest for what is none or too deep, TooLarge for more than MAX_VALUES values.
+    Raises BadRequest when *body* is not an object or is nested too deep, TooLarge for more than REQUEST_VALUES values.
     """
     if not body.strip():
         raise BadRequest("The body is empty: send a JSON object.")
-    if has_more_values(body, MAX_VALUES):
-        raise TooLarge(f"The body has more than {MAX_VALUES} values.")
+    if has_more_values(body, REQUEST_VALUES):
+        raise TooLarge(f"The body has more than {REQUEST_VALUES} values.")
     try:
         with uncollected(body):
             value: Json = orjson.loads(body)
@@ -35,7 +32,7 @@ def parse_object(body: bytes, max_depth: int = JSON_DEPTH) -> dict[str, Json]:
 
 
 def name_of(value: object) -> str:
-    """The JSON kind of *value* in words, with its article."""
+    """The JSON type of *value* as words with an article, for error messages."""
     match value:
         case None:
             return "null"

@@ -1,4 +1,4 @@
-"""Which connections are open, so that their number has an end, and a new caller finds room although idle ones hold it."""
+"""The open connections: their number is bounded, and idle ones are closed to make room for newcomers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Connection(Protocol):
 
 
 class Connections:
-    """Open connections in two kinds: *working* ones have a caller with a right token, all others are *waiting*.
+    """Open connections: *working* ones carry the request of a caller with a valid token, all others are *waiting*.
 
-    Who only waits (idle, slow with its headers, refused) has to go when a new one comes and there is no room, the longest
-    waiting first. So thousands of silent connections keep nobody out, and nobody can end another's run.
+    When there is no room for a new connection, the one that has waited longest is closed: it is idle, slow with its headers
+    or was refused. So thousands of silent connections keep nobody out, and no client can end another's run.
     """
 
     def __init__(self, most: int) -> None:
@@ -30,12 +30,12 @@ class Connections:
         return len(self._waiting) + len(self._working)
 
     def states(self) -> dict[str, int]:
-        """How many are open: answering a request, as WebSockets, and neither."""
+        """The number of connections in each state, for the metrics."""
         asking = len(self._working - self._upgraded)
         return {"request": asking, "websocket": len(self._upgraded), "waiting": len(self._waiting)}
 
     def enter(self, connection: Connection) -> bool:
-        """Whether there is room for *connection*, made by closing another one if need be."""
+        """Add *connection*, closing a waiting one if necessary. False when there is no room."""
         if len(self) >= self._most:
             oldest = next(iter(self._waiting), None)
             if oldest is None:
@@ -46,20 +46,20 @@ class Connections:
         return True
 
     def work(self, connection: Connection) -> None:
-        """Its caller is known: it stays until its request is answered."""
+        """Its caller is known: keep it until its request is answered."""
         if connection in self._waiting:
             del self._waiting[connection]
             self._working.add(connection)
 
     def wait(self, connection: Connection) -> None:
-        """Its request is answered, or it has not sent one."""
+        """Its request is answered, or has not come yet."""
         if connection in self._working or connection in self._waiting:
             self._working.discard(connection)
             self._waiting.pop(connection, None)
             self._waiting[connection] = None
 
     def upgrade(self, connection: Connection) -> None:
-        """It goes on as a WebSocket: it counts as working until `release`, although HTTP leaves it."""
+        """It becomes a WebSocket: it works until `release`, although `leave` is called when HTTP ends on it."""
         if connection in self._working or connection in self._waiting:
             self.work(connection)
             self._upgraded.add(connection)
@@ -70,7 +70,7 @@ class Connections:
         self.leave(connection)
 
     def leave(self, connection: Connection) -> None:
-        """It is closed, or nobody speaks HTTP on it any more."""
+        """It is closed, or no longer speaks HTTP."""
         if connection not in self._upgraded:
             self._working.discard(connection)
             self._waiting.pop(connection, None)

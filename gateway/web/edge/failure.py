@@ -1,4 +1,4 @@
-"""A request that is not carried out, in the one form and with the headers all addresses answer with. Pure."""
+"""The answers to failed requests: one JSON form, and the headers that say what to do about each error. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SECURITY_HEADERS = {
 
 
 class InternalError(GatewayError):
-    """A fault of ours; the log has the run id."""
+    """A fault of the gateway; the log has its stack under the run id."""
 
     code = "internal"
     status = 500
 
 
 def explain(status: int, error: BaseException | None, run_id: str, allowed: Sequence[str]) -> GatewayError:
-    """Every failure as one of ours: ours by their class, Tornado's by their status, the rest as internal errors."""
+    """The failure to answer with: *error* itself, one for Tornado's *status*, or an internal error."""
     if isinstance(error, GatewayError):
         return error
     match status:
@@ -40,12 +40,12 @@ def explain(status: int, error: BaseException | None, run_id: str, allowed: Sequ
 
 
 def not_allowed(allowed: Sequence[str]) -> MethodNotAllowed:
-    """What is answered to a method that an address does not have."""
-    return MethodNotAllowed(f"Allowed here: {', '.join(allowed)}.")
+    """The answer to a method that an address does not have."""
+    return MethodNotAllowed(f"Allowed methods: {', '.join(allowed)}.")
 
 
 def headers_of(error: GatewayError, allowed: Sequence[str]) -> dict[str, str]:
-    """The headers that tell a client what to do about *error*, beside those that every answer has."""
+    """The headers of an answer with *error*, beside those of every answer. Retry-After is rounded up, to 1 at least."""
     headers = {"Content-Type": JSON_TYPE}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))

@@ -1,10 +1,13 @@
-"""Who may speak to the gateway, decided from headers alone: Host, Origin, token, content type. Pure."""
+"""The rules for request headers: framing, Host, Origin, token, content type, upgrade. Pure."""
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPHeaders
 
 from gateway.core.errors import (
     BadRequest,
@@ -13,22 +16,24 @@ from gateway.core.errors import (
     Misdirected,
     Unauthorized,
     UnsupportedMediaType,
+    UpgradeRequired,
 )
 
 ANY_HOST = "*"
 TOKEN_CHARS = 512
 MAX_HEADERS = 100
+KEY_BYTES = 16
 TOKEN_NAMES = ("token", "access_token", "api_key")
 PATH_TOKEN = "path_token"
-"""The part of the address a token may stand in, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
+"""The part of the path that may be a token, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
 _JSON = "application/json"
 _LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _TOKEN_PATH = re.compile(r"(?:/|%2f)+(?:t|%74)(?:/|%2f)+[^/]*", re.IGNORECASE)
-"""Wherever it is: behind a host or dots, or in other letters, it is no address of ours, and a token all the same."""
+"""Also where it is not an address of the gateway (behind a host or dots, in capitals): it may still be a token."""
 
 
 def host_name(host: str) -> str | None:
-    """The name in a Host header without its port, lower case; None when it is not of that form."""
+    """The name in a Host header in lower case, without its port; None when the header is malformed."""
     try:
         parts = urlsplit(f"//{host}")
         _ = parts.port
@@ -40,18 +45,18 @@ def host_name(host: str) -> str | None:
 
 
 def check_host(hosts: Sequence[str], allowed: Collection[str]) -> None:
-    """Accept a request whose one Host header names this server; a page that rebinds its own name to us does not."""
+    """Accept a request with one Host header that names this server. A page that rebinds its own name has another."""
     if len(hosts) != 1:
-        raise BadRequest("Exactly one Host header is needed.")
+        raise BadRequest("Exactly one Host header is required.")
     name = host_name(hosts[0])
     if name is None:
         raise BadRequest("The Host header is not a host name with an optional port.")
     if ANY_HOST not in allowed and name not in allowed:
-        raise Misdirected("This server does not answer for the host in the Host header; see allowed_hosts.")
+        raise Misdirected("The host in the Host header is not allowed; see allowed_hosts.")
 
 
 def check_origin(origins: Sequence[str], host: str, allowed: Collection[str]) -> str | None:
-    """The foreign origin that was let in, or None for no origin or our own; raises Forbidden for any other."""
+    """The allowed foreign origin, or None for the gateway's own or none; raises Forbidden for any other."""
     if not origins:
         return None
     if len(origins) == 1 and origins[0] in allowed:
@@ -61,8 +66,14 @@ def check_origin(origins: Sequence[str], host: str, allowed: Collection[str]) ->
     raise Forbidden("Requests from this Origin are not allowed; see allowed_origins.")
 
 
+def check_site(site: str | None) -> None:
+    """Accept a request without an Origin whose Sec-Fetch-Site, sent by browsers alone, is not another site."""
+    if site not in (None, "none", "same-origin"):
+        raise Forbidden("Requests from pages of other sites are not allowed; see allowed_origins.")
+
+
 def _is_same_origin(origin: str, host: str) -> bool:
-    """Whether *origin* is a page this server served. The scheme is left out: a proxy may add TLS in front of us."""
+    """Whether *origin* is that of this server. The scheme does not count: a proxy may add TLS."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -73,7 +84,7 @@ def _is_same_origin(origin: str, host: str) -> bool:
 def bearer(headers: Sequence[str]) -> str:
     """The token of ``Authorization: Bearer X`` (or ``token X``, as Jupyter clients send it); raises Unauthorized."""
     if not headers:
-        raise Unauthorized("A token is needed: send the header 'Authorization: Bearer <token>'.")
+        raise Unauthorized("A token is required: send the header 'Authorization: Bearer <token>'.")
     scheme, _, token = headers[0].partition(" ")
     token = token.strip()
     if len(headers) != 1 or scheme.lower() not in ("bearer", "token") or not token or len(token) > TOKEN_CHARS:
@@ -82,23 +93,23 @@ def bearer(headers: Sequence[str]) -> str:
 
 
 def check_query(names: Container[str]) -> None:
-    """Accept a query string without a token: logs, histories and Referer headers keep what stands there."""
+    """Accept a query string without a token: logs, histories and Referer headers keep query strings."""
     for name in TOKEN_NAMES:
         if name in names:
             raise BadRequest(
-                f"A token is not accepted in the query string ({name}=), where logs keep it: "
-                "send the header 'Authorization: Bearer <token>', and replace a token that was sent so."
+                f"A token is not accepted in the query string ({name}=), because logs record it: "
+                "send the header 'Authorization: Bearer <token>', and replace this token."
             )
 
 
 def check_headers(count: int) -> None:
-    """Accept so many header lines."""
+    """Accept at most MAX_HEADERS header lines."""
     if count > MAX_HEADERS:
         raise HeadersTooLarge(f"The request has more than {MAX_HEADERS} headers.")
 
 
 def check_framing(version: str, lengths: Sequence[str], codings: Sequence[str]) -> None:
-    """Accept a body whose end everybody on the way sees at the same place; anything else could smuggle a request."""
+    """Accept a body whose end every proxy sees in the same place (RFC 9112 section 6.3); another could smuggle a request."""
     if declared_bytes(lengths) < 0:
         raise BadRequest("Exactly one Content-Length is allowed, and it must be a number of bytes.")
     if codings and lengths:
@@ -108,13 +119,13 @@ def check_framing(version: str, lengths: Sequence[str], codings: Sequence[str]) 
 
 
 def check_encoding(encoding: str | None) -> None:
-    """Accept a body as it is; a compressed one could be a thousand times what it says."""
+    """Accept an uncompressed body. A compressed one may be a thousand times larger than it is declared."""
     if encoding is not None and encoding.strip().lower() != "identity":
         raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
 
 
 def check_json(content_type: str | None) -> None:
-    """Accept a body declared as plain JSON in UTF-8; a form post, which any web page can send, is refused."""
+    """Accept a body declared as JSON in UTF-8. Any web page can post a form, so forms are refused."""
     if content_type is None:
         raise UnsupportedMediaType("The body needs the header 'Content-Type: application/json'.")
     kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
@@ -124,21 +135,39 @@ def check_json(content_type: str | None) -> None:
         )
     charsets = [item.partition("=")[2].strip('"') for item in parameters if item.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
-        raise UnsupportedMediaType("JSON bodies are read as UTF-8: leave out the charset or say charset=utf-8.")
+        raise UnsupportedMediaType("JSON bodies must be UTF-8: leave out the charset or set charset=utf-8.")
+
+
+def check_upgrade(headers: HTTPHeaders) -> None:
+    """Accept a request to go on as a WebSocket (RFC 6455 section 4.2.1)."""
+    wants = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
+    if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in wants:
+        raise UpgradeRequired("This address is a WebSocket: connect to it with a WebSocket client.")
+    if headers.get_list("Sec-WebSocket-Version") != ["13"]:
+        raise UpgradeRequired("Only version 13 of WebSocket is supported.")
+    if not _is_key(headers.get_list("Sec-WebSocket-Key")):
+        raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
+
+
+def _is_key(values: list[str]) -> bool:
+    try:
+        return len(values) == 1 and len(base64.b64decode(values[0], validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 def shown_path(path: str) -> str:
-    """*path* as it may be logged: bounded, and without a token."""
+    """*path* for the log: at most 200 characters, and without a token."""
     return _LIKE_A_TOKEN.sub("***", _TOKEN_PATH.sub("/t/***", path))[:200]
 
 
 def declares_body(headers: Mapping[str, str]) -> bool:
-    """Whether something follows the headers."""
+    """Whether a body is declared."""
     return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
 
 def declared_bytes(lengths: Sequence[str]) -> int:
-    """The Content-Length, 0 when there is none, -1 when it is not a length (Tornado then ends the connection)."""
+    """The Content-Length: 0 without the header, -1 when it is not a length."""
     if not lengths:
         return 0
     text = lengths[0]

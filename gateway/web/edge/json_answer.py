@@ -1,4 +1,4 @@
-"""Values as strict JSON, whatever they hold. Pure.
+"""Any values as strict JSON. Pure.
 
 Numbers: NaN and infinities become null. Whole numbers beyond 2**53 - 1 become decimal text, because JSON readers that use
 doubles would read another number without notice (RFC 7493 section 2.2). Lone surrogates become U+FFFD.
@@ -11,32 +11,32 @@ from collections.abc import Generator, Mapping
 
 import orjson
 
+from gateway.core.json_limits import ANSWER_DEPTH
 from gateway.core.model import Json
 from gateway.core.strict_json import SAFE_INT, STEP_BYTES, clean_text
 
-DEPTH = 100
 LEVELS, MOST_SHOWN = 4, 64
-"""How deep in an answer long texts are (results, one of them, its data, a MIME type), and in lists of what length
-they are looked for: in longer ones each is short beside the whole."""
+"""Where long texts are looked for: so many levels deep (results, one result, its data, a MIME type), and in lists of at most
+so many items."""
 _TOO_DEEP = "… (nested too deep)"
 
 
 def dump(value: object, options: int = orjson.OPT_STRICT_INTEGER) -> bytes:
-    """*value* as strict JSON in UTF-8, whatever it holds."""
+    """*value* as strict JSON in UTF-8."""
     try:
         return orjson.dumps(value, option=options)
     except TypeError:
-        # Only answers with something JSON has no form for pay for the walk.
+        # The walk through all values is needed only when JSON has no form for one.
         return orjson.dumps(clean(value), option=options)
 
 
 def document(value: object) -> bytes:
-    """The same as a body of its own; its last line ends, so that a terminal's prompt is not on it."""
+    """*value* as a body: strict JSON with a newline at the end, so that a terminal's prompt is on a line of its own."""
     return dump(value, orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE)
 
 
 def documenting(value: object) -> Generator[None, None, bytes]:
-    """What document() answers, in steps where there are long texts: others are served between."""
+    """document() in steps, one for each long text; the caller serves other requests between them."""
     parts = value.values() if isinstance(value, dict) else ()
     if any(part for part in parts if isinstance(part, list) or (isinstance(part, str) and len(part) > STEP_BYTES)):
         value = yield from _long_texts_dumped(value, LEVELS)
@@ -44,7 +44,7 @@ def documenting(value: object) -> Generator[None, None, bytes]:
 
 
 def _long_texts_dumped(value: object, levels: int) -> Generator[None, None, object]:
-    """*value*, in it each long text as its JSON; looked for only where answers have them."""
+    """*value* with each long text replaced by its JSON."""
     if isinstance(value, str) and len(value) > STEP_BYTES:
         dumped = dump(value)
         yield
@@ -62,8 +62,8 @@ def _long_texts_dumped(value: object, levels: int) -> Generator[None, None, obje
     return value
 
 
-def clean(value: object, depth: int = DEPTH) -> Json:
-    """*value* with everything strict JSON can't carry replaced; see the module's first lines for by what."""
+def clean(value: object, depth: int = ANSWER_DEPTH) -> Json:
+    """*value* with everything replaced that strict JSON has no form for; see the module's docstring."""
     match value:
         case None | bool():
             return value
@@ -86,7 +86,7 @@ def clean(value: object, depth: int = DEPTH) -> Json:
 
 
 def _digits(value: int) -> str:
-    """*value* in decimal; beyond what Python converts by default (4300 digits) in hexadecimal, which is never slow."""
+    """*value* in decimal; in hexadecimal, which takes linear time, above the 4300 digits that Python converts."""
     try:
         return str(value)
     except ValueError:
@@ -94,7 +94,7 @@ def _digits(value: int) -> str:
 
 
 def describe_failure(kind: str, message: str, code: str) -> dict[str, Json]:
-    """A request that was not carried out: the same error shape with a stable code."""
+    """A failed request in the form of a failed run, with a stable code."""
     return {
         "success": False,
         "error": {"type": kind, "message": message, "code": code, "traceback": None},

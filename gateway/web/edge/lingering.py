@@ -1,4 +1,4 @@
-"""Last words: an answer to a client that is still sending, given so that it is read, and bounded so that it costs little."""
+"""The last answer on a connection whose client still sends: it is not lost to a reset, and waiting for it is bounded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 from gateway.core.errors import BadRequest, Busy, GatewayError, HeadersTooLarge
 from gateway.web.edge import failure
-from gateway.web.edge.failure import JSON_TYPE, SECURITY_HEADERS
 
 LINGER_S = 1.0
 LINGER_BYTES = 1024 * 1024
@@ -17,19 +16,19 @@ MAX_LINGERING = 64
 
 
 class Farewells:
-    """Connections that have their last answer and only read on.
+    """Connections that have sent their last answer, and only discard what still comes.
 
-    Closed while unread bytes are there, or come, a connection is reset, and a reset takes the answer away from the client.
+    TCP resets a connection that is closed with bytes unread, and the reset discards the answer before the client reads it.
     """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def linger(self, connection: socket.socket) -> None:
-        """Read on from a duplicate of *connection*, which the caller closes now, for a moment; with too many of them not."""
+        """Discard what comes on *connection* for a moment, although the caller closes it; not when too many linger."""
         if len(self._tasks) >= MAX_LINGERING:
             return
-        with suppress(OSError):  # the client is gone already
+        with suppress(OSError):  # the client has disconnected
             task = asyncio.get_running_loop().create_task(_read_on(connection.dup()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -51,22 +50,20 @@ async def _read_on(connection: socket.socket) -> None:
 
 
 def compose(error: GatewayError) -> bytes:
-    """A whole HTTP answer with *error*, in the form and with the headers of all other errors."""
+    """A complete HTTP answer with *error*, as an endpoint would give it."""
     body = failure.body_of(error)
     headers = {
-        "Content-Type": JSON_TYPE,
+        **failure.headers_of(error, allowed=()),
         "Content-Length": str(len(body)),
         "Connection": "close",
-        **SECURITY_HEADERS,
+        **failure.SECURITY_HEADERS,
     }
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = f"{error.retry_after_s:.0f}"
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n{lines}\r\n".encode() + body
 
 
 MALFORMED = compose(BadRequest("The request is not valid HTTP."))
-FULL = compose(Busy("The server has no room for more connections.", retry_after_s=1))
+FULL = compose(Busy("The server has too many open connections.", retry_after_s=1))
 
 
 def headers_too_large(limit_bytes: int) -> bytes:

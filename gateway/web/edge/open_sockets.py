@@ -1,4 +1,4 @@
-"""Which WebSockets are open, so that each is told when the gateway ends."""
+"""The open WebSockets, so that the gateway can close each of them with a reason when it ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OpenSocket(Protocol):
         """Close it with *code* and *reason*."""
 
     def drop(self) -> None:
-        """Cut it off at once."""
+        """Disconnect it at once."""
 
 
 class OpenSockets:
@@ -34,7 +34,7 @@ class OpenSockets:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a client of any of them has still something to come."""
+        """Whether a run of any of their clients is under way."""
         return any(socket.is_busy for socket in self._open)
 
     def enter(self, socket: OpenSocket) -> None:
@@ -48,12 +48,12 @@ class OpenSockets:
             self._empty.set()
 
     def end_idle(self, code: int, reason: str) -> None:
-        """Close those on which nothing is under way."""
+        """Close those without a run under way."""
         for socket in [socket for socket in self._open if not socket.is_busy]:
             socket.end(code, reason)
 
     async def end(self, code: int, reason: str, timeout_s: float) -> None:
-        """Close all of them, and wait at most *timeout_s* for the clients to agree."""
+        """Close all of them, and wait at most *timeout_s* until the clients have closed too."""
         for socket in list(self._open):
             socket.end(code, reason)
         self._empty.clear()
@@ -62,6 +62,6 @@ class OpenSockets:
                 await asyncio.wait_for(self._empty.wait(), timeout_s)
 
     def drop(self) -> None:
-        """Cut all of them off."""
+        """Disconnect all of them."""
         for socket in list(self._open):
             socket.drop()

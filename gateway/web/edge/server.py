@@ -1,4 +1,4 @@
-"""The HTTP server: what Tornado decides before an endpoint exists, set to the gateway's rules."""
+"""The HTTP server: limits and refusals before an endpoint exists, by the gateway's rules instead of Tornado's."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ from gateway.web.edge.unread import Unread
 from gateway.web.services import WebSettings
 
 UNLIMITED = 2**62
-"""Endpoints count bodies themselves: Tornado's own limit ends the connection without an answer that says why."""
+"""Endpoints bound bodies themselves: Tornado's own limit ends the connection without an answer."""
 BACKSTOP = 2
-"""Tornado's time for a body, in the endpoints' own: they answer 408 before it ends the connection."""
+"""How many times the endpoints' own time Tornado waits for a body: they answer 408 before it ends the connection."""
 TCP_NOTSENT_LOWAT = 25
-"""Of <linux/tcp.h>; Python has no name for it."""
+"""From <linux/tcp.h>; Python has no name for it."""
 UNSENT_BYTES = 131_072
-"""What the system takes for a client beside what is on its way: of its own accord it holds megabytes for one that does not
-read."""
+"""How many unsent bytes Linux buffers for one connection. Its default is megabytes, also for a client that does not read."""
 TORNADO_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 def make_server(application: Application, settings: WebSettings) -> Server:
-    """A server for *application*, not listening yet, with limits on headers, connections and slow clients."""
+    """A server for *application* that does not listen yet, with limits on headers, connections and slow clients."""
     server = Server(
         application,
         max_header_size=settings.header_bytes,
@@ -52,17 +51,17 @@ def make_server(application: Application, settings: WebSettings) -> Server:
 
 
 class Server(HTTPServer):
-    """An HTTPServer with so many connections at most, whose answers to malformed HTTP have the form of all other errors."""
+    """An HTTPServer that bounds its connections, and answers malformed HTTP in the form of all other errors."""
 
     def bound(self, settings: WebSettings) -> None:
-        """Take the limits that Tornado's servers do not have."""
+        """Set the limits that Tornado's server does not have."""
         self.open_connections = Connections(settings.max_connections)
         self.open_sockets = OpenSockets()
         self.farewells = Farewells()
         self._too_large = headers_too_large(settings.header_bytes)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve one connection, small writes not held back (TCP_NODELAY)."""
+        """Serve one connection, with TCP_NODELAY so that small writes are sent at once."""
         stream.set_nodelay(True)
         stream.socket.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         door = Door(stream, self.farewells, self._too_large)
@@ -72,24 +71,24 @@ class Server(HTTPServer):
             door.end_with(FULL)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Called when a connection begins to wait for its first or next request."""
+        """Called by Tornado when a connection begins to wait for its first or next request."""
         self.open_connections.wait(cast(HTTP1ServerConnection, server_conn).stream)
         return super().start_request(server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
-        """Called when a connection has ended."""
+        """Called by Tornado when a connection has ended."""
         self.open_connections.leave(cast(HTTP1ServerConnection, server_conn).stream)
         super().on_close(server_conn)
 
     async def close_all_connections(self) -> None:
-        """End every connection, those that only read on included."""
+        """Close every connection, including WebSockets and those that linger."""
         await super().close_all_connections()
         self.open_sockets.drop()
         await self.farewells.close()
 
 
 class Door:
-    """Stands between Tornado and one stream, where Tornado has no hook for how it refuses: it puts our words for its own."""
+    """Wraps one stream to replace Tornado's refusals, for which Tornado has no hook, by the gateway's own answers."""
 
     def __init__(self, stream: IOStream, farewells: Farewells, too_large: bytes) -> None:
         self._stream = stream
@@ -103,14 +102,14 @@ class Door:
         stream.close = self._end  # type: ignore[method-assign]  # see above
 
     def end_with(self, answer: bytes) -> None:
-        """Say *answer* and close the connection."""
+        """Send *answer* and close the connection."""
         self._is_last = True
-        with suppress(OSError):  # so little always fits, unless the client is gone
+        with suppress(OSError):  # so little always fits, unless the client has disconnected
             self._stream.socket.send(answer)
         self._stream.close()
 
     def _read_head(self, regex: bytes, max_bytes: int | None = None) -> Future[bytes]:
-        """Tornado reads the request line and the headers by this, and nothing else."""
+        """Tornado reads the request line and the headers with this method, and nothing else."""
         self._reads_head = True
         checked: Future[bytes] = Future()
         self._read(regex, max_bytes=max_bytes).add_done_callback(lambda done: self._check_head(done, checked))  # type: ignore[attr-defined]  # it is a Future
@@ -123,7 +122,7 @@ class Door:
         if error is not None:
             checked.set_exception(error)
         elif _BARE_LF.search(done.result()):
-            # Where a proxy sees one line and we see two, a request can be smuggled.
+            # A proxy may see one line where Tornado sees two: a request could be smuggled.
             checked.set_exception(HTTPInputError("LF without CR"))
         else:
             self._reads_head = False
@@ -138,7 +137,7 @@ class Door:
 
     def _end(self, exc_info: Any = False) -> None:
         if isinstance(exc_info, UnsatisfiableReadError) and not self._stream.closed() and not self._is_last:
-            # More than the limit came, without an end of the headers or of a chunk's length.
+            # More bytes than the limit came without the end of the headers, or of a chunk's length.
             self._is_last = True
             with suppress(OSError):
                 self._stream.socket.send(self._too_large if self._reads_head else MALFORMED)

@@ -1,4 +1,4 @@
-"""Endpoints whose bodies are too large to keep: an upload goes on while it comes, a download goes out as it is read."""
+"""Endpoints whose bodies are too large for memory: uploads and downloads pass through in pieces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 from tornado.iostream import StreamClosedError
 
 from gateway.core.errors import GatewayError
-from gateway.web.edge.endpoint import SEND_BYTES_PER_S, SEND_S, Endpoint, Reply
+from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.handler import SEND_BYTES_PER_S, SEND_S
 from gateway.web.services import Answer
 
 OCTETS: Final = "application/octet-stream"
@@ -18,29 +19,29 @@ RECEIVE_BYTES_PER_S: Final = SEND_BYTES_PER_S
 
 
 class BodyPipe:
-    """The body on its way from the socket to whoever takes it, a few pieces at a time."""
+    """A queue of a few pieces between the socket and the reader of the body."""
 
     def __init__(self) -> None:
         self._pieces: asyncio.Queue[bytes | GatewayError | None] = asyncio.Queue(PIECES_AHEAD)
         self._is_closed = False
 
     async def put(self, piece: bytes) -> None:
-        """Hand on one piece, when there is room; a pipe that nobody reads any more swallows it."""
+        """Add one piece, waiting for room. A closed pipe discards it."""
         if not self._is_closed:
             await self._pieces.put(piece)
 
     async def end(self) -> None:
-        """There are no more."""
+        """Mark the end of the body."""
         if not self._is_closed:
             await self._pieces.put(None)
 
     def fail(self, error: GatewayError) -> None:
-        """Whoever reads gets *error* instead of the rest."""
+        """Raise *error* in the reader, instead of the rest."""
         self._drop()
         self._pieces.put_nowait(error)
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """The reader has stopped reading."""
         self._is_closed = True
         self._drop()
 
@@ -49,7 +50,7 @@ class BodyPipe:
             self._pieces.get_nowait()
 
     async def read(self) -> AsyncIterator[bytes]:
-        """The pieces, to the end."""
+        """The pieces until the end of the body."""
         while (piece := await self._pieces.get()) is not None:
             if isinstance(piece, GatewayError):
                 raise piece
@@ -57,14 +58,14 @@ class BodyPipe:
 
 
 class StreamedEndpoint(Endpoint):
-    """An endpoint whose on_put() reads ``self.pipe`` while the body comes, and whose on_get() may stream."""
+    """An endpoint whose on_put() reads ``self.pipe`` while the body arrives, and whose on_get() may use send_pieces()."""
 
     pipe: BodyPipe | None = None
     _has_sent_all = False
 
     def prepare(self) -> None:
         super().prepare()
-        if self.request.method == "PUT" and self._refusal is None and not self._finished:
+        if self.request.method == "PUT" and self._incoming.refusal is None and not self._finished:
             self.pipe = BodyPipe()
             self._began_at = asyncio.get_running_loop().time()
             self._work = asyncio.ensure_future(self._act())
@@ -74,14 +75,14 @@ class StreamedEndpoint(Endpoint):
         if self.pipe is not None:
             self.pipe.close()
         if not work.cancelled():
-            work.exception()  # told to the client by _respond(), unless it has its answer already
+            work.exception()  # _respond() answers with it, unless the client has its answer already
 
     def _keep(self, chunk: bytes) -> Awaitable[None] | None:
         if self.pipe is None:
             return super()._keep(chunk)
-        # A body may take long, but has to keep coming.
-        due_at = self._began_at + self.services.settings.body_timeout_s + self._received / RECEIVE_BYTES_PER_S
-        self._start_timer(max(0.0, due_at - asyncio.get_running_loop().time()))
+        # A large body may take long, but has to arrive at this rate.
+        due_at = self._began_at + self.services.settings.body_timeout_s + self._incoming.received_bytes / RECEIVE_BYTES_PER_S
+        self._incoming.expect_within(max(0.0, due_at - asyncio.get_running_loop().time()), self._fail)
         return self.pipe.put(chunk)
 
     def _refuse(self, error: GatewayError) -> None:
@@ -95,14 +96,14 @@ class StreamedEndpoint(Endpoint):
         super()._fail(error)
 
     async def _respond(self, **parts: str) -> None:
-        if self.pipe is not None and not self._finished and self._refusal is None:
+        if self.pipe is not None and not self._finished and self._incoming.refusal is None:
             await self.pipe.end()
         await super()._respond(**parts)
 
     get = post = put = delete = head = options = patch = _respond
 
     async def send_pieces(self, pieces: AsyncIterator[bytes]) -> Reply:
-        """Send the headers set so far and *pieces*; what goes wrong then can only be told by closing the connection."""
+        """Send the headers set so far and *pieces*. An error after that can only be shown by closing the connection."""
         left = int(self._headers["Content-Length"])
         try:
             await self._flush()
@@ -117,7 +118,7 @@ class StreamedEndpoint(Endpoint):
         return Reply(b"", OCTETS)
 
     def on_connection_close(self) -> None:
-        # A client that has all of it may go while the file is being closed here: that is a download like any other.
+        # A client that has read everything may disconnect while the file is being closed: its download was complete.
         if not self._has_sent_all:
             super().on_connection_close()
 

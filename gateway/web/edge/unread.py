@@ -1,4 +1,4 @@
-"""What answers and events wait for clients to read them: large ones made once, counted for each key, and bounded."""
+"""Answers and events that clients have not read yet: large ones are made once, counted for each key, and bounded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from gateway.core.errors import TooManyRequests
 
 LIMIT_BYTES = 64 * 1024 * 1024
-"""With so much unread by its clients a key is not let in, until they have read or gone. What runs then still goes out."""
+"""A key whose clients leave more unread gets 429 until they read or disconnect. Runs under way still send their output."""
 LARGE_BYTES = 65_536
-"""Smaller ones are not worth the counting: connections cost as much in any case."""
+"""Smaller ones are not counted: a connection costs as much in any case."""
 RETRY_AFTER_S = 1.0
 
 
 @dataclass(slots=True)
 class Shared:
-    """*data* that several connections send at the time, made once; each of them is to `Unread.release` it."""
+    """*data* that several connections send at the same time. Each of them calls `Unread.release` once."""
 
     key_id: str
     name: Hashable
@@ -27,7 +27,7 @@ class Shared:
 
 
 class Unread:
-    """The answers on their way to the clients of each key."""
+    """Counts what waits for the clients of each key."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -36,11 +36,11 @@ class Unread:
 
     @property
     def size_bytes(self) -> int:
-        """How much waits, for all keys together."""
+        """The bytes that wait, of all keys together."""
         return self._bytes.total()
 
     def check(self, key_id: str) -> None:
-        """Raise TooManyRequests while too much waits for the clients of this key."""
+        """Raise TooManyRequests while the clients of this key leave too much unread."""
         if self._bytes[key_id] > self._limit_bytes:
             raise TooManyRequests(
                 f"Clients of this key have not read {self._bytes[key_id]} bytes of their answers: "
@@ -61,7 +61,7 @@ class Unread:
             self._forget(key_id, len(data))
 
     def share(self, key_id: str, name: Hashable, make: Callable[[], bytes]) -> Shared:
-        """What *make* answers, made and counted once for all connections that send what has this *name* at the time."""
+        """The data called *name*. *make* is called, and the data counted, once for all connections that send it now."""
         shared = self._shared.get(name)
         if shared is None:
             shared = self._shared[name] = Shared(key_id, name, make())

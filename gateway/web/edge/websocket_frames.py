@@ -1,4 +1,4 @@
-"""Tornado's WebSocket protocol, with an end that says why: a close code for each violation, and time to read it."""
+"""Tornado's WebSocket protocol with stricter rules: each violation gets a close code, and the client time to read it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ TOO_BIG = 1009
 OUR_FAULT = 1011
 """Close codes of RFC 6455 section 7.4.1."""
 SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
-"""Those that an endpoint may send: the registered ones, a library's and a program's own (section 7.4.2)."""
+"""Close codes that an endpoint may send: registered ones, those of libraries and of applications (section 7.4.2)."""
 
 MAX_FRAGMENTS = 1024
 """Frames in one message; each costs far more than the bytes in it."""
 CONTROL_FRAMES = Rate(per_minute=1200, burst=200)
 """Pings and pongs of one client."""
 LARGE_BYTES = 16_384
-"""A piece of a message from this size on is not copied into one with others."""
+"""A piece of a message of at least this size is not copied to join it with others."""
 _FIN = 0x80
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 class Frames(WebSocketProtocol13):
-    """One connection's frames. Built on Tornado's own methods, see tests/test_borrowed.py."""
+    """The frames of one connection. It overrides private methods of Tornado, see tests/test_borrowed.py."""
 
     farewells: Farewells | None = None
     _fragments = 0
@@ -48,7 +48,7 @@ class Frames(WebSocketProtocol13):
             self._violate(TOO_BIG, f"more than {MAX_FRAGMENTS} frames in one message")
 
     def _check_mask(self) -> bool:
-        """Whether the frame is masked, as every one of a client has to be (RFC 6455 section 5.1)."""
+        """Whether the frame is masked, as every frame of a client must be (RFC 6455 section 5.1)."""
         if self._frame_mask is None and not self.client_terminated:
             self._violate(PROTOCOL_ERROR, "a frame that is not masked")
         return self._frame_mask is not None
@@ -57,7 +57,7 @@ class Frames(WebSocketProtocol13):
         if not self._check_mask():
             return None
         if self.server_terminated and opcode in (TEXT, BINARY):
-            return None  # we have said goodbye already
+            return None  # after the gateway's close frame no message is taken
         if opcode in (PING, PONG):
             self._control, wait_s = self._control.take(CONTROL_FRAMES, time.monotonic())
             if wait_s:
@@ -74,9 +74,9 @@ class Frames(WebSocketProtocol13):
         return super()._handle_message(opcode, data)
 
     def write_pieces(self, pieces: Sequence[bytes | memoryview], *, is_binary: bool) -> Future[None]:
-        """Send one message that is given in pieces. Large ones are not copied, however long the client takes.
+        """Send one message that consists of *pieces*; large pieces are not copied while the client reads.
 
-        Raises StreamClosedError. What is answered is done when the system has all of it.
+        The future is done when the operating system has taken all of it. Raises StreamClosedError.
         """
         first, *others = pieces
         head = _head(BINARY if is_binary else TEXT, sum(map(len, pieces)))
@@ -90,7 +90,7 @@ class Frames(WebSocketProtocol13):
         return written
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close. Tornado calls it with a reason alone when a ping was not answered: nobody is there to wait for then."""
+        """Close. Tornado gives a reason without a code when a ping was not answered: that client is not waited for."""
         if code is None and reason is not None:
             self._violate(POLICY, reason)
         else:
@@ -101,17 +101,17 @@ class Frames(WebSocketProtocol13):
         self._abort()
 
     def _abort(self) -> None:
-        """End the connection now. Tornado calls it for violations of the protocol too, before it has said a word."""
+        """End the connection now, after a close frame: Tornado calls this for violations without having sent one."""
         if self.stream is not None and not self.stream.closed():
-            self.close(PROTOCOL_ERROR, "not a valid WebSocket frame")  # nothing happens when a close was sent before
+            self.close(PROTOCOL_ERROR, "not a valid WebSocket frame")  # does nothing when a close frame was sent before
             if self.farewells is not None and not self.client_terminated:
-                # Closed with bytes unread, the connection would be reset, and the close frame lost.
+                # A connection closed with bytes unread is reset, and the close frame lost.
                 self.farewells.linger(self.stream.socket)
         super()._abort()
 
 
 def _head(opcode: int, size_bytes: int) -> bytes:
-    """What stands before the *size_bytes* of a message in one frame from a server (RFC 6455 section 5.2)."""
+    """The header of a server's frame with a whole message of *size_bytes* (RFC 6455 section 5.2)."""
     if size_bytes < 126:
         return struct.pack("!BB", _FIN | opcode, size_bytes)
     if size_bytes <= 0xFFFF:
@@ -120,5 +120,5 @@ def _head(opcode: int, size_bytes: int) -> bytes:
 
 
 def _is_code(code: int) -> bool:
-    """Whether *code* may stand in a close frame; one byte alone, read as a number, is none either."""
+    """Whether a client may send *code* in a close frame. A single byte, read as a number, is no code either."""
     return any(code in codes for codes in SENDABLE)

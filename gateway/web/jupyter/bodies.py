@@ -1,10 +1,10 @@
-"""The JSON bodies of the Jupyter API: unknown fields are ignored, and an absent body asks for the defaults. Pure."""
+"""The JSON bodies of the Jupyter API. Unknown fields are ignored, and an empty body asks for the defaults. Pure."""
 
 from __future__ import annotations
 
 from gateway.core.errors import BadRequest
 from gateway.core.model import Json
-from gateway.service.jupyter.sessions import Wanted
+from gateway.service.jupyter.sessions import SessionChange
 from gateway.service.jupyter.table import NewKernel
 from gateway.web.edge.body import name_of, parse_object
 
@@ -12,13 +12,13 @@ MAX_CHARS = 1024
 
 
 def parse_kernel(body: bytes) -> NewKernel:
-    """The kernel a client asks for: ``{"name", "kernel_id"?, "env"?}``; raises BadRequest."""
+    """The kernel that *body* asks for: ``{"name", "kernel_id"?, "env"?}``; raises BadRequest."""
     value = parse_object(body) if body.strip() else {}
     return _kernel(value, _text(value, "kernel_id"))
 
 
-def parse_session(body: bytes) -> Wanted:
-    """The session a client asks for, or what is to change of one: ``{"path", "name", "type", "kernel"}``."""
+def parse_session(body: bytes) -> SessionChange:
+    """The session that *body* asks for, or the changes to one: ``{"path", "name", "type", "kernel"}``."""
     value = parse_object(body) if body.strip() else {}
     # Older clients put path and name into "notebook".
     notebook = value.get("notebook")
@@ -28,7 +28,7 @@ def parse_session(body: bytes) -> Wanted:
         raise BadRequest(f"kernel must be an object, not {name_of(kernel)}.")
     asked = kernel or {}
     kernel_id = _text(asked, "id")
-    return Wanted(
+    return SessionChange(
         _text(named, "path"),
         _text(named, "name"),
         _text(named, "type"),
@@ -53,5 +53,5 @@ def _env(value: Json) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise BadRequest(f"env must be an object, not {name_of(value)}.")
-    # Clients send their whole environment; what is not text is none of ours.
+    # Clients may send their whole environment; values that are not text are ignored.
     return {name: item for name, item in value.items() if isinstance(item, str)}

@@ -25,22 +25,22 @@ from gateway.web.jupyter import wire
 from gateway.web.jupyter.endpoint import failure_body, find_token
 
 TOKEN_PROTOCOL = "v1.token.websocket.jupyter.org."
-"""How newer Jupyter clients offer the token as a subprotocol."""
+"""The prefix of the subprotocol in which newer Jupyter clients offer the token."""
 SYSTEM_BYTES = 1024 * 1024
-"""What the system may hold for one client (Linux: twice that). With BEHIND_BYTES it fits what is kept for a return."""
+"""The send buffer of one client in Linux, which doubles it. With BEHIND_BYTES it fits what is kept for a reconnect."""
 MAX_MALFORMED = 20
 NEVER = 2**62
 ACKNOWLEDGE_S = 0.25
-"""How long a system may take to acknowledge what its client has taken in (Linux: 40 ms, others 200)."""
+"""How long a client's system may take to acknowledge what it received (Linux: 40 ms, others 200)."""
 LOOK_S, RARELY_S = 0.02, 1.0
-"""When it is looked again at what a client has taken in, twice as late each time: Linux tells of no acknowledgement."""
+"""Intervals at which the gateway checks what a client has received, doubled each time: Linux reports no acknowledgement."""
 LAST_S = 2.0
-"""How long what was said before has to reach a client before the connection is closed."""
+"""How long earlier messages may take to reach the client before the connection is closed."""
 MAX_SESSION_CHARS = 256
 
 
 class KernelChannels(Socket):
-    """All channels of a kernel, as Jupyter clients open them."""
+    """All channels of a kernel on one WebSocket."""
 
     takes_query_token = True
     protocols = (wire.V1,)
@@ -54,27 +54,27 @@ class KernelChannels(Socket):
 
     async def on_check(self) -> None:
         self._kernel = self.services.jupyter.find(self.parts["kernel_id"], self.caller)
-        self._outbox = self._kernel.make_outbox()
+        self._outbox = self._kernel.audience.make_outbox()
         self._ends: deque[int] = deque()
         self._taken_bytes = 0
         self._listener_id = uuid.uuid4().hex
         self._session_id = next(iter(self.get_query_arguments("session_id")), "")[:MAX_SESSION_CHARS]
 
     async def on_start(self) -> None:
-        self._protocol = self.selected_subprotocol  # Tornado forgets it when the connection is being closed
+        self._protocol = self.selected_subprotocol  # Tornado forgets it while the connection closes
         self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
         self._close_stream = self._stream.close
-        self._stream.close = self._note_close  # type: ignore[method-assign]  # Tornado tells when it is too late to ask
-        replaced = self._kernel.take_over(self._session_id)
+        self._stream.close = self._note_close  # type: ignore[method-assign]  # Tornado's own callback comes when the socket is closed already
+        replaced = self._kernel.audience.take_over(self._session_id)
         if replaced:
             await asyncio.sleep(ACKNOWLEDGE_S)
-            self._kernel.settle(replaced)
+            self._kernel.audience.settle(replaced)
         if self._is_open:
             self._kernel.connect(self)
 
     def on_end(self) -> None:
         self._stop_looking()
-        self._kernel.disconnect(self)
+        self._kernel.audience.disconnect(self)
 
     def _find_token(self) -> str:
         headers = self.request.headers.get_list("Authorization")
@@ -101,17 +101,17 @@ class KernelChannels(Socket):
                 self.end(POLICY, error.message)
                 return
         self._kernel.send(asked, self)
-        # The next message of this client is read when the kernel has room for it.
-        await self._kernel.writable(asked.channel)
+        # The next message of this client is read once the kernel has room for it.
+        await self._kernel.audience.writable(asked.channel)
 
     def _refuse(self, reason: str) -> None:
-        """A message that is none is left out, as Jupyter does; a client that sends nothing else is told to go."""
+        """Ignore a malformed message, as Jupyter does. A client that sends too many is disconnected."""
         self._malformed += 1
         structlog.get_logger("omega.jupyter").info("malformed message from a client", reason=reason, run_id=self.run_id)
         if self._malformed >= MAX_MALFORMED:
             self.end(POLICY, f"malformed message: {reason}")
 
-    # ---- to the client; see service.jupyter_listener.Listener --------------------------------------------------------
+    # ---- to the client; see service.jupyter.listener -----------------------------------------------------------------
 
     @property
     def listener_id(self) -> str:
@@ -149,7 +149,7 @@ class KernelChannels(Socket):
             super().end(code, reason)
 
     def _write_on(self) -> None:
-        """Write what waits as far as the system takes it; the rest stays where all clients share it."""
+        """Write what waits until the socket buffer is full; the rest stays in the outbox that all clients share."""
         while self._outbox.has_unwritten and not self._stream.closed() and not self._stream.writing():
             frames = self.frames
             if frames is None:
@@ -166,28 +166,28 @@ class KernelChannels(Socket):
             super().end(*self._ending)
 
     def _await_room(self) -> None:
-        """Go on when the stream has nothing left to write, whatever it is: pings stand there too."""
+        """Go on once the stream has written everything, pings included."""
         if self._stream.writing() and not self._stream.closed() and not self._awaits_room:
             self._awaits_room = True
             self._stream.write(b"").add_done_callback(self._go_on)
 
     def _go_on(self, written: asyncio.Future[None]) -> None:
-        """The system has room again."""
+        """The socket buffer has room again."""
         self._awaits_room = False
         if written.cancelled() or written.exception() is not None:
             return
         self._write_on()
         self._note_arrivals()
-        self._kernel.balance()
+        self._kernel.audience.balance()
 
     def _note_close(self, exc_info: Any = False) -> None:
         self._note_arrivals()
         self._close_stream(exc_info)
 
     def _note_arrivals(self) -> None:
-        """Forget what the client's system has taken in: a client that vanished without a word takes in nothing.
+        """Drop the messages that the client's system has acknowledged: a client that vanished acknowledges nothing.
 
-        Counted in bytes of the stream; the system tells how many of those it was given are not acknowledged.
+        Messages end at byte positions of the stream; Linux says how many of the bytes written are not acknowledged yet.
         """
         if not self._ends or self._stream.closed():
             return
@@ -205,12 +205,12 @@ class KernelChannels(Socket):
         self._look = asyncio.get_running_loop().call_later(delay_s, self._look_now, delay_s)
 
     def _look_now(self, delay_s: float) -> None:
-        """See what has arrived. A message is let go soon after that, although nothing more is written."""
+        """Check what has arrived, so that a message is dropped soon after, although nothing more is written."""
         self._note_arrivals()
         self._look = None
         if self._ends and not self._stream.writing():
             self._look_again(min(2 * delay_s, RARELY_S))
-        self._kernel.balance()
+        self._kernel.audience.balance()
 
     def _stop_looking(self) -> None:
         if self._look is not None:

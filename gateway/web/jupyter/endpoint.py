@@ -1,4 +1,4 @@
-"""The base of the Jupyter API's endpoints: how its clients show a token, and the form they expect errors in."""
+"""The base of the Jupyter API's endpoints: where its clients put the token, and the form of errors they expect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.model import Json
 from gateway.kernel.in_jupyter.kernelspecs import read_logos
 from gateway.service.jupyter.kernel import JupyterKernel
-from gateway.service.jupyter.sessions import Notebook
+from gateway.service.jupyter.sessions import JupyterSession
 from gateway.service.jupyter.table import Spec
 from gateway.web.edge import header_rules, json_answer
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -22,12 +22,12 @@ class JupyterEndpoint(Endpoint):
     """One address of the Jupyter API."""
 
     takes_query_token = True
-    takes_body = False  # or rather: clients send JSON under any Content-Type or none; a page without a token can't
+    takes_body = False  # clients send JSON under any Content-Type or none; without the token no web page gets here
 
     def _find_token(self) -> str:
         """The token from the header, from the query (``?token=``), or from the start of the address (``/t/TOKEN/api``).
 
-        The last is for clients that open WebSockets without headers but keep the base address they were given.
+        The last is for clients that open WebSockets without headers, but keep the base address they were given.
         """
         return find_token(
             self.request.headers.get_list("Authorization"),
@@ -36,28 +36,28 @@ class JupyterEndpoint(Endpoint):
         )
 
     def _is_preflight(self) -> bool:
-        """Every OPTIONS request asks what may be sent here, and needs no token."""
+        """Every OPTIONS request is a preflight here, and needs no token."""
         return self.request.method == "OPTIONS"
 
     def _write_preflight(self) -> None:
-        """200, as Jupyter answers; its clients look for no other."""
+        """200 instead of 204, as Jupyter answers: its clients expect it."""
         super()._write_preflight()
         self.set_status(200)
 
     def _failure_body(self, error: GatewayError) -> bytes:
-        """The form of all errors, and beside it what Jupyter clients look for."""
+        """The form of all errors, with the fields that Jupyter clients read."""
         return failure_body(error)
 
     def _created(self, model: Answer) -> Reply:
-        """201 with the address of what was made, whose id is in *model*."""
+        """201 with the address of what was created; *model* has its id."""
         self.set_header("Location", f"{self.request.path.rstrip('/')}/{model['id']}")
         return Reply(json_answer.document(model), status=201)
 
 
 def find_token(headers: list[str], queries: list[str], path: str | None) -> str:
-    """The token, from wherever a Jupyter client puts it; raises Unauthorized.
+    """The token, wherever a Jupyter client put it; raises Unauthorized.
 
-    Clients that have none of their own still send ``Authorization: token`` with nothing after it.
+    Clients without a token of their own still send ``Authorization: token`` with nothing after it.
     """
     is_shown = len(headers) == 1 and " " in headers[0].strip()
     text = path or ("" if is_shown or len(headers) > 1 else next(iter(queries), ""))
@@ -65,7 +65,7 @@ def find_token(headers: list[str], queries: list[str], path: str | None) -> str:
 
 
 def failure_body(error: GatewayError) -> bytes:
-    """An error as JSON for clients of either kind."""
+    """An error as JSON, for clients of both APIs."""
     described = json_answer.describe_failure(type(error).__name__, error.message, error.code)
     return json_answer.document({**described, "message": error.message, "reason": HTTPStatus(error.status).phrase})
 
@@ -81,7 +81,7 @@ def describe_kernel(kernel: JupyterKernel) -> dict[str, Json]:
     }
 
 
-def describe_session(session: Notebook, kernel: JupyterKernel) -> dict[str, Json]:
+def describe_session(session: JupyterSession, kernel: JupyterKernel) -> dict[str, Json]:
     """The model of a session."""
     return {
         "id": session.id,
@@ -94,7 +94,7 @@ def describe_session(session: Notebook, kernel: JupyterKernel) -> dict[str, Json
 
 
 def describe_spec(spec: Spec, base: str) -> dict[str, Json]:
-    """The model of a kernelspec; its pictures are under *base*."""
+    """The model of a kernelspec; its logos are under *base*."""
     return {
         "name": spec.name,
         "spec": {

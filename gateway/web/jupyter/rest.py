@@ -1,4 +1,4 @@
-"""The REST half of the Jupyter API: kernelspecs, kernels, sessions, and what clients ask before they begin."""
+"""The REST endpoints of the Jupyter API: kernelspecs, kernels, sessions, and what clients read when they connect."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _list(items: list[Json]) -> Reply:
 
 
 class ApiVersion(JupyterEndpoint):
-    """Which server this is."""
+    """The version of the server."""
 
     async def on_get(self) -> Answer:
         return {"version": self.services.settings.version}
 
 
 class ApiStatus(JupyterEndpoint):
-    """How much goes on."""
+    """How many kernels and connections there are."""
 
     async def on_get(self) -> Answer:
         kernels = self.services.jupyter.list(self.caller)
@@ -48,7 +48,7 @@ class ApiStatus(JupyterEndpoint):
 
 
 class Identity(JupyterEndpoint):
-    """Who the caller is."""
+    """The caller's identity."""
 
     async def on_get(self) -> Answer:
         name = self.caller.name
@@ -57,7 +57,7 @@ class Identity(JupyterEndpoint):
 
 
 class KernelSpecs(JupyterEndpoint):
-    """The kinds of kernels there are."""
+    """The available kernelspecs."""
 
     async def on_get(self) -> Answer:
         specs = self.services.jupyter.specs()
@@ -66,32 +66,32 @@ class KernelSpecs(JupyterEndpoint):
 
     @property
     def _base(self) -> str:
-        """What stands before the addresses of this API."""
+        """The path in front of the addresses of this API."""
         return self.request.path.partition("/api/")[0]
 
 
 class OneKernelSpec(KernelSpecs):
-    """One kind of kernel."""
+    """One kernelspec."""
 
     async def on_get(self) -> Answer:
         spec = self.services.jupyter.spec(self.parts["name"])
         if spec is None:
-            raise NotFound("There is no kernelspec of that name.")
+            raise NotFound("There is no kernelspec of this name.")
         return describe_spec(spec, self._base)
 
 
 class KernelSpecResource(JupyterEndpoint):
-    """A file that belongs to a kernelspec: one of its logos."""
+    """A file of a kernelspec, such as a logo."""
 
     async def on_get(self) -> Reply:
         spec = self.services.jupyter.spec(self.parts["name"])
         logo = read_logos(spec.language).get(self.parts["resource"]) if spec else None
         if logo is None:
-            raise NotFound("There is no such file of that kernelspec.")
+            raise NotFound("The kernelspec has no such file.")
         return Reply(logo, "image/svg+xml" if self.parts["resource"].endswith(".svg") else "image/png")
 
 
-class Kernels(JupyterEndpoint):
+class KernelList(JupyterEndpoint):
     """The caller's kernels."""
 
     async def on_get(self) -> Reply:
@@ -103,7 +103,7 @@ class Kernels(JupyterEndpoint):
 
 
 class OneKernel(JupyterEndpoint):
-    """One kernel of the caller's."""
+    """One of the caller's kernels."""
 
     async def on_get(self) -> Answer:
         return describe_kernel(self.services.jupyter.find(self.parts["kernel_id"], self.caller))
@@ -114,7 +114,7 @@ class OneKernel(JupyterEndpoint):
 
 
 class KernelInterrupt(JupyterEndpoint):
-    """Stops what runs in a kernel; its state is kept."""
+    """Interrupts a kernel; it keeps its state."""
 
     async def on_post(self) -> Reply:
         await self.services.jupyter.interrupt(self.parts["kernel_id"], self.caller)
@@ -122,14 +122,14 @@ class KernelInterrupt(JupyterEndpoint):
 
 
 class KernelRestart(JupyterEndpoint):
-    """Gives a kernel a new process; its state is gone, its connections stay."""
+    """Restarts a kernel: it loses its state and keeps its connections."""
 
     async def on_post(self) -> Answer:
         return describe_kernel(await self.services.jupyter.restart(self.parts["kernel_id"], self.caller))
 
 
 class JupyterSessionTable(JupyterEndpoint):
-    """The caller's notebooks and their kernels."""
+    """The caller's Jupyter sessions: notebooks and their kernels."""
 
     async def on_get(self) -> Reply:
         return _list([describe_session(*found) for found in self.services.jupyter_sessions.list(self.caller)])
@@ -140,7 +140,7 @@ class JupyterSessionTable(JupyterEndpoint):
 
 
 class OneJupyterSession(JupyterEndpoint):
-    """One notebook and its kernel."""
+    """One Jupyter session: a notebook and its kernel."""
 
     async def on_get(self) -> Answer:
         return describe_session(*self.services.jupyter_sessions.find(self.parts["session_id"], self.caller))
@@ -155,7 +155,7 @@ class OneJupyterSession(JupyterEndpoint):
 
 
 class SwaggerJson(JupyterEndpoint):
-    """This API's description, as Swagger 2.0."""
+    """The description of this API, as Swagger 2.0."""
 
     async def on_get(self) -> Reply | Answer:
         return self._describe()
@@ -181,7 +181,7 @@ class SwaggerJson(JupyterEndpoint):
 
 
 class SwaggerYaml(SwaggerJson):
-    """The same for readers of YAML, of which JSON is a part."""
+    """This API's description, as Swagger 2.0 in YAML."""
 
     async def on_get(self) -> Reply:
         return Reply(json_answer.document(self._describe()), "text/x-yaml; charset=utf-8")
@@ -201,6 +201,6 @@ def _describe(route: RouteEntry, operation: Operation) -> Json:
         "parameters": parameters,
         "responses": {
             str(operation.status): {"description": summary},
-            "default": {"description": "It was not carried out."},
+            "default": {"description": "The request failed."},
         },
     }

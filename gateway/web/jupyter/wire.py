@@ -1,7 +1,7 @@
 """Jupyter messages as WebSocket messages, in the three forms clients speak: JSON text, JSON with buffers, and v1 binary.
 
-The layouts are those of jupyter-server's documentation ("WebSocket protocols"). Pure; whatever a client sends is a message,
-or Malformed.
+The layouts are those of jupyter-server's documentation ("WebSocket protocols"). Pure. Whatever a client sends is decoded, or
+raises Malformed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from gateway.web.edge.websocket_frames import LARGE_BYTES
 V1 = "v1.kernel.websocket.jupyter.org"
 MAX_OFFSETS = MAX_BUFFERS + 8
 MAX_PIECES = 16
-"""A message of more is put together: each piece costs every client that waits for it."""
+"""A message of more pieces is joined into one: each piece costs every client that waits for it."""
 _WORD, _LONG = 4, 8
 
 
 def encode(message: Relayed, protocol: str | None) -> Sequence[bytes]:
-    """*message* for a client that speaks *protocol* (None for the default one), in pieces that follow each other.
+    """*message* in the form of *protocol* (None: the default one), as consecutive pieces.
 
-    The large ones are the message's own bytes, so that however many clients wait for it, it is in memory once.
+    Large pieces are the message's own bytes: it is in memory once, however many clients wait for it.
     """
     if protocol == V1:
         pieces = _encode_v1(message)
@@ -38,7 +38,7 @@ def encode(message: Relayed, protocol: str | None) -> Sequence[bytes]:
 
 
 def _joined(pieces: Sequence[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces: the small ones together, the large ones as they are."""
+    """The same bytes in fewer pieces: small ones are joined, large ones stay as they are."""
     small: list[bytes] = []
     for piece in pieces:
         if len(piece) < LARGE_BYTES:
@@ -53,12 +53,12 @@ def _joined(pieces: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def is_binary(message: Relayed, protocol: str | None) -> bool:
-    """Whether a client that speaks *protocol* gets *message* as bytes, not as text."""
+    """Whether *message* is a binary WebSocket message in *protocol*, not a text message."""
     return protocol == V1 or bool(message.buffers)
 
 
 def decode(data: str | bytes, protocol: str | None) -> Relayed:
-    """The message a client sent; raises Malformed."""
+    """The message that a client sent; raises Malformed."""
     if protocol == V1:
         if isinstance(data, str):
             raise Malformed("messages of this subprotocol are binary")
@@ -76,7 +76,7 @@ def decode(data: str | bytes, protocol: str | None) -> Relayed:
 
 
 def _envelope(message: Relayed) -> tuple[bytes, ...]:
-    """The message as one JSON object. Its parts are strict JSON already, so they can stand in it as they are."""
+    """The message as one JSON object. Its parts are strict JSON already, and are inserted as they are."""
     head = message.head
     return (
         b'{"header":',
@@ -150,7 +150,7 @@ def _split(data: bytes) -> list[bytes]:
 
 
 def _cut(data: bytes, offsets: Sequence[int], start: int) -> list[bytes]:
-    """What lies between the offsets, which must be in order and inside; each byte is copied once at most."""
+    """The bytes between the offsets, which must ascend and be inside *data*; each byte is copied at most once."""
     if offsets[0] < start or offsets[-1] > len(data) or any(low > high for low, high in itertools.pairwise(offsets)):
         raise Malformed("offsets out of order")
     return [data[low:high] for low, high in itertools.pairwise(offsets)]

@@ -1,4 +1,4 @@
-"""The schemas of answers in the API description; a test holds them against what is really answered."""
+"""The schemas of answers in the API description; a test compares them with real answers."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ SESSION: dict[str, Schema] = {
     "state": one_of(["starting", "idle", "busy"]),
     "createdAt": MOMENT,
     "lastActivity": MOMENT,
-    "idleTimeout": described(WHOLE, "milliseconds without a run after which the session is ended"),
-    "timeout": described(WHOLE, "milliseconds a run has unless it asks for another time"),
+    "idleTimeout": described(WHOLE, "milliseconds without a run after which the session ends"),
+    "timeout": described(WHOLE, "default time limit of a run in milliseconds"),
     "executionCount": WHOLE,
-    "kernelsReplaced": described(WHOLE, "how often the state was lost with the kernel"),
+    "kernelsReplaced": described(WHOLE, "how many times the session lost its kernel and its state"),
     "cwd": TEXT,
     "expiresAt": {"type": ["string", "null"], "format": "date-time"},
 }
 FILE: dict[str, Schema] = {
     "path": TEXT,
-    "urlPath": described(TEXT, "what to put behind files/ to name exactly this one"),
+    "urlPath": described(TEXT, "the path, encoded for use after files/ in a URL"),
     "type": one_of(["file", "directory", "link", "other"]),
     "size": BYTES,
     "modified": MOMENT,
@@ -138,7 +138,7 @@ ANSWERS: dict[str, Schema] = {
     "FileList": struct({"files": array(ref("File")), "truncated": FLAG}),
     "FilesPut": struct({"success": YES, "files": array(ref("File"))}),
     "FilePut": struct({"success": YES, "file": ref("File")}),
-    "Deleted": struct({"success": YES, "deleted": described(WHOLE, "how many files, links and directories went")}),
+    "Deleted": struct({"success": YES, "deleted": described(WHOLE, "how many files, links and directories were deleted")}),
     "Notebook": struct(
         {"nbformat": {"const": 4}, "nbformat_minor": {"const": 5}, "metadata": ANY, "cells": array(CELL)},
     ),
@@ -149,7 +149,7 @@ ANSWERS: dict[str, Schema] = {
             "notebook": ref("Notebook"),
             "cellsRun": WHOLE,
             "cellsFailed": WHOLE,
-            "stoppedAt": described(NO_WHOLE, "the index of the cell it stopped at"),
+            "stoppedAt": described(NO_WHOLE, "the index of the cell where execution stopped"),
             "executionTime": MILLISECONDS,
             "truncated": FLAG,
             "limits": LIMITS,
@@ -164,7 +164,7 @@ ANSWERS: dict[str, Schema] = {
             "config": struct({"pythonTimeout": WHOLE, "javascriptTimeout": WHOLE, "maxOutputSize": WHOLE}),
             "isolation": TEXT,
         },
-        {"notSandboxed": array(TEXT), "unavailableSince": described(MOMENT, "only while kernels can't be had")},
+        {"notSandboxed": array(TEXT), "unavailableSince": described(MOMENT, "only while kernels can't be started")},
     ),
     "Gallery": struct({"examples": array(struct(EXAMPLE))}),
     "Home": struct(dict.fromkeys(("name", "version", "api", "examples", "openapi", "documentation"), TEXT)),

@@ -1,4 +1,4 @@
-"""The schemas of bodies in the API description that no model has, or not whole: a form, a notebook. Pure."""
+"""The schemas of bodies that no pydantic model describes completely: a form, a notebook. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gateway.web.api.multipart import MAX_FILES
 from gateway.web.api.patterns import NO_NUL
 from gateway.web.openapi.schemas import ANY, FLAG, TEXT, Schema, array, mapping, one_of, properties_of, ref, struct, text
 
-ID: Schema = {"type": ["string", "null"], "pattern": "^[a-zA-Z0-9_-]{1,64}$", "description": "different in each cell"}
+ID: Schema = {"type": ["string", "null"], "pattern": "^[a-zA-Z0-9_-]{1,64}$", "description": "unique in the notebook"}
 LINES: Schema = {"anyOf": [TEXT, array(TEXT)]}
 CODE: Schema = {"anyOf": [text(NO_NUL), array(text(NO_NUL))]}
 CELL_METADATA: dict[str, Schema] = {
@@ -68,7 +68,7 @@ METADATA: Schema = {
         {"required": ["kernelspec"], "properties": {"kernelspec": struct({"language": LANGUAGE_NAME})}},
         {"required": ["kernelspec"], "properties": {"kernelspec": struct({"name": LANGUAGE_NAME})}},
     ],
-    "description": "names a language there is a kernel for, or none",
+    "description": "if it names a language, there must be a kernel for it",
 }
 
 NOTEBOOK_FILE: Schema = {
@@ -83,12 +83,12 @@ FILES_FORM: Schema = {
         {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MAX_FILES}}
     ),
     "additionalProperties": False,
-    "description": "parts of any name, each with a file name of its own: its path below the work directory",
+    "description": "one part per file, of any name; its file name is the path below the work directory",
 }
 BODIES: dict[str, Schema] = {"NotebookFile": NOTEBOOK_FILE, "FilesForm": FILES_FORM}
 
 
 def notebook_body(model: Schema) -> Schema:
-    """What NotebookBody is made from, *model* being what pydantic knows of it: the notebook may also stand alone."""
+    """The schema of NotebookBody, made from pydantic's *model*: the body may also be the notebook alone."""
     fields = properties_of(model)
     return {"anyOf": [ref("NotebookFile"), {**model, "properties": {**fields, "notebook": ref("NotebookFile")}}]}

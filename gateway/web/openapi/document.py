@@ -1,4 +1,4 @@
-"""The API's description for machines, made from the routes, the request models and the limits in force."""
+"""The OpenAPI description, made from the routes, the request models and the limits in force."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from gateway.web.operations import JSON, Operation, RouteEntry
 from gateway.web.services import Answer
 
 _PART = re.compile(r"\{(\w+)(:path)?\}")
-"""A part of a route's path, as in web.routes; the standard knows none with slashes in it."""
+"""A part of a route's path, as in web.routes. OpenAPI has no parts with slashes."""
 _FLAG: Schema = {"enum": ["true", "false", "1", "0"]}
 _QUERY: Mapping[str, tuple[str, Schema]] = {
     "limit": (
         "How many runs to list, the newest first.",
         {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
     ),
-    "path": ("The directory to list, with all in it; without it the work directory.", {"type": "string", "pattern": FILE}),
+    "path": ("The directory to list with its contents; the work directory by default.", {"type": "string", "pattern": FILE}),
     "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
-    "recursive": ("Whether to delete a directory with all in it.", {**_FLAG, "default": "false"}),
+    "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
-_EVENTS = "Server-sent events, when the Accept header asks for them: what happens as it happens, and 'done' at the end."
+_EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."
 _SCHEMES: Answer = {
     "token": {"type": "http", "scheme": "bearer"},
     "queryToken": {"type": "apiKey", "in": "query", "name": "token"},
@@ -44,7 +44,7 @@ _SCHEMES: Answer = {
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What the description tells of one gateway and one caller: the largest times in milliseconds, the kernels there are."""
+    """What depends on the gateway and the caller: the largest timeouts in milliseconds, and the names of kernels."""
 
     version: str
     timeout_ms: float
@@ -53,7 +53,7 @@ class InForce:
 
 
 class ApiDescription(Endpoint):
-    """This description of the API, as OpenAPI 3.1, with the limits of the key that asks."""
+    """This description of the API, as OpenAPI 3.1, with the limits of the caller's key."""
 
     async def on_get(self) -> Answer:
         settings = self.services.settings
@@ -87,7 +87,7 @@ def describe_api(routes: Iterable[RouteEntry], in_force: InForce) -> Answer:
 
 
 def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
-    """The schemas of the bodies that models check."""
+    """The schemas of the bodies that have models."""
     taken = [operation.takes for route in routes for operation in route.operations]
     _, made = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(taken) if not isinstance(model, str)],
@@ -99,7 +99,7 @@ def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
 
 
 def _bounded(schema: Schema, maxima: Mapping[str, float]) -> Schema:
-    """The model *schema*, whose fields named in *maxima* are numbers with these at most."""
+    """The model *schema*, with the maximum of each field named in *maxima*."""
     fields = properties_of(schema)
     bounded: Schema = {}
     for name, field in fields.items():
@@ -127,8 +127,8 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         "operationId": f"{operation.method.lower()}_{endpoint.__name__}",
         "responses": {
             str(operation.status): _success(operation),
-            "503": _failure(operation.busy, "Nothing can be run at the moment. Retry-After says when to ask again."),
-            "default": _failure("Failure", "The request was not carried out."),
+            "503": _failure(operation.busy, "The gateway can't run code at the moment. Retry-After says when to try again."),
+            "default": _failure("Failure", "The request failed."),
         },
     }
     if endpoint.public:
@@ -153,7 +153,7 @@ def _success(operation: Operation) -> Json:
     content: dict[str, Json] = {kind: {"schema": ref(operation.answer)} for kind in operation.content_types}
     if operation.streams:
         content[EVENT_STREAM] = {"schema": {"type": "string", "description": _EVENTS}}
-    return {"description": "The answer.", "content": content}
+    return {"description": "The response.", "content": content}
 
 
 def _failure(schema: str, description: str) -> Json:

@@ -1,4 +1,4 @@
-"""The schemas of the Jupyter API in the API description: what its clients get, and what may be asked for."""
+"""The schemas of the Jupyter API in the API description: answers and bodies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from gateway.web.openapi.schemas import (
 )
 
 ASKED_TEXT: Schema = {"type": ["string", "null"], "maxLength": MAX_CHARS}
-ENV: Schema = {"type": ["object", "null"], "description": "values that are no text, and names not allowed, are left out"}
+ENV: Schema = {
+    "type": ["object", "null"],
+    "description": "values that are not strings, and names that are not allowed, are ignored",
+}
 PERSON = dict.fromkeys(("username", "name", "display_name", "initials"), TEXT)
 NOTHING: Schema = {"type": "null"}
 NOTEBOOK_NAMES = {"path": TEXT, "name": TEXT}
@@ -74,7 +77,7 @@ JUPYTER_ANSWERS: dict[str, Schema] = {
 
 
 def wanted(kernel_names: Sequence[str]) -> dict[str, Schema]:
-    """The bodies, for a gateway that has kernels of *kernel_names*; fields that are not here are ignored."""
+    """The bodies, for a gateway with kernels of *kernel_names*. Other fields are ignored."""
     name = one_of([*kernel_names, "", None])
     kernel_id: Schema = {"anyOf": [{"type": "string", "format": "uuid"}, one_of(["", None])]}
     notebook: dict[str, Schema] = {"path": ASKED_TEXT, "name": ASKED_TEXT}
@@ -83,6 +86,10 @@ def wanted(kernel_names: Sequence[str]) -> dict[str, Schema]:
         "NewKernel": struct({}, {"name": name, "kernel_id": kernel_id, "env": ENV}),
         "JupyterSessionWanted": struct(
             {},
-            {**notebook, "type": ASKED_TEXT, "kernel": described(kernel, "one that is there, or what it is to be")},
+            {
+                **notebook,
+                "type": ASKED_TEXT,
+                "kernel": described(kernel, "an existing kernel, or the name of the kernel to start"),
+            },
         ),
     }

@@ -1,4 +1,4 @@
-"""The words in which schemas of the API description are written. Pure."""
+"""Short forms of the JSON schemas in the API description. Pure."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def one_of(values: Sequence[Json]) -> Schema:
 
 
 def mapping(to: Schema) -> Schema:
-    """An object whose values are all alike."""
+    """An object with any names, whose values all have the schema *to*."""
     return {"type": "object", "additionalProperties": to}
 
 
 def text(pattern: str, **more: Json) -> Schema:
-    """Text of a form."""
+    """Text that matches *pattern*."""
     return {"type": "string", "pattern": pattern, **more}
 
 
 def described(schema: Schema, description: str) -> Schema:
-    """*schema* with words for people."""
+    """*schema* with a description."""
     return {**schema, "description": description}
 
 

@@ -1,5 +1,5 @@
 'use strict';
-// What editors ask: completion, inspection, whether code is complete; and which variables there are.
+// Editor requests: completion, inspection, completeness of code; and the list of variables.
 const vm = require('node:vm');
 const { guard } = require('./guard.cjs');
 const { cut, describe, show } = require('./values.cjs');
@@ -23,14 +23,14 @@ function lexicalNames(realm) {
   return found;
 }
 
-// The names the code made: the lexical ones first, then what is on the global object.
+// The names that the code bound: lexical ones first, then properties of the global object.
 function names(realm) {
   const lexical = lexicalNames(realm);
   const own = Reflect.ownKeys(realm.global).filter((key) => typeof key === 'string' && !realm.ownNames.has(key));
   return [...new Set([...lexical, ...own])];
 }
 
-// Name to value of what can be had without calling a getter.
+// Name to value of properties without getters.
 function values(realm) {
   const found = new Map();
   guard(() => {
@@ -61,7 +61,7 @@ function changed(now, before) {
 
 // -- editors --
 
-// The value of a chain of names such as `a.b`, had without side effects: {value}, or null.
+// The value of a chain of names such as `a.b`, read without side effects: {value}, or null.
 function look(realm, chain) {
   let found = null;
   guard(() => {

@@ -1,16 +1,20 @@
 'use strict';
-// The source of a cell as V8's REPL mode takes it when names are to be declared again, as another kind too.
+// Rewrites the source of a cell for V8's REPL mode, so that names can be declared again, also as another kind.
 //
-// V8 lets `let` follow `let` and `const` follow `const`, and nothing else. So what a cell declares by `const` it gets by `let`
+// V8 accepts only `let` after `let` and `const` after `const`. So a cell's `const` becomes `let`
 // (as wide, with two spaces: columns stay), and a name that is a variable or function of an earlier cell is assigned.
 const vm = require('node:vm');
 
 const MAY_DECLARE = /\b(?:const|let|class|function|var)\b/;
 let parser = null;
 
-// The declarations at the top level of *code*, or null for what only V8 can read.
+// Load what prepare(code) needs. To be called outside guard(): a module whose loading an interrupt ended stays half loaded.
+function getReady(code) {
+  if (parser === null && MAY_DECLARE.test(code)) parser = require('internal/deps/acorn/acorn/dist/acorn'); // --expose-internals: Node's own, for its own REPL
+}
+
+// The declarations at the top level of *code*, or null if only V8 can parse it.
 function parse(code) {
-  parser ??= require('internal/deps/acorn/acorn/dist/acorn'); // --expose-internals: Node's own, for its own REPL
   try {
     return parser.parse(code, { ecmaVersion: 'latest', allowAwaitOutsideFunction: true, allowReturnOutsideFunction: true }).body;
   } catch {
@@ -58,7 +62,7 @@ function variableEdits(statement, isVariable, isLexical) {
   return [{ start, end: start + kind.length, text: ' '.repeat(kind.length) }, ...bare];
 }
 
-// What looks like a block and is an object, as in `{a: 1}`.
+// Whether the source looks like a block but is an object, as in `{a: 1}`.
 function asExpression(code) {
   if (!/^\s*\{/.test(code) || /;\s*$/.test(code)) return code;
   try {
@@ -69,4 +73,4 @@ function asExpression(code) {
   }
 }
 
-module.exports = { prepare };
+module.exports = { getReady, prepare };

@@ -1,5 +1,5 @@
 'use strict';
-// What the caller's code threw, as type, message and traceback: its own frames and lines, none of ours, no paths.
+// Errors of the caller's code as type, message and traceback: only the code's frames and lines, no paths.
 const { types } = require('node:util');
 const { asText, className, cut, read, show } = require('./values.cjs');
 const { isOurs, shown } = require('./stacks.cjs');
@@ -78,7 +78,7 @@ function indent(text) {
   return text.replaceAll('\n', '\n  ');
 }
 
-// The failure of source that is none: where it is wrong, with the line and a mark below it. *line* counts from 1.
+// The failure for a syntax error: its position, with the line and a mark below it. *line* counts from 1.
 function describeSyntax(message, code, filename, line, column) {
   const source = code.split('\n', line)[line - 1] ?? '';
   const mark = source.length > 200 ? '' : `${source}\n${' '.repeat(Math.max(0, column - 1))}^\n\n`;

@@ -1,5 +1,5 @@
 'use strict';
-// The Node half of a JavaScript kernel: takes one request at a time from the Python half and answers it.
+// The Node process of a JavaScript kernel: answers one request at a time from the Python process.
 //
 // Node has nothing to do between requests. Its event loop ends whenever all is done, and `beforeExit` then waits for the next
 // request: so that nothing of one run goes on during the next, and a promise that nothing can settle is found at once.
@@ -21,11 +21,11 @@ function begin(request) {
   begun = process.cpuUsage();
   run = new Run(realm, request);
   run.begin();
-  setImmediate(advance); // not at once: a rejection nobody handles is told of in between
+  setImmediate(advance); // not at once: unhandled rejections are reported in between
 }
 
 function advance() {
-  if (!run.isOver) return; // beforeExit comes when all the platform has to do is done
+  if (!run.isOver) return; // beforeExit comes when the platform has no work left
   const answer = { id: run.request.id, ...run.report() };
   if (run.request.variables && run.request.mode === 'cell') {
     const now = assist.values(realm);
@@ -42,7 +42,7 @@ function reply(answer) {
   frames.write('r', answer);
 }
 
-// The most memory this process had. (What getrusage says goes back to before it was Node.)
+// The peak memory of this process. (getrusage includes the time before it was Node.)
 function peakBytes() {
   try {
     return Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(STATUS, 'latin1'))[1]) * KIB;

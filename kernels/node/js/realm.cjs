@@ -1,12 +1,13 @@
 'use strict';
-// The realm the caller's code lives in: the language, console and display; no module, no timer, nothing of Node.
-// The realm is no wall (the sandbox around this process is): it keeps what the code does to Object, Array, JSON or Promise
-// away from what is ours.
+// The realm of the caller's code: the language, console and display; no modules, no timers, nothing of Node.
+// The realm is no security boundary (the sandbox is): it keeps the code's changes to Object, Array, JSON or Promise
+// away from the kernel's own code.
 const inspector = require('node:inspector');
 const vm = require('node:vm');
 const { Console } = require('node:console');
 const { types } = require('node:util');
 const { write, writeText } = require('./frames.cjs');
+const { guard } = require('./guard.cjs');
 const { asText, show, toJson } = require('./values.cjs');
 
 const METHODS = ['log', 'info', 'debug', 'error', 'warn', 'trace', 'dir', 'dirxml', 'table', 'assert', 'group', 'groupCollapsed', 'groupEnd', 'count', 'countReset', 'time', 'timeEnd', 'timeLog'];
@@ -41,12 +42,37 @@ const SETUP = `(function (host) {
   return globalThis;
 })`;
 
+// V8 itself calls the caller's code between two turns of the event loop, where no interrupt reaches it, in two places: where
+// WebAssembly is instantiated once it is compiled (start function, getters of the imports), and for what was collected.
+const REACHABLE = `(function (host) {
+  'use strict';
+  const { compile, Instance, instantiate } = WebAssembly;
+  const { construct } = Reflect;
+  const Registry = FinalizationRegistry;
+  const ours = {
+    async instantiate(source, imports, options) {
+      if (!host.isBytes(source)) return instantiate(source, imports);
+      const module = await compile(source, options);
+      return { module, instance: new Instance(module, imports) };
+    },
+    FinalizationRegistry: function (cleanup) {
+      if (!new.target) return Registry(cleanup); // refuses
+      const guarded = typeof cleanup === 'function' ? (held) => host.finalize(() => void cleanup(held)) : cleanup;
+      return construct(Registry, [guarded], new.target);
+    },
+  };
+  Object.defineProperty(ours.FinalizationRegistry, 'prototype', { value: Registry.prototype, writable: false });
+  Registry.prototype.constructor = ours.FinalizationRegistry;
+  globalThis.FinalizationRegistry = ours.FinalizationRegistry;
+  WebAssembly.instantiate = ours.instantiate;
+})`;
+
 function makeConsole() {
   const stream = (type) => ({ write: (text) => writeText(type, text), on() {}, once() {}, removeListener() {}, listenerCount: () => 0 });
   return new Console({ stdout: stream('o'), stderr: stream('e'), colorMode: false });
 }
 
-// What display(value) shows: a MIME bundle as it is, anything else as text and, where it fits, JSON.
+// The output of display(value): a MIME bundle unchanged, anything else as text and, if it fits, JSON.
 function bundleOf(value) {
   const keys = typeof value === 'object' && value !== null && !types.isProxy(value) ? Object.keys(value) : [];
   if (keys.length && keys.every((key) => MIME.test(key))) return Object.fromEntries(keys.map((key) => [key, bodyOf(key, value[key])]));
@@ -64,6 +90,7 @@ class Realm {
   constructor() {
     this.console = makeConsole();
     this.kept = new Set();
+    this.isInterrupted = false;
     const target = vm.constants?.DONT_CONTEXTIFY ?? Object.create(null);
     this.context = vm.createContext(target, { name: 'code', microtaskMode: 'afterEvaluate' });
     this.nothing = new vm.Script('', { filename: 'omega:drain' });
@@ -73,6 +100,11 @@ class Realm {
       forms: Object.keys(FORMS),
       call: (name, values) => this.call(name, values),
       foreign: (error) => this.foreign(error),
+    });
+    new vm.Script(REACHABLE, { filename: 'omega:reachable' }).runInContext(this.context)({
+      __proto__: null,
+      isBytes: (value) => types.isAnyArrayBuffer(value) || types.isArrayBufferView(value),
+      finalize: (work) => this.finalize(work),
     });
     this.ownNames = new Set(Reflect.ownKeys(this.global));
     this.connect();
@@ -85,9 +117,14 @@ class Realm {
     else write('d', bundleOf(values[0]));
   }
 
-  // {name, message} of an error of our realm, which the caller's code is not to get as it is.
+  // {name, message} of an error of the kernel's realm, which the caller's code must not get itself.
   foreign(error) {
     return error instanceof Error ? { name: String(error.name), message: String(error.message) } : null;
+  }
+
+  // Tell the caller's code that something was collected. After an interrupt it is not told any more until the next run.
+  finalize(work) {
+    if (!this.isInterrupted) this.isInterrupted = guard(work) === 'interrupted';
   }
 
   connect() {
@@ -127,7 +164,7 @@ class Realm {
     return !this.ownNames.has(name) && Reflect.getOwnPropertyDescriptor(this.global, name) !== undefined;
   }
 
-  // Let everything that waits in the realm's queue of microtasks happen.
+  // Run all waiting microtasks of the realm.
   drain() {
     this.nothing.runInContext(this.context);
   }

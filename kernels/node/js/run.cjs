@@ -1,11 +1,10 @@
 'use strict';
-// One run of the caller's code: as the body of an async function, or as a cell of a session, whose declarations stay and whose
+// One run of the caller's code: as the body of an async function, or as a cell of a session, whose declarations are kept and whose
 // last value is the result.
-const { promiseHooks } = require('node:v8');
 const vm = require('node:vm');
 const assist = require('./assist.cjs');
-const { prepare } = require('./cells.cjs');
-const { guard, look } = require('./guard.cjs');
+const { getReady, prepare } = require('./cells.cjs');
+const { forgetNextPromise, guard, look, onNextPromise } = require('./guard.cjs');
 const errors = require('./errors.cjs');
 const { nameOfCode } = require('./stacks.cjs');
 const { TooLarge, show, toJson } = require('./values.cjs');
@@ -29,17 +28,20 @@ class Run {
     this.isOver = false;
   }
 
-  // Run the code up to where it waits for something, or to its end.
+  // Run the code until it waits or ends.
   begin() {
+    if (this.isCell) getReady(this.request.code);
+    this.realm.isInterrupted = false;
     this.guarded(() => {
       if (this.isCell) this.beginCell(this.request.code);
       else this.beginBody(this.request.code);
       this.realm.drain();
       this.check();
     });
+    forgetNextPromise();
   }
 
-  // Another turn of the event loop is over.
+  // A turn of the event loop has ended.
   advance() {
     this.turns += 1;
     this.guarded(() => {
@@ -49,7 +51,7 @@ class Run {
     if (!this.isOver && this.turns >= TURNS) this.fail(errors.NEVER);
   }
 
-  // A promise was rejected and nobody looked.
+  // A promise was rejected without a handler.
   rejected(reason, promise) {
     if (promise !== this.promise && !this.failure) this.unhandled ??= { reason };
   }
@@ -85,7 +87,7 @@ class Run {
   compileBody(code) {
     try {
       const script = new vm.Script(`(async function () {\n${code}\n})`, { filename: this.filename, lineOffset: -1 });
-      new AsyncFunction(code); // refuses what only closes our function and opens another
+      new AsyncFunction(code); // refuses code that closes the wrapping function and opens another
       return script;
     } catch (error) {
       this.fail(this.describeSyntax(error, code));
@@ -118,9 +120,8 @@ class Run {
     let made = null;
     let problem = null;
     let isRunning = false;
-    const forget = promiseHooks.onInit((promise) => {
-      made ??= promise;
-      forget();
+    onNextPromise((promise) => {
+      made = promise;
     });
     this.realm.kept.add(this);
     const parameters = { expression, contextId: this.realm.contextId, replMode: true, silent: true, objectGroup: 'run' };
@@ -128,7 +129,6 @@ class Run {
       if (!isRunning) problem = answer?.exceptionDetails; // at once: it does not compile, or declares what it may not
     });
     isRunning = true;
-    forget();
     if (problem) this.cannotCompile(problem, code);
     else this.promise = made;
   }
@@ -155,7 +155,7 @@ class Run {
     else this.succeed(this.isCell ? Reflect.getOwnPropertyDescriptor(value, '.repl_result')?.value : value);
   }
 
-  // What the Python half is told.
+  // The answer to the Python process.
   report() {
     if (this.unhandled && !this.failure) this.guarded(() => this.fail(errors.describe(this.unhandled.reason)));
     const answer = {};

@@ -1,11 +1,11 @@
 'use strict';
-// What `stack` of an error says: the frames of the caller's code, by the names people are shown, and none of ours.
+// The text of an error's `stack`: the frames of the caller's code under their shown names, without the kernel's frames.
 
 const OURS = [__dirname, 'node:', 'omega:', 'file:'];
 const { toString: headOf } = Error.prototype;
 const { apply } = Reflect;
 
-// What V8 knows the source of run number *count* by: names with spaces it does not take. People are shown `<code 2>`.
+// V8's name for the source of run number *count*: V8 accepts no spaces in it. Users see `<code 2>`.
 function nameOfCode(count) {
   return count > 1 ? `<code-${count}>` : '<code>';
 }
@@ -26,8 +26,8 @@ function text(make) {
   }
 }
 
-// Node asks this for the errors of every realm, unless the realm's own Error has a prepareStackTrace. *frames* is a list of the
-// caller's realm, so nothing of its prototype is used. An error that is all ours keeps its frames: it is a fault to be found.
+// Node calls this for the errors of every realm, unless the realm's own Error has a prepareStackTrace. *frames* is a list of the
+// caller's realm, so nothing of its prototype is used. An error from the kernel's own code only keeps its frames: it is a bug.
 function format(error, frames) {
   const all = Array.from({ length: frames.length }, (_, at) => text(() => frames[at]));
   const theirs = all.filter((frame) => !isOurs(frame));

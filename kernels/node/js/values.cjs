@@ -23,7 +23,7 @@ class TooLarge extends RangeError {
   }
 }
 
-// *value* as JSON text; docs/javascript.md says what becomes of what JSON has no form for. Throws TooLarge.
+// *value* as JSON text; docs/javascript.md describes values without a JSON form. Throws TooLarge.
 function toJson(value, maxChars = MAX_CHARS) {
   const writer = new Writer(maxChars);
   writer.write(value, 0);
@@ -108,7 +108,7 @@ class Writer {
   }
 }
 
-// {value} with what stands for *object* in JSON, or undefined when its parts are to be written.
+// {value} with the replacement of *object* in JSON, or undefined if its parts are written.
 function asPlain(object) {
   if (types.isProxy(object)) return undefined;
   if (types.isDate(object)) return { value: Number.isNaN(apply(getTime, object, [])) ? null : apply(toISOString, object, []) };
@@ -154,7 +154,7 @@ function asText(value) {
   return typeof value === 'string' ? value : show(value);
 }
 
-// BigInts beyond what anyone reads in decimal are written in hexadecimal, which takes no time to speak of.
+// Very large BigInts are written in hexadecimal, which is fast.
 function digits(value) {
   return value.toString(16).length > 10_000 ? `${value < 0n ? '-' : ''}0x${(value < 0n ? -value : value).toString(16)}` : value.toString();
 }
@@ -163,7 +163,7 @@ function cut(text, chars) {
   return text.length > chars ? `${text.slice(0, chars - 3)}...` : text;
 }
 
-// What console.log shows of *value*, at most *chars* characters; never throws.
+// The output of console.log for *value*, at most *chars* characters; never throws.
 function show(value, chars = TEXT_CHARS) {
   try {
     return cut(inspect(value, PLAIN), chars);
@@ -199,7 +199,7 @@ function typeName(value) {
   return typeof value === 'object' ? className(value) : typeof value;
 }
 
-// The name of the class of *object*, found without calling anything of it.
+// The name of the class of *object*, found without calling its methods.
 function className(object) {
   for (let at = object; at !== null; at = getPrototypeOf(at)) {
     if (types.isProxy(at)) return 'Proxy';

@@ -12,7 +12,7 @@ from typing import Any
 ENDS = 1000
 """How many frames are kept at each end of a traceback; Python's own recursion limit fits in whole."""
 LINKS = 100
-"""How many exceptions are shown of those that led to one."""
+"""How many causing exceptions are shown for one."""
 _LINKS: tuple[Any, ...] = (BaseException.__cause__, BaseException.__context__)
 _TRACEBACK: Any = BaseException.__traceback__
 _SUPPRESS: Any = BaseException.__suppress_context__

@@ -35,7 +35,7 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class Gallery:
+class Figures:
     """The figures of the current run. *publish* gets each picture once, in order of the figures' creation."""
 
     publish: Callable[[Picture], None]
@@ -71,7 +71,7 @@ class Gallery:
         entry.is_saved = True
 
     def closed(self, figure: Figure) -> None:
-        """Note that pyplot let go of *figure*: keep its picture if it was saved, forget it if not."""
+        """Note that pyplot closed *figure*: keep its picture if it was saved, otherwise discard it."""
         entry = self._find(figure)
         if entry is None:
             return
@@ -83,7 +83,7 @@ class Gallery:
     def show(self) -> None:
         """Publish all figures that are open and close them, as a window's user would: each at once, to free its memory.
 
-        One that can't be drawn (bad math text, say) does not keep the others back; its error is raised afterwards.
+        A figure that can't be drawn (bad math text, say) does not stop the others; its error is raised afterwards.
         """
         failure: Exception | None = None
         for entry in list(self._entries):
@@ -130,11 +130,11 @@ class Gallery:
                 entry.is_done = True
 
     def _draw_with_room(self, entry: _Entry) -> None:
-        """Draw *entry*; when memory is short, after freeing what the figures before it left to the collector."""
+        """Draw *entry*; if memory is short, collect the garbage of earlier figures and try again."""
         try:
             self._draw(entry)
         except MemoryError:
-            pass  # tried again below, when this error holds nothing any more
+            pass  # retried below, when this error no longer references anything
         else:
             return
         gc.collect()
@@ -158,31 +158,31 @@ class Gallery:
 
 
 def _ignore(_picture: Picture) -> None:
-    """Stand in until a kernel is attached."""
+    """Placeholder until a kernel is attached."""
 
 
-gallery = Gallery(_ignore)
-"""The one gallery of this process: matplotlib knows its backend only as a module."""
+gallery = Figures(_ignore)
+"""The figures of this process, at module level because a matplotlib backend is a module."""
 
 
 class Manager(FigureManagerBase):
-    """Tells the gallery what pyplot does with a figure."""
+    """Tells FIGURES what pyplot does with a figure."""
 
     def __init__(self, canvas: FigureCanvasBase, num: int) -> None:
         super().__init__(canvas, num)
         gallery.opened(canvas.figure)
 
     def show(self) -> None:
-        """Nothing now: the figure is published in its turn, once it is complete."""
+        """Do nothing: the figure is published at its place, once it is complete."""
 
     def destroy(self) -> None:
-        """Let go of the figure."""
+        """Close the figure."""
         gallery.closed(self.canvas.figure)
         super().destroy()
 
     @classmethod
     def pyplot_show(cls, *, block: bool | None = None) -> None:
-        """What ``plt.show()`` does."""
+        """Implements ``plt.show()``."""
         gallery.show()
 
 
@@ -193,7 +193,7 @@ class FigureCanvas(FigureCanvasAgg):
 
 
 def install() -> None:
-    """Make this the backend that stays, whatever code asks for, and let the gallery know of every figure saved."""
+    """Make this the permanent backend, and record every saved figure."""
     plt.switch_backend(BACKEND)
     plt.switch_backend = _stay
     matplotlib.use = _stay
@@ -201,7 +201,7 @@ def install() -> None:
 
 
 def _stay(backend: str, *, force: bool = True) -> None:
-    """Accept any backend's name: a window can't open here, and code that asks for Agg wants its figures too."""
+    """Accept any backend without effect: windows can't open here, and code that selects Agg wants its figures, too."""
 
 
 def _watch_saving() -> None:

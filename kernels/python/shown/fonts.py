@@ -35,7 +35,7 @@ _opening = threading.RLock()
 
 
 def configure() -> str | None:
-    """Prepare fonts; answers with the family that CJK text falls back to, or None when there is none."""
+    """Prepare fonts; returns the family that CJK text falls back to, or None."""
     silence()
     _stay_open()
     family = _installed() or _packaged()
@@ -45,7 +45,7 @@ def configure() -> str | None:
 
 
 def silence() -> None:
-    """Keep messages about missing glyphs and families from the caller: he can't install fonts."""
+    """Suppress messages about missing glyphs and families: callers can't install fonts."""
     logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
     _text_helpers.warn_on_missing_glyph = lambda codepoint, fontnames: None
@@ -82,7 +82,7 @@ def _fall_back_to(family: str) -> None:
 
 def _stay_open() -> None:
     original = getattr(font_manager._get_font, "__wrapped__", None)
-    if original is None:  # another matplotlib keeps fonts in another way: they are opened again after the fork
+    if original is None:  # other versions of matplotlib store fonts differently: they reopen them after the fork
         return
     names = {**vars(font_manager), "ft2font": SimpleNamespace(FT2Font=_open)}
     copy = FunctionType(original.__code__, names, original.__name__, original.__defaults__, original.__closure__)

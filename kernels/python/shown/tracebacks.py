@@ -1,4 +1,4 @@
-"""Plain tracebacks: the caller's own frames and lines, no ANSI codes, no frames of ours, no paths of this machine."""
+"""Plain tracebacks: the caller's frames and lines, without ANSI codes, frames of the kernel and paths of this machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from kernels.serving.texts import clean, cut, type_name
 CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
 MESSAGE_CHARS = 16 * 1024
-EARLIER = "(earlier exceptions of the chain are left out)\n\n"
-HINT = "Hint: {!r} is not installed here; POST /code-interpreter/install installs what OMEGA_EXTRA_PACKAGES allows"
-NO_NETWORK = "Hint: there is no network here; data comes with the code, or as files of a session"
+EARLIER = "(earlier exceptions of the chain were dropped)\n\n"
+HINT = (
+    "Hint: {!r} is not installed here; POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
+)
+NO_NETWORK = "Hint: kernels have no network; send data with the code, or upload it as files of a session"
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _OWN_FRAMES = (
     "IPython",
@@ -34,7 +36,7 @@ _OWN_FRAMES = (
 
 
 def describe(error: BaseException) -> Failure:
-    """*error* as a Failure; nothing the exception's own methods do can make this raise."""
+    """*error* as a Failure; never raises, whatever the exception's own methods do."""
     ename = type_name(type(error))
     return Failure(ename, message(error), render(error))
 
@@ -54,12 +56,12 @@ def render(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """str(error), cut, or a sentence saying that it can't be had."""
+    """str(error), shortened, or a sentence if that fails."""
     return clean(cut(text_of(error, "exception"), MESSAGE_CHARS))
 
 
 def text_of(value: object, what: str = "value") -> str:
-    """str(value), or a sentence saying that it can't be had."""
+    """str(value), or a sentence if that fails."""
     try:
         return str.__str__(str(value))
     except Exception as problem:  # noqa: BLE001  # __str__ is the caller's code
@@ -82,7 +84,7 @@ def _tidy(report: traceback.TracebackException) -> None:
 
 
 class _Stack(traceback.StackSummary):
-    """Frames, one of which may stand for many left out."""
+    """Frames, one of which may represent many dropped ones."""
 
     def format_frame_summary(self, frame_summary: traceback.FrameSummary, **options: Any) -> str:
         """The lines of one frame."""
@@ -92,7 +94,7 @@ class _Stack(traceback.StackSummary):
 
 
 def _callers(stack: Iterable[traceback.FrameSummary]) -> Iterator[traceback.FrameSummary]:
-    """The frames that are not ours, nor contextlib's on our behalf."""
+    """The frames that belong neither to the kernel nor to contextlib on its behalf."""
     is_within_ours = True
     for frame in stack:
         if exception_chains.stands_for_many(frame.filename, frame.name):
@@ -113,7 +115,7 @@ def _add_hint(report: traceback.TracebackException, error: BaseException) -> Non
 
 
 def _missing_module(error: BaseException) -> str:
-    """The package that *error* says is missing; pandas has words of its own for that."""
+    """The package that *error* reports as missing; pandas has its own wording."""
     if type(error) is ModuleNotFoundError and isinstance(error.name, str):
         return error.name.partition(".")[0]
     if type(error) in (ImportError, AttributeError) and len(error.args) == 1 and type(error.args[0]) is str:
@@ -123,7 +125,7 @@ def _missing_module(error: BaseException) -> str:
 
 
 def _wanted_network(error: BaseException) -> bool:
-    """Whether *error* comes of looking up a name or an address; urllib wraps those."""
+    """Whether *error* is a failed look-up or connection; urllib wraps these."""
     if type(error) is getattr(sys.modules.get("urllib.error"), "URLError", None):
         error = error.reason  # type: ignore[attr-defined]  # an instance of exactly that class
     is_unreachable = type(error) is OSError and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)

@@ -31,17 +31,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kernels.run_rules import VALUE_DEPTH
 from kernels.serving.texts import clean, digits_of
 
 EXACT_INT = 2**53
 MAX_ITEMS = 10_000
 MAX_CHARS = 256 * 1024
-MAX_DEPTH = 40
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
 class NotJsonError(Exception):
-    """The value has no agreed JSON form, or is too large or too deep for one."""
+    """The value has no defined JSON form, or is too large or too deep."""
 
 
 def to_json(value: object, *, max_items: int = MAX_ITEMS, max_chars: int = MAX_CHARS) -> Json:
@@ -50,7 +50,7 @@ def to_json(value: object, *, max_items: int = MAX_ITEMS, max_chars: int = MAX_C
 
 
 def integer(value: int) -> int | str:
-    """*value* itself when every JSON reader keeps it exact, else its digits as text."""
+    """*value* if every JSON reader keeps it exact, otherwise its digits as text."""
     if -EXACT_INT <= value <= EXACT_INT:
         return int(value)
     text = digits_of(value)
@@ -73,7 +73,7 @@ class _Writer:
 
     def convert(self, value: Any, depth: int) -> Json:
         self._items -= 1
-        if depth > MAX_DEPTH or self._items < 0:
+        if depth > VALUE_DEPTH or self._items < 0:
             raise NotJsonError("too large or too deep")
         if type(value) is str:
             self._spend(len(value))
@@ -102,7 +102,7 @@ class _Writer:
     def _key(self, key: Any) -> str:
         if type(key) is tuple:
             return ", ".join(self._key(part) for part in key)
-        plain = self.convert(key, MAX_DEPTH)
+        plain = self.convert(key, VALUE_DEPTH)
         if isinstance(plain, list | dict):
             raise NotJsonError("a key that is not a scalar")
         return plain if isinstance(plain, str) else str(plain)

@@ -21,20 +21,20 @@ _WIDE = ("display.max_columns", None, "display.max_rows", 200, "display.width", 
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """An analysis, for people and for programs."""
+class Analysis:
+    """The result of an analysis, as text and as JSON."""
 
     text: str
     numbers: dict[str, Any]
 
 
-def analyze(inputs: dict[str, Any]) -> Report:
-    """The Report that *inputs* ask for: ``analysisType``, ``format`` and ``data``; raises DataError."""
+def analyze(inputs: dict[str, Any]) -> Analysis:
+    """The Analysis for *inputs*: ``analysisType``, ``format`` and ``data``; raises DataError."""
     kind = inputs.get("analysisType", "summary")
     if kind not in KINDS:
         raise DataError(f"Unknown analysis type {str(kind)[:50]!r}: use one of {', '.join(KINDS)}")
     with pd.option_context(*_WIDE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are about this code, which is not the caller's
+        warnings.simplefilter("ignore")  # warnings about this code, not the caller's
         frame = read(inputs.get("format", "records"), inputs.get("data"))
         match kind:
             case "summary":
@@ -96,7 +96,7 @@ def _from_csv(data: object) -> pd.DataFrame:
 
 
 def _with_best_type(column: pd.Series) -> pd.Series:
-    """The column as numbers, truth values or dates when every value that is there is one; else as it is."""
+    """The column as numbers, truth values or dates if all its values are; otherwise unchanged."""
     if column.dtype != object and not pd.api.types.is_string_dtype(column):
         return column
     present = column.dropna()
@@ -133,7 +133,7 @@ def _dates(column: pd.Series, present: pd.Series) -> pd.Series:
 # ---- reports -----------------------------------------------------------------------------------------------------------
 
 
-def _summary(frame: pd.DataFrame) -> Report:
+def _summary(frame: pd.DataFrame) -> Analysis:
     described = _described(frame)
     kinds = frame.dtypes.astype(str)
     missing = frame.isna().sum()
@@ -146,11 +146,11 @@ def _summary(frame: pd.DataFrame) -> Report:
         "dtypes": {str(name): str(kind) for name, kind in kinds.items()},
         "missing": {str(name): int(count) for name, count in missing.items()},
     }
-    return Report(text, numbers)
+    return Analysis(text, numbers)
 
 
 def _described(frame: pd.DataFrame) -> pd.DataFrame:
-    """What ``DataFrame.describe`` says: of numbers and dates, or of all columns when none holds numbers."""
+    """The result of ``DataFrame.describe``: for numbers and dates, or for all columns if none is numeric."""
     try:
         return frame.describe() if len(_numeric(frame).columns) else _hashable(frame).describe(include="all")
     except (TypeError, ValueError) as error:
@@ -165,20 +165,20 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.select_dtypes("number", exclude="timedelta")
 
 
-def _correlation(frame: pd.DataFrame) -> Report:
+def _correlation(frame: pd.DataFrame) -> Analysis:
     numeric = _required(frame, "a correlation")
     matrix = numeric.corr()
-    return Report(f"\nCorrelation Matrix:\n{matrix.to_string()}\n", {"correlation": _table(matrix)})
+    return Analysis(f"\nCorrelation Matrix:\n{matrix.to_string()}\n", {"correlation": _table(matrix)})
 
 
-def _statistics(frame: pd.DataFrame) -> Report:
+def _statistics(frame: pd.DataFrame) -> Analysis:
     numeric = _required(frame, "statistics")
     table = numeric.agg(list(STATISTICS))
     lines = ["\nDetailed Statistics:\n"]
     for name in numeric.columns:
         lines.append(f"\n{name}:\n")
         lines += [f"  {what}: {_shown(table.at[what, name])}\n" for what in STATISTICS]
-    return Report("".join(lines), {"stats": _table(table)})
+    return Analysis("".join(lines), {"stats": _table(table)})
 
 
 def _required(frame: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def _required(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def _told(frame: pd.DataFrame) -> str:
-    """What the first columns are and hold."""
+    """A description of the first columns and their contents."""
     told = [_told_column(column) for _name, column in islice(frame.items(), TOLD_COLUMNS)]
     return ", ".join(told) + (f" and {len(frame.columns) - len(told)} more" if len(frame.columns) > len(told) else "")
 

@@ -21,7 +21,7 @@ _DECIMAL_POINT = re.compile(r"(?:^|;)[ ]*[+-]?\d+\.\d+[ ]*(?:;|\r?$)", re.MULTIL
 class DataError(Exception):
     """Data that can't be analyzed; the message says why."""
 
-    __module__ = "builtins"  # what a traceback puts before the name: callers know no module of ours
+    __module__ = "builtins"  # the prefix in a traceback: callers do not know modules of the kernel
 
 
 def read(text: str) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def _refuse_json(text: str) -> None:
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter that the first line shows; a comma when it shows none."""
+    """The delimiter in the first line; a comma by default."""
     found = [delimiter for delimiter in DELIMITERS if len(_header(text, delimiter)) > 1]
     if len(found) < 2:
         return found[0] if found else ","
@@ -69,7 +69,7 @@ def _delimiter(text: str) -> str:
 
 
 def _is_even(text: str, delimiter: str) -> bool:
-    """Whether the first rows are all as wide as the header."""
+    """Whether the first rows all have as many fields as the header."""
     return len({len(row) for _line, row in islice(_rows(text, delimiter), SAMPLE_ROWS)}) == 1
 
 

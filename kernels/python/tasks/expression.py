@@ -1,4 +1,4 @@
-"""The math task: one expression, evaluated with ``math``, ``np`` and ``statistics`` in reach."""
+"""The math task: evaluates one expression with ``math``, ``np`` and ``statistics``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAX_CHARS = 10_000
 
 
 class MathError(Exception):
-    """The text is not one expression; the message says what it is instead."""
+    """The text is not one expression; the message gives the reason."""
 
-    __module__ = "builtins"  # what a traceback puts before the name: callers know no module of ours
+    __module__ = "builtins"  # the prefix in a traceback: callers do not know modules of the kernel
 
 
 def compile_expression(source: str, name: str) -> CodeType:

@@ -1,4 +1,4 @@
-"""Short texts for values, bounded in length and time, calling no method the caller could have written."""
+"""Previews of values, bounded in length and time, made without calling the caller's methods."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _render(value: Any, depth: int, room: int) -> str:
         return _mapping(value, kind, depth, room)
     if kind in (FunctionType, BuiltinFunctionType):
         return f"<function {str(value.__name__)[:room]}>"
-    if issubclass(kind, type):  # isinstance would ask the value for its __class__
+    if issubclass(kind, type):  # isinstance would read the value's __class__
         return f"<class {type_name(value)}>"
     return _library(value, kind, depth, room)
 

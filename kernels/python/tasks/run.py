@@ -1,4 +1,4 @@
-"""Requests with omega metadata: one Run each, whatever its task."""
+"""Carries out requests with omega metadata: one TaskRun for each."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
-from kernels.python.request import Outcome, Request
+from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, tracebacks, values
 from kernels.python.shown.drawing import Format
 from kernels.python.tasks import analyze, expression, setup, variables
+from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
 from kernels.serving.texts import cuts
 
 if TYPE_CHECKING:
-    from kernels.python.kernel import Kernel
+    from kernels.python.kernel import PythonKernel
 
 CHART_SAVED = "Chart saved successfully\n"
-NO_FIGURE = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
-MIN_DPI, MAX_DPI = 10, 600
 
 
 class ChartError(Exception):
-    """Chart code that drew nothing."""
+    """The chart code drew nothing."""
 
     __module__ = "builtins"
 
 
-class Run:
-    """One run of caller's code or data."""
+class TaskRun:
+    """One run of the caller's code or data."""
 
-    def __init__(self, kernel: Kernel, request: Request, code: str) -> None:
+    def __init__(self, kernel: PythonKernel, request: TaskRequest, code: str) -> None:
         self._kernel = kernel
         self._shell: Any = kernel.shell
         self._request = request
@@ -39,13 +38,13 @@ class Run:
         self._bound: set[str] = set()
         self._listed: dict[str, Any] = {}
 
-    async def run(self, store_history: bool) -> Outcome:
-        """Do the task, publish what it shows, and answer with how it ended."""
+    async def run(self, *, store_history: bool) -> Outcome:
+        """Do the task, publish its output, and return its outcome."""
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
             figures.gallery.begin(*self._image_options(), self._request.chart_bytes)
-            error = await self._do(store_history)
+            error = await self._do(store_history=store_history)
             self._kernel.end_if_forked()
             self._finish_figures(error)
         except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
@@ -53,7 +52,7 @@ class Run:
             error = error or raised
         return self._outcome(error, before)
 
-    async def _do(self, store_history: bool) -> BaseException | None:
+    async def _do(self, *, store_history: bool) -> BaseException | None:
         match self._request.task:
             case "analyze":
                 self._analyze()
@@ -64,7 +63,7 @@ class Run:
             case "variables":
                 self._list()
             case _:
-                return await self._execute(store_history)
+                return await self._execute(store_history=store_history)
         return None
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
@@ -81,12 +80,12 @@ class Run:
         return Outcome(failure, variables.changed(before, self._names(), self._bound), code)
 
     def _names(self) -> dict[str, Any]:
-        """What the caller's code has put into the namespace; keys of other types could have code of the caller's."""
+        """The caller's names in the namespace; keys of other types could run the caller's code."""
         hidden, present = self._shell.user_ns_hidden, list(self._shell.user_ns.items())
         return {name: value for name, value in present if type(name) is str and hidden.get(name, self) is not value}
 
     def _list(self) -> None:
-        """Look at every name there is. Libraries are the caller's to change, so an interrupt must be able to end this."""
+        """Describe every name. Callers can change libraries, so an interrupt must be able to end this."""
         with self._kernel.interrupts.allowed():
             self._listed, is_whole = variables.listing(self._names())
         cuts.happened = cuts.happened or not is_whole
@@ -101,7 +100,7 @@ class Run:
             float(min(max(dpi, MIN_DPI), MAX_DPI)) if isinstance(dpi, int | float) and not isinstance(dpi, bool) else None,
         )
 
-    async def _execute(self, store_history: bool) -> BaseException | None:
+    async def _execute(self, *, store_history: bool) -> BaseException | None:
         shell = self._shell
         if self._request.task == "chart":
             for name, module in _chart_names().items():
@@ -131,7 +130,7 @@ class Run:
         with self._kernel.cancel_on_sigint(future), self._kernel.interrupts.allowed():
             await future
         failure = self._shell.failure
-        if isinstance(failure, asyncio.CancelledError):  # nobody else can reach this task
+        if isinstance(failure, asyncio.CancelledError):  # nothing else references this task
             self._shell.failure = KeyboardInterrupt().with_traceback(failure.__traceback__)
 
     def _transform(self) -> tuple[str, Any]:
@@ -150,7 +149,7 @@ class Run:
         if self._request.task != "chart" or error is not None:
             return
         if not figures.gallery.count:
-            raise ChartError(NO_FIGURE)
+            raise ChartError(NO_CHART)
         self._kernel.streams[0].write(CHART_SAVED)
 
     # -- analyze and math ---------------------------------------------------------------------------------------------
@@ -172,7 +171,7 @@ class Run:
         self._publish_result(bundle)
 
     def _expression_names(self) -> dict[str, Any]:
-        """What an expression can use: in a session also what its runs have left."""
+        """The names of an expression: in a session also the session's names."""
         names = expression.names()
         return {**names, **self._shell.user_ns} if self._request.inputs.get("session") is True else names
 
@@ -190,7 +189,7 @@ class Run:
 
 
 class _Names:
-    """Looks at the parsed source on its way to the compiler and notes the names it binds."""
+    """Records the names that the parsed source binds, on its way to the compiler."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -201,7 +200,7 @@ class _Names:
 
 
 def _chart_names() -> dict[str, Any]:
-    import matplotlib.pyplot as plt  # here, so that the other tasks never wait for it
+    import matplotlib.pyplot as plt  # imported here, so that other tasks never wait for it
     import numpy as np
     import pandas as pd
     import seaborn as sns
@@ -210,7 +209,7 @@ def _chart_names() -> dict[str, Any]:
 
 
 def _exit_code(error: SystemExit, stderr: Any) -> int:
-    """How a script would exit: a status of 0 to 255, and 1 for anything else, which goes to stderr."""
+    """The exit status as for a script: 0 to 255; any other value is printed to stderr and means 1."""
     code = error.code
     if code is None or isinstance(code, int):
         return int(code or 0) & 0xFF

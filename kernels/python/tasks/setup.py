@@ -1,4 +1,4 @@
-"""The setup task: environment and directory of a session, applied before there is any code of the caller."""
+"""The setup task: sets environment and directory of a session before any code of the caller runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kernels.serving.setup import SetupError, make
 
 
 def apply(shell: Any, inputs: dict[str, Any]) -> None:
-    """Set the variables of ``inputs["env"]`` and go to ``inputs["cwd"]``, which is made when it is missing.
+    """Set the variables of ``inputs["env"]`` and change to ``inputs["cwd"]``, which is created if missing.
 
     The work directory is the directory a fresh kernel is in. What reads its environment when a process starts (Python's own
     ``PYTHON...``, the numbers of threads) has read it already; programs the code starts do see it.

@@ -1,4 +1,4 @@
-"""The names a run bound, described without running any of the caller's code."""
+"""Describes the names that a run bound, without running the caller's code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LISTING_BUDGET_S = 0.5
 MAX_COLUMNS = 1000
 Row = dict[str, Any]
 _MEASURED = frozenset({int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, deque, range})
-"""Types whose own measure is no code of the caller, and says more than the size of the head."""
+"""Types whose own size method is not the caller's code, and more precise than the object header's size."""
 
 
 def bound_names(tree: ast.AST) -> set[str]:
@@ -53,7 +53,7 @@ def _bound_by(node: ast.AST) -> tuple[str, ...]:
 def changed(before: Mapping[str, object], after: Mapping[str, object], bound: set[str]) -> dict[str, Row]:
     """A row for each public name of *after* that was bound since *before*, in the order of the namespace.
 
-    Bounded in number and time: names beyond that are left out, which never changes a row that is there.
+    Bounded in number and time: names beyond that are dropped, which changes no other row.
     """
     missing = object()
     ends_at = time.monotonic() + BUDGET_S
@@ -83,7 +83,7 @@ def listing(namespace: Mapping[str, object]) -> tuple[dict[str, Row], bool]:
 
 
 def _measure(value: object) -> Row:
-    """The row of *value*; one that a library, changed by the caller, fails to describe does not spoil the others."""
+    """The row of *value*; a failure to describe it, in a library that the caller changed, does not affect the others."""
     try:
         return {**describe(value), "size": size_bytes(value)}
     except Exception as error:  # noqa: BLE001  # a patched library may raise anything
@@ -91,7 +91,7 @@ def _measure(value: object) -> Row:
 
 
 def size_bytes(value: object) -> int | None:
-    """The bytes *value* itself takes, without what it refers to; of arrays and frames their data. None where only code
+    """The size of *value* without what it references; of arrays and frames with their data. None if only code
     of the caller could tell.
     """
     kind = type(value)

@@ -1,4 +1,4 @@
-"""The modules users import, and a little of everything they do first, so that no kernel pays for it."""
+"""Imports the usual modules and uses a little of each, so that no kernel pays for the first use."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODULES = (
 
 
 def exercise() -> None:
-    """Do once what makes libraries build caches or import late."""
+    """Call what makes libraries build caches or import late."""
     _standard_library()
     _tables()
     _learning()

@@ -18,7 +18,7 @@ _MAPS = Path("/proc/self/maps")
 
 
 def settle() -> int:
-    """Free what can be freed, keep the rest out of the collector's way, and answer with the number of huge pages made."""
+    """Free unused memory, freeze the rest for the collector, and return the number of huge pages made."""
     libc = ctypes.CDLL(None, use_errno=True)
     gc.collect()
     libc.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What the zygote does once: import the data stack, warm it, and build a kernel that only lacks its sockets."""
+"""The zygote's preparation: imports the data stack, warms it up, and builds a kernel without sockets."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ PACKAGES = (
 
 
 class PreloadError(RuntimeError):
-    """The zygote may not fork: something it must not have is there."""
+    """The zygote must not fork, because it has something that a kernel must not inherit."""
 
 
 def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
-    """Import, warm and freeze everything; answers with the packages' versions. Call once, before any fork.
+    """Import, warm up and freeze everything; returns the packages' versions. Call it once, before any fork.
 
-    *prepare* does the same for kernels of another language, after the imports, and answers with more versions.
+    *prepare* does the same for kernels of another language, after the imports, and returns more versions.
     """
     for name in THREADS:
         os.environ[name] = "1"  # read when the libraries load: no thread of theirs may exist when the zygote forks
@@ -46,14 +46,14 @@ def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="omega-zygote-") as caches:
         warnings.simplefilter("ignore")
-        # Where there is no root of its own (level 1) nothing of it may stay on the machine.
+        # Without a root of its own (level L1) it must leave no files on the machine.
         os.environ["MPLCONFIGDIR"] = caches
         for name in exercise.MODULES:
             importlib.import_module(name)
         _prepare_figures()
         exercise.exercise()
         _build()
-        importlib.import_module("kernels.python.child")  # what a fork becomes: it imports nothing any more
+        importlib.import_module("kernels.python.child")  # the modules of a forked kernel, which imports nothing more
         others = prepare()
         del os.environ["MPLCONFIGDIR"]
     # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.

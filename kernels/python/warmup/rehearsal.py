@@ -1,4 +1,4 @@
-"""A dress rehearsal in the zygote: runs go through a kernel whose sockets lead nowhere, then every trace is removed.
+"""A rehearsal in the zygote: runs go through a kernel with dummy sockets, then every trace is removed.
 
 What code does for the first time (imports, caches, the interpreter's own specialisation of bytecode) it then does once in
 the zygote instead of in each kernel, where it would also copy the memory pages it writes to.
@@ -15,7 +15,7 @@ import zmq
 from tornado.ioloop import IOLoop
 
 from kernels.python.identity import rename
-from kernels.python.parts import Parts
+from kernels.python.parts import PythonParts
 from kernels.python.shown import figures, tracebacks
 from kernels.serving import identity
 from kernels.serving.publisher import Attendant
@@ -26,7 +26,7 @@ _FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2], label='a')\nplt.tit
 
 
 class Nowhere:
-    """A socket that takes everything and has nothing to say."""
+    """A socket that discards everything and receives nothing."""
 
     closed = False
 
@@ -41,7 +41,7 @@ class Nowhere:
         """Nothing is waiting."""
 
 
-def rehearse(parts: Parts) -> None:
+def rehearse(parts: PythonParts) -> None:
     """Run every kind of request a few times and leave *parts* as they were."""
     kernel: Any = parts.kernel
     kept = sys.stdout, sys.stderr, sys.modules["__main__"]
@@ -63,8 +63,8 @@ def rehearse(parts: Parts) -> None:
         _forget(parts)
 
 
-def _be_born(parts: Parts) -> None:
-    """What child.py does before its first request, as far as it needs no socket."""
+def _be_born(parts: PythonParts) -> None:
+    """The steps of child.py before its first request that need no socket."""
     identity.environment("/", {})
     identity.reseed()
     rename(parts, "rehearsal", "rehearsal")
@@ -72,7 +72,7 @@ def _be_born(parts: Parts) -> None:
     IOLoop(make_current=True).close(all_fds=True)
 
 
-async def _play(parts: Parts) -> None:
+async def _play(parts: PythonParts) -> None:
     for turn in range(ROUNDS):
         for code in _CODES:
             await _request(parts, code, {"task": "python"})
@@ -90,7 +90,7 @@ def _table(turn: int) -> dict[str, Any]:
     return {"analysisType": kinds[turn // 4 % 3], "format": "records", "data": rows}
 
 
-async def _request(parts: Parts, code: str, omega: dict[str, Any] | None) -> None:
+async def _request(parts: PythonParts, code: str, omega: dict[str, Any] | None) -> None:
     session = parts.session
     content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": False}
     metadata = {} if omega is None else {"omega": omega}
@@ -98,7 +98,7 @@ async def _request(parts: Parts, code: str, omega: dict[str, Any] | None) -> Non
     await parts.kernel.shell_main(None, [zmq.Frame(part) for part in message])
 
 
-def _forget(parts: Parts) -> None:
+def _forget(parts: PythonParts) -> None:
     kernel: Any = parts.kernel
     kernel.set_parent(b"", {})
     kernel._aborting = False

@@ -1,4 +1,4 @@
-"""The shipped system call filters, and how one is put on the calling thread."""
+"""The shipped system call filters, and how the calling thread loads one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FilterUnusable(RuntimeError):
 
 @cache
 def _table() -> dict[str, Any]:
-    """What the generator noted: the digest of each program and the number of each call."""
+    """The generator's record: the digest of each program and the number of each call."""
     loaded: dict[str, Any] = json.loads((Path(__file__).parent / "table.json").read_text())
     return loaded
 

@@ -3,7 +3,7 @@
 libseccomp compiles all but the options of sockets: it can't say "any other value" of an int. Those come first, by hand.
 
 Needs pyseccomp and libseccomp, which only a developer's machine has. At run time the programs are loaded as they are;
-the tests run them through an interpreter of their own, so neither libseccomp nor this file has to be believed.
+the tests run them through an interpreter of their own, so neither libseccomp nor this file has to be trusted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALLOWED, _ERRNO = 0x7FFF0000, 0x00050000
 _Line = tuple[int, int, int, int]
 """Operation, how far to jump if true and if false, operand."""
 _UNKNOWN: Final = -1
-"""What libseccomp calls a name it has never heard; other negative numbers mean another architecture's call."""
+"""libseccomp's result for an unknown name; other negative numbers mean another architecture's call."""
 
 
 def numbers_of(arch: str) -> dict[str, int]:
@@ -65,7 +65,7 @@ def compile_profile(profile: policy.Profile, arch: str, numbers: dict[str, int])
 
 
 def _options(arch: str, numbers: dict[str, int]) -> bytes:
-    """What goes ahead of a program: it decides the calls of policy.OPTIONS and lets all others pass on to what follows."""
+    """The start of a program: it decides the calls of policy.OPTIONS and passes all others on to the rest."""
     parts = [_by_pair(numbers[name], levels) for name, levels in policy.OPTIONS.items()]
     code = [(_LOAD, 0, 0, _NUMBER), *(line for part in parts for line in part)]
     code = [(_LOAD, 0, 0, _ARCH), (_JUMP_IF_EQUAL, 0, len(code), _AUDIT_ARCHES[arch]), *code]
@@ -104,7 +104,7 @@ def build() -> dict[str, bytes]:
 
 
 def main() -> int:
-    """Write the files; with --check only say whether they are up to date."""
+    """Write the files; with --check only report whether they are up to date."""
     stale = [name for name, data in build().items() if not _is_current(name, data)]
     if "--check" in sys.argv[1:]:
         print("stale: " + ", ".join(stale) if stale else "up to date")

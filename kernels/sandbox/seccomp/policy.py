@@ -99,17 +99,17 @@ _NEW_NAMESPACES = (
     0x40000000,  # net
 )
 _CLONE_PARENT = 0x00008000
-"""A sibling instead of a child: the zygote's, which neither counts nor reaps it, so that its pid namespace never ends."""
+"""A sibling would be the zygote's child. The zygote neither counts nor reaps it, so its pid namespace never ends."""
 _CLONE_PIDFD = 0x00001000
 """The inode of such a descriptor counts the processes that the whole machine has started."""
 _CLONE_FILES, _CLONE_THREAD = 0x00000400, 0x00010000
-"""A table of descriptors shared with another process keeps that one's locks when it has ended, and then nobody knows whose
-they are (see spawner/locks.py). Threads share one all the time; no program needs it otherwise."""
+"""A descriptor table shared with another process keeps that process's locks after its end, and then they have no known
+owner (see spawner/locks.py). Threads share one all the time; no program needs it otherwise."""
 _FCNTLS = (*range(12), 1025, *range(1030, 1035))
 """DUPFD to GETSIG, GETLEASE, DUPFD_CLOEXEC, pipe sizes, seals. Not NOTIFY, which is inotify under another name, and not
 SETLEASE, which keeps others from writing to a file of the same uid."""
 _LOCKS_OF_OPEN_FILES = (36, 37, 38)
-"""Answered as by a Linux before 3.15: of such a lock nobody can tell whose it is."""
+"""Answered as by a Linux before 3.15: such a lock has no known owner."""
 _TERMINAL_IOCTLS = (0x5401, 0x802C542A, 0x5413)  # TCGETS, TCGETS2, TIOCGWINSZ: what isatty() asks
 _FD_IOCTLS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 _HARMLESS_PRCTLS = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 36, 37, 38, 39, 41, 42, 0x53564D41)
@@ -119,11 +119,11 @@ the names of memory areas."""
 _INT = 0xFFFF_FFFF
 """Linux takes an int from the low half of a register, whatever the high half holds."""
 _FLUSHES = ("sync", "syncfs", "fsync", "fdatasync", "sync_file_range")
-"""Said to be done and not done. Linux flushes the disk also for a descriptor that can only read: code could hold up every
+"""Reported as done and not done. Linux flushes the disk even for a read-only descriptor: code could block every
 writer of the host. What a kernel writes is memory, or (confined) ends with the kernel: it need not outlive a power cut."""
 _MS_SYNC = 4
 _ADVICE, _FORGET = (0, 1, 2, 3, 5), 4
-"""POSIX_FADV_DONTNEED would take files that all share out of memory, so that everybody reads them from the disk again."""
+"""POSIX_FADV_DONTNEED would drop shared files from memory, so that all processes read them from the disk again."""
 _DSYNC, _SYNC = 0x1000, 0x100000
 _RWF_DSYNC, _RWF_SYNC = 2, 4
 
@@ -143,7 +143,7 @@ OPTIONS: Final[Mapping[str, Mapping[int, tuple[int, ...]]]] = {
 }
 """The options of sockets there are, by level: what the standard library, libzmq, tornado, urllib3 and Node set and ask, and
 what keeps a connection alive. All others answer ENOPROTOOPT, as a Linux without them would. Among those: filter programs
-(memory nobody counts, and the machine's one allowance for code of filters), IPv6 flow labels (one table for the machine),
+(uncounted memory, and the machine's one allowance for code of filters), IPv6 flow labels (one table for the machine),
 congestion control, encapsulation, multicast, zero copy, time stamps, busy polling. And what tells of the host on sockets the
 gateway made: interfaces (BINDTODEVICE, BINDTOIFINDEX), namespace (NETNS_COOKIE), processes (PEERPIDFD, PEERCRED)."""
 

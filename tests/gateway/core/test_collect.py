@@ -9,28 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.collect import DISPLAY_BYTES, Collector, coalesce
-from gateway.core.model import Cleared, Display, Event, Finished, Raised, Report, Text
+from gateway.core.model import Cleared, Display, Event, Finished, KernelReport, Raised, Text
 from gateway.core.validate import (
     Body,
     Clear,
-    Failure,
+    ErrorMessage,
+    ExecuteReply,
     Interrupted,
     Message,
-    Reply,
     Shown,
     Status,
-    Stream,
+    StreamMessage,
+    UnreadMessage,
     Welcome,
 )
 
-E1 = Failure(Raised("ValueError", "no", "tb"), is_cut=False)
-E2 = Failure(Raised("KeyError", "forged", "tb"), is_cut=False)
-IDLE, BUSY, OK = Status("idle"), Status("busy"), Reply("ok", Report(cpu_s=1.0))
+E1 = ErrorMessage(Raised("ValueError", "no", "tb"), is_cut=False)
+E2 = ErrorMessage(Raised("KeyError", "forged", "tb"), is_cut=False)
+IDLE, BUSY, OK = Status("idle"), Status("busy"), ExecuteReply("ok", KernelReport(cpu_s=1.0))
 
 
-def out(text: str, stream: Literal["stdout", "stderr"] = "stdout") -> Stream:
+def out(text: str, stream: Literal["stdout", "stderr"] = "stdout") -> StreamMessage:
     """A piece of output."""
-    return Stream(stream, text)
+    return StreamMessage(stream, text)
 
 
 def shown(size: int = 0, *, is_cut: bool = False) -> Shown:
@@ -58,7 +59,7 @@ def test_a_run_ends_only_after_reply_and_idle() -> None:
     run = collector()
     assert feed(run, BUSY, OK, out("late\n")) == [Text("stdout", "late\n")]
     assert not run.is_over
-    assert feed(run, IDLE) == [Report(cpu_s=1.0), Finished("ok")]
+    assert feed(run, IDLE) == [KernelReport(cpu_s=1.0), Finished("ok")]
     assert run.is_over
 
 
@@ -97,21 +98,21 @@ def test_welcome_and_interrupt_replies_say_nothing_of_the_run() -> None:
 def test_a_forged_second_reply_changes_nothing() -> None:
     """The first reply counts."""
     run = collector()
-    feed(run, OK, Reply("error", failure=E2))
-    assert feed(run, IDLE) == [Report(cpu_s=1.0), Finished("ok")]
+    feed(run, OK, ExecuteReply("error", failure=E2))
+    assert feed(run, IDLE) == [KernelReport(cpu_s=1.0), Finished("ok")]
 
 
 def test_a_failure_is_reported_once_and_in_place() -> None:
     """The error message comes before the reply repeats it."""
     run = collector()
-    events = feed(run, out("a"), E1, E2, Reply("error", failure=E1), IDLE)
-    assert events == [Text("stdout", "a"), E1.raised, Report(), Finished("error")]
+    events = feed(run, out("a"), E1, E2, ExecuteReply("error", failure=E1), IDLE)
+    assert events == [Text("stdout", "a"), E1.raised, KernelReport(), Finished("error")]
 
 
 def test_a_failure_known_from_the_reply_alone_is_reported() -> None:
     """Whatever became of the error message."""
     run = collector()
-    assert feed(run, IDLE, Reply("error", failure=E1)) == [E1.raised, Report(), Finished("error")]
+    assert feed(run, IDLE, ExecuteReply("error", failure=E1)) == [E1.raised, KernelReport(), Finished("error")]
 
 
 def test_output_over_the_limit_is_cut_at_it() -> None:
@@ -158,7 +159,7 @@ def test_floods_of_empty_displays_and_clearings_end_too() -> None:
 
 def test_cut_messages_make_the_result_truncated() -> None:
     """Nothing is cut silently."""
-    for body in (shown(is_cut=True), Failure(E1.raised, is_cut=True), Reply("ok", is_cut=True)):
+    for body in (shown(is_cut=True), ErrorMessage(E1.raised, is_cut=True), ExecuteReply("ok", is_cut=True)):
         run = collector()
         feed(run, body)
         assert run.is_truncated
@@ -174,7 +175,9 @@ def test_clearing_is_an_event_and_loses_nothing() -> None:
     ]
 
 
-bodies = st.sampled_from([IDLE, BUSY, OK, E1, E2, out("a"), out("b", "stderr"), shown(), Clear(wait=True), Reply("aborted")])
+bodies = st.sampled_from(
+    [IDLE, BUSY, OK, E1, E2, out("a"), out("b", "stderr"), shown(), Clear(wait=True), ExecuteReply("aborted")]
+)
 messages = st.lists(st.tuples(st.sampled_from(["r", "q", ""]), bodies), max_size=40)
 
 
@@ -247,3 +250,18 @@ def test_showing_the_same_again_costs_what_it_adds() -> None:
     assert not updated.has_exceeded
     feed(updated, named(DISPLAY_BYTES, updates=True))
     assert updated.has_exceeded
+
+
+def test_a_message_that_was_not_read_makes_the_result_truncated() -> None:
+    """It would have taken too long; the run goes on."""
+    run = collector()
+    assert feed(run, UnreadMessage(), out("a")) == [Text("stdout", "a")]
+    assert run.is_truncated
+
+
+def test_a_run_that_was_its_kernels_last_says_so() -> None:
+    """Once its reply is there."""
+    run = collector()
+    assert not run.ends_kernel
+    feed(run, ExecuteReply("ok", KernelReport(is_last=True)))
+    assert run.ends_kernel

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.event_log import ENTRY_BYTES, JOINED_CHARS, Accepted, Done, Entry, EventLog, Gap, Refused
-from gateway.core.model import Display, Result, Text
+from gateway.core.event_log import (
+    ENTRY_BYTES,
+    JOINED_CHARS,
+    Accepted,
+    Done,
+    EventLog,
+    Gap,
+    Item,
+    LoggedEvent,
+    RunRefused,
+    content_bytes,
+)
+from gateway.core.model import Display, Raised, Result, Text
+from gateway.core.strict_json import NODE_BYTES
 
 DONE = Done(Result(True, "", "", "", None, 0, 0.1))
 ROOMY = 1_000_000
 
 
-def read(log: EventLog, after: int = 0) -> list[Entry | Gap]:
+def read(log: EventLog, after: int = 0) -> list[LoggedEvent | Gap]:
     """Everything a reader gets who has all up to *after*."""
-    found: list[Entry | Gap] = []
+    found: list[LoggedEvent | Gap] = []
     while (piece := log.next_after(after)) is not None:
         found.append(piece)
         after = piece.seq
@@ -26,14 +39,14 @@ def test_entries_are_numbered_from_1_in_order() -> None:
     log, items = EventLog(ROOMY), [Accepted("r"), Text("stdout", "a"), Text("stderr", "b"), DONE]
     for item in items:
         log.append(item)
-    assert read(log) == [Entry(seq, item) for seq, item in enumerate(items, 1)]
-    assert read(log, 2) == [Entry(3, items[2]), Entry(4, items[3])]
+    assert read(log) == [LoggedEvent(seq, item) for seq, item in enumerate(items, 1)]
+    assert read(log, 2) == [LoggedEvent(3, items[2]), LoggedEvent(4, items[3])]
     assert read(log, 4) == []
 
 
 def test_only_the_last_word_closes_it() -> None:
     """A run that ended, or could not be carried out."""
-    for last in (DONE, Refused("Busy", "Full.", "busy")):
+    for last in (DONE, RunRefused("Busy", "Full.", "busy")):
         log = EventLog(ROOMY)
         log.append(Accepted("r"))
         assert not log.is_closed
@@ -49,7 +62,7 @@ def test_what_was_dropped_is_a_gap_with_its_numbers() -> None:
     assert read(log)[0] == Gap(1, 7)
     assert [piece.seq for piece in read(log)[1:]] == [8, 9, 10]
     assert read(log, 5)[0] == Gap(6, 7)
-    assert isinstance(read(log, 7)[0], Entry)
+    assert isinstance(read(log, 7)[0], LoggedEvent)
     log.append(Display("display", {"text/plain": "x" * 10_000}))
     assert [piece.seq for piece in read(log)] == [10, 11]
 
@@ -62,9 +75,9 @@ def test_pieces_nobody_has_read_are_joined() -> None:
     assert log.last_seq == 3
     seen = read(log)
     log.append(Text("stdout", "y"))
-    assert read(log) == [*seen, Entry(4, Text("stdout", "y"))]
+    assert read(log) == [*seen, LoggedEvent(4, Text("stdout", "y"))]
     log.append(Text("stderr", "z"))
-    assert read(log, 4) == [Entry(5, Text("stderr", "z"))]
+    assert read(log, 4) == [LoggedEvent(5, Text("stderr", "z"))]
 
 
 @given(
@@ -82,8 +95,28 @@ def test_nothing_is_lost_unsaid(writes: list[tuple[str, str]], limit: int, reads
             assert (piece.first if isinstance(piece, Gap) else piece.seq) == after + 1
             after = piece.seq
             gaps += isinstance(piece, Gap)
-            got += piece.item.text if isinstance(piece, Entry) and isinstance(piece.item, Text) else ""
+            got += piece.item.text if isinstance(piece, LoggedEvent) and isinstance(piece.item, Text) else ""
     for piece in read(log, after):
         gaps += isinstance(piece, Gap)
-        got += piece.item.text if isinstance(piece, Entry) and isinstance(piece.item, Text) else ""
+        got += piece.item.text if isinstance(piece, LoggedEvent) and isinstance(piece.item, Text) else ""
     assert gaps or got == "".join(text for _, text in writes)
+
+
+@pytest.mark.parametrize(
+    ("item", "size"),
+    [
+        (Text("stdout", "é"), 2),
+        (Raised("E", "é", "tb"), 5),
+        (Display("display", {"a/b": "xy"}), NODE_BYTES * 2 + 5),
+        (Accepted("r"), 0),
+    ],
+)
+def test_what_is_kept_is_counted_in_bytes(item: Item, size: int) -> None:
+    """Characters may take four each."""
+    assert content_bytes(item) == size
+
+
+def test_the_values_of_an_ended_run_count_too() -> None:
+    """They may be as large as its output."""
+    result = Result(True, "", "", "", None, 0, 0.1, variables={"x": {"preview": "y" * 1000}})
+    assert content_bytes(Done(result)) > 1000

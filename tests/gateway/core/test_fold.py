@@ -10,24 +10,25 @@ from gateway.core.fold import (
     Fold,
     Overflowed,
     TimedOut,
+    cause_of,
     exit_code_of,
     fold,
     signal_name,
 )
-from gateway.core.model import Cleared, Death, Display, Event, Finished, Limit, Raised, Report, Text
+from gateway.core.model import Cleared, Death, Display, Event, Finished, KernelReport, Limit, Raised, Text
 
 MIB = 1024 * 1024
 KILLED = Death(0, 9, out_of_memory=False, asked=True, peak_bytes=5, cpu_s=0.5)
 
 
-def raised(kind: str, message: str = "") -> list[Raised | Report | Finished]:
+def raised(kind: str, message: str = "") -> list[Raised | KernelReport | Finished]:
     """The events of a run that raised."""
-    return [Raised(kind, message, "tb"), Report(), Finished("error")]
+    return [Raised(kind, message, "tb"), KernelReport(), Finished("error")]
 
 
 def test_a_plain_success() -> None:
     """Output in the order written and by stream, and what the reply said."""
-    report = Report({"x": {"type": "int"}}, 0.1, 7, 3)
+    report = KernelReport({"x": {"type": "int"}}, 0.1, 7, 3)
     events: list[Event] = [Text("stdout", "a"), Text("stderr", "b"), Text("stdout", "c"), report, Finished("ok")]
     result = fold(events, Completed(), 1.5)
     assert (result.output, result.stdout, result.stderr) == ("abc", "ac", "b")
@@ -73,9 +74,9 @@ def test_system_exit_sets_the_exit_code(message: str, code: int) -> None:
 def test_the_kernels_exit_code_counts_before_the_message() -> None:
     """sys.exit("7") prints 7 and exits with 1; sys.exit("0") is a failure too."""
     for message, code in (("7", 1), ("0", 1), ("bad", 1), ("3", 3)):
-        result = fold([Raised("SystemExit", message, "tb"), Report(exit_code=code), Finished("error")], Completed())
+        result = fold([Raised("SystemExit", message, "tb"), KernelReport(exit_code=code), Finished("error")], Completed())
         assert (result.exit_code, result.error) == (code, Raised("SystemExit", message, "tb"))
-    assert fold([Raised("SystemExit", "0", ""), Report(exit_code=0), Finished("error")], Completed()).success
+    assert fold([Raised("SystemExit", "0", ""), KernelReport(exit_code=0), Finished("error")], Completed()).success
 
 
 def test_huge_exit_codes_cost_nothing() -> None:
@@ -96,7 +97,7 @@ def test_python_running_out_of_memory_names_the_limit_and_keeps_the_kernel() -> 
 
 def test_a_run_has_the_value_its_kernel_told_unless_it_failed() -> None:
     """The value of a run that did not end well is nobody's."""
-    told = Report(return_value=[1, {"a": None}])
+    told = KernelReport(return_value=[1, {"a": None}])
     assert fold([told, Finished("ok")], Completed()).return_value == [1, {"a": None}]
     assert fold([Raised("E", "", ""), told, Finished("error")], Completed()).return_value is None
     assert fold([told], TimedOut()).return_value is None
@@ -111,7 +112,7 @@ def test_a_value_that_is_too_large_is_too_much_output() -> None:
 
 def test_a_traceback_shown_by_a_run_that_went_on_is_output() -> None:
     """The reply decides about success."""
-    result = fold([Raised("ValueError", "no", "tb"), Report(), Finished("ok")], Completed())
+    result = fold([Raised("ValueError", "no", "tb"), KernelReport(), Finished("ok")], Completed())
     assert result.success
     assert result.error is None
     assert result.stderr == "tb"
@@ -119,7 +120,7 @@ def test_a_traceback_shown_by_a_run_that_went_on_is_output() -> None:
 
 def test_a_run_the_kernel_did_not_start_is_an_error() -> None:
     """An aborted request ran nothing."""
-    result = fold([Report(), Finished("aborted")], Completed())
+    result = fold([KernelReport(), Finished("aborted")], Completed())
     assert not result.success
     assert result.error is not None
     assert result.error.type == "ExecutionError"
@@ -127,7 +128,7 @@ def test_a_run_the_kernel_did_not_start_is_an_error() -> None:
 
 def test_an_error_reply_without_an_error_is_an_error() -> None:
     """Hostile replies do not become successes."""
-    assert not fold([Report(), Finished("error")], Completed()).success
+    assert not fold([KernelReport(), Finished("error")], Completed()).success
     assert not fold([], Completed()).success
 
 
@@ -148,7 +149,7 @@ def test_the_deadline_replaces_a_kernel_that_did_not_obey() -> None:
 
 def test_code_that_finishes_well_after_its_deadline_still_timed_out() -> None:
     """Swallowing the interrupt is no way around the limit."""
-    assert not fold([Report(), Finished("ok")], TimedOut()).success
+    assert not fold([KernelReport(), Finished("ok")], TimedOut()).success
 
 
 def test_too_much_output_is_named() -> None:
@@ -183,14 +184,14 @@ def test_a_crash_names_its_signal() -> None:
 def test_a_broken_connection_is_not_told_as_a_signal() -> None:
     """The kill that followed is ours."""
     result = fold([], Died(KILLED, MIB, broke_off=True))
-    assert result.error == Raised("KernelDied", "The kernel broke off its connection and was ended", "")
+    assert result.error == Raised("KernelDied", "The kernel closed its connection and was killed", "")
     assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.DIED, 137, True)
 
 
 def test_the_signal_of_spent_processor_time_names_the_limit() -> None:
     """The system ends a process so; that it was the limit is all the caller needs."""
     result = fold([], Died(Death(0, 24, out_of_memory=False, asked=False), MIB))
-    assert result.error == Raised("ExecutionError", "Processor time limit exceeded; the kernel was ended", "")
+    assert result.error == Raised("ExecutionError", "Processor time limit exceeded; the kernel was killed", "")
     assert (result.limit, result.exit_code, result.kernel_replaced) == (Limit.CPU, 152, True)
 
 
@@ -205,7 +206,7 @@ def test_an_exit_names_its_code() -> None:
 
 def test_a_kernel_that_died_right_after_its_run_is_replaced() -> None:
     """The result stands, the state is gone."""
-    result = fold([Report(), Finished("ok")], Completed(KILLED))
+    result = fold([KernelReport(), Finished("ok")], Completed(KILLED))
     assert result.success
     assert result.kernel_replaced
 
@@ -214,3 +215,18 @@ def test_signals_without_a_name_are_numbers() -> None:
     """Real-time signals have none here."""
     assert signal_name(6) == "SIGABRT"
     assert signal_name(200) == "200"
+
+
+@pytest.mark.parametrize(
+    ("death", "word"),
+    [
+        (Death(0, 9, out_of_memory=True, asked=True), "memory"),
+        (Death(0, 9, out_of_memory=False, asked=True), "asked"),
+        (Death(0, 11, out_of_memory=False, asked=False), "SIGSEGV"),
+        (Death(0, 60, out_of_memory=False, asked=False), "signal"),
+        (Death(1, 0, out_of_memory=False, asked=False), "exit"),
+    ],
+)
+def test_the_cause_of_a_death_is_one_of_few_words(death: Death, word: str) -> None:
+    """A metric has it as a label."""
+    assert cause_of(death) == word

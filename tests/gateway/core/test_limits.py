@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.limits import Bucket, Rate
+from gateway.core.limits import Bucket, Rate, Timeouts
 
 
 def test_a_minutes_share_may_come_at_once_and_then_evenly() -> None:
@@ -59,3 +59,11 @@ def test_never_more_than_the_rate_gets_through(per_minute: int, gaps: list[float
         assert taken <= per_minute + now * per_minute / 60 + 0.01
         if wait_s:
             assert bucket.take(rate, now + wait_s)[1] == 0
+
+
+def test_the_timeouts_of_a_key_are_its_own() -> None:
+    """Its maximum takes the place of the gateway's, and bounds the default."""
+    timeouts = Timeouts(30, 300)
+    assert timeouts.within(None) is timeouts
+    assert timeouts.within(10) == Timeouts(10, 10)
+    assert timeouts.within(900) == Timeouts(30, 900)

@@ -76,7 +76,7 @@ def test_cells_of_older_formats_get_ids_that_are_free() -> None:
         (notebook(nbformat_minor="5"), "notebook.nbformat_minor must be a whole number, not '5'."),
         (notebook(worksheets=[]), "notebook has the unknown field 'worksheets'; allowed are: cells, metadata, "),
         (notebook(cells={}), "notebook.cells must be a list."),
-        (notebook(*[code()] * (MAX_CELLS + 1)), "The notebook has 1001 cells; 1000 are allowed."),
+        (notebook(*[code()] * (MAX_CELLS + 1)), "The notebook has 1001 cells; at most 1000 are allowed."),
         (notebook(metadata=[]), "notebook.metadata must be an object, not a list."),
         (notebook(metadata={"kernelspec": {"name": "x"}}), "notebook.metadata.kernelspec.display_name is missing."),
         (notebook(metadata={"language_info": {"name": 3}}), "notebook.metadata.language_info.name must be text, not 3."),
@@ -101,6 +101,8 @@ def test_cells_of_older_formats_get_ids_that_are_free() -> None:
             notebook(code(metadata={"execution": {"a": 1}})),
             "notebook.cells[0].metadata.execution must be an object of texts",
         ),
+        (notebook(code(metadata={"collapsed": 1})), "notebook.cells[0].metadata.collapsed must be true or false, not 1."),
+        (notebook(metadata={"orig_nbformat": 2.5}), "notebook.metadata.orig_nbformat must be a whole number above 0, "),
         (notebook(words(attachments={"a": {"image/png": 1}})), "notebook.cells[0].attachments['a'] must hold text for "),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.model import Cleared, Display, Event, Finished, Raised, Report, Text
+from gateway.core.model import Cleared, Display, Event, Finished, KernelReport, Raised, Text
 from gateway.core.notebook import Notebook, NotebookCell, metadata_for, to_file_json, to_json
 from gateway.core.notebook_outputs import LEFT_OUT, CellOutputs
 
@@ -61,7 +61,9 @@ def test_pieces_of_a_stream_are_joined_in_the_order_of_everything() -> None:
 
 def test_the_value_of_the_last_expression_has_its_number() -> None:
     """As Out[2] in a notebook."""
-    _, (found,) = outputs([], [Display("result", {"text/plain": "42"}, {"x": 1}), Report(execution_count=2), Finished("ok")])
+    _, (found,) = outputs(
+        [], [Display("result", {"text/plain": "42"}, {"x": 1}), KernelReport(execution_count=2), Finished("ok")]
+    )
     assert found == {
         "output_type": "execute_result",
         "execution_count": 2,
@@ -188,3 +190,13 @@ def test_whatever_is_reported_makes_a_valid_notebook(cells: list[list[Event]], l
 def test_a_notebook_without_cells_is_valid(language: Any) -> None:
     """The session in which nothing was run yet."""
     nbformat.validate(nbformat.from_dict(to_json(Notebook([], metadata_for(language)))))
+
+
+def test_what_is_shown_in_two_cells_is_cleared_in_one() -> None:
+    """An update still reaches the other."""
+    one, two, _ = outputs(
+        [shown({"text/plain": "0 %"}, "bar")],
+        [shown({"text/plain": "1 %"}, "bar"), Cleared(wait=False)],
+        [shown({"text/plain": "2 %"}, "bar", updates=True)],
+    )
+    assert ([text_of(output) for output in one], two) == (["2 %"], [])

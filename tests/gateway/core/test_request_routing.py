@@ -97,3 +97,30 @@ def test_what_is_remembered_is_bounded() -> None:
     assert book.route(last) == []
     huge = message("shell", "execute_reply", "r5", text="x" * request_routing.HELD_BYTES)
     assert [sent for _, sent in book.route(huge)] == [huge, last] or [sent for _, sent in book.route(huge)] == [last, huge]
+
+
+def test_an_answer_on_stdin_is_no_request() -> None:
+    """It answers the kernel's."""
+    book = Asked()
+    book.note(message("stdin", "input_reply", msg_id="i"), "ada")
+    assert book.askers() == set()
+
+
+def test_requests_are_handed_on_with_their_answers() -> None:
+    """Those of others stay theirs."""
+    book = Asked()
+    book.note(run("r1"), "ada")
+    book.note(run("r2"), "bob")
+    book.hand_on({"ada"}, "eve")
+    assert book.asker_of(reply("r1")) == "eve"
+    assert book.asker_of(reply("r2")) == "bob"
+
+
+def test_states_that_are_no_ends_let_nothing_go() -> None:
+    """The reply still waits."""
+    book = Asked()
+    book.note(run("r"), "ada")
+    book.route(reply("r"))
+    busy = message("iopub", "status", "r", execution_state="busy")
+    assert book.route(busy) == [(EVERYBODY, busy)]
+    assert book.is_holding()

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import strict_json
+from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.strict_json import (
-    MAX_DEPTH,
+    NODE_BYTES,
     Budget,
     TooMuch,
     clean,
@@ -73,6 +74,16 @@ def test_numbers_are_read_as_far_as_they_are_numbers() -> None:
     """A million digits would take seconds to become an int, and 1e999 is an infinity in other words."""
     assert decode(b"[NaN, -Infinity, 1e999, 1.5, 18446744073709551616]") == [None, None, None, 1.5, str(2**64)]
     assert decode(b"1" * 1_000_000) == "1" * 1_000_000
+
+
+@pytest.mark.parametrize("digits", range(13, 19))
+@pytest.mark.parametrize("first", ["1", "9", "90", "9007199254740991", "9007199254740992"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_integer_is_text_if_it_is_not_safe_whatever_stands_beside_it(sign: str, first: str, digits: int) -> None:
+    """Beside a long number, or NaN, numbers are read in another way; the answer is the same."""
+    number = int(sign + first.ljust(digits, "9")[:digits])
+    for beside in ("1", "10000000000000000", "NaN"):
+        assert decode(f"[{number},{beside}]".encode())[0] == clean_int(number)  # type: ignore[index]  # a list
 
 
 def marks_of(value: object) -> int:
@@ -152,7 +163,7 @@ def test_lone_surrogates_are_replaced_and_pairs_joined() -> None:
 def test_depth_is_bounded() -> None:
     """One level more than allowed is refused, not followed."""
     value: object = 1
-    for _ in range(MAX_DEPTH):
+    for _ in range(KERNEL_DEPTH):
         value = [value]
     clean(value, Budget())
     with pytest.raises(TooMuch):
@@ -164,7 +175,7 @@ def test_depth_is_that_of_lists_and_objects_and_not_of_brackets_in_text() -> Non
     text: object = ["[{" * 1000 + '"\\]', {"}]" * 1000 + '\\"[': "\\"}]
     assert clean(text, Budget()) == text
     value: object = ["]", {"{": [""]}]
-    for level in range((MAX_DEPTH - 4) // 2):
+    for level in range((KERNEL_DEPTH - 4) // 2):
         value = {"a": [{}], "b]": [[str(level)], value, {}], "c": []}
     assert clean(value, Budget()) == value
     with pytest.raises(TooMuch):
@@ -213,3 +224,7 @@ def test_sizes_of_text_are_exact() -> None:
     assert text_bytes("aé€\U0001f600") == 10
     assert size_bytes("é") == 2
     assert size_bytes({"a": ["bc", 1]}) > 3
+    assert size_bytes(None) == size_bytes(True) == size_bytes(1.5) > 0
+    assert size_bytes({"é": "é"}) == NODE_BYTES + 4
+    assert size_bytes(["é" * 100]) > 200
+    assert size_bytes({"a": {"b": "é" * 100}}) > 200

@@ -8,19 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.files import FileChange
 from gateway.core.model import Raised
 from gateway.core.validate import (
     MAX_MIME_ENTRIES,
     MAX_VARIABLES,
     Clear,
-    Failure,
-    Head,
+    ErrorMessage,
+    ExecuteReply,
     Interrupted,
     Message,
-    Reply,
+    MessageHead,
     Shown,
     Status,
-    Stream,
+    StreamMessage,
+    UnreadMessage,
     Welcome,
     parse_head,
     parse_message,
@@ -83,7 +85,7 @@ shaped = st.recursive(
 
 def parse(channel: Any, kind: str, content: object, metadata: object = None) -> Any:
     """The body of a message of run ``r``, or None."""
-    message = parse_message(channel, Head(kind, "r"), metadata, content)
+    message = parse_message(channel, MessageHead(kind, "r"), metadata, content)
     assert message is None or message.parent_id == "r"
     return message.body if message else None
 
@@ -98,7 +100,7 @@ def test_no_headers_raise(header: object, parent: object) -> None:
 @given(st.sampled_from(["shell", "iopub", "control"]), st.sampled_from(KINDS), shaped, shaped)
 def test_no_content_raises(channel: Any, kind: str, metadata: object, content: object) -> None:
     """Whatever a message holds, it is a message or it is none."""
-    message = parse_message(channel, Head(kind, "r"), metadata, content)
+    message = parse_message(channel, MessageHead(kind, "r"), metadata, content)
     assert message is None or isinstance(message, Message)
 
 
@@ -123,14 +125,14 @@ def test_headers_of_another_form_are_dropped(header: object, parent: object) -> 
 def test_a_head_needs_nothing_but_type_and_parent() -> None:
     """Session, user, date and version are the kernel's own words and are not read."""
     header = {"msg_type": "status", "date": "9999-99-99", "version": "x", "session": 7}
-    assert parse_head(header, {"msg_id": "r"}) == Head("status", "r")
-    assert parse_head({"msg_type": "iopub_welcome"}, {}) == Head("iopub_welcome", "")
+    assert parse_head(header, {"msg_id": "r"}) == MessageHead("status", "r")
+    assert parse_head({"msg_type": "iopub_welcome"}, {}) == MessageHead("iopub_welcome", "")
 
 
 def test_streams() -> None:
     """Only stdout and stderr, only text."""
-    assert parse("iopub", "stream", {"name": "stdout", "text": "a\ud800"}) == Stream("stdout", "a\ufffd")
-    assert parse("iopub", "stream", {"name": "stderr", "text": ""}) == Stream("stderr", "")
+    assert parse("iopub", "stream", {"name": "stdout", "text": "a\ud800"}) == StreamMessage("stdout", "a\ufffd")
+    assert parse("iopub", "stream", {"name": "stderr", "text": ""}) == StreamMessage("stderr", "")
     assert parse("iopub", "stream", {"name": "stdin", "text": "a"}) is None
     assert parse("iopub", "stream", {"name": "stdout", "text": ["a"]}) is None
     assert parse("iopub", "stream", ["stdout", "a"]) is None
@@ -224,7 +226,7 @@ def test_errors_are_plain_text_of_bounded_length() -> None:
     assert failure.raised.traceback == "red\nline\n"
     assert len(failure.raised.message) < 70_000
     assert failure.is_cut
-    assert parse("iopub", "error", {}) == Failure(Raised("Error", "", ""), is_cut=False)
+    assert parse("iopub", "error", {}) == ErrorMessage(Raised("Error", "", ""), is_cut=False)
 
 
 def test_shortening_keeps_both_ends() -> None:
@@ -256,8 +258,8 @@ def test_replies() -> None:
     assert dict(reply.report.variables) == {"x": {"type": "int"}}
     assert (reply.report.cpu_s, reply.report.peak_bytes, reply.report.execution_count) == (0.5, 7, 3)
     reply = parse("shell", "execute_reply", {"status": "error", "ename": "E", "evalue": "v"})
-    assert reply.failure == Failure(Raised("E", "v", ""), is_cut=False)
-    assert parse("shell", "execute_reply", {"status": "aborted"}) == Reply("aborted")
+    assert reply.failure == ErrorMessage(Raised("E", "v", ""), is_cut=False)
+    assert parse("shell", "execute_reply", {"status": "aborted"}) == ExecuteReply("aborted")
     assert parse("shell", "execute_reply", {"status": "fine"}) is None
 
 
@@ -323,3 +325,48 @@ def test_variables_are_bounded_in_number_and_size() -> None:
     odd = {"x" * 5000: {}, "y": 3, "z": {"type": "int"}}
     reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"variables": odd}})
     assert dict(reply.report.variables) == {"z": {"type": "int"}}
+
+
+def test_a_reply_whose_metadata_was_not_read_is_cut() -> None:
+    """Something of it is missing, and that is said."""
+    reply = parse("shell", "execute_reply", {"status": "ok"}, UnreadMessage())
+    assert (reply.status, reply.is_cut) == ("ok", True)
+    assert parse("iopub", "status", {"execution_state": "idle"}, UnreadMessage()) == Status("idle")
+
+
+def test_metadata_that_is_too_much_is_left_out_of_a_display() -> None:
+    """Its data stays."""
+    shown = parse("iopub", "display_data", {"data": {"text/plain": "x"}, "metadata": {"a": "x" * 2**21}})
+    assert (shown.display.data, shown.display.metadata, shown.is_cut) == ({"text/plain": "x"}, {}, True)
+
+
+A = b"a".hex()
+
+
+@pytest.mark.parametrize(
+    ("said", "changes", "is_cut"),
+    [
+        (None, (), False),
+        ([], (), False),
+        ({"files": 5}, (), False),
+        ({"files": [], "cut": True}, (), True),
+        ({"files": [{"path": A, "change": "created", "size": 3}]}, (FileChange(b"a", "created", 3),), False),
+        ({"files": [{"path": A, "change": "changed", "size": -3}]}, (FileChange(b"a", "changed", 0),), False),
+        ({"files": [{"path": A, "change": "deleted", "size": 3}]}, (FileChange(b"a", "deleted", 0),), False),
+        ({"files": [{"path": A, "change": "moved"}]}, (), True),
+        ({"files": [{"path": "a", "change": "created"}]}, (), True),
+        ({"files": [{"path": b"../a".hex(), "change": "created"}]}, (), True),
+        ({"files": [{"path": "00" * 10_000, "change": "created"}]}, (), True),
+        ({"files": [{"path": 5, "change": "created"}, 7]}, (), True),
+    ],
+)
+def test_changes_of_files_are_checked_one_by_one(said: object, changes: tuple[FileChange, ...], is_cut: bool) -> None:
+    """What is not of the form is left out, and that is said."""
+    reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"files": said}})
+    assert (reply.report.files, reply.report.are_files_cut) == (changes, is_cut)
+
+
+def test_a_display_without_a_bundle_is_none() -> None:
+    """There is nothing to show."""
+    assert parse("iopub", "display_data", {"data": "x"}) is None
+    assert parse("iopub", "execute_result", {}) is None

@@ -216,7 +216,7 @@ async def test_a_kernel_that_breaks_off_its_connection_is_not_said_to_print_too_
     client, _ = await connect(script)
     result = await client.run(spec())
     assert result.error is not None
-    assert (result.error.type, result.error.message) == ("KernelDied", "The kernel broke off its connection and was ended")
+    assert (result.error.type, result.error.message) == ("KernelDied", "The kernel closed its connection and was killed")
     assert (result.limit, result.exit_code, result.kernel_replaced, result.truncated) == (Limit.DIED, 137, True, False)
 
 

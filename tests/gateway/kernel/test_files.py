@@ -12,10 +12,10 @@ from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayEr
 from gateway.kernel import files
 from gateway.kernel.files import FolderClient, Full, open_folder
 from kernels import filewire as wire
-from kernels.filewire import MAX_ENTRIES, Entry, Problem
+from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
 
 READY = wire.frame(wire.READY)
-FILE = Entry(b"a/\xff", "file", 3, 17, bytes(32))
+FILE = FileEntry(b"a/\xff", "file", 3, 17, bytes(32))
 Act = Callable[[FolderClient], Awaitable[object]]
 
 

@@ -19,7 +19,7 @@ from gateway.core import jupyter
 from gateway.core.jupyter import NO_PARENT, Relayed, compose
 from gateway.core.model import Limit, Result, RunSpec
 from gateway.core.strict_json import MAX_VALUES, decode
-from gateway.core.validate import Head, parse_message
+from gateway.core.validate import MessageHead, parse_message
 from gateway.kernel.client import KernelClient
 from gateway.kernel.relay import Relay
 from gateway.kernel.wire.share import Share
@@ -58,7 +58,7 @@ def allowed_s() -> Iterator[float]:
 
     def once(content: bytes) -> float:
         begun = time.thread_time()
-        assert parse_message("iopub", Head("display_data", ""), None, decode(content))
+        assert parse_message("iopub", MessageHead("display_data", ""), None, decode(content))
         return time.thread_time() - begun
 
     yield max(statistics.median(once(content) for _ in range(3)) for content in largest)

@@ -7,7 +7,7 @@ import pytest
 from gateway.core.fold import Completed
 from gateway.core.model import RunSpec
 from gateway.core.strict_json import Count
-from gateway.core.validate import Message, Unread
+from gateway.core.validate import Message, UnreadMessage
 from gateway.kernel.run import MAX_MESSAGES, Cause, Run
 
 MIB = 1024 * 1024
@@ -33,7 +33,7 @@ async def test_values_end_the_run_by_what_they_cost(count: Count) -> None:
     """Each message may be small, or just within its limit: all that a run makes is bounded."""
     one, taken = run(), 0
     while one.can_take([b"frame"]):
-        one.feed([Message("m", Unread(), count)])
+        one.feed([Message("m", UnreadMessage(), count)])
         taken += count.values
         assert taken < 4_000_000
     assert await one.next_cause() is Cause.EXCEEDED
@@ -52,7 +52,7 @@ async def test_messages_without_end_end_the_run() -> None:
 def test_what_is_not_read_is_missing() -> None:
     """The run goes on, and says so."""
     one = run()
-    one.feed([Message("m", Unread())])
+    one.feed([Message("m", UnreadMessage())])
     result = one.result(Completed(), 0.0)
     assert (result.truncated, result.limit) == (True, None)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Busy, Gone, Unavailable
-from gateway.core.model import Death, Limit, OnEvent, Raised, Report, Result, RunSpec, Text
+from gateway.core.model import Death, KernelReport, Limit, OnEvent, Raised, Result, RunSpec, Text
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
@@ -42,7 +42,7 @@ class Kernel:
 
     async def run(self, asked: RunSpec, on_event: OnEvent | None = None) -> Result:
         if not self.is_alive:
-            raise Unavailable("the kernel is gone")
+            raise Unavailable("the kernel has exited")
         self.specs.append(asked)
         if asked.task == "setup" and asked.inputs["cwd"] == "/etc":
             return Result(False, "", "", "", Raised("SetupError", "not there", ""), 1, 0.0)
@@ -50,13 +50,13 @@ class Kernel:
             return await self._sleep()
         if self.is_doomed:
             self._death.set()
-            raise Unavailable("the kernel is gone")
+            raise Unavailable("the kernel has exited")
         if asked.code == "die":
             self._death.set()
             return LOST
         if on_event is not None:
             on_event(Text("stdout", asked.code))
-            on_event(Report(execution_count=99))
+            on_event(KernelReport(execution_count=99))
         return OK
 
     async def _sleep(self) -> Result:

@@ -9,7 +9,7 @@ import pytest
 from gateway.core.errors import Unavailable
 from gateway.pool.recipe_pool import PoolSnapshot
 from gateway.service.health import Health
-from gateway.service.kernel_health import KernelSource
+from gateway.service.kernel_health import KernelHealth
 from kernels.contract import Ready
 
 
@@ -28,7 +28,7 @@ class Launcher:
 def test_a_gateway_whose_kernels_do_not_start_is_not_healthy(idle: int, failures: int, available: bool) -> None:
     """Even when its spawner says that all is well."""
     pool = PoolSnapshot("python", True, idle, 0, 0, 0, 0, 2, failures)
-    source = KernelSource(Launcher(Ready("L3", "3.11.7", {}, {"numpy": "2.0"})), lambda: [pool], lambda: None)
+    source = KernelHealth(Launcher(Ready("L3", "3.11.7", {}, {"numpy": "2.0"})), lambda: [pool], lambda: None)
     assert Health(source).report().available is available
     assert source.versions() == {"numpy": "2.0"}
     if not available:
@@ -39,7 +39,7 @@ def test_a_gateway_whose_kernels_do_not_start_is_not_healthy(idle: int, failures
 def test_a_language_that_does_not_start_leaves_the_other_alone() -> None:
     """No Node, or a broken one, is no reason to send callers of Python elsewhere."""
     pools = [PoolSnapshot("python", True, 2, 0, 0, 0, 0, 2, 0), PoolSnapshot("javascript", True, 0, 0, 0, 0, 0, 1, 3)]
-    source = KernelSource(Launcher(Ready("L3", "3.11.7")), lambda: pools, lambda: None)
+    source = KernelHealth(Launcher(Ready("L3", "3.11.7")), lambda: pools, lambda: None)
     assert source.ready.level == "L3"
     assert (source.starts("python"), source.starts("javascript")) == (True, False)
 
@@ -62,5 +62,5 @@ def test_the_time_told_is_that_of_the_first_thing_that_went_wrong(
     """None while kernels can be had: a start that failed once says nothing yet."""
     shown = [PoolSnapshot("python", True, idle, 0, 0, 0, 0, 2, failures, begun) for idle, failures, begun in pools]
     shown.append(PoolSnapshot("javascript", True, 0, 0, 0, 0, 0, 1, 9, 1.0))
-    source = KernelSource(Launcher(Ready("L3", "3.11.7"), spawner), lambda: shown, lambda: None)
+    source = KernelHealth(Launcher(Ready("L3", "3.11.7"), spawner), lambda: shown, lambda: None)
     assert source.unavailable_since == since

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.files import Entry, Listing, Path
+from gateway.core.files import FileEntry, Listing, Path
 from gateway.core.request import Caller
 
 
@@ -16,7 +16,7 @@ from gateway.core.request import Caller
 class FakeContents:
     """A file; *fails* comes instead of its second half, and it is not closed before *lasts*."""
 
-    entry: Entry
+    entry: FileEntry
     body: bytes
     fails: GatewayError | None = None
     lasts: asyncio.Event | None = None
@@ -54,7 +54,7 @@ class FakeFiles:
             raise NotFound("There is no such file.")
         yield FakeContents(self._entry(path), self.held[path], self.fails, self.lasts)
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> Entry:
+    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
         self._check(session_id)
         body = b""
         async for piece in pieces:
@@ -64,7 +64,7 @@ class FakeFiles:
         self.held[path] = body
         return self._entry(path)
 
-    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[Entry]:
+    async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         self._check(session_id)
         self.held.update(files)
         return [self._entry(path) for path, _ in files]
@@ -74,8 +74,8 @@ class FakeFiles:
         self.asked.append(("delete", path, is_recursive))
         return 1
 
-    def _entry(self, path: Path) -> Entry:
-        return Entry(path, "file", len(self.held[path]), 1_700_000_000_000_000_000, bytes(32))
+    def _entry(self, path: Path) -> FileEntry:
+        return FileEntry(path, "file", len(self.held[path]), 1_700_000_000_000_000_000, bytes(32))
 
     @staticmethod
     def _check(session_id: str) -> None:

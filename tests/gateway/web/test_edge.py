@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.web.edge import endpoint
+from gateway.web.edge import handler
 from gateway.web.edge.endpoint import SECURITY_HEADERS
 from tests.gateway.web.edge.test_endpoint import BODY, assert_failure, request
 from tests.gateway.web.test_http import PYTHON, closing, split
@@ -156,8 +156,8 @@ async def test_headers_that_drip_have_no_more_time(gateway: Gateway) -> None:
 
 async def test_a_client_that_never_reads_is_let_go(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer does not stay in memory for ever."""
-    monkeypatch.setattr(endpoint, "SEND_S", 0.3)
-    monkeypatch.setattr(endpoint, "SEND_BYTES_PER_S", 1e12)
+    monkeypatch.setattr(handler, "SEND_S", 0.3)
+    monkeypatch.setattr(handler, "SEND_BYTES_PER_S", 1e12)
     gateway.runner.answer = lambda _request: replace(ok(_request), output="x" * 20_000_000)
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port, limit=1000)
     writer.write(request("POST", PYTHON, BODY))

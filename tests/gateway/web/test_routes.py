@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.model import Json
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.examples.gallery import EXAMPLES
 from gateway.service.health import HealthReport
 from gateway.web.routes import ROUTES
@@ -64,8 +64,8 @@ async def test_javascript_answers_with_what_the_code_returned(gateway: Gateway) 
 async def test_history_lists_the_callers_own_runs(gateway: Gateway) -> None:
     """Ten by default, with the guide's fields and the time taken; times are UTC."""
     for number in range(30):
-        gateway.history.records.append(Record(f"r{number}", "k1", 1769344496.0, "python", f"{number}", True, 0.5))
-    gateway.history.records.insert(0, Record("x", "k2", 0.0, "python", "another's", True, 0.5))
+        gateway.history.records.append(RunRecord(f"r{number}", "k1", 1769344496.0, "python", f"{number}", True, 0.5))
+    gateway.history.records.insert(0, RunRecord("x", "k2", 0.0, "python", "another's", True, 0.5))
     history = json_of(await gateway.ask(f"{API}/history"))["history"]
     assert isinstance(history, list)
     assert len(history) == 10

@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from gateway.core.errors import GatewayError, NotFound, Unauthorized
 from gateway.core.model import Event, Json, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, Output
-from gateway.core.request import Allowance, Caller, Control, Record, RunRequest, Submission
+from gateway.core.request import Allowance, Caller, Control, RunRecord, RunRequest, Submission
 from gateway.service.drain import Drain
 from gateway.service.examples.gallery import Gallery
 from gateway.service.health import HealthReport
@@ -85,9 +85,9 @@ class FakeInstaller:
 
 @dataclass
 class FakeHistory:
-    records: list[Record] = field(default_factory=list)
+    records: list[RunRecord] = field(default_factory=list)
 
-    async def newest(self, key_id: str, limit: int) -> Sequence[Record]:
+    async def newest(self, key_id: str, limit: int) -> Sequence[RunRecord]:
         return [record for record in self.records if record.key_id == key_id][:limit]
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from kernels.files_helper import folder
-from kernels.files_helper.folder import Listing, Reading, Refused, delete, problem_of, write
-from kernels.filewire import MAX_ENTRIES, Entry, Problem
+from kernels.files_helper.folder import EntryWalk, FileRefused, Reading, delete, problem_of, write
+from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
 
 SECRET = b"what lies outside"
 PIB = 1 << 50
@@ -60,14 +60,14 @@ def problem(act: object) -> Problem:
     """Why *act* is refused."""
     try:
         act()  # type: ignore[operator]
-    except Refused as refused:
+    except FileRefused as refused:
         return refused.problem
     except OSError as error:
         return problem_of(error)
     raise AssertionError("it was carried out")
 
 
-def names(listing: Listing) -> list[bytes]:
+def names(listing: EntryWalk) -> list[bytes]:
     return [entry.path for entry in listing]
 
 
@@ -82,13 +82,13 @@ def test_what_is_written_is_read_and_listed_with_its_digest(root: int, work: Pat
         hashlib.sha256(body).digest(),
     )
     assert read(root, b"a/b c/d\n.bin") == body
-    listed = list(Listing(root, b"", wants_digests=True))
+    listed = list(EntryWalk(root, b"", wants_digests=True))
     assert [(e.path, e.kind, e.digest) for e in listed] == [
         (b"a", "directory", b""),
         (b"a/b c", "directory", b""),
         (b"a/b c/d\n.bin", "file", hashlib.sha256(body).digest()),
     ]
-    assert names(Listing(root, b"a/b c", wants_digests=False)) == [b"a/b c/d\n.bin"]
+    assert names(EntryWalk(root, b"a/b c", wants_digests=False)) == [b"a/b c/d\n.bin"]
     assert (work / "a/b c/d\n.bin").stat().st_mode & 0o777 == 0o644 & ~_umask()
 
 
@@ -104,7 +104,7 @@ def _umask() -> int:
 def test_any_name_of_linux_comes_back_right(root: int, work: Path, name: bytes) -> None:
     """Names are bytes: also those that are no text."""
     write(root, name, [b"1"], 1)
-    assert names(Listing(root, b"", wants_digests=False)) == [name]
+    assert names(EntryWalk(root, b"", wants_digests=False)) == [name]
     assert read(root, name) == b"1"
     assert os.listdir(os.fsencode(work)) == [name]
 
@@ -129,8 +129,8 @@ def test_no_link_is_followed_whatever_is_asked(root: int, work: Path, outside: P
         assert problem(lambda path=path: write(root, path, [b"2"], 9)) in on_the_way
         assert problem(lambda path=path: write(root, path + b"/new", [b"2"], 9)) in on_the_way
     for path in (b"dir", b"innerdir", b"magic"):
-        assert problem(lambda path=path: names(Listing(root, path, wants_digests=True))) in on_the_way
-    assert [entry.kind for entry in Listing(root, b"", wants_digests=True)].count("link") == 7
+        assert problem(lambda path=path: names(EntryWalk(root, path, wants_digests=True))) in on_the_way
+    assert [entry.kind for entry in EntryWalk(root, b"", wants_digests=True)].count("link") == 7
     assert (outside / "secret").read_bytes() == SECRET
     assert sorted(os.listdir(outside)) == ["deep", "secret"]
 
@@ -161,7 +161,7 @@ def test_what_is_no_file_is_refused_without_waiting(root: int, work: Path) -> No
     for name, why in wanted.items():
         assert problem(lambda name=name: read(root, name)) is why
         assert problem(lambda name=name: write(root, name, [b"1"], 1)) is why
-    kinds = {entry.path: entry.kind for entry in Listing(root, b"", wants_digests=True)}
+    kinds = {entry.path: entry.kind for entry in EntryWalk(root, b"", wants_digests=True)}
     assert kinds == {b"fifo": "other", b"socket": "other", b"dir": "directory"}
 
 
@@ -197,7 +197,7 @@ def test_a_sparse_file_costs_nothing(root: int, work: Path) -> None:
                 break
             except OSError:
                 size //= 2
-    (entry,) = Listing(root, b"", wants_digests=True)
+    (entry,) = EntryWalk(root, b"", wants_digests=True)
     assert (entry.size, entry.digest) == (size, b"")
     assert size >= 1 << 40
 
@@ -224,10 +224,10 @@ def test_a_listing_is_bounded_in_number(root: int, work: Path) -> None:
     (work / "d").mkdir()
     for at in range(MAX_ENTRIES + 50):
         (work / "d" / f"{at:05}").touch()
-    listing = Listing(root, b"", wants_digests=False)
+    listing = EntryWalk(root, b"", wants_digests=False)
     assert len(names(listing)) == MAX_ENTRIES
     assert listing.is_cut
-    exactly = Listing(root, b"d", wants_digests=False)
+    exactly = EntryWalk(root, b"d", wants_digests=False)
     for at in range(MAX_ENTRIES, MAX_ENTRIES + 50):
         (work / "d" / f"{at:05}").unlink()
     assert len(names(exactly)) == MAX_ENTRIES
@@ -244,7 +244,7 @@ def test_a_deep_tree_is_listed_in_part_and_deleted_whole(root: int, work: Path) 
         os.close(here)
         here = below
     os.close(here)
-    listing = Listing(root, b"", wants_digests=True)
+    listing = EntryWalk(root, b"", wants_digests=True)
     assert len(names(listing)) == folder.MAX_DEPTH
     assert listing.is_cut
     assert problem(lambda: delete(root, b"d" * 20, is_recursive=False)) is Problem.NOT_EMPTY
@@ -293,7 +293,7 @@ def test_no_race_reaches_outside(root: int, work: Path, outside: Path) -> None:
         for at in range(3000):
             for act in (
                 lambda: read(root, b"d/secret"),
-                lambda: next(entry.digest for entry in Listing(root, b"d", wants_digests=True)),
+                lambda: next(entry.digest for entry in EntryWalk(root, b"d", wants_digests=True)),
                 lambda: write(root, b"d/new", [b"x"], 1).path,
             ):
                 outcome = _outcome(act)
@@ -311,7 +311,7 @@ def test_no_race_reaches_outside(root: int, work: Path, outside: Path) -> None:
 def _outcome(act: object) -> object:
     try:
         return act()  # type: ignore[operator]
-    except Refused as refused:
+    except FileRefused as refused:
         return refused.problem
     except OSError as error:
         return problem_of(error)
@@ -319,4 +319,4 @@ def _outcome(act: object) -> object:
 
 def test_an_entry_says_no_more_than_what_it_is() -> None:
     """Where a link points to is not told."""
-    assert set(Entry.__slots__) == {"path", "kind", "size", "modified_ns", "digest"}
+    assert set(FileEntry.__slots__) == {"path", "kind", "size", "modified_ns", "digest"}

@@ -99,7 +99,7 @@ def test_a_spawner_that_is_not_root_gives_it_an_empty_root() -> None:
         os.setresuid(trial.UID, trial.UID, trial.UID)
         mask = sum(1 << cap for cap in five)
         sysc.capset(mask, mask, mask)
-        sysc.set_dumpable(True)
+        sysc.set_dumpable(dumpable=True)
 
     said, seen = reaper(Level.L3, spawner=spawner, outside=facts)
     assert said == ",".join(["ENOSYS"] * 6)

@@ -68,7 +68,7 @@ def become_user() -> None:
     os.setgroups([])
     os.setresgid(UID, UID, UID)
     os.setresuid(UID, UID, UID)
-    sysc.set_dumpable(True)
+    sysc.set_dumpable(dumpable=True)
 
 
 def confinement(level: Level, **changes: Any) -> steps.Confinement:

@@ -67,7 +67,7 @@ def test_the_end_of_a_zygote_costs_no_kernel(spawner: Spawner) -> None:
     owed = {spawner.ask() for _ in range(3)}
     given_up = owed.pop()
     contract.send(spawner.control, Kill(given_up))
-    assert spawner.hears(Refused) == Refused(given_up, "start", "the kernel ended before it was started")
+    assert spawner.hears(Refused) == Refused(given_up, "start", "the kernel exited before it was started")
     os.kill(zygote, signal.SIGKILL)
     spawner.hears(Renewed)
     assert {spawner.hears(Started).kernel_id for _ in owed} == owed

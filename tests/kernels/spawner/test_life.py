@@ -14,7 +14,7 @@ from kernels.spawner.actions import (
     Adopt,
     Do,
     Drop,
-    Kill,
+    KillPart,
     Part,
     RefuseFiles,
     Remove,
@@ -22,16 +22,16 @@ from kernels.spawner.actions import (
     TellExited,
     TellRefused,
 )
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, Forked, NoZygote, Reaped
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
 from kernels.spawner.life import ENDED_EARLY, Life, Stage, step
 
 NAMESPACED = frozenset({Part.REQUEST, Part.UID, Part.GROUP, Part.INIT})
 ON_HOST = frozenset({Part.REQUEST, Part.UID, Part.GROUP, Part.WORK_DIR})
-NEVER_STARTED = ("start", "the kernel ended before it was started")
+NEVER_STARTED = ("start", "the kernel exited before it was started")
 CLOSE = (Remove(Part.REQUEST), Remove(Part.GATE))
-KILL = (Kill(Part.INIT), Kill(Part.PROCESS))
+KILL = (KillPart(Part.INIT), KillPart(Part.PROCESS))
 FREE = (Remove(Part.GROUP), Remove(Part.UID))
-FORKED, DIED, KILLED = Forked(7, 70), Reaped(9), Fact.KILL_ASKED
+FORKED, DIED, KILLED = MainForked(7, 70), MainReaped(9), Fact.KILL_ASKED
 UP: tuple[Event, ...] = (Fact.BEGUN, FORKED, Fact.CONFINED, Fact.ATTESTED, Fact.RELEASED)
 EVENTS: tuple[Event, ...] = (*Fact, FORKED, DIED, Failed("s", "r"), NoZygote("r"), Exceeded(True), FilesAsked(5))
 
@@ -67,13 +67,13 @@ ROWS: list[tuple[tuple[Event, ...], Event, Stage, tuple[Action, ...]]] = [
     # The zygote dies before the fork.
     (AT[Stage.FORKING], Fact.ZYGOTE_GONE, Stage.STALLED, (Remove(Part.GATE),)),
     (AT[Stage.STALLED], Fact.NEXT_ZYGOTE, Stage.FORKING, (Do.ASK_FORK,)),
-    (AT[Stage.STALLED], NoZygote("r"), Stage.ENDING, (Kill(Part.INIT), Remove(Part.REQUEST))),
+    (AT[Stage.STALLED], NoZygote("r"), Stage.ENDING, (KillPart(Part.INIT), Remove(Part.REQUEST))),
     # A fork that nobody waits for.
     *[(AT[stage], FORKED, stage, (Drop(7, 70),)) for stage in Stage if stage is not Stage.FORKING],
     # A step fails.
-    (AT[Stage.REQUESTED], Failed("s", "r"), Stage.ENDING, (Kill(Part.INIT), Remove(Part.REQUEST))),
-    (AT[Stage.FORKING], Failed("s", "r"), Stage.ENDING, (Kill(Part.INIT), *CLOSE)),
-    (AT[Stage.STALLED], Failed("s", "r"), Stage.ENDING, (Kill(Part.INIT), Remove(Part.REQUEST))),
+    (AT[Stage.REQUESTED], Failed("s", "r"), Stage.ENDING, (KillPart(Part.INIT), Remove(Part.REQUEST))),
+    (AT[Stage.FORKING], Failed("s", "r"), Stage.ENDING, (KillPart(Part.INIT), *CLOSE)),
+    (AT[Stage.STALLED], Failed("s", "r"), Stage.ENDING, (KillPart(Part.INIT), Remove(Part.REQUEST))),
     (AT[Stage.CONFINING], Failed("s", "r"), Stage.ENDING, (*KILL, *CLOSE)),
     (AT[Stage.CONFINING], Fact.GATE_CLOSED, Stage.ENDING, (*KILL, *CLOSE)),
     (AT[Stage.ATTESTING], Failed("s", "r"), Stage.ENDING, (*KILL, *CLOSE)),
@@ -84,21 +84,21 @@ ROWS: list[tuple[tuple[Event, ...], Event, Stage, tuple[Action, ...]]] = [
     *[(AT[stage], FilesAsked(5), stage, (RefuseFiles(5),)) for stage in Stage if stage is not Stage.RUNNING],
     ((*UP, FilesAsked(5)), Fact.HELPERS_GONE, Stage.RUNNING, ()),
     # The way down.
-    (AT[Stage.REQUESTED], KILLED, Stage.ENDING, (Kill(Part.INIT), Remove(Part.REQUEST))),
-    (AT[Stage.FORKING], KILLED, Stage.ENDING, (Kill(Part.INIT), *CLOSE)),
-    (AT[Stage.STALLED], KILLED, Stage.ENDING, (Kill(Part.INIT), Remove(Part.REQUEST))),
+    (AT[Stage.REQUESTED], KILLED, Stage.ENDING, (KillPart(Part.INIT), Remove(Part.REQUEST))),
+    (AT[Stage.FORKING], KILLED, Stage.ENDING, (KillPart(Part.INIT), *CLOSE)),
+    (AT[Stage.STALLED], KILLED, Stage.ENDING, (KillPart(Part.INIT), Remove(Part.REQUEST))),
     (AT[Stage.CONFINING], KILLED, Stage.ENDING, (*KILL, *CLOSE)),
     (AT[Stage.RUNNING], KILLED, Stage.ENDING, KILL),
-    ((*UP, FilesAsked(5)), KILLED, Stage.ENDING, (Kill(Part.HELPERS), *KILL)),
+    ((*UP, FilesAsked(5)), KILLED, Stage.ENDING, (KillPart(Part.HELPERS), *KILL)),
     (AT[Stage.ENDING], KILLED, Stage.ENDING, KILL),
     (AT[Stage.RUNNING], Exceeded(True), Stage.ENDING, (Remove(Part.WATCH), *KILL)),
     (AT[Stage.CONFINING], Fact.PROCESS_DIED, Stage.ENDING, (Do.REAP,)),
     (AT[Stage.RUNNING], Fact.PROCESS_DIED, Stage.ENDING, (Do.REAP,)),
     (AT[Stage.ENDING], Fact.PROCESS_DIED, Stage.ENDING, (Do.REAP,)),
     ((*UP, Fact.PROCESS_DIED), Fact.ZYGOTE_GONE, Stage.ENDING, (Do.REAP,)),
-    ((*UP, Fact.PROCESS_DIED), DIED, Stage.ENDING, (Remove(Part.PROCESS), Kill(Part.INIT))),
-    ((*UP[:2], Fact.PROCESS_DIED), DIED, Stage.ENDING, (Remove(Part.PROCESS), Kill(Part.INIT), *CLOSE)),
-    (AT[Stage.RUNNING], Fact.INIT_DIED, Stage.ENDING, (Remove(Part.INIT), Kill(Part.PROCESS))),
+    ((*UP, Fact.PROCESS_DIED), DIED, Stage.ENDING, (Remove(Part.PROCESS), KillPart(Part.INIT))),
+    ((*UP[:2], Fact.PROCESS_DIED), DIED, Stage.ENDING, (Remove(Part.PROCESS), KillPart(Part.INIT), *CLOSE)),
+    (AT[Stage.RUNNING], Fact.INIT_DIED, Stage.ENDING, (Remove(Part.INIT), KillPart(Part.PROCESS))),
     (
         (*UP, KILLED, DIED),
         Fact.INIT_DIED,
@@ -162,17 +162,17 @@ def test_the_table_in_the_docstring_is_true(name: str, cells: list[str]) -> None
                 assert actions or life != was, stage
             case "end":
                 assert life.stage in (Stage.ENDING, Stage.GONE), stage
-                assert Kill(Part.INIT) in actions or name == "INIT_DIED", stage
+                assert KillPart(Part.INIT) in actions or name == "INIT_DIED", stage
             case _:
                 assert life.stage.startswith(cell.rstrip(".").lower()), stage
 
 
 def test_a_kernel_on_the_host_is_killed_by_its_group_at_each_death() -> None:
     """Level L1: no pid namespace ends what it forked, and its work directory goes before its end is told."""
-    life, done = walk(ON_HOST, *UP, Fact.PROCESS_DIED, Reaped(0))
+    life, done = walk(ON_HOST, *UP, Fact.PROCESS_DIED, MainReaped(0))
     assert life.stage is Stage.GONE
     assert done[done.index(Do.REAP) :] == [
-        *(Do.REAP, Remove(Part.PROCESS), Kill(Part.GROUP), Remove(Part.WATCH), Remove(Part.WORK_DIR)),
+        *(Do.REAP, Remove(Part.PROCESS), KillPart(Part.GROUP), Remove(Part.WATCH), Remove(Part.WORK_DIR)),
         *(TellExited(0, False, False), *FREE),
     ]
 
@@ -227,8 +227,8 @@ SETS = st.sampled_from(
 )
 ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from([*Fact, *UP]),
-    st.sampled_from([Forked(7, 70), Failed("s", "r"), NoZygote("r"), Exceeded(True), Exceeded(False)]),
-    st.builds(Reaped, st.sampled_from([0, 9, 256])),
+    st.sampled_from([MainForked(7, 70), Failed("s", "r"), NoZygote("r"), Exceeded(True), Exceeded(False)]),
+    st.builds(MainReaped, st.sampled_from([0, 9, 256])),
     st.just(FilesAsked(5)),
 )
 
@@ -250,7 +250,7 @@ class Ledger:
         was_gone = self.life.stage is Stage.GONE
         was_asked = self.life.stage is Stage.ATTESTING
         self.is_attested = self.is_attested or (was_asked and event is Fact.ATTESTED)
-        if isinstance(event, Forked):
+        if isinstance(event, MainForked):
             self.open.append(event.pidfd)
         if isinstance(event, FilesAsked):
             self.open.append(event.channel)
@@ -269,7 +269,7 @@ class Ledger:
                 self.there.remove(part)
                 if part is Part.PROCESS:
                     self.open.remove(self.adopted)
-            case Kill(part):
+            case KillPart(part):
                 assert part in self.there, "what is not there is killed"
             case Adopt(_, pidfd):
                 self.adopted = pidfd

@@ -12,8 +12,8 @@ import pytest
 
 from kernels.contract import MIB, Level, Packet, Policy, Spawn, SpawnerOptions
 from kernels.sandbox.cgroup import Cgroups
-from kernels.spawner.actions import Do, Kill, Part, Remove, TellExited
-from kernels.spawner.events import Event, Fact, Reaped
+from kernels.spawner.actions import Do, KillPart, Part, Remove, TellExited
+from kernels.spawner.events import Event, Fact, MainReaped
 from kernels.spawner.loop import Loop
 from kernels.spawner.member import Member
 from kernels.spawner.performer import Performer
@@ -70,9 +70,9 @@ def test_what_a_kernel_used_is_known_after_the_watchdog_ended_it(hog: subprocess
         world.wait()
         world.performer.perform(member, Remove(Part.WATCH))
         assert world.excess == [Excess.MEMORY]
-        world.performer.perform(member, Kill(Part.PROCESS))
-        assert world.performer.perform(member, Do.REAP) == Reaped(9)
-        assert world.performer.perform(member, Do.REAP) == Reaped(0), "what is reaped already has no status any more"
+        world.performer.perform(member, KillPart(Part.PROCESS))
+        assert world.performer.perform(member, Do.REAP) == MainReaped(9)
+        assert world.performer.perform(member, Do.REAP) == MainReaped(0), "what is reaped already has no status any more"
         world.performer.perform(member, Remove(Part.PROCESS))
         world.performer.perform(member, TellExited(9, False, True))
         (exited,) = world.told

@@ -20,6 +20,7 @@ from kernels.contract import (
     Go,
     Interrupt,
     Kill,
+    NotRenewed,
     Ready,
     Refused,
     Renew,
@@ -93,13 +94,14 @@ def test_no_packet_brings_a_spawner_down(spawner: Spawner) -> None:
         contract.send(spawner.control, Spawn("0123456789ab", "python", "key"), tuple(held[:count]))
         assert "sockets were passed" in spawner.hears(Refused).reason
     contract.send(spawner.control, replace(Spawn(neighbour, "python", "key")), tuple(held[: len(CHANNELS)]))
-    assert "there is a kernel with this id" in spawner.hears(Refused).reason
+    assert "a kernel with this id exists already" in spawner.hears(Refused).reason
     for nobody in ("", "x" * 1000, "0123456789ab"):
         contract.send(spawner.control, Interrupt(nobody))
         contract.send(spawner.control, Kill(nobody))
         assert spawner.hears(Refused).kernel_id == nobody
     for folder in ("relative", "/nonexistent", "/tmp/\0", "/etc/../etc", "x" * 5000):
         contract.send(spawner.control, Renew([folder]), tuple(held[:2]))
+        spawner.hears(NotRenewed)
     for fd in held:
         os.close(fd)
     other = spawner.start()

@@ -248,9 +248,9 @@ def test_locks_are_looked_at_at_once_when_linux_has_grown(machine: Machine) -> N
 def test_many_locks_do_not_take_the_spawners_time(machine: Machine) -> None:
     """The longer a look takes, the later the next one."""
     watch = LockWatch()
-    watch.note(10, 10.01)
+    watch.note(10.01, 0.01)
     assert [watch.is_due(now) for now in (12, 12.02)] == [False, True]
-    watch.note(13, 14)
+    watch.note(14, 1)
     assert [watch.is_due(now) for now in (33.9, 34)] == [False, True]
 
 

@@ -12,7 +12,7 @@ from matplotlib import dates, units
 from matplotlib.category import StrCategoryConverter
 from matplotlib.ticker import FixedLocator
 
-from kernels.python.shown.chart_data.budget import Budget
+from kernels.python.shown.chart_data.budget import DataBudget
 from kernels.serving.texts import clean
 
 Value = float | str | None
@@ -29,7 +29,7 @@ _DATES = (datetime.date, datetime.datetime, np.datetime64)
 class Axis:
     """Reads one matplotlib axis after it was drawn; what a value is has been decided by its converter."""
 
-    def __init__(self, axis: Any, budget: Budget) -> None:
+    def __init__(self, axis: Any, budget: DataBudget) -> None:
         self._axis = axis
         self._budget = budget
         self._names = _names_of(axis)
@@ -159,7 +159,7 @@ def _numbers(array: np.ndarray) -> list[Value]:
     return numbers if finite.all() else [number if ok else None for number, ok in zip(numbers, finite, strict=True)]
 
 
-def numbers(data: Any, budget: Budget) -> list[Value]:
+def numbers(data: Any, budget: DataBudget) -> list[Value]:
     """The numbers of *data*, None for each that is not finite."""
     array = plain_array(data)
     budget.values(len(array))

@@ -6,18 +6,18 @@ FEWEST_CHARS = 2
 """No value takes less as JSON: a digit and a comma."""
 
 
-class TooMuch(Exception):
+class TooMuchData(Exception):
     """The data of this chart would be more than its limit."""
 
 
-class Budget:
+class DataBudget:
     """What the data of one figure may still hold, within *limit_bytes* of JSON."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._left_bytes = limit_bytes
 
     def values(self, count: int) -> None:
-        """Count so many numbers, dates or names; raises TooMuch when there is surely no room for them."""
+        """Count so many numbers, dates or names; raises TooMuchData when there is surely no room for them."""
         self._spend(count * FEWEST_CHARS)
 
     def text(self, text: str) -> str:
@@ -28,4 +28,4 @@ class Budget:
     def _spend(self, size_bytes: int) -> None:
         self._left_bytes -= size_bytes
         if self._left_bytes < 0:
-            raise TooMuch
+            raise TooMuchData

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from kernels.python.shown.chart_data import bars, boxes, fills, grids, pie, points
 from kernels.python.shown.chart_data.axis import title_of
-from kernels.python.shown.chart_data.budget import Budget, TooMuch
+from kernels.python.shown.chart_data.budget import DataBudget, TooMuchData
 from kernels.python.shown.chart_data.sheet import Chart, Sheet
 
 MIME = "application/vnd.omega.chart+json"
@@ -39,9 +39,9 @@ COLOR_BAR = "<colorbar>"
 def read(figure: Figure, limit_bytes: int) -> Chart | None:
     """What *figure* shows, within *limit_bytes* of JSON; None when nothing is drawn. To be called when it has been drawn."""
     try:
-        chart = _read(figure, Budget(limit_bytes))
+        chart = _read(figure, DataBudget(limit_bytes))
         is_kept = chart is None or _size(chart) <= limit_bytes
-    except TooMuch:
+    except TooMuchData:
         return LEFT_OUT
     except Exception:  # noqa: BLE001  # artists may be the caller's own; a picture without data is still a picture
         return {"type": "unknown", "title": None, "elements": []}
@@ -52,7 +52,7 @@ def _size(chart: Chart) -> int:
     return len(json.dumps(chart, ensure_ascii=False, allow_nan=False).encode())
 
 
-def _read(figure: Figure, budget: Budget) -> Chart | None:
+def _read(figure: Figure, budget: DataBudget) -> Chart | None:
     sheets = [Sheet(axes, budget) for axes in figure.axes if axes.get_visible() and axes.get_label() != COLOR_BAR]
     charts = [chart for sheet in sheets for chart in _charts(sheet)]
     if len(charts) < 2:
@@ -68,7 +68,7 @@ def _charts(sheet: Sheet) -> list[Chart]:
         if found:
             return found
         is_drawn: Any = sheet.axes.has_data()
-    except TooMuch:
+    except TooMuchData:
         raise
     except Exception:  # noqa: BLE001  # as above, but the other axes of the figure are still told
         is_drawn = True

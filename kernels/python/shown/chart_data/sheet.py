@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.lines import AxLine, Line2D
 
 from kernels.python.shown.chart_data.axis import Axis, Value, title_of, unit_of
-from kernels.python.shown.chart_data.budget import Budget
+from kernels.python.shown.chart_data.budget import DataBudget
 from kernels.serving.texts import clean
 
 Chart = dict[str, Any]
@@ -19,7 +19,7 @@ Element = dict[str, Any]
 class Sheet:
     """What the readers of kinds of charts share. A reader claims the artists that are part of what it tells."""
 
-    def __init__(self, axes: Any, budget: Budget) -> None:
+    def __init__(self, axes: Any, budget: DataBudget) -> None:
         self.axes = axes
         self.budget = budget
         self._claimed: set[int] = set()

@@ -33,8 +33,8 @@ def provisioner(language: str = "python", **config: Any) -> SandboxProvisioner:
             provisioner(limits={"memory_mb": 1}),
             r"limits\.memory_mb is 1: use a whole number from 64 to 1048576, in the kernelspec",
         ),
-        (provisioner(limits={"work_mb": 4096}), "kernelspec's limits can't hold together: .* must be below memory_mb"),
-        (provisioner(limits={"token": "x"}), "limits have 'token': use memory_mb"),
+        (provisioner(limits={"work_mb": 4096}), "kernelspec's limits contradict each other: .* must be below memory_mb"),
+        (provisioner(limits={"token": "x"}), "unknown limit 'token': use memory_mb"),
     ],
 )
 async def test_an_unusable_kernelspec_is_refused_with_a_reason(made: SandboxProvisioner, said: str) -> None:
@@ -47,9 +47,9 @@ async def test_an_unusable_kernelspec_is_refused_with_a_reason(made: SandboxProv
 async def test_what_a_sandboxed_kernel_can_not_do_is_said() -> None:
     """It takes no other signals, and nobody can adopt it."""
     made = provisioner()
-    with pytest.raises(ValueError, match="takes no SIGUSR1: it can be interrupted or ended"):
+    with pytest.raises(ValueError, match="accepts no SIGUSR1: interrupt it or kill it"):
         await made.send_signal(signal.SIGUSR1)
-    with pytest.raises(RuntimeError, match="no other one can take it over"):
+    with pytest.raises(RuntimeError, match="no other process can take it over"):
         await made.load_provisioner_info(await made.get_provisioner_info())
 
 

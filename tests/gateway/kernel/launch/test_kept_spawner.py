@@ -74,7 +74,7 @@ class World:
     def heard(self, packet: Packet) -> None:
         """Notes it."""
         if isinstance(packet, Interrupt):
-            raise ContractError("a spawner does not say Interrupt")
+            raise ContractError("unexpected packet Interrupt from the spawner")
         self.said.append(packet)
         self.changed.set()
 
@@ -140,12 +140,12 @@ async def test_there_is_no_last_attempt(kept: Kept) -> None:
         await world.until(21)
     assert spawner.ready.level == "L1"
     assert spawner.unavailable_since is None and since is not None
-    ended = [line for line in logs if line["event"] == "spawner_ended"]
+    ended = [line for line in logs if line["event"] == "spawner exited"]
     assert [line["exit_code"] for line in ended] == [KILLED] + [1] * 19
     assert ended[0]["log_level"] == "warning" and ended[-1]["log_level"] == "error"
-    refused = [line for line in logs if line["event"] == "spawner_not_reached"]
+    refused = [line for line in logs if line["event"] == "spawner start failed"]
     assert len(refused) == sum(number % 5 for number in range(2, 20))
-    assert logs[-1]["event"] == "spawner_ready"
+    assert logs[-1]["event"] == "spawner started"
 
 
 async def test_the_outage_is_told_from_its_beginning(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ async def test_one_that_cannot_be_understood_is_replaced(kept: Kept, said: bytes
         await world.until(2)
     assert spawner.ready.level == "L1"
     assert (len(world.said), world.lost) == (1, 1)
-    assert [line["event"] for line in logs][:2] == ["spawner_given_up", "spawner_ended"]
+    assert [line["event"] for line in logs][:2] == ["spawner rejected", "spawner exited"]
 
 
 async def test_one_that_does_not_end_by_itself_is_killed(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_a_kernelspec_that_is_not_there_is_named(specs: Path) -> None:
     write_spec(specs, "julia", ["julia"], display_name="Julia", language="julia")
     found = describe_spec("julia")
     assert (found.name, found.display_name, found.language) == ("julia", "Julia", "julia")
-    with pytest.raises(NoSpec, match=r"no kernelspec 'cobol' here; there are: .*julia"):
+    with pytest.raises(NoSpec, match=r"no kernelspec 'cobol'; available: .*julia"):
         describe_spec("cobol")
 
 

@@ -20,7 +20,7 @@ from gateway.kernel.launch.runtime import runtime_dir
 from gateway.kernel.launch.spawner_process import SpawnerConnection
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from kernels import contract
-from kernels.contract import Policy, Ready, SpawnerOptions, Started
+from kernels.contract import NotRenewed, Policy, Ready, Renewed, SpawnerOptions, Started
 
 OPTIONS = ZygoteOptions("/usr/bin/python3", "tried")
 REFUSALS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENOSPC)
@@ -67,7 +67,7 @@ async def test_a_spawner_that_cannot_be_started_is_one_sentence_and_leaves_nothi
 ) -> None:
     """Whatever this machine has no more of."""
     spawners.refusals = [number]
-    with pytest.raises(Unavailable, match=f"a spawner can't be started: {os.strerror(number)}"):
+    with pytest.raises(Unavailable, match=f"the spawner can't be started: {os.strerror(number)}"):
         await ZygoteLauncher.start(OPTIONS)
     assert list((tmp_path / "r").iterdir()) == []
 
@@ -76,7 +76,7 @@ async def test_what_is_in_the_way_of_its_directory_stays(spawners: Spawners, tmp
     """It belongs to somebody else."""
     place = tmp_path / "r" / runtime_dir(OPTIONS.instance).name
     place.write_text("somebody's")
-    with pytest.raises(Unavailable, match="is in the way and is not ours"):
+    with pytest.raises(Unavailable, match="exists and does not belong to the gateway"):
         await ZygoteLauncher.start(OPTIONS)
     assert place.read_text() == "somebody's"
     assert not spawners.ends
@@ -128,3 +128,59 @@ async def test_a_spawner_that_cannot_be_started_again_at_once_is_tried_again(spa
     assert launcher.ready.level == "L1"
     spawners.ends[1].close()
     await launcher.close()
+
+
+ADDED = ("/packages/2/site",)
+
+
+async def test_packages_are_there_when_the_spawner_says_so(spawners: Spawners) -> None:
+    """And no sooner."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    adding = asyncio.create_task(launcher.use_packages(ADDED))
+    asked = await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
+    assert contract.decode(asked) == contract.Renew(list(ADDED))
+    assert not adding.done()
+    contract.send(spawners.ends[0], Renewed(list(ADDED)))
+    async with asyncio.timeout(60):
+        await adding
+    spawners.ends[0].close()
+    await launcher.close()
+
+
+async def test_packages_that_the_spawner_cannot_show_are_refused_at_once(spawners: Spawners) -> None:
+    """Such as a directory that is not there, or whose owner it can't make out."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    adding = asyncio.create_task(launcher.use_packages(ADDED))
+    await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
+    contract.send(spawners.ends[0], NotRenewed())
+    async with asyncio.timeout(60):
+        with pytest.raises(Unavailable, match="can't show the added packages"):
+            await adding
+    spawners.ends[0].close()
+    await launcher.close()
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+async def test_packages_fail_at_once_when_the_spawner_ends(spawners: Spawners, is_heard: bool) -> None:
+    """Nobody is left to answer, whether or not the request had arrived; the next spawner may answer nothing of it."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    adding = asyncio.create_task(launcher.use_packages(ADDED))
+    if is_heard:
+        await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
+    spawners.ends[0].close()
+    async with asyncio.timeout(60):
+        with pytest.raises(Unavailable, match=r"ended|exited"):
+            await adding
+        await spawners.second.wait()
+    contract.send(spawners.ends[1], Renewed(list(ADDED)))
+    spawners.ends[1].close()
+    await launcher.close()
+
+
+async def test_packages_are_refused_while_there_is_no_spawner(spawners: Spawners) -> None:
+    """The next one shows them from its start."""
+    launcher = await ZygoteLauncher.start(OPTIONS)
+    await launcher.close()
+    with pytest.raises(Unavailable, match="not running"):
+        await launcher.use_packages(ADDED)
+    spawners.ends[0].close()

@@ -8,7 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 from gateway.core.validate import Channel
-from gateway.kernel.launch.launcher import Endpoint
+from gateway.kernel.launch.launcher import ConnectionInfo
 from gateway.kernel.wire.sockets import RUN_CHANNELS, KernelSockets
 from gateway.kernel.wire.zmtp import GREETING, encode_ready
 from tests.fakes import short_directory
@@ -41,7 +41,7 @@ async def test_nothing_is_held_of_a_message_that_never_ended() -> None:
     servers = await _listen(directory)
     tracemalloc.start()
     try:
-        sockets = KernelSockets(Endpoint(str(directory), ""), lambda *_: None, lose, max_message_bytes=LIMIT_BYTES)
+        sockets = KernelSockets(ConnectionInfo(str(directory), ""), lambda *_: None, lose, max_message_bytes=LIMIT_BYTES)
         async with asyncio.timeout(20):
             await are_lost.wait()
         held_bytes, peak_bytes = tracemalloc.get_traced_memory()

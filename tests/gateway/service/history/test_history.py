@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Unavailable
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.database import DatabaseError
 from gateway.service.history import history as module
 from gateway.service.history.history import History
@@ -49,9 +49,9 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def record(number: int, *, key_id: str = "default", code: str = "", age_s: float = 0) -> Record:
+def record(number: int, *, key_id: str = "default", code: str = "", age_s: float = 0) -> RunRecord:
     """A finished run with a number to know it by."""
-    return Record(f"run-{number}", key_id, time.time() - age_s, "python", code or f"print({number})", True, 0.25)
+    return RunRecord(f"run-{number}", key_id, time.time() - age_s, "python", code or f"print({number})", True, 0.25)
 
 
 @asynccontextmanager
@@ -106,11 +106,11 @@ async def test_runs_that_reach_the_disk_while_they_are_read_keep_their_order(
     may_write = threading.Event()
     insert, newest = Store.insert, Store.newest
 
-    def insert_late(store: Store, records: Sequence[Record]) -> None:
+    def insert_late(store: Store, records: Sequence[RunRecord]) -> None:
         assert may_write.wait(20)
         insert(store, records)
 
-    def read(store: Store, key_id: str, limit: int) -> list[Record]:
+    def read(store: Store, key_id: str, limit: int) -> list[RunRecord]:
         found = newest(store, key_id, limit) if are_read == "before" else []
         for number in range(10, 10 + arrive_meanwhile):
             history.record(record(number))
@@ -135,7 +135,7 @@ async def test_runs_that_reach_the_disk_while_they_are_read_keep_their_order(
 async def test_runs_survive_a_restart_with_all_their_fields(tmp_path: Path) -> None:
     """What is listed after the restart is what was recorded."""
     async with opened(tmp_path / "h.db") as history:
-        history.record(Record("r", "default", 1_769_344_496.5, "chart", "plt.plot()\n# \0 \ud800 日本", False, 1.5))
+        history.record(RunRecord("r", "default", 1_769_344_496.5, "chart", "plt.plot()\n# \0 \ud800 日本", False, 1.5))
     async with opened(tmp_path / "h.db", Retention(max_days=36_500)) as history:
         [entry] = await history.newest("default", 10)
     assert (entry.started_utc, entry.task, entry.success, entry.wall_s) == (1_769_344_496.5, "chart", False, 1.5)
@@ -199,14 +199,14 @@ KILLED = """
 import asyncio, os, sys, time
 from gateway.service.history.history import History
 from gateway.service.history.store import Retention
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from tests.gateway.service.history.test_history import Tally
 async def main():
     tally = Tally()
     history = History.open(sys.argv[1], Retention(), tally)
     number = 0
     while True:
-        history.record(Record(f"run-{number}", "default", time.time(), "python", "x", True, 0.1))
+        history.record(RunRecord(f"run-{number}", "default", time.time(), "python", "x", True, 0.1))
         number += 1
         if number == 500:
             while tally.written < 500:
@@ -380,7 +380,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.execute("UPDATE omega_schema SET version = 99")
     connection.commit()
     connection.close()
-    with pytest.raises(DatabaseError, match="has schema version 99, this gateway knows 3"):
+    with pytest.raises(DatabaseError, match="has schema version 99, this gateway supports 3"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
 
 

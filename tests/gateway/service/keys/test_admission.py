@@ -49,7 +49,7 @@ def test_each_key_has_its_own_rate() -> None:
     with pytest.raises(TooManyRequests) as caught:
         world.admission.admit(OTHER, "192.0.2.1")
     assert caught.value.retry_after_s == pytest.approx(20)
-    assert "3 times a minute" in caught.value.message
+    assert "3 requests per minute" in caught.value.message
     assert world.ask(TOKEN) == "default"
     world.clock.now = 20.0
     assert [world.ask(OTHER), world.ask(OTHER)] == ["other", "too_many_requests"]
@@ -136,7 +136,7 @@ def test_a_key_has_so_many_runs_at_once() -> None:
         for _ in range(3):
             others.enter_context(runs.enter(two))
         with runs.enter(one), runs.enter(one):
-            for caller, words in ((one, "2 runs at once"), (two, "3 runs at once")):
+            for caller, words in ((one, "2 runs at a time"), (two, "3 runs at a time")):
                 with pytest.raises(TooManyRequests, match=words) as caught, runs.enter(caller):
                     pass
                 assert caught.value.retry_after_s == 1

@@ -15,11 +15,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.core.limits import KeyLimits
-from gateway.core.request import Record
+from gateway.core.request import RunRecord
 from gateway.service.database import DatabaseError
 from gateway.service.history.store import Retention, Store
 from gateway.service.keys.keys import hash_token, make_token
-from gateway.service.keys.store import KeyRefused, KeyStore, _keys
+from gateway.service.keys.store import KeyRefused, KeyStore
+from gateway.service.schema import keys
 
 ROOT = Path(__file__).parents[4]
 
@@ -81,20 +82,20 @@ def test_a_revoked_key_is_listed_and_not_valid(store: KeyStore) -> None:
 def test_a_name_that_is_taken_is_refused(store: KeyStore) -> None:
     """Also that of the stored token's key."""
     store.add("ci", hash_token("a"), None, KeyLimits())
-    with pytest.raises(KeyRefused, match="there is a key named ci already"):
+    with pytest.raises(KeyRefused, match="a key named ci exists already"):
         store.add("ci", hash_token("b"), None, KeyLimits())
-    with pytest.raises(KeyRefused, match="named default"):
+    with pytest.raises(KeyRefused, match="the name default belongs"):
         store.add("default", hash_token("c"), None, KeyLimits())
     assert len(store.list()) == 1
 
 
 def test_what_is_not_there_can_not_be_revoked(store: KeyStore) -> None:
     """A misspelt name must not pass for done."""
-    with pytest.raises(KeyRefused, match="no key named ci to revoke"):
+    with pytest.raises(KeyRefused, match="no key named ci"):
         store.revoke("ci")
     store.add("ci", hash_token("a"), None, KeyLimits())
     store.revoke("ci")
-    with pytest.raises(KeyRefused, match="no key named ci to revoke"):
+    with pytest.raises(KeyRefused, match="no key named ci"):
         store.revoke("ci")
 
 
@@ -129,7 +130,7 @@ store.close()
 """
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
         assert (store.count_changes(), again.count_changes()) == (number, number)
-        history.insert([Record(f"r{number}", "default", time.time(), "python", "1", True, 0.1)])
+        history.insert([RunRecord(f"r{number}", "default", time.time(), "python", "1", True, 0.1)])
     again.close()
     history.close()
     with sqlite3.connect(path) as connection:
@@ -182,9 +183,9 @@ def test_a_file_that_is_no_database_is_told(path: Path) -> None:
 def test_postgresql_has_the_same_table() -> None:
     """The rule that a name is unique among keys not revoked is a partial index there too."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
-    table = str(CreateTable(_keys).compile(dialect=dialect))
+    table = str(CreateTable(keys).compile(dialect=dialect))
     assert "token_sha256 BYTEA NOT NULL" in table
-    (index,) = _keys.indexes
+    (index,) = keys.indexes
     assert "UNIQUE INDEX omega_keys_by_name ON omega_keys (name) WHERE revoked_utc IS NULL" in str(
         CreateIndex(index).compile(dialect=dialect)
     )

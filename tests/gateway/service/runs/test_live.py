@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, NotFound
-from gateway.core.event_log import Accepted, Done, Entry, Gap, Refused, Started
-from gateway.core.model import Display, Event, Finished, OnEvent, Raised, Report, Result, Text
+from gateway.core.event_log import Accepted, Done, Gap, LoggedEvent, RunRefused, RunStarted
+from gateway.core.model import Display, Event, Finished, KernelReport, OnEvent, Raised, Result, Text
 from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
 from gateway.service.runs.live import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings
 
@@ -63,7 +63,7 @@ async def everything(run: LiveRun, after: int = 0) -> list[object]:
             news.clear()
             piece = run.next_after(after)
             if piece is not None:
-                got.append(piece.item if isinstance(piece, Entry) else piece)
+                got.append(piece.item if isinstance(piece, LoggedEvent) else piece)
                 after = piece.seq
             elif run.is_over:
                 return got
@@ -76,13 +76,13 @@ async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
     shown = Display("display", {"text/plain": "1"})
     raised = Raised("ValueError", "no", "Traceback")
     result = Result(False, "ab", "a", "bc", raised, 1, 0.5, displays=(shown,))
-    events = [Text("stdout", "a"), shown, Text("stderr", "b"), raised, Report(), Finished("error")]
+    events = [Text("stdout", "a"), shown, Text("stderr", "b"), raised, KernelReport(), Finished("error")]
     script = Script(events, result)
     run = LiveRuns(script, LONG).start(plan())
     with run.reading() as news:
         await run.begun(news)
-    for seq, expected in enumerate((Accepted("r1"), Started(), Text("stdout", "a"), shown, Text("stderr", "b"))):
-        assert run.next_after(seq) == Entry(seq + 1, expected)
+    for seq, expected in enumerate((Accepted("r1"), RunStarted(), Text("stdout", "a"), shown, Text("stderr", "b"))):
+        assert run.next_after(seq) == LoggedEvent(seq + 1, expected)
     script.go.set()
     text, error, done = await everything(run, 5)
     assert (text, error) == (Text("stderr", "c"), raised)
@@ -217,10 +217,10 @@ async def test_what_kept_a_run_from_beginning_is_told() -> None:
     run = LiveRuns(script, LONG).start(plan())
     with run.reading() as news, pytest.raises(Busy):
         await run.begun(news)
-    assert await everything(run) == [Accepted("r1"), Refused("Busy", "Full.", "busy")]
+    assert await everything(run) == [Accepted("r1"), RunRefused("Busy", "Full.", "busy")]
 
 
 async def test_a_fault_of_ours_tells_the_run_id_alone() -> None:
     """The log has the rest."""
     run = LiveRuns(Script(result=KeyError("secret")), LONG).start(plan())
-    assert await everything(run) == [Accepted("r1"), Refused("InternalError", "internal error (run r1)", "internal")]
+    assert await everything(run) == [Accepted("r1"), RunRefused("InternalError", "internal error (run r1)", "internal")]

@@ -11,9 +11,10 @@ import pytest
 
 from gateway.core.errors import Busy, Unavailable
 from gateway.core.model import Display, Limit, OnEvent, Raised, Result, RunSpec
-from gateway.core.request import Allowance, Caller, Record, RunRequest, Submission
+from gateway.core.request import Allowance, Caller, RunRecord, RunRequest, Submission
 from gateway.service.runs.runner import Runner, outcome_of
 from kernels.contract import Policy
+from kernels.run_rules import NO_CHART
 
 CALLER = Caller("k1", "one")
 ALLOWANCE = Allowance(1000, 2000)
@@ -27,7 +28,7 @@ class World:
     answer: Callable[[RunSpec], Result] = lambda _spec: OK
     specs: list[RunSpec] = field(default_factory=list)
     languages: list[str] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
+    records: list[RunRecord] = field(default_factory=list)
     counted: list[tuple[str, ...]] = field(default_factory=list)
     returned: int = 0
     hangs: asyncio.Event | None = None
@@ -47,7 +48,7 @@ class World:
             await asyncio.Event().wait()
         return self.answer(spec)
 
-    def record(self, run: Record) -> None:
+    def record(self, run: RunRecord) -> None:
         self.records.append(run)
 
     def run_started(self, task: str) -> None:
@@ -70,7 +71,7 @@ async def test_a_run_asks_the_kernel_for_what_was_requested() -> None:
         "",
         "",
         "",
-        Raised("ChartError", "No chart was drawn: call a plotting function such as plt.plot(...) in the code.", ""),
+        Raised("ChartError", NO_CHART, ""),
         1,
         0.25,
     )
@@ -83,7 +84,7 @@ async def test_a_run_is_written_down() -> None:
     world = World()
     result = await world.runner().run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE))
     assert result is OK
-    assert world.records == [Record("r1", "k1", 1_000.0, "python", "1", True, 0.25)]
+    assert world.records == [RunRecord("r1", "k1", 1_000.0, "python", "1", True, 0.25)]
     assert world.counted == [("started", "python"), ("ended", "python", "ok", "1")]
     assert world.returned == 1
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Gone, NotFound, TooLarge, Unavailable
-from gateway.core.files import Entry
+from gateway.core.files import FileEntry
 from gateway.core.request import Caller
 from gateway.kernel.files import Full
 from gateway.service.sessions.files import Files
@@ -34,7 +34,7 @@ class Sessions:
 
 class Contents:
     def __init__(self, size: int) -> None:
-        self.entry = Entry(b"f", "file", size, 0)
+        self.entry = FileEntry(b"f", "file", size, 0)
 
 
 class Folder:
@@ -47,13 +47,13 @@ class Folder:
     async def read(self, _path: bytes) -> Contents:
         return Contents(self.size)
 
-    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int) -> Entry:
+    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
         body = b"".join([piece async for piece in pieces])
         if body == b"full":
             raise Full("full")
         assert most_bytes == 100
         self.written.append(body)
-        return Entry(path, "file", len(body), 0)
+        return FileEntry(path, "file", len(body), 0)
 
 
 def files(sessions: Sessions, folder: Folder, *, error: Exception | None = None, ends: bool = False) -> Files:
@@ -67,7 +67,7 @@ def files(sessions: Sessions, folder: Folder, *, error: Exception | None = None,
             raise error
         yield folder
 
-    return Files(sessions, opening, file_bytes=100, work_bytes=1000)
+    return Files(sessions.kernel_id, opening, file_bytes=100, work_bytes=1000)
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -96,7 +96,7 @@ async def test_limits_are_told_by_number() -> None:
         async with files(Sessions(), Folder(101)).read("s", ME, b"f"):
             pass
     for caller, number in ((ME, "1000"), (SMALL, "77")):
-        with pytest.raises(TooLarge, match=f"holds {number} bytes"):
+        with pytest.raises(TooLarge, match=f"limit is {number} bytes"):
             await files(Sessions(), Folder(0)).write("s", caller, b"f", pieces(b"full"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Busy, Gone
-from gateway.service.sessions.kernel_slot import Recipe, Supply
+from gateway.service.sessions.kernel_slot import SessionRecipe, Supply
 from kernels.contract import Language, Policy
 
 
@@ -37,7 +37,7 @@ async def steps() -> None:
 async def test_who_waits_gets_the_newest_kernel() -> None:
     """An older one that comes late, or fails, is not what anybody waits for."""
     pool = Pool()
-    supply = Supply(pool, Recipe())
+    supply = Supply(pool, SessionRecipe())
     waiting = asyncio.create_task(supply.ready())
     await steps()
     supply.renew()
@@ -56,7 +56,7 @@ async def test_who_waits_gets_the_newest_kernel() -> None:
 async def test_a_failure_is_told_and_then_tried_again() -> None:
     """Everyone who waited gets the error; the next one starts anew."""
     pool = Pool()
-    supply = Supply(pool, Recipe())
+    supply = Supply(pool, SessionRecipe())
     waiting = [asyncio.create_task(supply.ready()) for _ in range(3)]
     await steps()
     assert len(pool.asked) == 1
@@ -72,7 +72,7 @@ async def test_a_failure_is_told_and_then_tried_again() -> None:
 async def test_who_leaves_does_not_take_the_kernel_along() -> None:
     """The others still wait for it."""
     pool = Pool()
-    supply = Supply(pool, Recipe())
+    supply = Supply(pool, SessionRecipe())
     leaving, staying = (asyncio.create_task(supply.ready()) for _ in range(2))
     await steps()
     leaving.cancel()
@@ -85,7 +85,7 @@ async def test_a_closed_supply_keeps_nothing() -> None:
     """Neither a kernel that is there nor one that is only coming; who asks is told why."""
     for is_late in (False, True):
         pool = Pool()
-        supply = Supply(pool, Recipe())
+        supply = Supply(pool, SessionRecipe())
         waiting = asyncio.create_task(supply.ready())
         await steps()
         if not is_late:

@@ -152,7 +152,7 @@ async def test_the_whole_has_a_time_of_its_own() -> None:
     assert world.asked[2][0].timeout_s == 6.0
     assert (executed.stopped_at, executed.limit) == (2, Limit.TIMEOUT)
     assert executed.error is not None
-    assert executed.error.message == "The time for the whole notebook is over"
+    assert executed.error.message == "The time limit of the whole notebook was exceeded"
 
 
 async def test_the_whole_may_show_so_much_and_no_more() -> None:

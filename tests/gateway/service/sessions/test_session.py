@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Busy, Conflict, TooManyRequests
-from gateway.core.model import Report, Result, Text
+from gateway.core.model import KernelReport, Result, Text
 from gateway.service.sessions.session import MAX_WAITING
 from tests.fakes import spec
 from tests.gateway.service.session_world import INTERRUPTED, ONE, World, sentence, trying
@@ -25,7 +25,7 @@ def test_a_session_keeps_its_kernel() -> None:
         async with world.sessions.lease(session_id, ONE, language="python") as kernel:
             second = await kernel.run(spec("ok", timeout_s=0.0), events.append)
         assert (first.execution_count, second.execution_count) == (1, 2)
-        assert events == [Text("stdout", "ok"), Report(execution_count=2)]
+        assert events == [Text("stdout", "ok"), KernelReport(execution_count=2)]
         (kernel_,) = world.kernels
         assert kernel_.policy == ONE.policy
         assert [asked.timeout_s for asked in kernel_.specs] == [10.0, 7.0]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Gone, NotFound, NotImplementedYet, TooManyRequests, Unavailable
-from gateway.service.sessions.table import MAX_ENDED, SessionSettings
+from gateway.service.sessions.ended import MAX_ENDED
+from gateway.service.sessions.table import SessionSettings
 from tests.gateway.service.session_world import ONE, TWO, World, sentence, trying
 
 
@@ -52,7 +53,7 @@ def test_a_session_without_runs_is_culled() -> None:
         await asyncio.sleep(2)
         assert world.alive == ["k1"]
         assert await sentence(world.run(short)) == (
-            "This session was ended after 1 minute without a run, at 1970-01-01T00:16:40Z: create another one."
+            "This session was ended after 1 minute without a run, at 1970-01-01T00:16:40Z: create a new one."
         )
         await asyncio.sleep(1800)
         assert "after 30 minutes without a run" in await sentence(world.sessions.delete(usual, ONE))
@@ -86,11 +87,11 @@ def test_no_session_lives_longer_than_it_may() -> None:
         await asyncio.sleep(7)
         running = asyncio.create_task(world.run(session_id, "sleep"))
         await asyncio.sleep(4)
-        assert "the longest life a session may have, 10 seconds" in await sentence(world.run(session_id))
+        assert "its maximum lifetime, 10 seconds" in await sentence(world.run(session_id))
         assert (await running).success
         await asyncio.sleep(0.1)
         assert world.ends == ["expired"]
-        assert "the longest life" in await sentence(world.run(session_id))
+        assert "its maximum lifetime" in await sentence(world.run(session_id))
 
     trying(main, World(SessionSettings(idle_s=1800.0, lifetime_s=10.0)))
 
@@ -180,7 +181,7 @@ def test_a_gateway_that_is_ending_takes_no_new_sessions() -> None:
         await world.sessions.close()
         ended = await running
         assert ended.error is not None
-        assert "ended with the gateway" in ended.error.message
+        assert "ended when the gateway stopped" in ended.error.message
         assert world.ends == ["shutdown"]
 
     trying(main)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.model import Display, Event, Finished, Raised, Report, Result, Text
+from gateway.core.model import Display, Event, Finished, KernelReport, Raised, Result, Text
 from gateway.service.sessions.transcript import MAX_CELLS, Cell, Transcript, cell_bytes
 
 OK = Result(True, "", "", "", None, 0, 0.0)
@@ -20,7 +20,7 @@ def test_runs_are_kept_with_their_events() -> None:
     """In order; what only the gateway needs is left out."""
     transcript = Transcript(10_000)
     shown = Display("result", {"text/plain": "2"})
-    run(transcript, "1 + 1", Text("stdout", "a"), shown, Report(), Finished("ok"))
+    run(transcript, "1 + 1", Text("stdout", "a"), shown, KernelReport(), Finished("ok"))
     run(transcript, "x", Raised("NameError", "x", "tb"), result=None)
     assert transcript.cells() == (
         Cell("1 + 1", (Text("stdout", "a"), shown, Finished("ok")), 1),

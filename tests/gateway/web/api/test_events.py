@@ -9,13 +9,13 @@ import pytest
 
 from gateway.core.chart_data import MIME
 from gateway.core.errors import BadRequest, Busy
-from gateway.core.event_log import Accepted, Done, Entry, Gap, Item, Refused, Started
+from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
 from gateway.core.limits import Timeouts
 from gateway.core.model import Cleared, Display, Raised, Result, Text
 from gateway.core.request import Allowance, RunRequest
 from gateway.web.api import events
 from gateway.web.api.caller_limits import Terms
-from gateway.web.api.stream_messages import Execute, Interrupt, Resume, parse_message
+from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, parse_message
 
 TERMS = Terms(Timeouts(30.0, 300.0), Timeouts(10.0, 300.0), Allowance())
 REQUEST = RunRequest("python", "x", 5.0)
@@ -28,7 +28,7 @@ ERROR = {"type": "ValueError", "message": "no", "traceback": "Traceback"}
     ("item", "event"),
     [
         (Accepted("r1"), {"type": "accepted", "runId": "r1"}),
-        (Started(), {"type": "started"}),
+        (RunStarted(), {"type": "started"}),
         (Text("stderr", "x\n"), {"type": "stderr", "text": "x\n"}),
         (Display("result", {"text/plain": "1"}), {"type": "result", "data": {"text/plain": "1"}}),
         (
@@ -46,20 +46,20 @@ ERROR = {"type": "ValueError", "message": "no", "traceback": "Traceback"}
         (Cleared(True), {"type": "clear", "wait": True}),
         (Raised("ValueError", "no", "Traceback"), {"type": "error", "error": ERROR}),
         (
-            Refused("Busy", "Full.", "busy"),
+            RunRefused("Busy", "Full.", "busy"),
             {"type": "error", "error": {"type": "Busy", "message": "Full.", "code": "busy", "traceback": None}},
         ),
     ],
 )
 def test_everything_has_its_own_type(item: Item, event: dict[str, object]) -> None:
     """With its number, and nothing that stands elsewhere already."""
-    assert events.describe(Entry(7, item), REQUEST) == {**event, "seq": 7}
+    assert events.describe(LoggedEvent(7, item), REQUEST) == {**event, "seq": 7}
 
 
 def test_the_last_event_is_the_answer_without_what_was_shown() -> None:
     """A client that missed nothing has every field that the HTTP answer has."""
     result = Result(False, "a", "a", "", Raised("ValueError", "no", "Traceback"), 1, 0.25, execution_count=3)
-    done = events.describe(Entry(9, Done(result)), RunRequest("python", "x", 5.0, session="s1"))
+    done = events.describe(LoggedEvent(9, Done(result)), RunRequest("python", "x", 5.0, session="s1"))
     assert done == {
         "type": "done",
         "seq": 9,
@@ -108,8 +108,8 @@ def test_a_run_is_asked_for_as_over_http() -> None:
 
 def test_a_run_is_stopped_and_followed_by_its_id() -> None:
     """Or the one that is going on; from the beginning unless told otherwise."""
-    assert said({"type": "interrupt"}) == Interrupt("")
-    assert said({"type": "interrupt", "run": "r1"}) == Interrupt("r1")
+    assert said({"type": "interrupt"}) == InterruptRun("")
+    assert said({"type": "interrupt", "run": "r1"}) == InterruptRun("r1")
     assert said({"type": "resume", "run": "r1", "after": 4}) == Resume("r1", 4)
     assert said({"type": "resume", "run": "r1"}) == Resume("r1", 0)
 

@@ -85,11 +85,11 @@ async def test_what_stopped_it_is_told_beside_the_notebook(gateway: Gateway) -> 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({}, "notebook is missing; it must be a notebook of Jupyter's format 4"),
+        ({}, "notebook is missing; it must be a Jupyter notebook of format 4"),
         ({"cells": []}, "notebook is missing"),
         (
             {"notebook": [], "timeout": 1},
-            "notebook must be a notebook of Jupyter's format 4 (the JSON of an .ipynb), not an",
+            "notebook must be a Jupyter notebook of format 4 (the JSON of an .ipynb file), not an",
         ),
         ({"notebook": {**NOTEBOOK, "nbformat": 3}}, "The notebook's format must be 4"),
         ({"notebook": NOTEBOOK, "timeout": 300_001}, "timeout must be a number of milliseconds from 1 to 300000"),

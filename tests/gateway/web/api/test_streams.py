@@ -178,7 +178,7 @@ async def test_a_run_ends_before_its_connection_does(gateway: Gateway) -> None:
     busy, idle = await gateway.connect(STREAM), await gateway.connect(SESSION)
     await say(busy, code="1")
     await hear_all(busy, "started")
-    gateway.server.open_sockets.end_idle(1001, "the server is shutting down")
+    gateway.server.open_sockets.end_idle(1001, "the gateway is shutting down")
     assert await idle.read_message() is None
     assert gateway.server.open_sockets.is_busy
     gateway.runner.waits_for.set()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.httputil import HTTPHeaders
 
-from gateway.core.errors import BadRequest, Forbidden, GatewayError, Misdirected, Unauthorized
+from gateway.core.errors import BadRequest, Forbidden, GatewayError, Misdirected, Unauthorized, UpgradeRequired
 from gateway.web.edge import header_rules
 from gateway.web.services import LOCAL_HOSTS
 
@@ -119,6 +120,47 @@ def test_no_token_is_no_token(headers: list[str]) -> None:
 def test_a_length_is_digits(lengths: list[str], size: int) -> None:
     """What int() would read beside them is not one."""
     assert header_rules.declared_bytes(lengths) == size
+
+
+UPGRADE = {
+    "Connection": "keep-alive, Upgrade",
+    "Upgrade": "WebSocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "error"),
+    [
+        ("Upgrade", ["websocket"], None),
+        ("Upgrade", [], UpgradeRequired),
+        ("Upgrade", ["h2c"], UpgradeRequired),
+        ("Connection", ["upgrade"], None),
+        ("Connection", [], UpgradeRequired),
+        ("Connection", ["keep-alive"], UpgradeRequired),
+        ("Connection", ["notupgrade"], UpgradeRequired),
+        ("Sec-WebSocket-Version", [], UpgradeRequired),
+        ("Sec-WebSocket-Version", ["8"], UpgradeRequired),
+        ("Sec-WebSocket-Version", ["13", "13"], UpgradeRequired),
+        ("Sec-WebSocket-Key", [], BadRequest),
+        ("Sec-WebSocket-Key", ["dGhlIHNhbXBsZSBub25jZQ=="] * 2, BadRequest),
+        ("Sec-WebSocket-Key", ["dGhlIHNhbXBsZSBub25jZQ"], BadRequest),
+        ("Sec-WebSocket-Key", ["c2hvcnQ="], BadRequest),
+        ("Sec-WebSocket-Key", ["dGhlIHNhbXBsZSBub25jZ Q=="], BadRequest),
+        ("Sec-WebSocket-Key", ["é"], BadRequest),
+    ],
+)
+def test_an_upgrade_has_all_its_headers(name: str, values: list[str], error: type[GatewayError] | None) -> None:
+    """In any case of letters; what is not asked for or malformed is refused before Tornado looks at it."""
+    headers = HTTPHeaders({other: value for other, value in UPGRADE.items() if other != name})
+    for value in values:
+        headers.add(name, value)
+    if error is None:
+        header_rules.check_upgrade(headers)
+        return
+    with pytest.raises(error):
+        header_rules.check_upgrade(headers)
 
 
 @pytest.mark.parametrize(

@@ -245,10 +245,10 @@ async def test_the_end_of_the_gateway_is_told(gateway: Gateway) -> None:
     """Code 1001, so that clients connect again."""
     socket = await gateway.connect(ECHO)
     reading = asyncio.ensure_future(socket.read_message())
-    await gateway.server.open_sockets.end(GOING_AWAY, "the server is shutting down", 5)
+    await gateway.server.open_sockets.end(GOING_AWAY, "the gateway is shutting down", 5)
     assert await reading is None
     assert not gateway.server.open_sockets.is_busy
-    assert (socket.close_code, socket.close_reason) == (GOING_AWAY, "the server is shutting down")
+    assert (socket.close_code, socket.close_reason) == (GOING_AWAY, "the gateway is shutting down")
 
 
 def hello(*, with_key: bool = True) -> bytes:

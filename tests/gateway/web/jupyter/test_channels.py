@@ -10,10 +10,9 @@ import pytest
 
 from gateway.core.errors import Unavailable
 from gateway.core.jupyter import Relayed, read
-from gateway.core.request_routing import EVERYBODY
 from gateway.kernel.client import KernelClient
 from gateway.service.jupyter import clients
-from gateway.service.jupyter.kernel import JupyterKernel, Recipe
+from gateway.service.jupyter.kernel import JupyterKernel, KernelRecipe
 from gateway.service.jupyter.table import JupyterKernels
 from tests.gateway.web.edge.test_unread import watching
 from tests.gateway.web.world import Gateway
@@ -28,7 +27,9 @@ async def none_to_be_had() -> KernelClient:
 @pytest.fixture
 async def kernel(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> JupyterKernel:
     """The one kernel of every caller."""
-    made = JupyterKernel(str(uuid.uuid4()), Recipe("python3", none_to_be_had, lambda _kernel: None, 8 * MIB), lambda: None)
+    made = JupyterKernel(
+        str(uuid.uuid4()), KernelRecipe("python3", none_to_be_had, lambda _kernel: None, 8 * MIB), lambda: None
+    )
     monkeypatch.setattr(JupyterKernels, "find", lambda *_: made)
     return made
 
@@ -45,12 +46,12 @@ async def test_what_is_said_with_pings_between_arrives_whole_and_in_order(gatewa
     await until(lambda: kernel.connections == 1)
     (socket,) = gateway.server.open_sockets._open
     for number in range(60):
-        kernel._publish([(EVERYBODY, said(number, number % 7 * 50_000))])
+        kernel.audience.hand_on([said(number, number % 7 * 50_000)])
         socket.ping(b"x")  # type: ignore[attr-defined]  # it is a WebSocketHandler
     heard = [orjson.loads(str(await client.read_message())) for _ in range(60)]
     assert [one["msg_id"] for one in heard] == [str(number) for number in range(60)]
     assert [len(one["content"]["x"]) for one in heard] == [number % 7 * 50_000 for number in range(60)]
-    await until(lambda: kernel.held_bytes == 0)
+    await until(lambda: kernel.audience.held_bytes == 0)
 
 
 async def test_one_who_does_not_read_is_closed_and_holds_nobody_up(
@@ -62,16 +63,16 @@ async def test_one_who_does_not_read_is_closed_and_holds_nobody_up(
     with watching(gateway, f"/api/kernels/{kernel.kernel_id}/channels"):
         await until(lambda: kernel.connections == 2)
         for number in range(8):
-            kernel._publish([(EVERYBODY, said(number, MIB))])
+            kernel.audience.hand_on([said(number, MIB)])
             await client.read_message()
-        assert kernel.held_bytes >= 7 * MIB
+        assert kernel.audience.held_bytes >= 7 * MIB
         sockets = gateway.server.open_sockets._open
         await until(lambda: any(socket._ending for socket in sockets))  # type: ignore[attr-defined]  # all are KernelChannels
         told = {socket._ending[0] for socket in sockets if socket._ending}  # type: ignore[attr-defined]
         assert told == {clients.TOO_SLOW}
     await until(lambda: kernel.connections == 1)
-    await until(lambda: kernel.held_bytes == 0)
-    kernel._publish([(EVERYBODY, said(8, 10))])
+    await until(lambda: kernel.audience.held_bytes == 0)
+    kernel.audience.hand_on([said(8, 10)])
     assert orjson.loads(str(await client.read_message()))["msg_id"] == "8"
 
 

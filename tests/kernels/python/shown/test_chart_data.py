@@ -334,7 +334,7 @@ except Exception: drawn = []
 else: drawn = fig.axes
 for axes in drawn:
     for reader in reading.READERS:
-        reader(reading.Sheet(axes, reading.Budget(10**9)))
+        reader(reading.Sheet(axes, reading.DataBudget(10**9)))
 print(json.dumps(reading.read(fig, room), allow_nan=False, ensure_ascii=False))
 plt.close('all')
 """

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
 from tests.kernels.python.harness import Reply, TestKernel
 
 pytestmark = pytest.mark.kernel
@@ -105,7 +106,14 @@ def test_size_format_and_resolution_are_as_asked(shared: TestKernel) -> None:
     svg = shared.run(code, inputs={"format": "svg"}).images("image/svg+xml")
     assert len(svg) == 1
     assert b"<svg" in svg[0]
-    assert len(shared.run(code, inputs={"format": "png", "dpi": 10**9}).images()) == 1
+
+
+@pytest.mark.parametrize(("asked", "drawn"), [(10**9, MAX_DPI), (1, MIN_DPI)])
+def test_a_resolution_is_brought_within_the_limits(shared: TestKernel, asked: int, drawn: int) -> None:
+    """The gateway refuses others; a request that came past it is drawn at the nearest one allowed."""
+    code = HEAD + "plt.figure(figsize=(4, 3)); plt.plot([1, 2])"
+    first, second = (pixels(shared.run(code, inputs={"format": "png", "dpi": dpi})) for dpi in (asked, drawn))
+    assert first == second
 
 
 def test_animations_draw_their_first_frame(shared: TestKernel) -> None:
@@ -139,7 +147,7 @@ def test_a_chart_without_figure_is_an_error(shared: TestKernel, code: str) -> No
     """No figure, no success."""
     reply = shared.run(code, "chart")
     assert (reply.status, reply.content["ename"]) == ("error", "ChartError")
-    assert reply.content["evalue"].startswith("No figure was drawn")
+    assert reply.content["evalue"] == NO_CHART
     assert "saved" not in reply.text()
     assert "kernels" not in reply.traceback
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
-from gateway.core.model import Report
+from gateway.core.model import KernelReport
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, run_out
-from gateway.core.validate import READ, Head, Message, Reply, Shown, Stream, Unread
+from gateway.core.validate import READ, ExecuteReply, Message, MessageHead, Shown, StreamMessage, UnreadMessage
 from gateway.kernel.wire.codec import MAX_FRAMES, Codec
 
 KEY = "secret"
@@ -54,7 +54,7 @@ def test_requests_do_not_name_the_user_of_the_gateway() -> None:
 
 def test_a_message_of_the_run_is_read() -> None:
     """Topic frames before the delimiter do not matter."""
-    assert codec.decode("iopub", message("stream", STREAM), "r") == Message("r", Stream("stdout", "a"))
+    assert codec.decode("iopub", message("stream", STREAM), "r") == Message("r", StreamMessage("stdout", "a"))
 
 
 def test_of_a_message_of_another_request_only_the_head_is_read() -> None:
@@ -62,7 +62,7 @@ def test_of_a_message_of_another_request_only_the_head_is_read() -> None:
     frames = message("stream", STREAM, "other")
     frames[-1] = b"{broken"
     frames[2] = peer.sign(frames[3:7])
-    assert codec.decode("iopub", frames, "r") == Head("stream", "other")
+    assert codec.decode("iopub", frames, "r") == MessageHead("stream", "other")
 
 
 def test_a_forged_signature_is_dropped() -> None:
@@ -105,7 +105,7 @@ def test_parts_that_are_not_an_object_are_dropped(bad: bytes) -> None:
         parts = [*good[:place], bad, *good[place + 1 :]]
         assert codec.decode("iopub", signed(*parts), "r") is None
     in_metadata = codec.decode("iopub", signed(good[0], good[1], bad, good[3]), "r")
-    assert in_metadata == Message("r", Stream("stdout", "a"))
+    assert in_metadata == Message("r", StreamMessage("stdout", "a"))
 
 
 def of_values(many: int) -> bytes:
@@ -117,18 +117,18 @@ def test_a_message_of_too_many_values_is_not_read() -> None:
     """That it came is known, and of which run it was; in text they may be."""
     for kind in READ["iopub"] - {"iopub_welcome"}:
         parts = (b'{"msg_type":"%s"}' % kind.encode(), b'{"msg_id":"r"}', b"{}", b'{"data":%s}' % of_values(MAX_VALUES + 2))
-        assert codec.decode("iopub", signed(*parts), "r") == Message("r", Unread())
+        assert codec.decode("iopub", signed(*parts), "r") == Message("r", UnreadMessage())
     told = of_values(MAX_VALUES + 2).decode()
     read = codec.decode("iopub", message("stream", {"name": "stdout", "text": told}), "r")
     assert read is not None
-    assert (type(read), read.body) == (Message, Stream("stdout", told))  # type: ignore[union-attr]
+    assert (type(read), read.body) == (Message, StreamMessage("stdout", told))  # type: ignore[union-attr]
 
 
 def test_a_reply_whose_report_is_too_much_ends_its_run_all_the_same() -> None:
     """Only the report is missing, and that is told."""
     report = b'{"omega":{"return_value":%s}}' % of_values(MAX_VALUES + 2)
     parts = (b'{"msg_type":"execute_reply"}', b'{"msg_id":"r"}', report, b'{"status":"ok"}')
-    assert codec.decode("shell", signed(*parts), "r") == Message("r", Reply("ok", Report(), None, is_cut=True))
+    assert codec.decode("shell", signed(*parts), "r") == Message("r", ExecuteReply("ok", KernelReport(), None, is_cut=True))
 
 
 def test_of_messages_that_nobody_reads_the_content_is_not_decoded() -> None:
@@ -144,7 +144,7 @@ def test_for_clients_of_a_kernel_a_line_stands_in_for_too_many_values() -> None:
     told = codec.open("iopub", many)
     assert told is not None
     assert (told.head.msg_type, told.head.parent_id, told.head.session) == ("stream", "r", "s")
-    assert b"too many values is left out" in told.content
+    assert b"too many values was dropped" in told.content
     assert codec.open("shell", many) is None
     half = signed(*parts[:3], parts[3] % (b"[" + b",".join([rb'"\ud800"'] * (MAX_VALUES // 2 + 1)) + b"]"))
     assert codec.open("iopub", half) == told
@@ -162,7 +162,7 @@ def test_a_message_read_in_steps_is_the_same() -> None:
         try:
             costs.append(next(steps))
         except StopIteration as end:
-            assert end.value.body == Stream("stdout", text)
+            assert end.value.body == StreamMessage("stdout", text)
             break
     assert sum(costs) >= 3 * len(frames[-1]) > 3 * STEP_BYTES
     assert run_out(codec.opening("iopub", frames)) == codec.open("iopub", frames)
@@ -199,4 +199,4 @@ def test_surrogates_are_repaired() -> None:
 def test_any_signed_bytes_are_a_message_or_none(parts: list[bytes]) -> None:
     """Nothing a kernel signs raises here."""
     result = codec.decode("iopub", [DELIM, peer.sign(parts[:4]), *parts], "r")
-    assert result is None or isinstance(result, Head | Message)
+    assert result is None or isinstance(result, MessageHead | Message)

@@ -1,0 +1,16 @@
+"""The rules of a run that the gateway and the kernels both apply. Standard library only; neither side has its own copy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MIN_DPI: Final = 30
+MAX_DPI: Final = 300
+"""Below, a chart can't be read. Above, drawing one takes seconds and tens of megabytes."""
+DEFAULT_DPI: Final = 100
+
+NO_CHART: Final = "No figure was drawn: draw one with plt, sns or a pandas plot method; it is saved automatically"
+"""The message of the ChartError of chart code that ran and drew nothing."""
+
+VALUE_DEPTH: Final = 40
+"""How deep a value may be nested that a kernel shows as JSON; see gateway/core/json_limits.py for its place among others."""

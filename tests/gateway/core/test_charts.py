@@ -1,0 +1,57 @@
+"""Which outputs are charts."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.charts import chart_type, is_chart, judge
+from gateway.core.fold import Completed, fold
+from gateway.core.model import Display, Event, Finished, Raised, Result, Task
+from kernels.run_rules import NO_CHART
+
+
+def ended(*events: Event) -> Result:
+    """The result of a run that reported *events* and succeeded."""
+    return fold([*events, Finished("ok")], Completed())
+
+
+PICTURE = Display("display", {"text/plain": "<Figure>", "image/png": "aGk="})
+TEXT = Display("result", {"text/plain": "1"})
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ({"image/png": "a", "image/svg+xml": "<svg/>"}, "image/png"),
+        ({"image/jpeg": "a", "image/svg+xml": "<svg/>"}, "image/svg+xml"),
+        ({"image/jpeg": "a"}, "image/jpeg"),
+        ({"image/png": ["a"]}, None),
+        ({"text/html": "<img>"}, None),
+        ({}, None),
+    ],
+)
+def test_the_best_picture_of_a_display_is_named(data: dict[str, object], kind: str | None) -> None:
+    """PNG before SVG before JPEG; what is no text is no picture."""
+    display = Display("display", data)  # type: ignore[arg-type]  # a kernel may send anything
+    assert chart_type(display) == kind
+    assert is_chart(display) is (kind is not None)
+
+
+def test_a_chart_run_without_a_chart_fails() -> None:
+    """It is a failure and not an empty success."""
+    judged = judge("chart", ended(TEXT))
+    assert (judged.success, judged.error, judged.exit_code) == (False, Raised("ChartError", NO_CHART, ""), 1)
+    assert judged.displays == (TEXT,)
+
+
+@pytest.mark.parametrize(
+    ("task", "result"),
+    [
+        ("python", ended(TEXT)),
+        ("chart", ended(TEXT, PICTURE)),
+        ("chart", fold([Raised("ValueError", "no", ""), Finished("error")], Completed())),
+    ],
+)
+def test_any_other_result_stays_as_it_is(task: Task, result: Result) -> None:
+    """A chart run that drew or failed by itself, and other runs."""
+    assert judge(task, result) is result

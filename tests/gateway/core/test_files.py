@@ -1,0 +1,24 @@
+"""Names of files in a work directory."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.errors import BadRequest
+from gateway.core.files import is_path, parse_path
+
+
+@pytest.mark.parametrize("path", [b"a", b"a/b.csv", b"\xff\xfe", "größe.txt".encode(), b"a b/ c"])
+def test_a_relative_path_is_taken_as_it_is(path: bytes) -> None:
+    """Not every name is text."""
+    assert is_path(path)
+    assert parse_path(path) == path
+
+
+@pytest.mark.parametrize("path", [b"", b"/etc/passwd", b"../a", b"a/../b", b"a//b", b"a/.", b"a\0b", b"a" * 5000])
+def test_a_path_that_leaves_the_directory_is_refused(path: bytes) -> None:
+    """So is one that no file can have."""
+    assert not is_path(path)
+    with pytest.raises(BadRequest) as refused:
+        parse_path(path)
+    assert refused.value.message.endswith(".")
