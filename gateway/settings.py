@@ -219,6 +219,9 @@ class Settings(BaseModel):
     rich_bytes: Whole = _number(
         32 * MIB, 1024, 1024 * MIB, "maximum size of charts and other rich results of one run, in total"
     )
+    chart_data_bytes: Whole = _number(
+        262_144, 0, 64 * MIB, "data of one figure beside its picture; a larger figure comes without; 0: no data"
+    )
     stream_grace_s: Number = _number(
         30, 0, 3600, "time that a streaming client has to reconnect, during its run and after its end"
     )

@@ -323,6 +323,19 @@ TABLE = (
         "matplotlib.font_manager:_get_font",
     ),
     Borrowed(
+        "matplotlib",
+        "_mapping",
+        "kernels/python/shown/chart_data/axis.py",
+        "The names of an axis of categories: without it chart data has their numbers.",
+    ),
+    Borrowed(
+        "matplotlib",
+        "_locs",
+        "kernels/python/shown/chart_data/axis.py",
+        "How many ticks were drawn: without it each locator is asked again, which takes ten milliseconds for dates.",
+        "matplotlib.ticker:Formatter._locs",
+    ),
+    Borrowed(
         "pandas",
         "_repr_html_",
         "kernels/python/warmup/exercise.py",

@@ -36,6 +36,8 @@ class RunSpec:
     wants_variables: bool = True
     wants_files: bool = False
     """Whether the kernel reports the files of its work directory that the run created, changed or deleted."""
+    chart_bytes: int = 0
+    """How much data the kernel is to send with each figure; 0 for none."""
 
 
 # ---- events: what one run reported, in order --------------------------------------------------------------------------

@@ -75,10 +75,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one run on text and on charts and other rich output."""
+    """The limits of one run on text, on charts and other rich output, and on the data of each figure (0: none)."""
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
+    chart_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

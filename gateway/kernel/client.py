@@ -303,4 +303,6 @@ def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json],
     omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
     if spec.wants_files:
         omega["files"] = True
+    if spec.chart_bytes:
+        omega["chart_bytes"] = spec.chart_bytes
     return content, {"omega": omega}

@@ -21,6 +21,7 @@ from kernels.python.history import KernelHistory
 from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
 from kernels.python.shown import figures, tracebacks
+from kernels.python.shown.chart_data.reading import MIME as CHART_MIME
 from kernels.python.shown.drawing import MIME, Picture
 from kernels.python.tasks.run import TaskRun
 from kernels.serving import attribution
@@ -212,7 +213,12 @@ class PythonKernel(Served, IPythonKernel):
         return {"status": "ok", "history": entries}
 
     def _publish_picture(self, picture: Picture) -> None:
-        is_text = picture.mime == MIME["svg"]
-        body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
-        data = {picture.mime: body, "text/plain": picture.text}
+        data = {**bundle_of(picture), "text/plain": picture.text}
         self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})
+
+
+def bundle_of(picture: Picture) -> dict[str, Any]:
+    """*picture* by MIME type, and beside it what it shows as data."""
+    is_text = picture.mime == MIME["svg"]
+    body = picture.data.decode("utf-8") if is_text else base64.b64encode(picture.data).decode("ascii")
+    return {picture.mime: body} if picture.chart is None else {picture.mime: body, CHART_MIME: picture.chart}

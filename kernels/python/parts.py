@@ -11,7 +11,7 @@ from jupyter_client.session import Session
 from matplotlib.figure import Figure
 from matplotlib_inline.config import InlineBackend
 
-from kernels.python.kernel import PythonKernel
+from kernels.python.kernel import PythonKernel, bundle_of
 from kernels.python.shell import Profile, config
 from kernels.python.shown import figures
 from kernels.serving.interrupts import Interrupts
@@ -73,17 +73,11 @@ def _kernel(session: Session, publisher: Publisher, record: OutputRecord, interr
 
 def _prepare_display(kernel: PythonKernel) -> None:
     shell: Any = kernel.shell
-    formatters = shell.display_formatter.formatters
-    formatters["image/png"].for_type(Figure, lambda figure: _shown(figure, "png"))
-    formatters["image/svg+xml"].for_type(Figure, lambda figure: _shown(figure, "svg"))
+    shell.display_formatter.mimebundle_formatter.for_type(Figure, _shown)
     shell.configurables.append(InlineBackend())  # accepts ``%config InlineBackend...``, which changes nothing here
 
 
-def _shown(figure: Any, form: str) -> Any:
-    """The figure's picture if the run requests *form* and has not shown it yet."""
-    if figures.gallery.format != form:
-        return None
+def _shown(figure: Any) -> dict[str, Any] | None:
+    """The figure's picture and data if the run has not shown it yet."""
     picture = figures.gallery.displayed(figure)
-    if picture is None:
-        return None
-    return picture.data if form == "png" else picture.data.decode("utf-8")
+    return None if picture is None else bundle_of(picture)

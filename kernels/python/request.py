@@ -21,6 +21,8 @@ class TaskRequest:
     inputs: dict[str, Any]
     wants_variables: bool
     wants_files: bool = False
+    chart_bytes: int = 0
+    """How much data of a figure may come with its picture; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,11 @@ def parse(omega: Any) -> TaskRequest | None:
     """The Request in a message's metadata, or None for a plain client's message."""
     if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
-    inputs = omega.get("inputs")
+    inputs, chart_bytes = omega.get("inputs"), omega.get("chart_bytes")
     return TaskRequest(
         task=cast(Task, omega["task"]),
         inputs=inputs if isinstance(inputs, dict) else {},
         wants_variables=bool(omega.get("variables", True)),
         wants_files=omega.get("files") is True,
+        chart_bytes=chart_bytes if type(chart_bytes) is int else 0,
     )

@@ -154,4 +154,5 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         wants_variables=request.task in ("python", "javascript"),
         # Without a session they are gone when the answer comes; JavaScript has no way to files.
         wants_files=bool(request.session) and request.task in ("python", "chart"),
+        chart_bytes=allowance.chart_bytes if request.task in ("python", "chart") else 0,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 
-from gateway.core.charts import chart_type, is_chart
+from gateway.core import chart_data
+from gateway.core.charts import chart_type, is_chart, without_chart_data
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.request import RunRequest
@@ -51,7 +52,7 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
 def _result(shown: Display) -> Json:
     """A rich value; what is told about it only where there is something."""
     told: dict[str, Json] = {"metadata": dict(shown.metadata)} if shown.metadata else {}
-    return {"type": shown.kind, "data": dict(shown.data), **told}
+    return {"type": shown.kind, "data": dict(without_chart_data(shown.data)), **told}
 
 
 def _file(change: FileChange) -> Json:
@@ -83,13 +84,15 @@ def describe_raised(raised: Raised) -> dict[str, Json]:
 
 
 def describe_chart(display: Display) -> dict[str, Json]:
-    """The best picture of *display* as base64, ready for a data URI; SVG also as text."""
+    """The best picture of *display* as base64, ready for a data URI; SVG also as text. Beside it what it shows as data."""
     kind = chart_type(display)
     text = str(display.data[kind]) if kind else ""
+    data = chart_data.read(display.data.get(chart_data.MIME))
+    told: dict[str, Json] = {"chartData": data.chart, **({"chartDataTruncated": True} if data.is_left_out else {})}
     if kind == "image/svg+xml":
         encoded = base64.b64encode(clean_text(text).encode()).decode()
-        return {"base64": encoded, "mimeType": kind, "svg": text}
-    return {"base64": _joined(text), "mimeType": kind}
+        return {"base64": encoded, "mimeType": kind, "svg": text, **told}
+    return {"base64": _joined(text), "mimeType": kind, **told}
 
 
 def _joined(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from gateway.core.charts import chart_type
+from gateway.core.charts import chart_type, without_chart_data
 from gateway.core.errors import GatewayError
 from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
 from gateway.core.model import Cleared, Display, Finished, Json, KernelReport, Raised, Result, Text
@@ -55,8 +55,8 @@ def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json
 
 def _describe_display(display: Display) -> tuple[str, dict[str, Json]]:
     """A display with a picture is a chart. Its other forms are in *data*, without the picture."""
-    picture = chart_type(display)
-    fields: dict[str, Json] = {"data": {name: value for name, value in display.data.items() if name != picture}}
+    picture, shown = chart_type(display), without_chart_data(display.data)
+    fields: dict[str, Json] = {"data": {name: value for name, value in shown.items() if name != picture}}
     if display.metadata:
         fields["metadata"] = dict(display.metadata)
     if display.display_id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.core.model import Limit
 from gateway.core.tables import PARTS
+from gateway.web.openapi.chart_data import CHART_SCHEMAS
 from gateway.web.openapi.schemas import (
     ANY,
     FLAG,
@@ -129,7 +130,11 @@ ANSWERS: dict[str, Schema] = {
         {"success": {"const": False}, "error": ref("Error")},
         {"message": described(TEXT, "for Jupyter clients"), "reason": described(TEXT, "for Jupyter clients")},
     ),
-    "Chart": struct({"base64": TEXT, "mimeType": TEXT}, {"svg": TEXT}),
+    **CHART_SCHEMAS,
+    "Chart": struct(
+        {"base64": TEXT, "mimeType": TEXT, "chartData": nullable("ChartData")},
+        {"svg": TEXT, "chartDataTruncated": described(YES, "the data is over the limit and left out")},
+    ),
     "Run": struct(RUN, IN_SESSION),
     "JavascriptRun": struct({**RUN, **RETURN_VALUE}, IN_SESSION),
     "ChartRun": struct({**RUN, **CHART}, IN_SESSION),

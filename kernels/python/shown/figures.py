@@ -41,14 +41,16 @@ class Figures:
     publish: Callable[[Picture], None]
     format: Format = "png"
     dpi: float | None = None
+    chart_bytes: int = 0
+    """How much data may come with each picture; 0 for none."""
     count: int = 0
     _entries: list[_Entry] = field(default_factory=list)
     _published: WeakSet[Figure] = field(default_factory=WeakSet)
     _is_drawing: bool = False
 
-    def begin(self, image_format: Format = "png", dpi: float | None = None) -> None:
+    def begin(self, image_format: Format = "png", dpi: float | None = None, chart_bytes: int = 0) -> None:
         """Start a run: nothing of an earlier one is left."""
-        self.format, self.dpi, self.count = image_format, dpi, 0
+        self.format, self.dpi, self.chart_bytes, self.count = image_format, dpi, chart_bytes, 0
         self._entries.clear()
         self._published.clear()
         Gcf.destroy_all()
@@ -150,7 +152,7 @@ class Figures:
             return None
         was_drawing, self._is_drawing = self._is_drawing, True
         try:
-            return drawing.render(figure, self.format, self.dpi)
+            return drawing.render(figure, self.format, self.dpi, self.chart_bytes)
         finally:
             self._is_drawing = was_drawing
 

@@ -45,7 +45,7 @@ class TaskRun:
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
-            figures.gallery.begin(*self._image_options())
+            figures.gallery.begin(*self._image_options(), self._request.chart_bytes)
             error = await self._do(store_history=store_history)
             self._kernel.end_if_forked()
             self._finish_figures(error)

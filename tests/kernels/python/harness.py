@@ -183,6 +183,7 @@ class TestKernel:
     def run(self, code: str = "", task: str = "", inputs: dict[str, Any] | None = None, **more: Any) -> Reply:
         """Run *code* as one of our tasks."""
         omega = {"task": task or self.language, "inputs": inputs or {}, "variables": more.pop("variables", True)}
+        omega["chart_bytes"] = more.pop("chart_bytes", 0)
         return self.collect(self.send(code, omega), **more)
 
     def plain(self, code: str, **content: Any) -> Reply:

@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from gateway.core import strict_json
+from gateway.core.chart_data import MIME
 from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.model import Display, Json, Limit, Raised, Result
 from gateway.web.api.answers import describe_chart, describe_run
@@ -45,12 +46,27 @@ def test_the_first_chart_comes_apart() -> None:
         Display("display", {"image/svg+xml": "<svg>é</svg>"}),
     )
     answer = describe_run("chart", Result(True, "", "", "", None, 0, 0.0, displays=shown))
-    assert answer["chart"] == {"base64": PNG, "mimeType": "image/png"}
+    assert answer["chart"] == {"base64": PNG, "mimeType": "image/png", "chartData": None}
     svg = base64.b64encode("<svg>é</svg>".encode()).decode()
-    assert answer["charts"] == [answer["chart"], {"base64": svg, "mimeType": "image/svg+xml", "svg": "<svg>é</svg>"}]
+    drawn = {"base64": svg, "mimeType": "image/svg+xml", "svg": "<svg>é</svg>", "chartData": None}
+    assert answer["charts"] == [answer["chart"], drawn]
     results = answer["results"]
     assert isinstance(results, list)
     assert len(results) == 3
+
+
+def test_what_a_figure_shows_stands_beside_its_picture_once() -> None:
+    """Not among the other forms it has; one over the limit says so."""
+    pie = {"type": "pie", "title": None, "elements": [{"label": "a", "angle": 360.0, "radius": 1.0}]}
+    shown = [Display("display", {"image/png": PNG, MIME: told}) for told in (pie, {"leftOut": True}, {"type": "no"})]
+    answer = describe_run("python", Result(True, "", "", "", None, 0, 0.0, displays=tuple(shown)))
+    picture = {"base64": PNG, "mimeType": "image/png"}
+    assert answer["charts"] == [
+        {**picture, "chartData": pie},
+        {**picture, "chartData": None, "chartDataTruncated": True},
+        {**picture, "chartData": None},
+    ]
+    assert answer["results"] == [{"type": "display", "data": {"image/png": PNG}}] * 3
 
 
 def test_a_failed_chart_is_null() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.chart_data import MIME
 from gateway.core.errors import BadRequest, Busy
 from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
 from gateway.core.limits import Timeouts
@@ -18,6 +19,8 @@ from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, parse
 
 TERMS = CallerLimits(Timeouts(30.0, 300.0), Timeouts(10.0, 300.0), Allowance())
 REQUEST = RunRequest("python", "x", 5.0)
+CHART = {"type": "chart", "base64": "aGk=", "mimeType": "image/png"}
+UNKNOWN = {"type": "unknown", "title": "t", "elements": []}
 ERROR = {"type": "ValueError", "message": "no", "traceback": "Traceback"}
 
 
@@ -34,7 +37,11 @@ ERROR = {"type": "ValueError", "message": "no", "traceback": "Traceback"}
         ),
         (
             Display("display", {"image/png": "aGk=\n", "text/plain": "<Figure>"}),
-            {"type": "chart", "base64": "aGk=", "mimeType": "image/png", "data": {"text/plain": "<Figure>"}},
+            {**CHART, "chartData": None, "data": {"text/plain": "<Figure>"}},
+        ),
+        (
+            Display("display", {"image/png": "aGk=", MIME: UNKNOWN}),
+            {**CHART, "chartData": UNKNOWN, "data": {}},
         ),
         (Cleared(True), {"type": "clear", "wait": True}),
         (Raised("ValueError", "no", "Traceback"), {"type": "error", "error": ERROR}),

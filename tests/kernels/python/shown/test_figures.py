@@ -244,6 +244,12 @@ DRAWINGS = {
     "layout": "fig, ax = plt.subplots(2, 2, layout='constrained'); ax[0, 0].set_ylabel('y')",
     "three": "fig = plt.figure(); ax = fig.add_subplot(projection='3d'); ax.plot([1, 2], [1, 2], [1, 2])",
     "colorbar": "fig, ax = plt.subplots(); fig.colorbar(ax.imshow([[1, 2], [3, 4]]))",
+    "suptitle": "fig, ax = plt.subplots(); ax.plot([1, 2]); fig.suptitle('far above', y=1.2)",
+    "legend": "fig, ax = plt.subplots(); ax.plot([1, 2], label='outside'); ax.legend(bbox_to_anchor=(1.05, 1))",
+    "long": "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.set_title('beyond both edges of the figure ' * 5)",
+    "tight": "fig, ax = plt.subplots(2, 1); ax[0].set_title('t'); ax[1].set_xlabel('x'); fig.tight_layout()",
+    "constrained": "fig, ax = plt.subplots(layout='constrained'); ax.plot([1, 2]); fig.text(1.2, 0.5, 'outside')",
+    "gradient": "fig, ax = plt.subplots(); ax.imshow(np.add.outer(np.arange(300), np.arange(300)))",
     "clear": "fig, ax = plt.subplots(); fig.patch.set_alpha(0); ax.plot([1, 2])",
 }
 
@@ -263,9 +269,37 @@ def test_a_picture_cut_from_one_drawing_is_as_matplotlib_cuts_it(shared: TestKer
     )
     assert reply.status == "ok", reply.content
     sizes, difference, dpi = reply.result["application/json"]
-    assert all(abs(part) <= 2 for part in sizes)
+    assert all(abs(part) <= 2 for part in sizes)  # a pixel at each margin
     assert difference < 30
     assert dpi == 100
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_file_holds_the_pixels_that_were_drawn(shared: TestKernel, name: str) -> None:
+    """Whichever filter suits them; another decoder reads each as it was, and the resolution."""
+    reply = shared.run(
+        HEAD
+        + DRAWINGS[name]
+        + "\nfrom PIL import Image\nfrom kernels.python.shown import png\nfig.canvas.draw()\n"
+        + "pixels = np.asarray(fig.canvas.buffer_rgba())[3:, 5:]\n"
+        + "image = Image.open(io.BytesIO(png.encode(np.ascontiguousarray(pixels), 120))); plt.close('all')\n"
+        + "[bool((np.asarray(image) == pixels).all()), image.mode, round(image.info['dpi'][0])]"
+    )
+    assert reply.result["application/json"] == [True, "RGBA", 120]
+
+
+DRAWN = (
+    "count, drawing = 0, Figure.draw\n"
+    "def draw(self, *a, **k):\n    global count\n    count += 1\n    return drawing(self, *a, **k)\n"
+    "Figure.draw = draw\n"
+)
+
+
+@pytest.mark.parametrize(("name", "times"), [("line", 1), ("suptitle", 2), ("legend", 2)])
+def test_a_figure_is_drawn_once_and_twice_if_it_goes_beyond_its_edge(kernel: TestKernel, name: str, times: int) -> None:
+    """What was found in the first drawing is not looked for again."""
+    reply = kernel.run(HEAD + DRAWN + DRAWINGS[name] + "\nplt.show(); count")
+    assert (reply.result["application/json"], len(reply.images())) == (times, 1)
 
 
 LIMIT = (
