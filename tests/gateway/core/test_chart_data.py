@@ -52,7 +52,7 @@ def example(name: str) -> dict[str, Any]:
 def test_a_chart_of_each_kind_is_taken_as_it_is(name: str) -> None:
     """Alone and as part of a superchart."""
     assert read(example(name)) == ChartData(example(name))
-    many = {"type": SUPERCHART, "title": None, "elements": [example(name), LINE]}
+    many: dict[str, Any] = {"type": SUPERCHART, "title": None, "elements": [example(name), LINE]}
     assert read(copy.deepcopy(many)) == ChartData(many)
 
 
@@ -98,8 +98,9 @@ def test_what_is_no_chart_is_none(said: Any) -> None:
 
 def test_supercharts_are_not_within_one_another() -> None:
     """Nor are wrong charts in them."""
-    inner = {"type": SUPERCHART, "title": None, "elements": []}
-    for part in (inner, None, {**LINE, "title": 1}):
+    inner: dict[str, Any] = {"type": SUPERCHART, "title": None, "elements": []}
+    parts: list[Any] = [inner, None, {**LINE, "title": 1}]
+    for part in parts:
         assert read({"type": SUPERCHART, "title": None, "elements": [LINE, part]}) == ChartData(None)
 
 

@@ -94,7 +94,7 @@ def read(sheet: Sheet) -> Chart | None:
     if not _known(best):
         return None
     sheet.claim([*sheet.free_lines(), *patches])
-    return _chart(sheet, [box for box in best if box.median is not None], is_turned)
+    return _chart(sheet, [box for box in best if box.median is not None], is_turned=is_turned)
 
 
 def _outline(patch: Any) -> _Line:
@@ -159,7 +159,7 @@ def _box(line: _Line) -> _Box | None:
     return _Box(left, right, low, high, y[3], is_notched=True) if is_box else None
 
 
-def _chart(sheet: Sheet, boxes: list[_Box], is_turned: bool) -> Chart:
+def _chart(sheet: Sheet, boxes: list[_Box], *, is_turned: bool) -> Chart:
     axis = sheet.y if is_turned else sheet.x
     labels = axis.labels([box.middle for box in boxes])
     elements = [_element(sheet, box, label) for box, label in zip(boxes, labels, strict=True)]

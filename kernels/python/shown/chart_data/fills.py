@@ -19,7 +19,9 @@ class _Fill:
     def __init__(self, collection: Any) -> None:
         self.collection = collection
         self.is_turned = collection.t_direction == "y"
-        parts = [part for path in collection.get_paths() if (part := _sides(path.vertices, self.is_turned)) is not None]
+        parts = [
+            part for path in collection.get_paths() if (part := _sides(path.vertices, is_turned=self.is_turned)) is not None
+        ]
         self.along, self.first, self.second = np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
 
     @property
@@ -32,7 +34,7 @@ class _Fill:
         return float(middles[0]) if width and np.ptp(middles) <= MIRRORED * max(width, np.abs(middles).max()) else None
 
 
-def _sides(vertices: np.ndarray, is_turned: bool) -> np.ndarray | None:
+def _sides(vertices: np.ndarray, *, is_turned: bool) -> np.ndarray | None:
     """The two edges of a region between curves: matplotlib goes along the first and back along the second."""
     corners = vertices[:, ::-1] if is_turned else vertices
     count = (len(corners) - 2) // 2

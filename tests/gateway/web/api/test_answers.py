@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -57,8 +58,9 @@ def test_the_first_chart_comes_apart() -> None:
 
 def test_what_a_figure_shows_stands_beside_its_picture_once() -> None:
     """Not among the other forms it has; one over the limit says so."""
-    pie = {"type": "pie", "title": None, "elements": [{"label": "a", "angle": 360.0, "radius": 1.0}]}
-    shown = [Display("display", {"image/png": PNG, MIME: told}) for told in (pie, {"leftOut": True}, {"type": "no"})]
+    pie: Any = {"type": "pie", "title": None, "elements": [{"label": "a", "angle": 360.0, "radius": 1.0}]}
+    tellings: list[Any] = [pie, {"leftOut": True}, {"type": "no"}]
+    shown = [Display("display", {"image/png": PNG, MIME: told}) for told in tellings]
     answer = describe_run("python", Result(True, "", "", "", None, 0, 0.0, displays=tuple(shown)))
     picture = {"base64": PNG, "mimeType": "image/png"}
     assert answer["charts"] == [

@@ -20,7 +20,7 @@ from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, parse
 TERMS = CallerLimits(Timeouts(30.0, 300.0), Timeouts(10.0, 300.0), Allowance())
 REQUEST = RunRequest("python", "x", 5.0)
 CHART = {"type": "chart", "base64": "aGk=", "mimeType": "image/png"}
-UNKNOWN = {"type": "unknown", "title": "t", "elements": []}
+UNKNOWN: Any = {"type": "unknown", "title": "t", "elements": []}
 ERROR = {"type": "ValueError", "message": "no", "traceback": "Traceback"}
 
 
