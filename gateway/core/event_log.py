@@ -138,8 +138,8 @@ def content_bytes(item: Item) -> int:
             return text_bytes(text)
         case Display(data=data, metadata=metadata):
             return size_bytes(data) + size_bytes(metadata)
-        case Raised(kind, message, traceback):
-            return text_bytes(kind) + text_bytes(message) + text_bytes(traceback)
+        case Raised(kind, message, traceback, hint):
+            return text_bytes(kind) + text_bytes(message) + text_bytes(traceback) + text_bytes(hint)
         case Done(result):
             return size_bytes(result.variables)
         case _:

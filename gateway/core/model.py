@@ -74,11 +74,15 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """User code raised: type, message and a plain traceback (no ANSI codes, no host paths)."""
+    """User code raised: type, message and a plain traceback (no ANSI codes, no host paths).
+
+    *hint* says what to do about it, "" if that is not known.
+    """
 
     type: str
     message: str
     traceback: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,11 +255,12 @@ def _parse_failure(content: Mapping[object, object]) -> ErrorMessage:
         _text(content.get("ename")),
         _text(content.get("evalue")),
         "\n".join(map(_text, texts)),
+        _text(content.get("hint")),
     )
-    limits = (MAX_NAME_CHARS, MAX_ERROR_TEXT_CHARS, 4 * MAX_ERROR_TEXT_CHARS)
-    name, message, traceback = [_plain(text, limit) for text, limit in zip(said, limits, strict=True)]
-    is_cut = name[1] or message[1] or traceback[1] or (isinstance(lines, list) and len(lines) > len(texts))
-    return ErrorMessage(Raised(name[0] or "Error", message[0], traceback[0]), is_cut)
+    limits = (MAX_NAME_CHARS, MAX_ERROR_TEXT_CHARS, 4 * MAX_ERROR_TEXT_CHARS, MAX_NAME_CHARS)
+    name, message, traceback, hint = [_plain(text, limit) for text, limit in zip(said, limits, strict=True)]
+    is_cut = name[1] or message[1] or traceback[1] or hint[1] or (isinstance(lines, list) and len(lines) > len(texts))
+    return ErrorMessage(Raised(name[0] or "Error", message[0], traceback[0], hint[0]), is_cut)
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ from ipykernel.kernelbase import Kernel as BaseKernel
 
 from kernels.node.binary import Node
 from kernels.node.conversation import Conversation, Outlets
+from kernels.node.hints import find_hint
 from kernels.node.process import NodeProcess
 from kernels.serving import setup
 from kernels.serving.failure import Failure
@@ -205,7 +206,8 @@ class NodeKernel(Served, BaseKernel):
 def _failure(said: Any) -> Failure | None:
     if not isinstance(said, dict):
         return None
-    return Failure(*(str(said.get(name, "")) for name in ("ename", "evalue", "traceback")))
+    ename, evalue, traceback = (str(said.get(name, "")) for name in ("ename", "evalue", "traceback"))
+    return Failure(ename, evalue, traceback, find_hint(ename, evalue))
 
 
 def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,10 @@ class Failure:
     ename: str
     evalue: str
     traceback: str
+    hint: str = ""
+    """What to do about it, where that is known."""
 
     def content(self) -> dict[str, Any]:
         """The content of an ``error`` message."""
-        return {"ename": self.ename, "evalue": self.evalue, "traceback": [self.traceback]}
+        hint = {"hint": self.hint} if self.hint else {}  # not of the protocol: other clients pass over it
+        return {"ename": self.ename, "evalue": self.evalue, "traceback": [self.traceback], **hint}

@@ -46,6 +46,14 @@ def test_an_error_has_the_callers_lines(caller: Caller) -> None:
     }
 
 
+def test_what_is_missing_on_purpose_is_explained(caller: Caller) -> None:
+    """In a field of its own."""
+    error = run(caller, "const fs = require('fs');")["error"]
+    assert (error["type"], error["message"]) == ("ReferenceError", "require is not defined")
+    assert error["hint"].startswith("modules can't be loaded")
+    assert "hint" not in run(caller, "missing")["error"]
+
+
 def test_whole_numbers_beyond_what_json_readers_keep_are_text(caller: Caller) -> None:
     """As in every answer."""
     assert run(caller, "return [2 ** 53 - 1, 2 ** 53, 1e300]")["returnValue"] == [2**53 - 1, "9007199254740992", 1e300]

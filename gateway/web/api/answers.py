@@ -79,8 +79,9 @@ def iso_utc(seconds_utc: float) -> str:
 
 
 def describe_raised(raised: Raised) -> dict[str, Json]:
-    """The exception that user code raised."""
-    return {"type": raised.type, "message": raised.message, "traceback": raised.traceback or None}
+    """The exception that user code raised; with a hint where one is known."""
+    hint: dict[str, Json] = {"hint": raised.hint} if raised.hint else {}
+    return {"type": raised.type, "message": raised.message, "traceback": raised.traceback or None, **hint}
 
 
 def describe_chart(display: Display) -> dict[str, Json]:

@@ -125,7 +125,9 @@ YES: Schema = {"const": True}
 ANSWERS: dict[str, Schema] = {
     "Bytes": described({"type": "string", "format": "binary"}, "any bytes"),
     "Text": TEXT,
-    "Error": struct({"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT}),
+    "Error": struct(
+        {"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT, "hint": described(TEXT, "what to do about it")}
+    ),
     "Failure": struct(
         {"success": {"const": False}, "error": ref("Error")},
         {"message": described(TEXT, "for Jupyter clients"), "reason": described(TEXT, "for Jupyter clients")},

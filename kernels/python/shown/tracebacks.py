@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import linecache
 import os
-import re
-import socket
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kernels.python.shown import exception_chains
+from kernels.python.shown import exception_chains, hints
 from kernels.serving.failure import Failure
 from kernels.serving.texts import clean, cut, type_name
-from kernels.work_aliases import DEFAULT as WORK_ALIASES
 
 CODE_NAME = "<code>"
 TEXT_CHARS = 64 * 1024
 MESSAGE_CHARS = 16 * 1024
 EARLIER = "(earlier exceptions of the chain were dropped)\n\n"
-HINT = (
-    "Hint: {!r} is not installed here; POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
-)
-NO_NETWORK = "Hint: kernels have no network; send data with the code, or upload it as files of a session"
-ELSEWHERE = "Hint: only the work directory keeps files: use a relative path, such as 'data.csv'"
-_NO_FOLDER = "Cannot save file into a non-existent directory: "
-_MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _OWN_FRAMES = (
     "IPython",
     "ipykernel",
@@ -41,7 +30,7 @@ _OWN_FRAMES = (
 def describe(error: BaseException) -> Failure:
     """*error* as a Failure; never raises, whatever the exception's own methods do."""
     ename = type_name(type(error))
-    return Failure(ename, message(error), render(error))
+    return Failure(ename, message(error), render(error), hints.find_hint(error))
 
 
 def render(error: BaseException) -> str:
@@ -50,7 +39,8 @@ def render(error: BaseException) -> str:
         with exception_chains.shortened(error) as is_cut:
             report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
         _tidy(report)
-        _add_hint(report, error)
+        if hint := hints.find_hint(error):
+            report.__notes__ = [*(report.__notes__ or ()), f"Hint: {hint}"]
         text = EARLIER * is_cut + "".join(report.format())
     except Exception as problem:  # noqa: BLE001  # hostile exceptions may raise anything while being formatted
         text = f"Traceback (most recent call last):\n{type_name(type(error))}: {message(error)}\n"
@@ -107,48 +97,6 @@ def _callers(stack: Iterable[traceback.FrameSummary]) -> Iterator[traceback.Fram
         elif not (is_within_ours and frame.filename == contextlib.__file__):
             is_within_ours = False
             yield frame
-
-
-def _add_hint(report: traceback.TracebackException, error: BaseException) -> None:
-    missing = _missing_module(error)
-    if missing and missing not in sys.modules:
-        report.__notes__ = [*(report.__notes__ or ()), HINT.format(missing)]
-    elif _wanted_network(error):
-        report.__notes__ = [*(report.__notes__ or ()), NO_NETWORK]
-    elif _wanted_other_place(error):
-        report.__notes__ = [*(report.__notes__ or ()), ELSEWHERE]
-
-
-def _missing_module(error: BaseException) -> str:
-    """The package that *error* reports as missing; pandas has its own wording."""
-    if type(error) is ModuleNotFoundError and isinstance(error.name, str):
-        return error.name.partition(".")[0]
-    if type(error) in (ImportError, AttributeError) and len(error.args) == 1 and type(error.args[0]) is str:
-        found = _MISSING.match(error.args[0][:MESSAGE_CHARS])
-        return (found[1] or found[2]) if found else ""
-    return ""
-
-
-def _wanted_network(error: BaseException) -> bool:
-    """Whether *error* is a failed look-up or connection; urllib wraps these."""
-    if type(error) is getattr(sys.modules.get("urllib.error"), "URLError", None):
-        error = error.reason  # type: ignore[attr-defined]  # an instance of exactly that class
-    is_unreachable = type(error) is OSError and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
-    return is_unreachable or type(error) is socket.gaierror
-
-
-def _wanted_other_place(error: BaseException) -> bool:
-    """Whether *error* says that nothing can be written there, or that a path known from other interpreters is missing."""
-    if type(error) is OSError and len(error.args) == 1 and type(error.args[0]) is str:  # pandas looks by itself
-        place = error.args[0][:MESSAGE_CHARS].removeprefix(_NO_FOLDER).strip("'")
-        return error.args[0].startswith(_NO_FOLDER) and _is_known(place)
-    if type(error) not in (OSError, FileNotFoundError, PermissionError):
-        return False
-    return error.errno == errno.EROFS or _is_known(error.filename)  # type: ignore[attr-defined]  # an OSError
-
-
-def _is_known(place: object) -> bool:
-    return type(place) is str and place.startswith(WORK_ALIASES) and not os.path.exists(place)
 
 
 def _is_ours(filename: str) -> bool:

@@ -227,6 +227,10 @@ def test_errors_are_plain_text_of_bounded_length() -> None:
     assert len(failure.raised.message) < 70_000
     assert failure.is_cut
     assert parse("iopub", "error", {}) == ErrorMessage(Raised("Error", "", ""), is_cut=False)
+    hinted = parse("iopub", "error", {"ename": "E", "hint": "\x1b[31mdo" + "o" * 10**6})
+    assert hinted.raised.hint.startswith("dooo")
+    assert (len(hinted.raised.hint) < 2000, hinted.is_cut) == (True, True)
+    assert parse("iopub", "error", {"ename": "E", "hint": 5}).raised.hint == ""
 
 
 def test_shortening_keeps_both_ends() -> None:

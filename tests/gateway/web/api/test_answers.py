@@ -11,7 +11,7 @@ from gateway.core import strict_json
 from gateway.core.chart_data import MIME
 from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.model import Display, Json, Limit, Raised, Result
-from gateway.web.api.answers import describe_chart, describe_run
+from gateway.web.api.answers import describe_chart, describe_raised, describe_run
 from gateway.web.edge.json_answer import clean
 
 PNG = base64.b64encode(b"\x89PNG").decode()
@@ -37,6 +37,8 @@ def test_an_error_has_type_message_and_traceback() -> None:
     assert answer["limits"] == ["timeout"]
     answer = describe_run("python", Result(False, "", "", "", Raised("E", "m", ""), 1, 0.0))
     assert answer["error"] == {"type": "E", "message": "m", "traceback": None}
+    hinted = {"type": "E", "message": "m", "traceback": None, "hint": "Do it."}
+    assert describe_raised(Raised("E", "m", "", "Do it.")) == hinted
 
 
 def test_the_first_chart_comes_apart() -> None:

@@ -1,0 +1,54 @@
+"""What to do about errors that do not say so, as a run reports it: in the error, and as the last line of its traceback."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernels.python.harness import TestKernel
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("```python\nprint(1)\n```", "the code is inside a Markdown fence"),
+        ("x = 1\ny\u00a0= 2", "line 2 has a no-break space (U+00A0)"),
+        ("import os\nos.path.dirname(__file__)", "the code is run as text, not from a file"),
+        ("import nosuch", "'nosuch' is not installed here"),
+        ("import socket\nsocket.getaddrinfo('example.org', 80)", "kernels have no network"),
+        ("import os\nraise OSError(27, os.strerror(27))", "the file is as large as a file may be here"),
+        ("import os\nraise OSError(28, os.strerror(28))", "the directory is full"),
+        ("import os\nraise OSError(24, os.strerror(24))", "too many files or sockets are open at once"),
+        ('raise RuntimeError("can\'t start new thread")', "the kernel has as many processes and threads"),
+        ("def _fork_exec(): raise BlockingIOError(11, 'x')\n_fork_exec()", "the kernel has as many processes and threads"),
+    ],
+)
+def test_an_error_says_what_to_do(shared: TestKernel, code: str, hint: str) -> None:
+    """In a field of its own, which a program can show apart, and in the traceback."""
+    reply = shared.run(code)
+    assert reply.content["hint"].startswith(hint)
+    assert reply.traceback.rstrip("\n").endswith(f"Hint: {reply.content['hint']}")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1/0",
+        "x = (",
+        "undefined",
+        "raise RuntimeError('other')",
+        "raise BlockingIOError(11, 'x')",
+        "raise OSError(5, 'x')",
+        "raise OSError()",
+        "raise SyntaxError",
+        "class F(FileNotFoundError): filename = property(lambda self: print('called'))\nraise F(2, 'x', '/mnt/data')",
+        "class S(str):\n    def startswith(self, *_): print('called')\nraise OSError(S('Cannot save file'))",
+    ],
+)
+def test_any_other_error_has_no_hint_and_no_code_of_the_callers_is_called(shared: TestKernel, code: str) -> None:
+    """An own class of exception may do anything when it is looked at."""
+    reply = shared.run(code)
+    assert "hint" not in reply.content
+    assert "Hint" not in reply.traceback
+    assert reply.text() == ""
