@@ -49,9 +49,9 @@ def assert_refused(doubled: Double, at: str, order: tuple[str, ...]) -> str:
     logged = ""
     for _ in patiently():  # the gateway gives up on a run before a slow machine has made the kernel
         logged = doubled.gateway.log.read_text()[before:]
-        if f"a kernel was refused at {at}: " in logged:
+        if f"the spawner refused a kernel at {at}: " in logged:
             break
-    assert f"a kernel was refused at {at}: " in logged, (order, logged)
+    assert f"the spawner refused a kernel at {at}: " in logged, (order, logged)
     return logged
 
 
