@@ -64,6 +64,7 @@ def test_a_chart_run_and_a_session_have_it_too(caller: Caller) -> None:
     (cell,) = caller.get(f"sessions/{session}/notebook").body["cells"]
     (output,) = [one for one in cell["outputs"] if one["output_type"] == "display_data"]
     assert set(output["data"]) == {"image/png", "text/plain"}
+    caller.gateway.ask("DELETE", f"/code-interpreter/sessions/{session}")
 
 
 def test_a_figure_over_the_limit_comes_without_its_data(caller: Caller) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.charts import chart_type, is_chart, judge
+from gateway.core.chart_data import MIME
+from gateway.core.charts import chart_type, is_chart, judge, without_chart_data
 from gateway.core.fold import Completed, fold
-from gateway.core.model import Display, Event, Finished, Raised, Result, Task
+from gateway.core.model import Display, Event, Finished, Json, Raised, Result, Task
 from kernels.run_rules import NO_CHART
 
 
@@ -55,3 +56,10 @@ def test_a_chart_run_without_a_chart_fails() -> None:
 def test_any_other_result_stays_as_it_is(task: Task, result: Result) -> None:
     """A chart run that drew or failed by itself, and other runs."""
     assert judge(task, result) is result
+
+
+def test_what_a_picture_shows_is_no_form_of_it() -> None:
+    """It stands beside the picture; what has none stays as it is."""
+    data: dict[str, Json] = {"image/png": "a", MIME: {"type": "line"}}
+    assert without_chart_data(data) == {"image/png": "a"}
+    assert without_chart_data(TEXT.data) is TEXT.data

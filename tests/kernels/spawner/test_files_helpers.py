@@ -35,7 +35,7 @@ KERNEL = "a-kernel"
 def place(tmp_path: Path) -> HelperPlace:
     """A work directory of a kernel's uid."""
     seccomp.program("files")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
         folder.chmod(0o755)
     work = tmp_path / "work"
     work.mkdir(mode=0o700)
