@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 
 import pytest
 
@@ -88,6 +89,25 @@ def test_a_class_name_has_one_owner(sources: list[Source]) -> None:
             if isinstance(node, ast.ClassDef) and source.path != PORTS:
                 owners.setdefault(node.name, set()).add(source.path)
     assert not {name: paths for name, paths in owners.items() if len(paths) > 1}
+
+
+def imports_of(path: str, tree: ast.Module, known: dict[str, str]) -> Iterator[str]:
+    """The paths of the modules that the module at *path* imports, also those it imports for their types alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (known[name] for name in names if name in known and known[name] != path)
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """A circle is one module in several files: none of them can be read, tested or moved alone."""
+    sources = [source for source in modules() if not source.path.endswith("__init__.py")]
+    known = {source.path.removesuffix(".py").replace("/", "."): source.path for source in sources}
+    TopologicalSorter({source.path: set(imports_of(source.path, source.tree, known)) for source in sources}).prepare()
 
 
 def test_functions_take_few_parameters(sources: list[Source]) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, cast
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
+from kernels.python.event_loops import ScriptLoops
 from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, tracebacks, values
 from kernels.python.shown.drawing import Format
 from kernels.python.tables import page
 from kernels.python.tasks import analyze, expression, setup, variables
 from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
+from kernels.serving.interrupts import Interrupts
+from kernels.serving.streams import OutputStream
 from kernels.serving.texts import cuts
-
-if TYPE_CHECKING:
-    from kernels.python.kernel import PythonKernel
 
 CHART_SAVED = "Chart saved successfully\n"
 
@@ -28,10 +29,29 @@ class ChartError(Exception):
     __module__ = "builtins"
 
 
+class RunningKernel(Protocol):
+    """What a run needs of its kernel."""
+
+    shell: Any
+    interrupts: Interrupts
+    loops: ScriptLoops
+    streams: tuple[OutputStream, OutputStream]
+    """stdout and stderr."""
+
+    def publish(self, message: str, content: dict[str, Any]) -> None:
+        """Send a message of the run on iopub."""
+
+    def cancel_on_sigint(self, future: asyncio.Future[Any]) -> AbstractContextManager[None]:
+        """Cancel *future* at an interrupt within the block."""
+
+    def end_if_forked(self) -> None:
+        """End this process if the code forked it."""
+
+
 class TaskRun:
     """One run of the caller's code or data."""
 
-    def __init__(self, kernel: PythonKernel, request: TaskRequest, code: str) -> None:
+    def __init__(self, kernel: RunningKernel, request: TaskRequest, code: str) -> None:
         self._kernel = kernel
         self._shell: Any = kernel.shell
         self._request = request
