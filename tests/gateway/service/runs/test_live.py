@@ -14,6 +14,7 @@ from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRe
 from gateway.core.model import Display, Event, Finished, KernelReport, OnEvent, Raised, Result, Text
 from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
 from gateway.service.runs.live import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings
+from tests.fakes import in_fake_time
 
 ONE, OTHER = Caller("k1", "one"), Caller("k2", "other")
 ALLOWANCE = Allowance(1000, 2000)
@@ -91,15 +92,20 @@ async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
     assert (done.result.success, done.result.stdout, done.result.displays) == (False, "", ())
 
 
-async def test_a_run_without_readers_is_stopped_after_its_grace() -> None:
+def test_a_run_without_readers_is_stopped_after_its_grace() -> None:
     """Nobody waits for it; whoever reads in time keeps it going."""
-    script = Script()
-    live = LiveRuns(script, LiveSettings(grace_s=0.01))
-    run = live.start(plan())
-    with run.reading():
-        await asyncio.sleep(0.05)
+
+    async def main() -> None:
+        script = Script()
+        run = LiveRuns(script, LiveSettings(grace_s=30)).start(plan())
+        with run.reading():
+            await asyncio.sleep(100)
+            assert not script.cancelled.is_set()
+        await asyncio.sleep(29)
         assert not script.cancelled.is_set()
-    await asyncio.wait_for(script.cancelled.wait(), 5)
+        await asyncio.wait_for(script.cancelled.wait(), 2)
+
+    in_fake_time(main())
 
 
 async def test_a_reader_who_comes_back_misses_nothing() -> None:
@@ -122,24 +128,24 @@ async def test_a_reader_who_comes_back_misses_nothing() -> None:
         live.find("r1", ONE)
 
 
-async def test_finished_runs_are_forgotten_after_the_grace() -> None:
+def test_finished_runs_are_forgotten_after_the_grace() -> None:
     """Their events take memory."""
-    script = Script()
-    script.go.set()
-    live = LiveRuns(script, LiveSettings(grace_s=0.01))
-    run = live.start(plan())
-    assert live.states() == {"running": 1, "kept": 0}
-    await everything(run)
-    await asyncio.sleep(0)
-    assert live.states() == {"running": 0, "kept": 1}
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                live.find("r1", ONE)
-            except NotFound:
-                break
-            await asyncio.sleep(0.005)
-    assert live.states() == {"running": 0, "kept": 0}
+
+    async def main() -> None:
+        script = Script()
+        script.go.set()
+        live = LiveRuns(script, LiveSettings(grace_s=30))
+        run = live.start(plan())
+        assert live.states() == {"running": 1, "kept": 0}
+        await everything(run)
+        await asyncio.sleep(29)
+        assert live.states() == {"running": 0, "kept": 1}
+        await asyncio.sleep(2)
+        assert live.states() == {"running": 0, "kept": 0}
+        with pytest.raises(NotFound):
+            live.find("r1", ONE)
+
+    in_fake_time(main())
 
 
 async def test_what_finished_runs_of_a_key_keep_is_bounded() -> None:
