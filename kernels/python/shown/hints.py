@@ -41,7 +41,7 @@ def find_hint(error: BaseException) -> str:
     if type(error) is SyntaxError:
         return _of_source(error)
     if type(error) is NameError:
-        return NO_FILE if error.name == "__file__" else ""
+        return NO_FILE if type(error.name) is str and error.name == "__file__" else ""
     if type(error) is RuntimeError:
         return _NO_PROCESS if _first_text(error) == "can't start new thread" else ""
     if _wanted_network(error):
@@ -56,7 +56,7 @@ def _first_text(error: BaseException) -> str:
 
 def _missing_module(error: BaseException) -> str:
     """The package that *error* says is missing; pandas has its own words for that."""
-    if type(error) is ModuleNotFoundError and isinstance(error.name, str):
+    if type(error) is ModuleNotFoundError and type(error.name) is str:
         return error.name.partition(".")[0]
     if type(error) in (ImportError, AttributeError):
         found = _MISSING.match(_first_text(error))
@@ -68,7 +68,7 @@ def _of_source(error: SyntaxError) -> str:
     """Slips of those who paste code, or write it for a page."""
     if type(error.text) is str and error.text.lstrip().startswith("```"):
         return FENCE
-    if type(error.msg) is str and error.msg.endswith("U+00A0"):
+    if type(error.msg) is str and error.msg.endswith("U+00A0") and type(error.lineno) is int:
         return NO_BREAK_SPACE.format(error.lineno)
     return ""
 
@@ -77,7 +77,7 @@ def _wanted_network(error: BaseException) -> bool:
     """Whether *error* comes from looking up a name or an address; urllib wraps those."""
     if type(error) is getattr(sys.modules.get("urllib.error"), "URLError", None):
         error = error.reason  # type: ignore[attr-defined]  # an instance of exactly that class
-    is_unreachable = type(error) is OSError and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
+    is_unreachable = type(error) is OSError and _number_of(error) in (errno.ENETUNREACH, errno.EHOSTUNREACH)
     return is_unreachable or type(error) is socket.gaierror
 
 
@@ -88,11 +88,16 @@ def _of_system(error: BaseException) -> str:
     if type(error) not in (OSError, FileNotFoundError, PermissionError, BlockingIOError):
         return ""
     assert isinstance(error, OSError)
-    if error.errno == errno.EROFS or _is_known(error.filename):
+    if _number_of(error) == errno.EROFS or _is_known(error.filename):
         return ELSEWHERE
     if type(error) is BlockingIOError:  # a socket that would block is nothing to mend
-        return _NO_PROCESS if error.errno == errno.EAGAIN and error.filename is None and _is_fork(error) else ""
-    return _OF_ERRNO.get(error.errno or 0, "")
+        return _NO_PROCESS if _number_of(error) == errno.EAGAIN and error.filename is None and _is_fork(error) else ""
+    return _OF_ERRNO.get(_number_of(error), "")
+
+
+def _number_of(error: OSError) -> int:
+    """Its errno; 0 for none, and for an object of the caller's in its place."""
+    return error.errno if type(error.errno) is int else 0
 
 
 def _is_known(place: object) -> bool:

@@ -29,23 +29,25 @@ _OWN_FRAMES = (
 
 def describe(error: BaseException) -> Failure:
     """*error* as a Failure; never raises, whatever the exception's own methods do."""
-    ename = type_name(type(error))
-    return Failure(ename, message(error), render(error), hints.find_hint(error))
+    text, hint = _render(error)
+    return Failure(type_name(type(error)), message(error), text, hint)
 
 
-def render(error: BaseException) -> str:
-    """The traceback of *error* and of the exceptions that led to it, as Python prints it."""
+def _render(error: BaseException) -> tuple[str, str]:
+    """The traceback of *error* and of the exceptions that led to it, as Python prints it; and the hint in its last line."""
+    hint = ""
     try:
         with exception_chains.shortened(error) as is_cut:
             report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
         _tidy(report)
-        if hint := hints.find_hint(error):
+        hint = hints.find_hint(error)
+        if hint:
             report.__notes__ = [*(report.__notes__ or ()), f"Hint: {hint}"]
         text = EARLIER * is_cut + "".join(report.format())
     except Exception as problem:  # noqa: BLE001  # hostile exceptions may raise anything while being formatted
         text = f"Traceback (most recent call last):\n{type_name(type(error))}: {message(error)}\n"
         text += f"(the full traceback could not be formatted: {type_name(type(problem))})\n"
-    return clean(cut(text, TEXT_CHARS))
+    return clean(cut(text, TEXT_CHARS)), hint
 
 
 def message(error: BaseException) -> str:

@@ -31,6 +31,16 @@ def test_an_error_says_what_to_do(shared: TestKernel, code: str, hint: str) -> N
     assert reply.traceback.rstrip("\n").endswith(f"Hint: {reply.content['hint']}")
 
 
+ODD = """
+def called(*_args, **_kwargs):
+    print('called')
+    raise RuntimeError('called')
+class Odd(str):
+    __eq__ = __hash__ = __bool__ = __format__ = partition = startswith = endswith = lstrip = called
+"""
+"""A value that says when it is used."""
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -43,6 +53,11 @@ def test_an_error_says_what_to_do(shared: TestKernel, code: str, hint: str) -> N
         "raise OSError()",
         "raise SyntaxError",
         "class F(FileNotFoundError): filename = property(lambda self: print('called'))\nraise F(2, 'x', '/mnt/data')",
+        f"{ODD}e = OSError(28, 'x'); e.errno = Odd(); raise e",
+        f"{ODD}e = BlockingIOError(11, 'x'); e.errno = Odd(); raise e",
+        f"{ODD}e = SyntaxError('... U+00A0'); e.lineno = Odd(); raise e",
+        f"{ODD}e = NameError('x'); e.name = Odd(); raise e",
+        f"{ODD}e = ModuleNotFoundError('x'); e.name = Odd('nosuch'); raise e",
         "class S(str):\n    def startswith(self, *_): print('called')\nraise OSError(S('Cannot save file'))",
     ],
 )
