@@ -78,8 +78,8 @@ async def _play(parts: PythonParts) -> None:
             await _request(parts, code, {"task": "python"})
         await _request(parts, "math.sqrt(2)", {"task": "math"})
         if turn % 4 == 0:
-            await _request(parts, "plt.plot([1, 2])", {"task": "chart"})
-            await _request(parts, _FIGURE, {"task": "python"})
+            await _request(parts, "plt.plot([1, 2])", {"task": "chart", "chart_bytes": 65_536})
+            await _request(parts, _FIGURE, {"task": "python", "chart_bytes": 65_536})
             await _request(parts, "", {"task": "analyze", "inputs": _table(turn)})
             await _request(parts, "1 + 1", None)
 
