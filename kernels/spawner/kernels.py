@@ -6,9 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from kernels.contract import Forked as ForkAnswer
-from kernels.contract import Packet, Spawn
-from kernels.contract import Reaped as ReapAnswer
+from kernels.contract import Forked, Packet, Reaped, Spawn
 from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
 from kernels.spawner.life import Life, Stage, step
 from kernels.spawner.member import Fds, Member
@@ -84,7 +82,7 @@ class Kernels:
 
     # ---- events of zygotes and the watchdog ----------------------------------------------------------------------
 
-    def forked(self, zygote: Zygote, answer: ForkAnswer) -> None:
+    def forked(self, zygote: Zygote, answer: Forked) -> None:
         """A zygote's answer to a request for a fork."""
         if answer.pid <= 0:
             self._hear(answer.kernel_id, Failed("fork", answer.reason))
@@ -100,7 +98,7 @@ class Kernels:
             return
         self._hear(answer.kernel_id, MainForked(answer.pid, pidfd))
 
-    def reaped(self, _zygote: Zygote, answer: ReapAnswer) -> None:
+    def reaped(self, _zygote: Zygote, answer: Reaped) -> None:
         """A zygote's answer to a request to reap."""
         kernel_id = self._performer.kernel_of.get(answer.pid, "")
         self._hear(kernel_id, MainReaped(max(answer.status, 0)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from gateway.web.edge.endpoint import SECURITY_HEADERS
+from gateway.web.edge.failure import SECURITY_HEADERS
 
 CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 

@@ -18,10 +18,8 @@ from gateway.core.errors import GatewayError, NotFound
 from gateway.log import bind_run
 from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.admission import AddressRules
-from gateway.web.edge.failure import JSON_TYPE as JSON_TYPE
-from gateway.web.edge.failure import SECURITY_HEADERS as SECURITY_HEADERS
+from gateway.web.edge.failure import JSON_TYPE
 from gateway.web.edge.handler import GatewayHandler, patience_s
-from gateway.web.edge.incoming_body import DRAIN_FACTOR as DRAIN_FACTOR
 from gateway.web.edge.incoming_body import IncomingBody
 from gateway.web.services import Answer, Services
 

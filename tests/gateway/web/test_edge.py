@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.web.edge import handler
-from gateway.web.edge.endpoint import SECURITY_HEADERS
+from gateway.web.edge.failure import SECURITY_HEADERS
 from tests.gateway.web.edge.test_endpoint import BODY, assert_failure, request
 from tests.gateway.web.test_http import PYTHON, closing, split
 from tests.gateway.web.world import TOKEN, Gateway, ok

@@ -9,7 +9,8 @@ import socket
 import orjson
 import pytest
 
-from gateway.web.edge.endpoint import DRAIN_FACTOR, SECURITY_HEADERS
+from gateway.web.edge.failure import SECURITY_HEADERS
+from gateway.web.edge.incoming_body import DRAIN_FACTOR
 from tests.gateway.web.edge.test_endpoint import BODY, assert_failure, request
 from tests.gateway.web.world import TOKEN, Gateway
 

@@ -13,7 +13,7 @@ from gateway.core import errors
 from gateway.core.model import Result
 from gateway.core.request import RunRequest
 from gateway.web.api import run_bodies
-from gateway.web.edge.endpoint import SECURITY_HEADERS
+from gateway.web.edge.failure import SECURITY_HEADERS
 from gateway.web.routes import ROUTES, SOCKETS
 from tests.gateway.web.world import TOKEN, Gateway
 
