@@ -35,6 +35,10 @@ class PreloadError(RuntimeError):
     """The zygote must not fork, because it has something that a kernel must not inherit."""
 
 
+CACHES = ("MPLCONFIGDIR", "IPYTHONDIR")
+"""Where libraries are told their caches are; without a home they would make directories of their own, and leave them."""
+
+
 def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
     """Import, warm up and freeze everything; returns the packages' versions. Call it once, before any fork.
 
@@ -47,7 +51,7 @@ def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="omega-zygote-") as caches:
         warnings.simplefilter("ignore")
         # Without a root of its own (level L1) it must leave no files on the machine.
-        os.environ["MPLCONFIGDIR"] = caches
+        os.environ |= dict.fromkeys(CACHES, caches)
         for name in exercise.MODULES:
             importlib.import_module(name)
         _prepare_figures()
@@ -55,7 +59,8 @@ def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
         _build()
         importlib.import_module("kernels.python.child")  # the modules of a forked kernel, which imports nothing more
         others = prepare()
-        del os.environ["MPLCONFIGDIR"]
+        for name in CACHES:
+            del os.environ[name]
     # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.
     warnings.filterwarnings("ignore", message=r"This process .* is multi-threaded", category=DeprecationWarning)
     _check()

@@ -27,15 +27,17 @@ GROWTH_BYTES = 5 * 2**20
 
 
 @pytest.fixture
-def zygote() -> Iterator[tuple[int, socket.socket]]:
-    """The pid of a warm zygote, and the channel to it."""
+def zygote(tmp_path: Path) -> Iterator[tuple[int, socket.socket]]:
+    """The pid of a warm zygote that makes its temporary files in *tmp_path*, and the channel to it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(PATIENCE_S)
     spec = root.RootSpec(str(PYTHON), APP_DIR, home=root.describe_python(str(PYTHON)))
     told = json.dumps({"extra": [], "readable": root.plain_paths(spec), "shown": []})
     with ours, theirs:
         command = root.plain_command(spec, str(theirs.fileno()), told)
-        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), env=zygote_environment(Level.L1))
+        process = subprocess.Popen(
+            command, pass_fds=(theirs.fileno(),), env=zygote_environment(Level.L1) | {"TMPDIR": str(tmp_path)}
+        )
         theirs.close()
         try:
             received = contract.receive(ours)
@@ -50,17 +52,20 @@ def zygote() -> Iterator[tuple[int, socket.socket]]:
             process.wait()
 
 
-def traces() -> set[str]:
-    """What the libraries make where they find no home: caches in /tmp, or a home."""
-    made = {name for name in os.listdir("/tmp") if name.startswith(("matplotlib-", "omega-zygote-", ".ipython"))}
-    return made | {name for name in os.listdir("/") if name == "nonexistent"}
+def traces(folder: Path) -> set[str]:
+    """What the libraries make where they find no home: caches in /tmp, or a home; and all that is in *folder*."""
+    made = {name for name in os.listdir("/tmp") if name.startswith(("matplotlib-", ".ipython"))}
+    return made | {name for name in os.listdir("/") if name == "nonexistent"} | set(os.listdir(folder))
 
 
-def test_a_zygote_on_the_machine_itself_leaves_nothing_there(request: pytest.FixtureRequest) -> None:
-    """At level 1 it has no root of its own; also root's zygote makes neither a home nor caches that stay."""
-    before = traces()
+def test_a_zygote_on_the_machine_itself_leaves_nothing_there(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """At level 1 it has no root of its own; also root's zygote makes neither a home nor caches that stay.
+
+    Its temporary files have a place of their own here: other zygotes of the machine make theirs in /tmp meanwhile.
+    """
+    before = traces(tmp_path)
     request.getfixturevalue("zygote")
-    assert traces() == before
+    assert traces(tmp_path) == before
 
 
 def fork(channel: socket.socket, sockets: list[socket.socket]) -> int:
