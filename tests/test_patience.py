@@ -14,7 +14,9 @@ from tests.source import ROOT
 
 ELSEWHERE = ("tests/bench/", "tests/contract/clients/")
 """Programs that measure, and those of other people's environments, which import nothing of ours."""
-CALLS = re.compile(r"asyncio\.timeout|asyncio\.wait_for|.*\.settimeout|subprocess\.run|.*HTTPConnection|.*create_connection")
+LAST = re.compile(r"asyncio\.timeout|asyncio\.wait_for|.*\.settimeout")
+BY_NAME = re.compile(r"subprocess\.run|.*HTTPConnection|.*create_connection")
+"""Calls whose last argument is a patience, and those that have one as `timeout`."""
 LIKELY = re.compile(r"timeout|wait_for|monotonic\(\) \+ \d")
 
 
@@ -22,8 +24,10 @@ def patiences(text: str) -> Iterator[tuple[int, float]]:
     """The lines of *text* that give something up, and after how many seconds."""
     for node in ast.walk(ast.parse(text)):
         given: list[ast.expr] = []
-        if isinstance(node, ast.Call) and CALLS.fullmatch(ast.unparse(node.func)):
-            given = [*node.args[-1:], *(keyword.value for keyword in node.keywords if keyword.arg == "timeout")]
+        if isinstance(node, ast.Call) and LAST.fullmatch(ast.unparse(node.func)):
+            given = node.args[-1:]
+        elif isinstance(node, ast.Call) and BY_NAME.fullmatch(ast.unparse(node.func)):
+            given = [keyword.value for keyword in node.keywords if keyword.arg == "timeout"]
         elif isinstance(node, ast.BinOp) and ast.unparse(node.left) == "time.monotonic()":
             given = [node.right]
         for value in given:
