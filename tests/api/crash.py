@@ -17,14 +17,14 @@ from pathlib import Path
 from gateway.state import instance_name
 from tests import live, traces
 from tests.conftest import assert_nothing_left
-from tests.live import HANG_S
+from tests.live import HANG_S, looks
 
 MARKS = {"spawner": b"kernels.spawner", "zygote": b"kernels.zygote"}
 
 
 def find(gateway_pid: int, role: str) -> int:
     """The pid of a helper process, by what its command line says."""
-    for _ in range(200):
+    for _ in looks():
         for pid in traces.descendants(gateway_pid):
             try:
                 if MARKS[role] in Path(f"/proc/{pid}/cmdline").read_bytes():

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tests.api.caller import Caller
-from tests.live import HANG_S
+from tests.live import HANG_S, looks
 
 pytestmark = pytest.mark.kernel
 
@@ -108,7 +108,7 @@ def test_the_session_ends_with_a_caller_that_leaves(caller: Caller) -> None:
 
 
 def _wait_for(caller: Caller, names: list[str]) -> None:
-    for _ in range(100):
+    for _ in looks():
         if (found := sessions(caller)) == names:
             return
         time.sleep(0.05)  # another process does it: there is nothing to wait on

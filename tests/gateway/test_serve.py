@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -265,27 +264,6 @@ def test_a_first_spawner_that_fails_leaves_nothing(begin: Begin, tmp_path: Path)
     assert process.wait(HANG_S) == 1
     assert "Traceback" not in gateway.log.read_text()
     assert f"spawner: {python} failed" in gateway.log.read_text()
-
-
-def test_the_gateway_has_no_capabilities_in_effect(begin: Begin) -> None:
-    """In none of its threads, and nothing it executes can gain any beyond its own."""
-    process, gateway = begin()
-    gateway.run("1")
-    for task in Path(f"/proc/{gateway.pid}/task").iterdir():
-        status = (task / "status").read_text()
-        assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
-        assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
-    assert live.stop(process) == 0
-
-
-def test_a_second_gateway_on_the_same_directory_is_told_so(begin: Begin) -> None:
-    """It must not take over the first one's kernels."""
-    process, gateway = begin()
-    second, _ = begin(ready=False)
-    assert second.wait(HANG_S) == 1
-    assert f"omega: another gateway (process {gateway.pid}) uses the state directory" in gateway.log.read_text()
-    assert gateway.run("print(3)")["output"] == "3\n"
-    assert live.stop(process) == 0
 
 
 def test_the_first_start_shows_a_token_and_a_curl_that_works(tmp_path: Path) -> None:
