@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from IPython.display import display
@@ -18,7 +16,6 @@ from kernels.python.shown.album import album
 from kernels.python.shown.figures import gallery
 from kernels.python.shown.written import mime_of, position, read_back
 
-PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "P", "RGB", "RGBA"})
 MAX_PIXELS = 4 * 1024 * 1024
 """Larger images are told apart by the bytes they are saved as."""
 NEAR_FRAMES = 8
@@ -49,9 +46,13 @@ def install(shell: Any) -> None:
 def _png(image: Image.Image) -> bytes | None:
     if album.is_open:
         album.show_pixels(_digest(image))
-    shown = image if image.mode in PNG_MODES else image.convert(Image.getmodebase(image.mode))
-    data: bytes | None = shown._repr_png_()
-    return data
+    return _as_png(image)
+
+
+def _as_png(image: Image.Image) -> bytes | None:
+    """PNG, in the nearest mode if there is none in the image's own."""
+    data: bytes | None = image._repr_png_()
+    return image.convert(Image.getmodebase(image.mode))._repr_png_() if data is None else data
 
 
 def _jpeg(_image: Image.Image) -> None:
@@ -76,25 +77,18 @@ def _watch_images() -> None:
         usual(self, fp, format, **params)
         if album.is_open and not _is_within_a_library(sys._getframe(1)) and album.has_room():
             with contextlib.suppress(Exception):  # the image is saved: what fails here is not the author's affair
-                _note(self, usual, fp, start, is_one=not (params.get("save_all") or params.get("append_images")))
+                _note(self, fp, start, is_one=not (params.get("save_all") or params.get("append_images")))
 
     Image.Image.save = _disguised(save, usual)  # type: ignore[method-assign]
 
 
-def _note(image: Image.Image, save: Callable[..., None], target: Any, start: int, *, is_one: bool) -> None:
+def _note(image: Image.Image, target: Any, start: int, *, is_one: bool) -> None:
     data = read_back(target, start)
     if data is not None and mime_of(data) is None and image.width * image.height <= MAX_PIXELS:
-        data = _as_png(image, save)
+        data = _as_png(image)
     if data is not None:
         text = f"<{type(image).__name__} image mode={image.mode} size={image.width}x{image.height}>"
         album.save(data, text, _digest(image) if is_one else None)
-
-
-def _as_png(image: Image.Image, save: Callable[..., None]) -> bytes:
-    """A picture that browsers show, of one that was saved in another format."""
-    buffer = io.BytesIO()
-    save(image if image.mode in PNG_MODES else image.convert("RGB"), buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def _is_within_a_library(frame: Any) -> bool:

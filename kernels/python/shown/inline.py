@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from IPython.core import pylabtools
+from matplotlib_inline import backend_inline
 from matplotlib_inline.config import InlineBackend
 
 from kernels.python.shown.drawing import MIME, Format, Picture
@@ -38,7 +39,8 @@ _choice = _Choice()
 
 def install(shell: Any) -> None:
     """Take ``%config InlineBackend...`` of *shell*, and what matplotlib_inline's own functions say."""
-    pylabtools.select_figure_formats = _choose
+    for module in (pylabtools, backend_inline):
+        module.select_figure_formats = _choose
     settings = InlineBackend.instance(parent=shell)
     settings.shell = shell
     settings.observe(_say_of_setting, list(WITHOUT_EFFECT))
@@ -67,6 +69,11 @@ def say_of_backend(name: Any) -> None:
 def _choose(_shell: Any, formats: Any, **_options: Any) -> None:
     """Replaces IPython's function of this name: figures have a formatter of ours."""
     wanted = {formats} if isinstance(formats, str) else set(formats)
+    settings = InlineBackend.instance()
+    settings.figure_format = ""  # so that choosing the same again is a change, whatever was chosen in other ways meanwhile
+    if settings.figure_formats != wanted:
+        settings.figure_formats = wanted  # comes back here
+        return
     unknown = wanted - FORMATS.keys()
     for name in sorted(map(str, unknown)):
         sys.stderr.write(NO_FORMAT.format(name))

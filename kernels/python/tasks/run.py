@@ -129,7 +129,7 @@ class TaskRun:
 
     def _begin_figures(self) -> None:
         figures.gallery.begin(*self._image_options(), self._request.chart_bytes)
-        if self._request.task == "python":
+        if "format" not in self._request.inputs:
             inline.apply()
         if self._request.task in ("python", "chart"):
             album.begin()
