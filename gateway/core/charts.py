@@ -11,6 +11,8 @@ from kernels.run_rules import NO_CHART
 
 CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg", "image/webp", "image/gif")
 
+PLOTLY = "application/vnd.plotly.v1+json"
+
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
@@ -22,9 +24,14 @@ class Numbered:
 
 def judge(task: Task, result: Result) -> Result:
     """*result*; a chart run that drew nothing becomes a failure."""
-    if task != "chart" or not result.success or any(is_chart(display) for display in result.displays):
+    if task != "chart" or not result.success or any(map(_is_drawn, result.displays)):
         return result
     return replace(result, success=False, error=Raised("ChartError", NO_CHART, ""), exit_code=1)
+
+
+def _is_drawn(display: Display) -> bool:
+    """Whether *display* shows a chart to people: a figure of plotly is one, though no picture."""
+    return is_chart(display) or PLOTLY in display.data
 
 
 def is_chart(display: Display) -> bool:

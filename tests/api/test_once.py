@@ -58,6 +58,45 @@ def test_the_first_picture_comes_twice_where_the_guide_promises_it(caller: Calle
     assert size < 2 * len(picture) + FRAME_BYTES
 
 
+@pytest.mark.parametrize(
+    "shown",
+    ["im.show()", "im.save('a.png')", "im.save(io.BytesIO(), 'png')", "im.save('a.png'); display(Image('a.png'))", "im"],
+)
+def test_an_image_of_pil_comes_once(caller: Caller, shown: str) -> None:
+    """Shown, saved or both; the answer says where it stands among what the run displayed."""
+    head = (
+        "import io\nfrom PIL import Image as P\nfrom IPython.display import Image, display\nim = P.new('L', (20, 20), 5)\n"
+    )
+    answer, _ = ask(caller, "python", code=head + "print('a')\ndisplay({'k': 1})\n" + shown)
+    (chart,) = answer["charts"]
+    assert (chart["mimeType"], answer["truncated"]) == ("image/png", False)
+    assert [result.get("chart") for result in answer["results"]] == [None, 0]
+
+
+@pytest.mark.parametrize("type_", ["application/vnd.x+json", "e2b/data", "application/vnd.plotly.v1+json"])
+def test_types_nobody_knows_stay_in_results(caller: Caller, type_: str) -> None:
+    """As JSON; a notebook has them in the form that it allows."""
+    answer, _ = ask(caller, "python", code=f"display({{{type_!r}: {{'a': [1]}}}}, raw=True)")
+    assert answer["results"] == [{"type": "display", "data": {type_: {"a": [1]}}}]
+    assert (answer["charts"], answer["truncated"]) == ([], False)
+
+
+def test_a_plotly_figure_is_a_chart_without_a_picture(caller: Caller) -> None:
+    """`chart` is null, and the run no failure."""
+    code = "display({'application/vnd.plotly.v1+json': {'data': []}}, raw=True)"
+    answer, _ = ask(caller, "chart", code=code)
+    assert (answer["success"], answer["chart"], answer["charts"]) == (True, None, [])
+
+
+def test_an_error_of_a_form_is_told_and_the_run_goes_on(caller: Caller) -> None:
+    """On stderr, with the lines of the code; the value still has its text."""
+    code = "class A:\n    def _repr_html_(self): 1 / 0\n    def __repr__(self): return 'an A'\nA()"
+    answer, _ = ask(caller, "python", code=code, **STREAMS)
+    assert (answer["success"], answer["stdout"]) == (True, "")
+    assert answer["stderr"].endswith("ZeroDivisionError: division by zero\n")
+    assert answer["results"] == [{"type": "result", "data": {"text/plain": "an A"}}]
+
+
 @pytest.mark.parametrize("endpoint", ["chart", "python"])
 def test_an_svg_is_told_as_text_when_it_is_asked_for(caller: Caller, endpoint: str) -> None:
     """As base64 in any case, so that all pictures are read in one way."""

@@ -24,6 +24,8 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml
 MAX_SAVED = 16
 MAX_BYTES = 4 * 1024 * 1024
 """What a run's saved pictures may take together. Later ones are files, as all are, and the answer says so."""
+PLOTLY_PAGE_CHARS = 64 * 1024
+"""A longer page beside a plotly figure is left out: it holds the figure's data a second time."""
 
 Bundle = Mapping[str, Any]
 
@@ -144,6 +146,8 @@ class Album:
         if not self.is_open:
             return bundle
         self.has_pictures = self.has_pictures or any(kind in bundle for kind in (*PICTURES, PLOTLY))
+        if PLOTLY in bundle and len(str(bundle.get("text/html", ""))) > PLOTLY_PAGE_CHARS:
+            bundle = {kind: value for kind, value in bundle.items() if kind != "text/html"}
         keys = {kind: _key(text) for kind in PICTURES if (text := _text(bundle.get(kind)))}
         self._note({*keys.values(), *self._inside(bundle.get("text/html"))})
         again = {kind for kind, key in keys.items() if key in self._drawn}

@@ -52,6 +52,7 @@ def test_a_chart_run_without_a_chart_fails() -> None:
     [
         ("python", ended(TEXT)),
         ("chart", ended(TEXT, PICTURE)),
+        ("chart", ended(TEXT, Display("display", {"application/vnd.plotly.v1+json": {"data": []}}))),
         ("chart", fold([Raised("ValueError", "no", ""), Finished("error")], Completed())),
     ],
 )

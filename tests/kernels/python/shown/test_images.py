@@ -138,6 +138,18 @@ def test_saving_fails_as_it_does_without_the_gateway(shared: TestKernel) -> None
     assert reply.text() == "self fp format params save\n"
 
 
+PLOTLY = "display({'application/vnd.plotly.v1+json': {'data': [], 'layout': {}}, 'text/html': 'x' * %d}, raw=True)"
+
+
+def test_a_plotly_figure_comes_once(shared: TestKernel) -> None:
+    """Its data as JSON; a page that shows it as long as that is small. It is a chart, too."""
+    (small,) = shared.run(PLOTLY % 60_000, task="chart").of("display_data")
+    assert set(small["data"]) == {"application/vnd.plotly.v1+json", "text/html"}
+    (large,) = shared.run(PLOTLY % 70_000).of("display_data")
+    assert set(large["data"]) == {"application/vnd.plotly.v1+json"}
+    assert set(shared.plain(PLOTLY % 70_000).of("display_data")[0]["data"]) == set(small["data"])
+
+
 def test_jupyter_clients_get_what_ipython_shows(shared: TestKernel) -> None:
     """What code only saves is a file there, as with any other kernel."""
     assert pictures(shared.plain(HEAD + "red().save('a.png')")) == []
