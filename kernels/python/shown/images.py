@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import sys
+import inspect
+import io
 from typing import Any
 
 from IPython.display import display
@@ -43,16 +44,20 @@ def install(shell: Any) -> None:
     _watch_figures()
 
 
-def _png(image: Image.Image) -> bytes | None:
+def _png(image: Image.Image) -> bytes:
     if album.is_open:
         album.show_pixels(_digest(image))
     return _as_png(image)
 
 
-def _as_png(image: Image.Image) -> bytes | None:
+def _as_png(image: Image.Image) -> bytes:
     """PNG, in the nearest mode if there is none in the image's own."""
-    data: bytes | None = image._repr_png_()
-    return image.convert(Image.getmodebase(image.mode))._repr_png_() if data is None else data
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, "PNG", compress_level=1)
+    except OSError:  # PNG has no such mode
+        image.convert(Image.getmodebase(image.mode)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def _jpeg(_image: Image.Image) -> None:
@@ -75,7 +80,7 @@ def _watch_images() -> None:
     def save(self: Image.Image, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002  # PIL's own name
         start = position(fp)
         usual(self, fp, format, **params)
-        if album.is_open and not _is_within_a_library(sys._getframe(1)) and album.has_room():
+        if album.is_open and not _is_within_a_library(inspect.currentframe()) and album.has_room():
             with contextlib.suppress(Exception):  # the image is saved: what fails here is not the author's affair
                 _note(self, fp, start, is_one=not (params.get("save_all") or params.get("append_images")))
 
@@ -92,8 +97,9 @@ def _note(image: Image.Image, target: Any, start: int, *, is_one: bool) -> None:
 
 
 def _is_within_a_library(frame: Any) -> bool:
-    """Whether PIL saves for itself, or matplotlib for a figure."""
-    if _module(frame).startswith("PIL."):
+    """Whether what called the method of *frame* is PIL itself, or this module, or matplotlib with a figure."""
+    frame = frame.f_back
+    if _module(frame).startswith(("PIL.", __name__)):
         return True
     for _ in range(NEAR_FRAMES):
         if frame is None:
