@@ -91,6 +91,9 @@ class DisplayPublisher(ZMQDisplayPublisher):
 
     def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
         """Show the bundle *data*."""
+        if not isinstance(data, dict):
+            super().publish(data, *args, **kwargs)  # raises
+            return
         shown = album.show(data, _figure_data)
         if kwargs.get("update") or (kwargs.get("transient") or {}).get("display_id"):
             shown = data  # another display may refer to this one

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,8 +26,12 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml
 MAX_SAVED = 16
 MAX_BYTES = 4 * 1024 * 1024
 """What a run's saved pictures may take together. Later ones are files, as all are, and the answer says so."""
+KEPT_BYTES = 512 * 1024
+"""A larger file of a figure is not recognized when code opens it as an image."""
 PLOTLY_PAGE_CHARS = 64 * 1024
 """A longer page beside a plotly figure is left out: it holds the figure's data a second time."""
+
+SVG_START, HEAD_BYTES = b"<svg", 1024
 
 Bundle = Mapping[str, Any]
 
@@ -67,6 +73,8 @@ class Album:
     _figures: WeakKeyDictionary[Figure, _State] = field(default_factory=WeakKeyDictionary)
     _drawn: set[bytes] = field(default_factory=set)
     """What was written of figures that the backend has shown in the same state."""
+    _files: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_SAVED))
+    """The PNG files of figures that were written last."""
     _left_bytes: int = MAX_BYTES
 
     def begin(self) -> None:
@@ -81,6 +89,7 @@ class Album:
         self._shown.clear()
         self._figures.clear()
         self._drawn.clear()
+        self._files.clear()
 
     def finish(self) -> None:
         """End a run: show what it saved and did not show."""
@@ -114,7 +123,9 @@ class Album:
 
     def save_figure(self, figure: Figure, data: bytes, *, has_changed: bool) -> None:
         """Note that *figure* was written as *data*; *has_changed*: it is not what it was when it was last written."""
-        key = _key(base64.b64encode(data).decode("ascii"))
+        key = _svg_key(data) if SVG_START in data[:HEAD_BYTES] else _key(base64.b64encode(data).decode("ascii"))
+        if len(data) <= KEPT_BYTES and mime_of(data) == "image/png":
+            self._files.append(data)
         state = self._figures.get(figure)
         if state is None or has_changed:
             state = self._figures[figure] = _State()
@@ -136,6 +147,11 @@ class Album:
             self._drawn |= state.keys
         return state.is_shown
 
+    def files_of(self, width: int, height: int) -> Iterator[bytes]:
+        """The PNG files of figures that have this size."""
+        size = struct.pack(">II", width, height)
+        return (data for data in tuple(self._files) if data[16:24] == size)
+
     def show_pixels(self, pixels: bytes | None) -> None:
         """Note that an image with these pixels is shown."""
         if pixels is not None:
@@ -148,7 +164,7 @@ class Album:
         self.has_pictures = self.has_pictures or any(kind in bundle for kind in (*PICTURES, PLOTLY))
         if PLOTLY in bundle and len(str(bundle.get("text/html", ""))) > PLOTLY_PAGE_CHARS:
             bundle = {kind: value for kind, value in bundle.items() if kind != "text/html"}
-        keys = {kind: _key(text) for kind in PICTURES if (text := _text(bundle.get(kind)))}
+        keys = {kind: _key_of(kind, text) for kind in PICTURES if (text := _text(bundle.get(kind)))}
         self._note({*keys.values(), *self._inside(bundle.get("text/html"))})
         again = {kind for kind, key in keys.items() if key in self._drawn}
         if again:
@@ -175,6 +191,17 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     return value.strip() if isinstance(value, str) else ""
+
+
+def _key_of(kind: str, text: str) -> bytes:
+    return _svg_key(text.encode("utf-8", "surrogatepass")) if kind == "image/svg+xml" else _key(text)
+
+
+def _svg_key(data: bytes) -> bytes:
+    """The key of what an SVG draws: IPython's SVG class changes what precedes that, and white space."""
+    start, end = data.find(b">", data.find(SVG_START)), data.rfind(b"</svg>")
+    drawn = data[max(start, 0) : end if end > 0 else None]
+    return hashlib.blake2b(drawn.translate(None, b" \t\r\n"), digest_size=16).digest()
 
 
 def _key(text: str) -> bytes:

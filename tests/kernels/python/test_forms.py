@@ -50,6 +50,12 @@ def test_an_error_of_a_form_is_bounded(shared: TestKernel) -> None:
     assert (reply.status, len(reply.text("stderr")) < 2**19) == ("ok", True)
 
 
+def test_what_is_no_bundle_is_refused_as_by_ipython(shared: TestKernel) -> None:
+    """With the same words."""
+    reply = shared.run("display('text', raw=True)")
+    assert (reply.content["ename"], reply.content["evalue"][:19]) == ("TypeError", "data must be a dict")
+
+
 @pytest.mark.parametrize(
     ("bundle", "kept"),
     [

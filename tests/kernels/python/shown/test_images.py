@@ -10,7 +10,7 @@ from tests.kernels.python.harness import Reply, TestKernel
 pytestmark = pytest.mark.kernel
 HEAD = (
     "import io, base64, os\nimport matplotlib.pyplot as plt\nfrom PIL import Image as P\n"
-    "from IPython.display import HTML, Image, display\n"
+    "from IPython.display import HTML, SVG, Image, display\n"
     "def red(n=20): return P.new('RGB', (n, 20), 'red')\n"
     "def saved(im, form='png', **more):\n    b = io.BytesIO(); im.save(b, form, **more); return b\n"
     "def drawn(*y):\n    plt.figure(figsize=(2, 1)); plt.plot(y); return plt.gcf()\n"
@@ -71,6 +71,12 @@ ONE, TWO = ["image/png"], ["image/png"] * 2
         ("b = written(drawn(1, 2)); display(Image(data=b.getvalue())); plt.close()", ONE),
         ("b = written(drawn(1, 2)); display(Image(data=b.getvalue())); plt.show()", ONE),
         ("b = written(drawn(1, 2))\nImage(data=b.getvalue())", ONE),
+        ("b = written(drawn(1, 2)); plt.close(); P.open(b).show()", ONE),
+        ("b = written(drawn(1, 2))\nP.open(b)", ONE),
+        ("drawn(1, 2).savefig('a.png'); plt.close(); display(P.open('a.png'))", ONE),
+        ("drawn(1, 2).savefig('a.png'); im = P.open('a.png'); im.paste('red', (0, 0, 9, 9)); im.show()", TWO),
+        ("drawn(1, 2).savefig('a.svg'); display(SVG('a.svg'))", ["image/svg+xml"]),
+        ("drawn(1, 2).savefig('a.svg'); plt.close(); display(SVG('a.svg'))", ONE),
         ("f = drawn(1, 2); plt.show(); b = written(f); display(Image(data=b.getvalue()))", ONE),
         ("f = drawn(1, 2); f.savefig('a.png', dpi=50); f.savefig('b.svg'); display(Image('a.png'))", ONE),
         ("f = drawn(1, 2)\nfor _ in 'ab': display(Image(data=written(f).getvalue())); plt.plot([3, 1])", TWO + ONE),
