@@ -1,4 +1,4 @@
-"""The settings of Jupyter's inline backend (``%config InlineBackend...``, ``%matplotlib ...``).
+"""The settings of what is shown: Jupyter's inline backend (``%config InlineBackend...``, ``%matplotlib ...``), ``%xmode``.
 
 Figures are shown as PNG, with twice the pixels, or as SVG. What has no effect here says so on stderr.
 """
@@ -23,6 +23,7 @@ WITHOUT_EFFECT = ("close_figures", "print_figure_kwargs", "rc")
 INLINE = (None, "inline", "agg", "auto", "module://matplotlib_inline.backend_inline")
 NO_FORMAT = "figure_format {}: not available here. Figures come as png, retina (twice the pixels) or svg.\n"
 NO_EFFECT = "InlineBackend.{} has no effect here.\n"
+NO_XMODE = "%xmode has no effect here: tracebacks are plain.\n"
 NO_BACKEND = "%matplotlib {}: not available here, as there are no windows and no widgets. Figures come as pictures.\n"
 
 
@@ -45,6 +46,16 @@ def install(shell: Any) -> None:
     settings.shell = shell
     settings.observe(_say_of_setting, list(WITHOUT_EFFECT))
     shell.configurables.append(settings)
+    usual = shell.find_line_magic("xmode")
+
+    def xmode(line: str) -> None:
+        """Choose how the tracebacks of a Jupyter client look."""
+        if shell.is_ours:
+            sys.stderr.write(NO_XMODE)
+        else:
+            usual(line)
+
+    shell.register_magic_function(xmode, "line", "xmode")
 
 
 def apply() -> None:

@@ -74,6 +74,7 @@ def test_a_chart_run_has_the_format_it_is_asked_for(kernel: TestKernel) -> None:
             )
             for name in ("widget", "notebook", "qt")
         ),
+        ("%xmode Verbose", "%xmode has no effect here: tracebacks are plain.\n"),
         ("%matplotlib inline", ""),
         ("%matplotlib agg", ""),
         ("%matplotlib", ""),
@@ -84,4 +85,5 @@ def test_what_has_no_effect_says_so(kernel: TestKernel, code: str, said: str) ->
     reply = kernel.run(code + PLOT)
     assert (reply.status, reply.text("stderr")) == ("ok", said), reply.content
     assert len(reply.images()) == 1
+    assert "Exception reporting mode: Context" in kernel.plain("%xmode Context").text(), "Jupyter clients may choose"
     kernel.run("%config InlineBackend.close_figures = True\n%config InlineBackend.rc = {}")
