@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from matplotlib.figure import Figure
 
 from kernels.python.shown.written import mime_of
+from kernels.serving import attribution
 from kernels.serving.texts import cuts
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -68,6 +69,7 @@ class Album:
     is_open: bool = False
     has_pictures: bool = False
     """Whether the run has shown a picture or a plotly figure."""
+    _request: Any = None
     _saved: list[Saved] = field(default_factory=list)
     _shown: set[bytes] = field(default_factory=set)
     _figures: WeakKeyDictionary[Figure, _State] = field(default_factory=WeakKeyDictionary)
@@ -81,10 +83,16 @@ class Album:
         """Start a run: nothing of an earlier one is left."""
         self.close()
         self.is_open, self.has_pictures, self._left_bytes = True, False, MAX_BYTES
+        self._request = attribution.request_here(None)
+
+    @property
+    def is_for_caller(self) -> bool:
+        """Whether the code that asks is the run's own, and not a thread or task that an earlier one left."""
+        return self.is_open and attribution.request_here(self._request) is self._request
 
     def close(self) -> None:
         """Take no more pictures, and forget those there are."""
-        self.is_open = False
+        self.is_open, self._request = False, None
         self._saved.clear()
         self._shown.clear()
         self._figures.clear()
@@ -159,7 +167,7 @@ class Album:
 
     def show(self, bundle: Bundle, read: Callable[[Figure], Bundle]) -> Bundle:
         """What to show of *bundle*: without a picture that is there already. *read* tells a figure's data."""
-        if not self.is_open:
+        if not self.is_for_caller:
             return bundle
         self.has_pictures = self.has_pictures or any(kind in bundle for kind in (*PICTURES, PLOTLY))
         if PLOTLY in bundle and len(str(bundle.get("text/html", ""))) > PLOTLY_PAGE_CHARS:

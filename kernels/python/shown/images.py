@@ -45,7 +45,7 @@ def install(shell: Any) -> None:
 
 
 def _png(image: Image.Image) -> bytes:
-    if not album.is_open:
+    if not album.is_for_caller:
         return _as_png(image)
     pixels = _digest(image)
     album.show_pixels(pixels)
@@ -91,7 +91,7 @@ def _watch_images() -> None:
     def save(self: Image.Image, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002  # PIL's own name
         start = position(fp)
         usual(self, fp, format, **params)
-        if album.is_open and not _is_within_a_library(inspect.currentframe()) and album.has_room():
+        if album.is_for_caller and not _is_within_a_library(inspect.currentframe()) and album.has_room():
             with contextlib.suppress(Exception):  # the image is saved: what fails here is not the author's affair
                 _note(self, fp, start, is_one=not (params.get("save_all") or params.get("append_images")))
 
@@ -130,7 +130,7 @@ def _watch_figures() -> None:
     usual = Figure.savefig
 
     def savefig(self: Figure, fname: Any, *args: Any, **kwargs: Any) -> None:
-        if not album.is_open or drawing.is_empty(self):
+        if not album.is_for_caller or drawing.is_empty(self):
             usual(self, fname, *args, **kwargs)
             return
         has_changed, start = self.stale, position(fname)

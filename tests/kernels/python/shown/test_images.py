@@ -156,6 +156,26 @@ def test_a_plotly_figure_comes_once(shared: TestKernel) -> None:
     assert set(shared.plain(PLOTLY % 70_000).of("display_data")[0]["data"]) == set(small["data"])
 
 
+LEFT = """
+import threading
+go, done = threading.Event(), threading.Semaphore(0)
+def late():
+    go.wait()
+    red(30).save('late.png'); red(40).show()
+    done.release()
+threading.Thread(target=late).start()
+"""
+
+
+def test_what_an_earlier_run_left_behind_saves_nothing_into_the_next(shared: TestKernel) -> None:
+    """Its pictures are no output of the run that goes on meanwhile; those of the run's own threads are."""
+    assert pictures(shared.run(HEAD + LEFT)) == []
+    own = "t = threading.Thread(target=red().save, args=['own.png']); t.start(); t.join()"
+    second = shared.run(f"{HEAD}go.set(); done.acquire()\n{own}")
+    (image,) = second.images()
+    assert int.from_bytes(image[16:20], "big") == 20
+
+
 def test_jupyter_clients_get_what_ipython_shows(shared: TestKernel) -> None:
     """What code only saves is a file there, as with any other kernel."""
     assert pictures(shared.plain(HEAD + "red().save('a.png')")) == []
