@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from gateway.core.files import FileChange, is_path
 from gateway.core.model import Display, Json, KernelReport, Raised
+from gateway.core.run_files import parse_fetched
 from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -328,6 +329,7 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Kern
         *_clean_files(said.get("files")),
         value,
         said.get("is_last") is True,
+        parse_fetched(said.get("fetched")),
     )
     return report, is_cut or is_value_cut or said.get("truncated") is True
 
