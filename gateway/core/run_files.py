@@ -13,6 +13,8 @@ from typing import Any, Final
 from gateway.core.errors import BadRequest
 from gateway.core.files import Path, is_path
 
+MAX_FILES: Final = 100
+"""Maximum number of files in one request."""
 MAX_ROWS: Final = 200
 """Maximum number of files that are listed without their contents."""
 MAX_FETCHED: Final = 1000
