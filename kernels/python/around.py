@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kernels import runfiles, workfiles
-from kernels.python import standard_input
+from kernels import workfiles
+from kernels.python import run_files, standard_input
 from kernels.python.request import TaskRequest
 from kernels.workfiles import Look, Mark
 
@@ -46,7 +46,7 @@ class Around:
         """Give the run inside the block what it asks for; raises FilesError, and then nothing was done."""
         given = self._given
         if given.files:
-            runfiles.write_all(self._folder.path, given.files)
+            run_files.write_all(self._folder.path, given.files)
             importlib.invalidate_caches()
         if self._reports_files == "changed" or (self._reports_files == "new" and given.files):
             self._before = self._folder.look()
@@ -72,7 +72,7 @@ class Around:
     def _fetch(self) -> dict[str, Any]:
         folder, given = self._folder, self._given
         try:
-            return runfiles.fetch(folder.path, given.globs, given.fetch_bytes, folder.hidden)
+            return run_files.fetch(folder.path, given.globs, given.fetch_bytes, folder.hidden)
         except MemoryError:
             return {"cut": True}
 

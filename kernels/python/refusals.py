@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bdb
 import functools
+import inspect
 import pdb
 import re
 import sys
@@ -53,7 +54,8 @@ def install(shell: Any) -> None:
 
     def set_trace(self: Any, frame: Any = None) -> None:
         """Start debugging at *frame*, or at the caller's."""
-        start(self, frame or sys._getframe(1))
+        here = inspect.currentframe()
+        start(self, frame or (here and here.f_back))
 
     debugger.set_trace = set_trace
 

@@ -15,7 +15,7 @@ TASKS = ("python", "chart", "analyze", "math", "setup", "variables", "table")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RunGiven:
     """What a run is given beside its code: see gateway/core/run_files.py. At most *fetch_bytes* go back."""
 
     files: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Given:
     env: dict[str, str] = field(default_factory=dict)
 
 
-NOTHING = Given()
+NOTHING = RunGiven()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class TaskRequest:
     empty before."""
     chart_bytes: int = 0
     """How much data of a figure may come with its picture; 0 for none."""
-    given: Given = NOTHING
+    given: RunGiven = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def parse(omega: Any) -> TaskRequest | None:
     )
 
 
-def _given(value: dict[str, Any]) -> Given:
+def _given(value: dict[str, Any]) -> RunGiven:
     """As the gateway sends it: paths in hexadecimal, contents in base64."""
-    return Given(
+    return RunGiven(
         files=[(bytes.fromhex(path), base64.b64decode(text)) for path, text in value.get("files", ())],
         globs=[glob.encode("utf-8", "surrogatepass") for glob in value.get("globs", ())],
         fetch_bytes=value.get("fetch_bytes", 0),

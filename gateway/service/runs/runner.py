@@ -156,5 +156,5 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         reports_files=("changed" if request.session else "new") if request.task in ("python", "chart") else "",
         chart_bytes=allowance.chart_bytes if request.task in ("python", "chart") else 0,
         given=request.given,
-        fetch_bytes=allowance.fetch_bytes,
+        fetch_bytes=allowance.fetch_bytes if request.given.globs else 0,
     )

@@ -12,7 +12,7 @@ from gateway.core.errors import BadRequest, UnsupportedMediaType
 from gateway.core.files import Path, parse_path
 from gateway.core.run_files import MAX_FILES, check_together
 
-__all__ = ["MAX_FILES", "Form", "FormFile", "boundary_of", "parse_files", "parse_form"]
+__all__ = ["MAX_FILES", "FormFile", "FormParts", "boundary_of", "parse_files", "parse_form"]
 
 _BOUNDARY = re.compile(r"""boundary=("[^"]{1,200}"|[^\s;"]{1,200})""", re.IGNORECASE)
 _ESCAPED = {"%22": '"', "%0D": "\r", "%0A": "\n", "%0d": "\r", "%0a": "\n"}
@@ -40,7 +40,7 @@ class FormFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class FormParts:
     """The parts of a form without a file name, and those with one."""
 
     fields: Mapping[str, Sequence[bytes]]
@@ -63,7 +63,7 @@ def parse_files(content_type: str | None, body: bytes) -> list[tuple[Path, bytes
     return files
 
 
-def parse_form(content_type: str | None, body: bytes, most: int) -> Form:
+def parse_form(content_type: str | None, body: bytes, most: int) -> FormParts:
     """The form in *body*, of at most *most* parts; raises BadRequest.
 
     Quotes and line breaks in file names, which HTML tells clients to escape, are unescaped.
@@ -82,7 +82,7 @@ def parse_form(content_type: str | None, body: bytes, most: int) -> Form:
     except (UnicodeError, ValueError, LookupError):
         raise BadRequest("The form can't be read: the header of a part is not UTF-8, or is malformed.") from None
     files = [FormFile(part, _name(file.filename), file.body) for part, parts in found.items() for file in parts]
-    return Form(fields, files)
+    return FormParts(fields, files)
 
 
 def _name(text: str) -> bytes:
