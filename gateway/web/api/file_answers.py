@@ -41,7 +41,7 @@ def note_lost(changes: Iterable[FileChange], fetched: Fetched, *, is_cut: bool) 
     if not lost:
         return ""
     names = ", ".join(_short(text_of(path)) for path in lost[:NAMED]) + (", ..." if len(lost) > NAMED or is_cut else "")
-    many = "1 file was" if len(lost) == 1 and not is_cut else f"{len(lost)} files{' or more' * is_cut} were"
+    many = "1 file was" if len(lost) == 1 and not is_cut else f"{len(lost)}{' or more' * is_cut} files were"
     return f"{many} not kept ({names}): {ADVICE}."
 
 
