@@ -24,7 +24,7 @@ MAX_DEPTH: Final = 40
 MAX_ROWS: Final = 200
 MAX_FETCHED: Final = 1000
 BUDGET_S: Final = 1.0
-"""How long the directory is searched."""
+"""How much processor time the search may take."""
 _ALWAYS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | _ALWAYS
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _ALWAYS
@@ -157,12 +157,19 @@ class Globs:
     """
 
     def __init__(self, globs: Sequence[bytes]) -> None:
-        self._globs = [[None if part == b"**" else _Name(part) for part in glob.split(b"/")] for glob in globs]
+        self._globs = [_parts(glob) for glob in globs]
 
     def match(self, path: bytes) -> bool:
         """Whether one of them matches *path*."""
         names = path.split(b"/")
         return any(_matches(glob, names) for glob in self._globs)
+
+
+def _parts(glob: bytes) -> list[_Name | None]:
+    """The parts of a pattern, None for ``**``; several of these in a row are one."""
+    parts = glob.split(b"/")
+    kept = [part for part, before in zip(parts, [b"", *parts], strict=False) if not part == before == b"**"]
+    return [None if part == b"**" else _Name(part) for part in kept]
 
 
 class _Name:
@@ -188,6 +195,8 @@ def _matches(glob: Sequence[_Name | None], names: Sequence[bytes]) -> bool:
                 found.add(place + 1)
             elif part is None and not name.startswith(b"."):
                 found.add(place)
+        if not found:
+            return False
         at = _skipping(glob, found)
     return len(glob) in at
 
@@ -256,8 +265,10 @@ def fetch(work_dir: str, globs: Sequence[bytes], most_bytes: int, hidden: str = 
         with _opened(work_dir) as root:
             for path in exact:
                 harvest.take(root, path)
-            others, harvest.is_cut = _walk(work_dir, hidden)
-            wanted = [path for path in others if path not in exact and patterns.match(path)]
+            ends_at = time.thread_time() + BUDGET_S
+            others, harvest.is_cut = _walk(work_dir, hidden, ends_at)
+            wanted = [path for path in others if path not in exact and time.thread_time() < ends_at and patterns.match(path)]
+            harvest.is_cut |= time.thread_time() >= ends_at
             for path in wanted:
                 harvest.take(root, path)
     except OSError:
@@ -272,18 +283,18 @@ def _told(harvest: _Harvest) -> dict[str, Any]:
     return {"files": harvest.files, "left_out": harvest.left_out, "cut": harvest.is_cut}
 
 
-def _walk(work_dir: str, hidden: str) -> tuple[dict[bytes, int], bool]:
+def _walk(work_dir: str, hidden: str, ends_at: float) -> tuple[dict[bytes, int], bool]:
     """The size of each file by its path, in the order of the paths; and whether there may be more. Follows no link."""
     found: dict[bytes, int] = {}
     waiting = [(os.fsencode(work_dir), b"", MAX_DEPTH)]
-    ends_at, entries, is_cut = time.monotonic() + BUDGET_S, 0, False
+    entries, is_cut = 0, False
     while waiting:
         folder, before, depth = waiting.pop()
         try:
             with os.scandir(folder) as items:
                 for item in items:
                     entries += 1
-                    if entries > MAX_ENTRIES or time.monotonic() > ends_at:
+                    if entries > MAX_ENTRIES or time.thread_time() > ends_at:
                         return dict(sorted(found.items())), True
                     if not item.is_dir(follow_symlinks=False):
                         found[before + item.name] = item.stat(follow_symlinks=False).st_size

@@ -165,6 +165,15 @@ def test_a_walk_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(left) <= 5
 
 
+@pytest.mark.parametrize("globs", [["f*"], ["**/f*", "*"]])
+def test_a_search_takes_so_much_processor_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, globs: list[str]) -> None:
+    """When it is used up the answer says so; what is named exactly comes back all the same."""
+    (tmp_path / "f").write_bytes(b"1")
+    monkeypatch.setattr(run_files, "BUDGET_S", -1.0)
+    assert fetched(tmp_path, *globs) == ({}, {}, True)
+    assert fetched(tmp_path, "f", *globs) == ({"f": b"1"}, {}, True)
+
+
 def test_few_files_are_named_that_do_not_come(tmp_path: Path) -> None:
     """A list of all in a full directory would be larger than what was asked for."""
     for number in range(run_files.MAX_ROWS + 5):
