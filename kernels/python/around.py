@@ -50,6 +50,9 @@ class Around:
             importlib.invalidate_caches()
         if self._reports_files == "changed" or (self._reports_files == "new" and given.files):
             self._before = self._folder.look()
+        if given.stdin is None and not given.env:
+            yield
+            return
         with ExitStack() as stack:
             if given.stdin is not None:
                 stack.enter_context(standard_input.provided(given.stdin))
