@@ -36,9 +36,13 @@ class Given:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """It as kernels read it: paths in hexadecimal, because not every name is text; contents in base64."""
-        files = [[path.hex(), base64.b64encode(data).decode("ascii")] for path, data in self.files]
-        return {"files": files, "globs": list(self.globs), "stdin": self.stdin, "env": dict(self.env)}
+        """It as kernels read it: paths in hexadecimal, because not every name is text; contents in base64.
+
+        So is the input: control characters take six bytes each in JSON.
+        """
+        files = [[path.hex(), _encoded(data)] for path, data in self.files]
+        stdin = None if self.stdin is None else _encoded(self.stdin.encode())
+        return {"files": files, "globs": list(self.globs), "stdin": stdin, "env": dict(self.env)}
 
 
 NOTHING_GIVEN: Final = Given()
@@ -97,6 +101,10 @@ def parse_fetched(value: object) -> Fetched | None:
     left_out = [row for row in map(_parse_left_out, islice(rows, MAX_ROWS)) if row is not None]
     is_whole = len(files) == len(given) and len(left_out) == len(rows) and value.get("cut") is not True
     return Fetched(tuple(files), tuple(left_out), not is_whole)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _list(value: object) -> list[object]:

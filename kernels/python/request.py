@@ -21,7 +21,7 @@ class RunGiven:
     files: list[tuple[bytes, bytes]] = field(default_factory=list)
     globs: list[bytes] = field(default_factory=list)
     fetch_bytes: int = 0
-    stdin: str | None = None
+    stdin: bytes | None = None
     env: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,12 +68,21 @@ def parse(omega: Any) -> TaskRequest | None:
     )
 
 
-def _given(value: dict[str, Any]) -> RunGiven:
-    """As the gateway sends it: paths in hexadecimal, contents in base64."""
+def _given(value: Any) -> RunGiven:
+    """As the gateway sends it; nothing for what any other client of this kernel may send."""
+    try:
+        return _decoded(value)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return NOTHING
+
+
+def _decoded(value: dict[str, Any]) -> RunGiven:
+    """Paths come in hexadecimal, contents in base64."""
+    stdin = value.get("stdin")
     return RunGiven(
         files=[(bytes.fromhex(path), base64.b64decode(text)) for path, text in value.get("files", ())],
         globs=[glob.encode("utf-8", "surrogatepass") for glob in value.get("globs", ())],
-        fetch_bytes=value.get("fetch_bytes", 0),
-        stdin=value.get("stdin"),
-        env=value.get("env", {}),
+        fetch_bytes=int(value.get("fetch_bytes", 0)),
+        stdin=None if stdin is None else base64.b64decode(stdin),
+        env=dict(value.get("env", {})),
     )

@@ -65,6 +65,8 @@ def write_all(work_dir: str, files: Sequence[tuple[bytes, bytes]]) -> None:
                     os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
                 staged.pop(0)
                 made.clear()
+    except OSError as error:
+        raise FilesError(f"files: the work directory can't be used: {error.strerror}") from None
     except BaseException:
         _unstage(work_dir, staged, made)
         raise

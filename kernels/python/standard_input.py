@@ -14,19 +14,19 @@ from kernels.python.refusals import has_input, refuse_input
 
 
 @contextmanager
-def provided(text: str) -> Iterator[None]:
-    """Let descriptor 0 and ``sys.stdin`` read *text* inside the block, and nothing after it.
+def provided(data: bytes) -> Iterator[None]:
+    """Let descriptor 0 and ``sys.stdin`` read *data* inside the block, and nothing after it.
 
     It is a file, as with ``python program.py < file``: a program that the code starts reads what ``sys.stdin`` has not read,
     also not ahead.
     """
     before = sys.stdin
     with tempfile.TemporaryFile() as file:
-        file.write(text.encode("utf-8", "surrogatepass"))
+        file.write(data)
         file.seek(0)
         os.dup2(file.fileno(), 0)
     source = io.BufferedReader(io.FileIO(0, closefd=False))
-    ours = sys.stdin = io.TextIOWrapper(source, encoding="utf-8", errors="surrogatepass")
+    ours = sys.stdin = io.TextIOWrapper(source, encoding="utf-8")
     try:
         yield
     finally:

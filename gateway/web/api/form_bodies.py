@@ -19,6 +19,8 @@ from gateway.web.api.run_bodies import show
 _TEXTS: Final = frozenset({"code", "expression", "stdin", "session", "format", "type"})
 _LISTS: Final = frozenset({"fetchFiles"})
 MAX_FIELDS: Final = 50
+MAX_TEXT_BYTES: Final = 32 * 1024 * 1024
+"""A kernel takes no message that is much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,12 @@ def _field(name: str, values: Sequence[bytes]) -> bytes:
         return orjson.dumps([_text(name, value) for value in values])
     if len(values) > 1:
         raise _several(name)
-    return orjson.dumps(_text(name, values[0])) if name in _TEXTS else _json(name, values[0])
+    if name not in _TEXTS:
+        return _json(name, values[0])
+    text = orjson.dumps(_text(name, values[0]))
+    if len(text) > MAX_TEXT_BYTES:
+        raise TooLarge(f"{show(name)} has more than {MAX_TEXT_BYTES} bytes in JSON, where control characters take six.")
+    return text
 
 
 def _text(name: str, value: bytes) -> str:

@@ -175,7 +175,7 @@ def _contents(name: str, value: object) -> bytes:
 
 
 def _check_size(given: Given) -> None:
-    if sum(len(data) for _, data in given.files) + len(given.stdin or "") > MAX_BYTES:
+    if sum(len(data) for _, data in given.files) + len((given.stdin or "").encode()) > MAX_BYTES:
         raise TooLarge(
             f"files and stdin have more than {MAX_BYTES} bytes together: put large files into a session, with PUT."
         )

@@ -18,7 +18,9 @@ def test_it_is_sent_without_loss() -> None:
     """Names are bytes, and so are contents; nothing else is."""
     given = Given(((b"\xff/a", b"\0\x01"),), ("*.csv",), "in", {"A": "1"})
     files = [[b"\xff/a".hex(), base64.b64encode(b"\0\x01").decode()]]
-    assert given.to_json() == {"files": files, "globs": ["*.csv"], "stdin": "in", "env": {"A": "1"}}
+    assert given.to_json() == {"files": files, "globs": ["*.csv"], "stdin": "aW4=", "env": {"A": "1"}}
+    assert Given().to_json()["stdin"] is None
+    assert Given(stdin="").to_json()["stdin"] == ""
 
 
 def test_what_a_client_gives_is_not_in_logs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -24,8 +25,19 @@ except EOFError as error:
 
 def run(kernel: TestKernel, code: str, *, reports: str = "changed", **given: Any) -> Reply:
     """Run *code* with what is *given*."""
+    if "stdin" in given:
+        given["stdin"] = base64.b64encode(given["stdin"].encode()).decode()
     omega = {"task": "python", "files": reports, "given": {"fetch_bytes": 1000, **given}}
     return kernel.collect(kernel.send(code, omega))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [5, [], {"files": 5}, {"files": [["zz", ""]]}, {"files": [["61", "A"]]}, {"globs": [5]}, {"env": [1]}, {"stdin": 5}],
+)
+def test_what_no_gateway_sends_is_no_harm(shared: TestKernel, given: Any) -> None:
+    """The run is one without it, and has its reply."""
+    assert shared.collect(shared.send("print(1)", {"task": "python", "given": given})).text() == "1\n"
 
 
 def test_input_is_read_to_its_end(shared: TestKernel) -> None:

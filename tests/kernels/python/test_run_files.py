@@ -66,6 +66,12 @@ def test_one_that_can_not_be_written_leaves_all_as_it_was(
     assert [entry.name for entry in tmp_path.iterdir()] == ["work"]
 
 
+def test_a_directory_that_can_not_be_opened_is_told(tmp_path: Path) -> None:
+    """The code of a session may have done anything to it."""
+    with pytest.raises(FilesError, match=r"^files: the work directory can't be used: No such file or directory$"):
+        write_all(str(tmp_path / "gone"), [(b"a", b"1")])
+
+
 def test_a_full_directory_is_told_and_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of a file takes room that the session needs."""
     written = 0

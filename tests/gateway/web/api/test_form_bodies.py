@@ -10,7 +10,7 @@ import pytest
 from gateway.core.errors import BadRequest, GatewayError, TooLarge, UnsupportedMediaType
 from gateway.core.json_limits import REQUEST_VALUES
 from gateway.core.run_files import MAX_FILES
-from gateway.web.api.form_bodies import MAX_FIELDS, is_form, read_form
+from gateway.web.api.form_bodies import MAX_FIELDS, MAX_TEXT_BYTES, is_form, read_form
 
 TYPE = "multipart/form-data; boundary=x"
 
@@ -72,6 +72,7 @@ def test_a_document_is_a_field() -> None:
         ([("timeout", b"1 s")], BadRequest, "'timeout' must be JSON in a form"),
         ([("timeout", b'1, "code": "x"')], BadRequest, "'timeout' must be JSON in a form"),
         ([("more", b"[" + b"0," * REQUEST_VALUES + b"0]")], TooLarge, "'more' has more than"),
+        ([("code", b"\x01" * (MAX_TEXT_BYTES // 6 + 1))], TooLarge, "'code' has more than 33554432 bytes in JSON"),
         ([('f; filename="../a"', b"1")], BadRequest, "The path has a part '.' or '..'"),
         ([('f; filename="/a"', b"1")], BadRequest, "The path must be relative"),
         ([('nb; filename="a"', b"{}"), ('nb; filename="b"', b"{}")], BadRequest, "more than one part 'nb'"),
