@@ -12,7 +12,7 @@ from typing import Any
 
 from kernels import workfiles
 from kernels.python import run_files, standard_input
-from kernels.python.request import TaskRequest
+from kernels.python.request import NOTHING, TaskRequest
 from kernels.workfiles import Look, Mark
 
 _environ = os.environ
@@ -45,12 +45,8 @@ class Around:
     def inside(self) -> Iterator[None]:
         """Give the run inside the block what it asks for; raises FilesError, and then nothing was done."""
         given = self._given
-        if given.files:
-            run_files.write_all(self._folder.path, given.files)
-            importlib.invalidate_caches()
-        if self._reports_files == "changed" or (self._reports_files == "new" and given.files):
-            self._before = self._folder.look()
-        if given.stdin is None and not given.env:
+        if given is NOTHING:
+            self._look()
             yield
             return
         with ExitStack() as stack:
@@ -58,7 +54,15 @@ class Around:
                 stack.enter_context(standard_input.provided(given.stdin))
             if given.env:
                 stack.enter_context(environment(given.env))
+            if given.files:  # last, so that nothing after them can fail
+                run_files.write_all(self._folder.path, given.files)
+                importlib.invalidate_caches()
+            self._look()
             yield
+
+    def _look(self) -> None:
+        if self._reports_files == "changed" or (self._reports_files == "new" and self._given.files):
+            self._before = self._folder.look()
 
     def report(self) -> dict[str, Any]:
         """What the reply tells about files. For a directory that was empty, one look at it is mostly all."""

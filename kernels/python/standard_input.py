@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kernels.python.refusals import has_input, refuse_input
+from kernels.python.run_files import FilesError
 
 
 @contextmanager
@@ -21,10 +22,13 @@ def provided(data: bytes) -> Iterator[None]:
     also not ahead.
     """
     before = sys.stdin
-    with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
-        os.dup2(file.fileno(), 0)
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            os.dup2(file.fileno(), 0)
+    except OSError as error:
+        raise FilesError(f"stdin can't be put into the directory for temporary files: {error.strerror}") from None
     source = io.BufferedReader(io.FileIO(0, closefd=False))
     ours = sys.stdin = io.TextIOWrapper(source, encoding="utf-8")
     try:

@@ -137,6 +137,16 @@ def test_files_that_can_not_be_put_stop_the_run(kernel: TestKernel) -> None:
     assert kernel.run("'ran' in dir(), os.listdir()").result["text/plain"] == "(False, ['l'])"
 
 
+def test_input_that_has_no_room_stops_the_run(kernel: TestKernel) -> None:
+    """As files do: none of it is done."""
+    kernel.run("import tempfile\ntempfile.tempdir = '/nonexistent'")
+    reply = run(kernel, "ran = 1", files=[[b"a".hex(), "MQ=="]], env={"A": "1"}, stdin="x")
+    assert (reply.status, reply.content["ename"]) == ("error", "FilesError")
+    assert reply.content["evalue"].startswith("stdin can't be put into the directory for temporary files: ")
+    look = "import os\n'ran' in dir(), os.listdir(), os.environ.get('A')"
+    assert kernel.run(look).result["text/plain"] == "(False, [], None)"
+
+
 def test_files_come_back_whatever_became_of_the_code(kernel: TestKernel) -> None:
     """It may have raised, or left for another directory."""
     reply = run(kernel, "import os\nopen('f', 'w').write('1'); os.mkdir('d'); os.chdir('d'); 1 / 0", globs=["*"])
