@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from gateway.core.run_files import NOTHING_GIVEN, Given
 from kernels.contract import Policy
+
+Include = Literal["streams", "svg"]
+"""What an answer has twice if the client asks for it: the output by stream, and the text of SVG pictures."""
 
 
 class LentKernel(Protocol):
@@ -53,7 +56,7 @@ class RunRequest:
     """One run as the client requested it. The history shows *title* if there is no code.
 
     *session* is the id of its session; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    means the session's own limit.
+    means the session's own limit. *include* names what the answer is to have in addition.
     """
 
     task: Task
@@ -63,6 +66,7 @@ class RunRequest:
     title: str = ""
     session: str = ""
     given: Given = NOTHING_GIVEN
+    include: frozenset[Include] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

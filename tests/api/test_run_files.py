@@ -82,7 +82,7 @@ def test_a_run_takes_and_gives_files(gateway: Gateway, endpoint: str, body: byte
     """In one request, as JSON or as a form; what does not come back is told to be lost."""
     reply = gateway.ask("POST", f"/code-interpreter/{endpoint}", body, headers=headers)
     check(reply.body)
-    assert reply.body["stdout"].startswith("Ada 1,2 hello\n")
+    assert reply.body["output"].startswith("Ada 1,2 hello\n")
     assert reply.body["files"] == []
     assert reply.body["note"] == "1 file was not kept (other): name what you need in fetchFiles, or use a session."
 

@@ -17,7 +17,7 @@ from gateway.web.api.given import Uploads
 from gateway.web.api.run_bodies import show
 
 _TEXTS: Final = frozenset({"code", "expression", "stdin", "session", "format", "type"})
-_LISTS: Final = frozenset({"fetchFiles"})
+_LISTS: Final = frozenset({"fetchFiles", "include"})
 MAX_FIELDS: Final = 50
 MAX_TEXT_BYTES: Final = 32 * 1024 * 1024
 """A kernel takes no message that is much longer."""
@@ -39,7 +39,7 @@ def is_form(content_type: str | None) -> bool:
 def read_form(content_type: str | None, form: bytes, document: str = "") -> Sent:
     """The fields of *form* as a JSON object, and its files. A file of the part *document* is a field, in JSON.
 
-    Fields of text are sent as they are, fetchFiles one pattern a part, all others as JSON. Raises BadRequest.
+    Fields of text are sent as they are, fetchFiles and include one entry a part, all others as JSON. Raises BadRequest.
     """
     parts = multipart.parse_form(content_type, form, multipart.MAX_FILES + MAX_FIELDS)
     fields = {name: _field(name, values) for name, values in parts.fields.items()}

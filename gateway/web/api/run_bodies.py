@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
-from gateway.core.request import RunRequest
+from gateway.core.request import Include, RunRequest
 from gateway.web.api import given, patterns
 from gateway.web.api.given import Env, FetchFiles, Files, Stdin, Uploads, first_flaw
 from gateway.web.edge.body import name_of, parse_object
@@ -44,6 +44,10 @@ SessionId = Annotated[
     Annotated[str, Field(min_length=1, max_length=64)] | None,
     Field(description="the id of one of this key's sessions"),
 ]
+IncludeList = Annotated[
+    Annotated[list[Include], Field(fail_fast=True)],
+    Field(default_factory=list, description="a list with 'streams', 'svg', both or neither"),
+]
 
 
 class GivenBody(Body):
@@ -61,6 +65,7 @@ class PythonBody(GivenBody):
     """Python to run in a fresh kernel."""
 
     session: SessionId = None
+    include: IncludeList
 
 
 class JavascriptBody(Body):
@@ -70,6 +75,7 @@ class JavascriptBody(Body):
     code: Code
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 class ChartBody(GivenBody):
@@ -82,6 +88,7 @@ class ChartBody(GivenBody):
         BeforeValidator(whole),
     ] = DEFAULT_DPI
     session: SessionId = None
+    include: IncludeList
 
 
 class AnalyzeBody(Body):
@@ -96,6 +103,7 @@ class AnalyzeBody(Body):
     ] = "summary"
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 class MathBody(Body):
@@ -112,6 +120,7 @@ class MathBody(Body):
     ]
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 RunBody = PythonBody | JavascriptBody | ChartBody | AnalyzeBody | MathBody
@@ -229,7 +238,7 @@ def _request(
 ) -> RunRequest:
     """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
-    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "")
+    return RunRequest(task, code, timeout_s, inputs or {}, title, asked.session or "", include=frozenset(asked.include))
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:

@@ -15,7 +15,7 @@ from gateway.core.request import RunRequest
 from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
 from gateway.web.api.given import Env, Uploads, check_env, check_task, read_given
-from gateway.web.api.run_bodies import Body, GivenBody, Timeout, parse_seconds, read, source
+from gateway.web.api.run_bodies import Body, GivenBody, IncludeList, Timeout, parse_seconds, read, source
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
@@ -59,6 +59,7 @@ class ExecuteBody(GivenBody):
         Literal["python", "javascript", "chart", "math"] | None,
         Field(description="'python', 'javascript', 'chart' or 'math'; it must fit the session's language"),
     ] = None
+    include: IncludeList
 
 
 class NothingBody(Body):
@@ -89,8 +90,8 @@ def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Ti
     check_task(task, {*asked.model_fields_set, *(["files"] if uploads else [])})
     timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
     inputs = dict(CHART_INPUTS) if task == "chart" else {}
-    code, given = source("code", asked.code), read_given(asked, uploads)
-    return RunRequest(task, code, timeout_s, inputs, session=session_id, given=given)
+    code, given, include = source("code", asked.code), read_given(asked, uploads), frozenset(asked.include)
+    return RunRequest(task, code, timeout_s, inputs, session=session_id, given=given, include=include)
 
 
 def parse_nothing(body: bytes) -> None:

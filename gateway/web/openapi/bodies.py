@@ -81,8 +81,8 @@ NOTEBOOK_FILE: Schema = {
 BINARY: Schema = {"type": "string", "format": "binary"}
 FORM_FILES: Schema = {"type": "array", "items": BINARY, "maxItems": MAX_FILES}
 FORM_ABOUT = (
-    "one part per field: text as it is, fetchFiles one pattern a part, other values as JSON; and one part per file, of any "
-    "name, whose file name is the path below the work directory"
+    "one part per field: text as it is, fetchFiles and include one entry a part, other values as JSON; "
+    "and one part per file, of any name, whose file name is the path below the work directory"
 )
 FILES_FORM: Schema = {
     **struct({"file": {**FORM_FILES, "minItems": 1}}),
