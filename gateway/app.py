@@ -344,7 +344,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
         session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
-        allowance=Allowance(settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes),
+        allowance=Allowance(settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes, settings.fetch_bytes),
     )
 
 

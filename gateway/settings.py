@@ -222,6 +222,9 @@ class Settings(BaseModel):
     chart_data_bytes: Whole = _number(
         262_144, 0, 64 * MIB, "data of one figure beside its picture; a larger figure comes without; 0: no data"
     )
+    fetch_bytes: Whole = _number(
+        8 * MIB, 0, 16 * MIB, "files that one run sends back (fetchFiles), in total; 0: only their names"
+    )
     stream_grace_s: Number = _number(
         30, 0, 3600, "time that a streaming client has to reconnect, during its run and after its end"
     )

@@ -28,6 +28,15 @@ class Look:
     is_cut: bool = False
 
 
+def mark(work_dir: str) -> Mark | None:
+    """Something that differs once an entry of *work_dir* itself was created or deleted; None if it can't be told."""
+    try:
+        seen = os.stat(work_dir)
+    except OSError:
+        return None
+    return seen.st_nlink, seen.st_mtime_ns, seen.st_size
+
+
 def look(work_dir: str, hidden: str = "") -> Look:
     """A scan of the current files. Links are not followed; the directory *hidden* is skipped. Never raises OSError."""
     found, top = Look(), os.fsencode(work_dir)

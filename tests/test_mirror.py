@@ -137,6 +137,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/serving/streams.py",
         "kernels/serving/texts.py",
     ),
+    "kernels/python/test_around.py": ("kernels/python/standard_input.py",),
     "kernels/python/test_errors.py": (
         "kernels/python/shown/exception_chains.py",
         "kernels/python/shown/tracebacks.py",

@@ -141,6 +141,7 @@ def content_bytes(item: Item) -> int:
         case Raised(kind, message, traceback, hint):
             return text_bytes(kind) + text_bytes(message) + text_bytes(traceback) + text_bytes(hint)
         case Done(result):
-            return size_bytes(result.variables)
+            fetched = result.fetched.files if result.fetched else ()
+            return size_bytes(result.variables) + sum(len(file.base64) for file in fetched)
         case _:
             return 0

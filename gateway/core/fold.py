@@ -139,6 +139,7 @@ class Fold:
             files=self._report.files,
             are_files_cut=self._report.are_files_cut,
             return_value=self._report.return_value if verdict.error is None else None,
+            fetched=self._report.fetched,
         )
 
     def _judge(self, ending: Ending) -> _Verdict:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from gateway.core.files import FileChange
+from gateway.core.run_files import NOTHING_GIVEN, Fetched, Given
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value that strict JSON can carry (finite numbers only)."""
@@ -34,10 +35,14 @@ class RunSpec:
     rich_bytes: int
     inputs: dict[str, Json] = field(default_factory=dict)
     wants_variables: bool = True
-    wants_files: bool = False
-    """Whether the kernel reports the files of its work directory that the run created, changed or deleted."""
+    reports_files: Literal["", "changed", "new"] = ""
+    """Which files of its work directory the kernel reports: none, those that the run created, changed or deleted, or those
+    of a directory that was empty before, which is cheaper."""
     chart_bytes: int = 0
     """How much data the kernel is to send with each figure; 0 for none."""
+    given: Given = NOTHING_GIVEN
+    fetch_bytes: int = 0
+    """How much the files that *given* asks back may hold, in total."""
 
 
 # ---- events: what one run reported, in order --------------------------------------------------------------------------
@@ -101,6 +106,7 @@ class KernelReport:
     are_files_cut: bool = False
     return_value: Json = None
     is_last: bool = False
+    fetched: Fetched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +167,5 @@ class Result:
     are_files_cut: bool = False
     """Whether there may be more changed files than *files*."""
     return_value: Json = None
+    fetched: Fetched | None = None
+    """The files that came back; None if the kernel reported none."""

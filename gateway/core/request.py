@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
+from gateway.core.run_files import NOTHING_GIVEN, Given
 from kernels.contract import Policy
 
 Include = Literal["streams", "svg"]
@@ -64,6 +65,7 @@ class RunRequest:
     inputs: dict[str, Json] = field(default_factory=dict)
     title: str = ""
     session: str = ""
+    given: Given = NOTHING_GIVEN
     include: frozenset[Include] = frozenset()
 
 
@@ -79,11 +81,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one run on text, on charts and other rich output, and on the data of each figure (0: none)."""
+    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), and on the files
+    that come back.
+    """
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
     chart_bytes: int = 0
+    fetch_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from gateway.core.files import FileChange, is_path
 from gateway.core.model import Display, Json, KernelReport, Raised
+from gateway.core.run_files import MAX_HEX_CHARS, parse_fetched
 from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -30,7 +31,6 @@ MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
 MAX_FILES = 200
-MAX_HEX_CHARS = 8000
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 MAX_EXIT_CODE = 255
@@ -331,6 +331,7 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Kern
         *_clean_files(said.get("files")),
         value,
         said.get("is_last") is True,
+        parse_fetched(said.get("fetched")),
     )
     return report, is_cut or is_value_cut or said.get("truncated") is True
 

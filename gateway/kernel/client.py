@@ -9,6 +9,7 @@ from typing import Final
 from gateway.core.errors import Unavailable
 from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
+from gateway.core.run_files import NOTHING_GIVEN
 from gateway.core.validate import Channel
 from gateway.kernel.inbox import Inbox
 from gateway.kernel.interruption import Interruption
@@ -301,8 +302,10 @@ def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json],
         "stop_on_error": False,
     }
     omega: dict[str, Json] = {"task": spec.task, "inputs": spec.inputs, "variables": spec.wants_variables}
-    if spec.wants_files:
-        omega["files"] = True
+    if spec.reports_files:
+        omega["files"] = spec.reports_files
     if spec.chart_bytes:
         omega["chart_bytes"] = spec.chart_bytes
+    if spec.given != NOTHING_GIVEN:
+        omega["given"] = {**spec.given.to_json(), "fetch_bytes": spec.fetch_bytes}
     return content, {"omega": omega}

@@ -47,7 +47,7 @@ class Run:
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
         self._empty = self._messages = 0
         # JSON escapes can double the size of output. More than that is padding, and the kernel is killed for it.
-        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes) + SLACK_BYTES
+        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes + spec.fetch_bytes) + SLACK_BYTES
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from gateway.web.edge.endpoint import Endpoint
 
 JSON = "application/json"
+FORM = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Operation:
     streams: bool = False
     query: tuple[str, ...] = ()
     busy: str = "Failure"
+    takes_form: bool = False
+    """Whether the fields of the body may also come as the parts of a form, with files."""
 
 
 def get(answer: str, *content_types: str, query: tuple[str, ...] = ()) -> Operation:
@@ -40,6 +43,11 @@ def get(answer: str, *content_types: str, query: tuple[str, ...] = ()) -> Operat
 def run(answer: str, body: type[BaseModel]) -> Operation:
     """A POST that runs *body*; the client may ask for server-sent events."""
     return Operation("POST", answer, body, streams=True)
+
+
+def run_with_files(answer: str, body: type[BaseModel]) -> Operation:
+    """The same; the body may also be a form with files."""
+    return Operation("POST", answer, body, streams=True, takes_form=True)
 
 
 def post(answer: str, takes: type[BaseModel] | str = "", *, status: int = 200) -> Operation:

@@ -29,7 +29,7 @@ from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest
 from gateway.web.jupyter.channels import KernelChannels
 from gateway.web.openapi.document import ApiDescription
-from gateway.web.operations import Operation, delete, get, post, run
+from gateway.web.operations import FORM, Operation, delete, get, post, run, run_with_files
 from gateway.web.services import Services
 
 BASE = "/code-interpreter"
@@ -61,11 +61,10 @@ def at(path: str, endpoint: type[Endpoint], *operations: Operation) -> Route:
     return Route(path, endpoint, operations)
 
 
-FORM = "multipart/form-data"
 ROUTES = (
-    at(f"{BASE}/python", runs.PythonRuns, run("Run", run_bodies.PythonBody)),
+    at(f"{BASE}/python", runs.PythonRuns, run_with_files("Run", run_bodies.PythonBody)),
     at(f"{BASE}/javascript", runs.JavascriptRuns, run("JavascriptRun", run_bodies.JavascriptBody)),
-    at(f"{BASE}/chart", runs.ChartRuns, run("ChartRun", run_bodies.ChartBody)),
+    at(f"{BASE}/chart", runs.ChartRuns, run_with_files("ChartRun", run_bodies.ChartBody)),
     at(f"{BASE}/analyze", runs.Analyses, run("Run", run_bodies.AnalyzeBody)),
     at(f"{BASE}/math", runs.MathRuns, run("Run", run_bodies.MathBody)),
     at(f"{BASE}/install", runs.Installs, post("Installed", run_bodies.InstallBody)),
@@ -76,7 +75,7 @@ ROUTES = (
         post("Session", session_bodies.NewSessionBody),
     ),
     at(SESSION, sessions.OneSession, get("Session"), delete("Ended")),
-    at(f"{SESSION}/execute", sessions.SessionRuns, run("SessionRun", session_bodies.ExecuteBody)),
+    at(f"{SESSION}/execute", sessions.SessionRuns, run_with_files("SessionRun", session_bodies.ExecuteBody)),
     at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
     at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),
     at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),
@@ -95,7 +94,7 @@ ROUTES = (
         delete("Deleted", query=("recursive",)),
     ),
     at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),
-    at(f"{BASE}/notebook", notebooks.NotebookRuns, run("NotebookRun", notebook_bodies.NotebookBody)),
+    at(f"{BASE}/notebook", notebooks.NotebookRuns, run_with_files("NotebookRun", notebook_bodies.NotebookBody)),
     at(f"{BASE}/history", pages.HistoryList, get("History", query=("limit",))),
     at(f"{BASE}/health", pages.HealthCheck, Operation("GET", "Health", busy="Health")),
     at(f"{BASE}/examples", pages.Examples, get("Gallery")),

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from kernels import workfiles
+from kernels.python.around import WorkFolder
 from kernels.python.identity import rename
 from kernels.python.parts import take
 from kernels.serving import attribution
@@ -23,7 +25,7 @@ def _serve(start: ChildStart) -> None:
     wires = open_wires(start)
     rename(parts, start.kernel_id, start.key)
     connect(kernel, parts.publisher, wires)
-    kernel.work_dir, kernel.temporary_dir = start.work_dir, start.env.get("TMPDIR", "")
+    kernel.folder = WorkFolder(start.work_dir, start.env.get("TMPDIR", ""), workfiles.mark(start.work_dir))
     shell = kernel.shell
     sys.modules["__main__"] = shell.user_module
     shell.history_manager.dir_hist = [os.getcwd()]

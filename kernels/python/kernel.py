@@ -14,8 +14,8 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
-from kernels import workfiles
-from kernels.python import refusals, usage
+from kernels.python import refusals, standard_input, usage
+from kernels.python.around import Around, WorkFolder
 from kernels.python.event_loops import ScriptLoops
 from kernels.python.history import KernelHistory
 from kernels.python.request import Outcome, parse
@@ -39,8 +39,8 @@ class PythonKernel(Served, IPythonKernel):
     shell_class = Type(Shell)
     compiler_class = Type(Compiler)
     _execute_sleep = 0
-    work_dir, temporary_dir = "", ""
-    """Set once in the child: the directory in which changed files are looked for, and the one that is skipped."""
+    folder = WorkFolder()
+    """Set once in the child."""
 
     def __init__(self, publisher: Publisher, record: OutputRecord, interrupts: Interrupts, **traits: Any) -> None:
         super().__init__(shell_channel_thread=NoShellThread(), iopub_socket=publisher, **traits)
@@ -83,21 +83,17 @@ class PythonKernel(Served, IPythonKernel):
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
         meter = usage.UsageMeter()
         cuts.happened = False
-        files = self._look_at_files() if request.wants_files else None
+        around = Around(self.folder, request)
         with self._ours(is_silent=silent):
-            outcome = await self._run(TaskRun(self, request, code), store_history=kwargs.get("store_history", True))
+            run = TaskRun(self, request, code)
+            outcome = await self._run(run, around, store_history=kwargs.get("store_history", True))
             outcome = self._with_all_output(outcome)
-        self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened}
-        if files is not None:
-            self._omega["files"] = workfiles.changes(files, self._look_at_files())
+        self._omega = {"variables": outcome.variables, "usage": meter.read(), "truncated": cuts.happened, **around.report()}
         if outcome.value is not None:
             self._omega["return_value"] = outcome.value
         if outcome.exit_code is not None:
             self._omega["exit_code"] = outcome.exit_code
         return self._reply(outcome)
-
-    def _look_at_files(self) -> workfiles.Look:
-        return workfiles.look(self.work_dir, self.temporary_dir)
 
     async def _execute_plain(self, *args: Any, **kwargs: Any) -> Any:
         figures.gallery.begin()
@@ -112,9 +108,10 @@ class PythonKernel(Served, IPythonKernel):
         self._finish_plain()
         return reply
 
-    async def _run(self, run: TaskRun, *, store_history: bool) -> Outcome:
+    async def _run(self, run: TaskRun, around: Around, *, store_history: bool) -> Outcome:
         try:
-            return await run.run(store_history=store_history)
+            with around.inside():
+                return await run.run(store_history=store_history)
         except BaseException as error:  # noqa: BLE001  # every request gets its reply, whatever code has done to us
             self.interrupts.refuse()
             return Outcome(tracebacks.describe(error))
@@ -159,15 +156,15 @@ class PythonKernel(Served, IPythonKernel):
             self._restore_input()
 
     def raw_input(self, prompt: str = "") -> str:
-        """Implements ``input``: plain clients are asked; a run of our own can't ask for input."""
+        """Implements ``input``: plain clients are asked; a run of our own reads what it was given."""
         if self.shell.is_ours:
-            refusals.refuse_input("input()")
+            return standard_input.read_line(prompt, sys.stdout, "input()")
         return str(super().raw_input(prompt))
 
     def getpass(self, prompt: str = "", *args: Any, **kwargs: Any) -> str:
         """Implements ``getpass.getpass``."""
         if self.shell.is_ours:
-            refusals.refuse_input("getpass()")
+            return standard_input.read_line(prompt, sys.stderr, "getpass()")
         return str(super().getpass(prompt, *args, **kwargs))
 
     def _write_pages(self) -> None:

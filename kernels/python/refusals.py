@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bdb
+import functools
+import inspect
+import pdb
 import re
 import sys
 from typing import Any, NoReturn
@@ -14,11 +18,12 @@ NO_PACKAGES = (
 )
 PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)[^;&|\n]*$")
 """A pip command for this Python; it would find no network, and print paths of this machine."""
-NO_ANSWER = "{} is not available: a run can't ask for input"
+NO_ANSWER = "{} is not available: this run has no input"
+NO_INPUT_HINT = "send what it would read in the field stdin, or put it into the code"
 
 
 class NoStdinError(StdinNotImplementedError, EOFError):
-    """A run can't ask for input. It is an EOFError, too, for code that reads until the input ends."""
+    """A run has no input. It is an EOFError, too, for code that reads until the input ends."""
 
     __module__ = "builtins"
 
@@ -31,18 +36,40 @@ def refuse_input(asked_by: str) -> NoReturn:
     raise NoStdinError(NO_ANSWER.format(asked_by))
 
 
+def has_input() -> bool:
+    """Whether ``sys.stdin`` is more than what each kernel begins with: a run's input, or an object that code put there."""
+    return sys.stdin is not sys.__stdin__
+
+
 def install(shell: Any) -> None:
-    """Refuse package magics, and ``breakpoint()`` in our own requests."""
+    """Refuse package magics, and in our own requests debuggers that would wait for commands for ever."""
     for name in PACKAGE_MAGICS:
         shell.register_magic_function(_refuse_packages(name), "line", name)
-    usual = sys.breakpointhook
+    hook: Any = sys
+    hook.breakpointhook = _with_input(shell, "breakpoint()", sys.breakpointhook)
+    prompt: Any = pdb.Pdb
+    prompt.interaction = _with_input(shell, "the debugger", prompt.interaction)
+    debugger: Any = bdb.Bdb
+    start = _with_input(shell, "set_trace()", debugger.set_trace)
 
-    def breakpointhook(*args: Any, **kwargs: Any) -> Any:
-        if shell.is_ours:
-            refuse_input("breakpoint()")
+    def set_trace(self: Any, frame: Any = None) -> None:
+        """Start debugging at *frame*, or at the caller's."""
+        here = inspect.currentframe()
+        start(self, frame or (here and here.f_back))
+
+    debugger.set_trace = set_trace
+
+
+def _with_input(shell: Any, asked_by: str, usual: Any) -> Any:
+    """*usual*; in our own requests it is refused without input, for which it would wait."""
+
+    @functools.wraps(usual)
+    def ask(*args: Any, **kwargs: Any) -> Any:
+        if shell.is_ours and not has_input():
+            refuse_input(asked_by)
         return usual(*args, **kwargs)
 
-    sys.breakpointhook = breakpointhook
+    return ask
 
 
 def _refuse_packages(name: str) -> Any:

@@ -183,7 +183,7 @@ class Shell(ZMQInteractiveShell):
             sys.stderr.write(refusals.NO_PACKAGES.format("pip install") + "\n")
             self.user_ns["_exit_code"] = 1
             return
-        code = subprocess.run(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(["/bin/sh", "-c", command], check=False).returncode
         self.user_ns["_exit_code"] = code
 
     system = system_piped

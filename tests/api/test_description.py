@@ -49,6 +49,7 @@ def learn(name: str, part: str = "id") -> Callable[[Any, Ids], None]:
 STEPS = (
     Step(f"POST {API}/python", {"code": FRAME}),
     Step(f"POST {API}/python", {"code": "1 / 0"}),
+    Step(f"POST {API}/python", {"code": "open('b', 'w')", "files": {"a": "1"}, "fetchFiles": ["a"]}),
     Step(f"POST {API}/javascript", {"code": "console.log(1); return {a: [1]}"}),
     Step(f"POST {API}/chart", {"code": "plt.plot([1, 2])", "format": "svg"}),
     Step(f"POST {API}/chart", {"code": "1"}),
@@ -61,7 +62,7 @@ STEPS = (
     Step(f"POST {API}/sessions", {"name": "described", "timeout": 60_000.0}, learns=learn("session_id")),
     Step(f"GET {API}/sessions"),
     Step(f"GET {SESSION}"),
-    Step(f"POST {SESSION}/execute", {"code": FRAME}),
+    Step(f"POST {SESSION}/execute", {"code": FRAME, "fetchFiles": ["*.txt"]}),
     Step(f"POST {SESSION}/execute", {"code": "import matplotlib.pyplot as plt; plt.plot([1])", "type": "chart"}),
     Step(f"POST {SESSION}/interrupt"),
     Step(f"GET {SESSION}/variables"),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from kernels import workfiles
-from kernels.workfiles import MAX_DEPTH, MAX_ENTRIES, MAX_REPORTED, changes, look
+from kernels.workfiles import MAX_DEPTH, MAX_ENTRIES, MAX_REPORTED, changes, look, mark
 
 
 def told(before: workfiles.Look, after: workfiles.Look) -> dict[bytes, tuple[str, int]]:
@@ -72,3 +72,14 @@ def test_only_so_many_changes_are_told() -> None:
 def test_a_directory_that_is_gone_is_no_error(tmp_path: Path) -> None:
     """Code may have removed anything."""
     assert look(str(tmp_path / "nowhere")).is_cut
+
+
+def test_a_mark_differs_once_an_entry_came_or_went(tmp_path: Path) -> None:
+    """One look at the directory itself tells; without one nothing does."""
+    (tmp_path / "old").write_text("1")
+    before = mark(str(tmp_path))
+    (tmp_path / "old").read_text()
+    assert mark(str(tmp_path)) == before
+    (tmp_path / "d").mkdir()
+    assert mark(str(tmp_path)) != before
+    assert mark(str(tmp_path / "gone")) is None

@@ -247,3 +247,25 @@ def test_files_go_in_and_out_and_no_link_leads_anywhere(place: Place) -> None:
         kinds = {entry["path"]: entry["type"] for entry in files.listed()["files"] if entry["path"] != ".tmp"}
         assert kinds == {"sub": "directory", "sub/in.bin": "file", "out": "file", "l": "link"}
         assert files.delete(b"sub", "?recursive=true").json["deleted"] == 2
+
+
+def test_a_run_takes_and_gives_files_and_input(place: Place) -> None:
+    """With what each level allows: at L1 the directory is on the disk, and temporary files are in it."""
+    _name, gateway = place
+    code = (
+        "import os\nprint(input(), open('d/in').read(), os.environ['A'])\nopen('out', 'w').write('1')\nos.symlink('/', 'l')"
+    )
+    given: dict[str, Any] = {
+        "files": {"d/in": "x"},
+        "stdin": "y\n",
+        "env": {"A": "z"},
+        "fetchFiles": ["out", "l/etc/passwd"],
+    }
+    body = {"code": code, "timeout": HANG_MS, **given}
+    answer = gateway.ask("POST", "/code-interpreter/python", body, timeout_s=patience_s(body)).body
+    assert answer["output"] == "y x z\n"
+    assert [(file["path"], file["base64"]) for file in answer["fetched"]["files"]] == [("out", "MQ==")]
+    reasons = {row["path"]: row["reason"] for row in answer["fetched"]["leftOut"]}
+    assert reasons == {"l/etc/passwd": "link", "d/in": "no_match", "l": "no_match"}
+    assert "note" not in answer
+    assert ask(gateway, "open('lost', 'w').close()")["note"].startswith("1 file was not kept (lost)")

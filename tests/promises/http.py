@@ -14,6 +14,7 @@ from tests.live import HANG_S, Gateway
 
 PYTHON = "/code-interpreter/python"
 ENOUGH_BYTES = 1 << 20
+_FORM = b'--x\r\nContent-Disposition: form-data; name="code"\r\n\r\n1\r\n--x--\r\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ def _post(gateway: Gateway, body: object, headers: Mapping[str, str] | None = No
 
 def _refuses_forms(gateway: Gateway) -> None:
     body = b'{"code": "1"}'
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json", ""):
         assert _post(gateway, body, {"Content-Type": kind}) == 415, kind
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert _post(gateway, body, form) == 400
     for origin in (
         "https://evil.example",
         "null",
@@ -71,6 +74,8 @@ def _refuses_forms(gateway: Gateway) -> None:
         "http://localhost",
     ):
         assert _post(gateway, body, {"Origin": origin}) == 403, origin
+        assert _post(gateway, _FORM, {"Origin": origin, **form}) == 403, origin
+    assert _post(gateway, _FORM, {**form, "Authorization": ""}) == 401
 
 
 def _refuses_guesses(gateway: Gateway) -> None:
@@ -168,13 +173,16 @@ def _refuses_compression(gateway: Gateway) -> None:
 
 def _refuses_multipart(gateway: Gateway) -> None:
     parts = b"".join(b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n" for _ in range(100_000))
-    for body, kind in (
-        (parts + b"--x--", "multipart/form-data; boundary=x"),
-        (b"--x\r\n" + b"a" * 10**6, "multipart/form-data; boundary=x"),
-        (b"x", "multipart/form-data"),
-        (b"a=b&" * 10**5, "application/x-www-form-urlencoded"),
+    for body, kind, status in (
+        (parts + b"--x--", "multipart/form-data; boundary=x", 400),
+        (b"--x\r\n" + b"a" * 10**6, "multipart/form-data; boundary=x", 400),
+        (_FORM.replace(b"code", b"a" * 10**5), "multipart/form-data; boundary=x", 400),
+        (_FORM.replace(b'"code"', b'"code"; filename="../x"'), "multipart/form-data; boundary=x", 400),
+        (_FORM.replace(b"code", b"__class__"), "multipart/form-data; boundary=x", 400),
+        (b"x", "multipart/form-data", 415),
+        (b"a=b&" * 10**5, "application/x-www-form-urlencoded", 415),
     ):
-        assert _post(gateway, body, {"Content-Type": kind}) == 415
+        assert _post(gateway, body, {"Content-Type": kind}) == status, body[:80]
 
 
 def _bounds_code(gateway: Gateway) -> None:
@@ -204,7 +212,6 @@ def _checks_fields(gateway: Gateway) -> None:
         assert _post(gateway, b'{"code": "1", "timeout": ' + timeout.encode() + b"}") == 400, timeout
     for name, value in (
         ("language", "../x"),
-        ("env", {"LD_PRELOAD": "/x"}),
         ("cwd", "/"),
         ("memory", 10**18),
         ("preload", "x"),
@@ -244,6 +251,39 @@ def _fetches_nothing(gateway: Gateway) -> None:
     ):
         reply = gateway.ask("POST", "/code-interpreter/install", {"package": package})
         assert 400 <= reply.status < 500, (package, reply)
+
+
+def _gives_a_run_nothing_outside(gateway: Gateway) -> None:
+    """Files, input and variables stay in the run's own kernel, whatever they are called."""
+    for path in ("/etc/x", "../x", "a/../../x", "a//b", "a/", ".", "", "a\0b", "x" * 256, "x/" * 2001):
+        assert _post(gateway, {"code": "1", "files": {path: "1"}}) == 400, path
+        assert _post(gateway, {"code": "1", "fetchFiles": [path]}) == 400, path
+    for name in ("", "A=B", "A B", "A\0", "1A", "A\n", "\u00e4", "A" * 129):
+        assert _post(gateway, {"code": "1", "env": {name: "1"}}) == 400, name
+    hostile = {"LD_PRELOAD": "/work/x.so", "PYTHONPATH": "/work", "PATH": "/work", "HOME": "/", "TZ": "../../etc/passwd"}
+    assert gateway.run("open('/work/seen', 'w').close()", env=hostile, files={"x.so": "x", "json.py": "1/0"})["success"]
+    assert gateway.run("import os; print(os.environ['HOME'], os.listdir())")["output"] == "/work []\n"
+
+
+def _fetches_no_more_than_it_may(gateway: Gateway) -> None:
+    """Links lead nowhere, and no pattern, directory or forged reply keeps the gateway or takes its memory."""
+    linked = "import os\nos.symlink('/', 'root'); os.symlink('.', 'self'); os.symlink('/etc/passwd', 'passwd')"
+    got = gateway.run(linked, fetchFiles=["root/etc/passwd", "self/self/passwd", "passwd", "**/*", "root/**"])
+    assert got["fetched"]["files"] == []
+    deep = "import os\nfor _ in range(300):\n os.mkdir('d'); os.chdir('d')\n for n in range(20): open(str(n), 'w').close()"
+    got = gateway.run(deep, fetchFiles=["**/" * 300 + "none", *["*" * 200 + "x"] * 31])
+    assert got["success"] and got["fetched"]["truncated"] and got["fetched"]["files"] == []
+    forged = """
+from kernels.python import run_files
+row = {"path": b"../../x".hex(), "base64": "AAAA", "size": 1, "reason": "limit"}
+run_files.fetch = lambda *_: {"files": [row] * 5 + [{"path": b"a".hex(), "base64": "A" * SIZE}], "left_out": [row] * 10**5}
+"""
+    for size in (4, 40 << 20):
+        reply = gateway.ask("POST", PYTHON, {"code": forged.replace("SIZE", str(size)), "fetchFiles": ["*"]})
+        assert reply.status == 200
+        assert ".." not in json.dumps(reply.body["fetched"])
+        assert len(json.dumps(reply.body)) < 1 << 20
+    assert _post(gateway, {"code": "1"}) == 200
 
 
 def _redirects_nowhere(gateway: Gateway) -> None:
@@ -295,4 +335,6 @@ KNOCKS = (
     Knock("H19", _fetches_nothing),
     Knock("H24", _redirects_nowhere),
     Knock("H30", _says_nothing_of_the_host),
+    Knock("H31", _gives_a_run_nothing_outside, "given"),
+    Knock("H31", _fetches_no_more_than_it_may, "fetched"),
 )

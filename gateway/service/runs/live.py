@@ -167,7 +167,9 @@ class LiveRun:
 
         Without references to itself the run is freed once it is forgotten, not at the next garbage collection.
         """
-        self.request = replace(self.request, code="", inputs={})
+        self.request = replace(
+            self.request, code="", inputs={}, given=replace(self.request.given, files=(), stdin=None, env={})
+        )
         self._control = Control()
         self._task = None
 

@@ -152,7 +152,9 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         rich_bytes=allowance.rich_bytes,
         inputs={**request.inputs, "session": True} if request.session else request.inputs,
         wants_variables=request.task in ("python", "javascript"),
-        # Without a session they are gone when the answer comes; JavaScript has no way to files.
-        wants_files=bool(request.session) and request.task in ("python", "chart"),
+        # JavaScript has no way to files.
+        reports_files=("changed" if request.session else "new") if request.task in ("python", "chart") else "",
         chart_bytes=allowance.chart_bytes if request.task in ("python", "chart") else 0,
+        given=request.given,
+        fetch_bytes=allowance.fetch_bytes if request.given.globs else 0,
     )

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from gateway.core.errors import Conflict
 from gateway.core.event_log import content_bytes
+from gateway.core.files import Path
 from gateway.core.model import Display, Event, Json, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, NotebookLanguage, metadata_for
 from gateway.core.notebook_outputs import CellOutputs
 from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission
+from gateway.core.run_files import NOTHING_GIVEN, Given
 from gateway.service.sessions.table import Cell, NewSession, SessionView
 
 SESSION_NAME = "notebook"
+NO_FILES = "FilesError"
+"""The error of a run whose files could not be put into the work directory; see kernels/python/run_files.py."""
 MIN_BYTES = 1024
 """With less room than this left, the next cell is not begun."""
 EVENT_BYTES = 64
@@ -27,12 +33,17 @@ _LOST = Raised("KernelDied", "The kernel was lost, and with it the state that ea
 
 @dataclass(frozen=True, slots=True)
 class NotebookRequest:
-    """A notebook to execute. Each cell has *timeout_s*; errors stop it at the first unless it *allows_errors*."""
+    """A notebook to execute. Each cell has *timeout_s*; errors stop it at the first unless it *allows_errors*.
+
+    *session* is the id of the session it is to run in, "" for one of its own. *files* are there before the first cell runs.
+    """
 
     notebook: Notebook
     language: NotebookLanguage
     timeout_s: float
     allows_errors: bool = False
+    session: str = ""
+    files: tuple[tuple[Path, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +141,26 @@ class Notebooks:
     async def execute(
         self, asked: NotebookRequest, caller: Caller, run_id: str, allowance: Allowance, on_progress: OnProgress
     ) -> Executed:
-        """Run the cells in order in a new session, which ends with them.
+        """Run the cells in order in a new session, which ends with them, or in the one that *asked* names.
 
-        Raises what creating a session raises, and Busy, Unavailable or TooManyRequests when a cell could not be run at all.
+        Raises what creating a session raises; NotFound, Gone or Conflict for one that can't be used; and Busy, Unavailable
+        or TooManyRequests when a cell could not be run at all.
         """
+        async with self._session(asked, caller) as session_id:
+            runs = _Runs(self._runs, caller, run_id, session_id, allowance)
+            return await _Execution(asked, runs, on_progress, self._room_bytes, self._clock, self._total_s).run()
+
+    @asynccontextmanager
+    async def _session(self, asked: NotebookRequest, caller: Caller) -> AsyncIterator[str]:
+        if asked.session:
+            view = self._sessions.show(asked.session, caller)
+            if view.language != asked.language:
+                raise Conflict(f"The session is a {view.language} session: a notebook in {asked.language} can't run in it.")
+            yield view.id
+            return
         view = await self._sessions.create(NewSession(asked.language, SESSION_NAME, asked.timeout_s), caller)
         try:
-            runs = _Runs(self._runs, caller, run_id, view.id, allowance)
-            return await _Execution(asked, runs, on_progress, self._room_bytes, self._clock, self._total_s).run()
+            yield view.id
         finally:
             # Also when the caller is gone, which cancels this.
             await asyncio.shield(self._sessions.delete(view.id, caller))
@@ -153,12 +176,10 @@ class _Runs:
     session_id: str
     allowance: Allowance
 
-    async def run(
-        self, code: str, language: NotebookLanguage, timeout_s: float, left_bytes: int, on_event: OnEvent
-    ) -> Result:
+    async def run(self, request: RunRequest, left_bytes: int, on_event: OnEvent) -> Result:
         """The result of one cell, which may show no more than *left_bytes*."""
         allowance = Allowance(min(self.allowance.output_bytes, left_bytes), min(self.allowance.rich_bytes, left_bytes))
-        request = RunRequest(language, code, timeout_s, session=self.session_id)
+        request = replace(request, session=self.session_id)
         return await self.runs.run(Submission(request, self.caller, self.run_id, allowance), on_event)
 
 
@@ -230,15 +251,18 @@ class _Execution:
         timeout_s = min(self.asked.timeout_s, left_s)
         self.on_progress(CellStarted(index, cell.cell_id))
         outputs.start()
+        given = NOTHING_GIVEN if self._ran else Given(self.asked.files)
         self._ran.append(index)
-        result = await self.runs.run(cell.source, self.asked.language, timeout_s, self._left_bytes, take)
+        request = RunRequest(self.asked.language, cell.source, timeout_s, given=given)
+        result = await self.runs.run(request, self._left_bytes, take)
         error = result.error or (None if result.success else Raised("ExecutionError", "The cell failed", ""))
         outputs.end(error, result.execution_count, is_cut=result.truncated)
         self._failed += error is not None
         self.on_progress(CellDone(index, cell.cell_id, result))
         if error is not None and left_s < self.asked.timeout_s and result.limit is Limit.TIMEOUT:
             return _StoppedAt(_OUT_OF_TIME, index, Limit.TIMEOUT)
-        if error is not None and not self._tolerates(cell):
+        has_no_files = bool(given.files) and error is not None and error.type == NO_FILES
+        if error is not None and (has_no_files or not self._tolerates(cell)):
             return _StoppedAt(error, index, result.limit)
         if result.kernel_replaced:
             return _StoppedAt(error or _LOST, index, result.limit or Limit.DIED)

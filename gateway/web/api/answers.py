@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from gateway.core import chart_data
 from gateway.core.charts import chart_type, number, without_picture
-from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.request import Include, RunRequest
+from gateway.core.run_files import LOST
 from gateway.core.strict_json import clean_text
-from gateway.web.api.file_names import text_of, url_path
+from gateway.web.api import file_answers
 
 _SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _SPACES = _SPACES_TEXT.encode()
@@ -41,7 +41,7 @@ def describe_run(task: Task, result: Result, include: AbstractSet[Include] = _NO
             "peakMemory": result.peak_bytes,
         },
         "kernelReplaced": result.kernel_replaced,
-        "files": [_file(change) for change in result.files],
+        "files": [file_answers.describe_change(change) for change in result.files],
         "filesTruncated": result.are_files_cut,
     }
     if task == "javascript":
@@ -65,22 +65,16 @@ def _result(shown: Display, picture: int | None) -> Json:
     return {"type": shown.kind, "data": without_picture(shown), **told}
 
 
-def _file(change: FileChange) -> Json:
-    """A file that a run created, changed or deleted, as the kernel reports it; named as in the list of files."""
-    return {
-        "path": text_of(change.path),
-        "urlPath": url_path(change.path),
-        "change": change.change,
-        "size": change.size if change.change != "deleted" else None,
-    }
-
-
 def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
     """The answer to *request*. In a session it also has the session's id and the number of the run."""
     answer = describe_run(request.task, result, request.include)
+    if request.given.globs:
+        answer["fetched"] = file_answers.describe_fetched(result.fetched or LOST)
     if request.session:
-        answer |= {"sessionId": request.session, "executionCount": result.execution_count}
-    return answer
+        return answer | {"sessionId": request.session, "executionCount": result.execution_count}
+    # Without a session they are gone by now.
+    note = file_answers.note_lost(result.files, result.fetched or LOST, is_cut=result.are_files_cut)
+    return answer | {"files": [], "filesTruncated": False} | ({"note": note} if note else {})
 
 
 def iso_utc(seconds_utc: float) -> str:

@@ -30,10 +30,13 @@ class SessionNotebook(Endpoint):
 
 
 class NotebookRuns(RunEndpoint):
-    """Executes a notebook in a session of its own and returns it with its outputs."""
+    """Executes a notebook, in a session of its own or an existing one, and returns it with its outputs."""
+
+    takes_forms = True
 
     async def on_post(self) -> Answer | Reply:
-        asked = notebook_bodies.parse_notebook(self.body, self._python, self._javascript)
+        sent = self._sent("notebook")
+        asked = notebook_bodies.parse_notebook(sent.body, self._python, self._javascript, sent.uploads)
         if server_sent_events.is_asked_for(self.request.headers.get("Accept", "")):
             return await self._stream_progress(asked)
         return describe_execution(await self._execute_notebook(asked, lambda _: None))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -10,7 +11,8 @@ from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
 from gateway.core.request import Include, RunRequest
-from gateway.web.api import patterns
+from gateway.web.api import given, patterns
+from gateway.web.api.given import Env, FetchFiles, Files, Stdin, Uploads, first_flaw
 from gateway.web.edge.body import name_of, parse_object
 from kernels.run_rules import DEFAULT_DPI, MAX_DPI, MIN_DPI
 
@@ -21,17 +23,7 @@ class Body(BaseModel):
     """The base of all request bodies: JSON types are not converted, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def first_flaw(kind: type) -> BeforeValidator:
-    """A validator for objects with values of *kind*. It stops at the first other value: pydantic would list them all."""
-
-    def cut(value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return next(({name: item} for name, item in value.items() if not isinstance(item, kind)), value)
-
-    return BeforeValidator(cut)
+    is_for_javascript: ClassVar[bool] = False
 
 
 def whole(value: object) -> object:
@@ -58,11 +50,20 @@ IncludeList = Annotated[
 ]
 
 
-class PythonBody(Body):
-    """Python to run in a fresh kernel."""
+class GivenBody(Body):
+    """The base of bodies with code that can use files, input and environment."""
 
     code: Code
     timeout: Timeout = None
+    files: Files
+    fetchFiles: FetchFiles  # noqa: N815  # the API's own name
+    stdin: Stdin = None
+    env: Env
+
+
+class PythonBody(GivenBody):
+    """Python to run in a fresh kernel."""
+
     session: SessionId = None
     include: IncludeList
 
@@ -70,17 +71,16 @@ class PythonBody(Body):
 class JavascriptBody(Body):
     """JavaScript to run in a fresh kernel."""
 
+    is_for_javascript = True
     code: Code
     timeout: Timeout = None
     session: SessionId = None
     include: IncludeList
 
 
-class ChartBody(Body):
+class ChartBody(GivenBody):
     """Plotting code; ``plt``, ``np``, ``pd`` and ``sns`` are imported already."""
 
-    code: Code
-    timeout: Timeout = None
     format: Annotated[Literal["png", "svg"], Field(description="'png' or 'svg'")] = "png"
     dpi: Annotated[
         int,
@@ -150,6 +150,8 @@ def read(kind: type[B], body: bytes) -> B:
 
 def check(kind: type[B], value: dict[str, Json]) -> B:
     """*value* as a *kind*; raises BadRequest as `read` does."""
+    if kind.is_for_javascript:
+        given.check_task("javascript", value.keys())
     if len(value) > len(kind.model_fields):  # pydantic would list all of them, and there may be a million
         name = next(name for name in value if name not in kind.model_fields)
         raise BadRequest(_sentence(kind, "extra_forbidden", (name,), value[name]))
@@ -160,10 +162,11 @@ def check(kind: type[B], value: dict[str, Json]) -> B:
         raise BadRequest(_sentence(kind, flaw["type"], flaw["loc"], flaw["input"])) from None
 
 
-def parse_python(body: bytes, timeouts: Timeouts) -> RunRequest:
+def parse_python(body: bytes, timeouts: Timeouts, uploads: Uploads = ()) -> RunRequest:
     """The Python run in *body*."""
     asked = read(PythonBody, body)
-    return _request("python", source("code", asked.code), asked, timeouts)
+    request = _request("python", source("code", asked.code), asked, timeouts)
+    return replace(request, given=given.read_given(asked, uploads))
 
 
 def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
@@ -172,10 +175,12 @@ def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
     return _request("javascript", source("code", asked.code), asked, timeouts)
 
 
-def parse_chart(body: bytes, timeouts: Timeouts) -> RunRequest:
+def parse_chart(body: bytes, timeouts: Timeouts, uploads: Uploads = ()) -> RunRequest:
     """The chart run in *body*."""
     asked = read(ChartBody, body)
-    return _request("chart", source("code", asked.code), asked, timeouts, {"format": asked.format, "dpi": asked.dpi})
+    inputs: dict[str, Json] = {"format": asked.format, "dpi": asked.dpi}
+    request = _request("chart", source("code", asked.code), asked, timeouts, inputs)
+    return replace(request, given=given.read_given(asked, uploads))
 
 
 def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
@@ -233,7 +238,7 @@ def _request(
 ) -> RunRequest:
     """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
-    return RunRequest(task, code, timeout_s, inputs or {}, title, asked.session or "", frozenset(asked.include))
+    return RunRequest(task, code, timeout_s, inputs or {}, title, asked.session or "", include=frozenset(asked.include))
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:

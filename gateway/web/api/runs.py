@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from gateway.core.limits import Timeouts
 from gateway.core.request import Allowance, RunRequest, Submission
-from gateway.web.api import run_bodies, server_sent_events
+from gateway.web.api import form_bodies, multipart, run_bodies, server_sent_events
 from gateway.web.api.answers import describe_answer
 from gateway.web.api.caller_limits import CallerLimits
+from gateway.web.api.form_bodies import Sent
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 
 
 class RunEndpoint(Endpoint):
     """The base of all endpoints that run code."""
+
+    takes_forms = False
+    """Whether the body may be a form, with files."""
+
+    def _check_content(self) -> None:
+        content_type = self.request.headers.get("Content-Type")
+        if self.takes_forms and form_bodies.is_form(content_type):
+            multipart.boundary_of(content_type)
+        else:
+            super()._check_content()
+
+    def _sent(self, document: str = "") -> Sent:
+        """The body as JSON, with its files if it is a form."""
+        content_type = self.request.headers.get("Content-Type")
+        if self.takes_forms and form_bodies.is_form(content_type):
+            return form_bodies.read_form(content_type, self.body, document)
+        return Sent(self.body)
 
     @property
     def _terms(self) -> CallerLimits:
@@ -59,15 +77,21 @@ class RunEndpoint(Endpoint):
 class PythonRuns(RunEndpoint):
     """Runs Python in a fresh kernel."""
 
+    takes_forms = True
+
     async def on_post(self) -> Answer | Reply:
-        return await self._run(run_bodies.parse_python(self.body, self._python))
+        sent = self._sent()
+        return await self._run(run_bodies.parse_python(sent.body, self._python, sent.uploads))
 
 
 class ChartRuns(RunEndpoint):
     """Runs plotting code and returns its charts."""
 
+    takes_forms = True
+
     async def on_post(self) -> Answer | Reply:
-        return await self._run(run_bodies.parse_chart(self.body, self._python))
+        sent = self._sent()
+        return await self._run(run_bodies.parse_chart(sent.body, self._python, sent.uploads))
 
 
 class Analyses(RunEndpoint):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
@@ -14,19 +14,14 @@ from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
-from gateway.web.api.run_bodies import Body, Code, IncludeList, Timeout, first_flaw, parse_seconds, read, source
+from gateway.web.api.given import Env, Uploads, check_env, check_task, read_given
+from gateway.web.api.run_bodies import Body, GivenBody, IncludeList, Timeout, parse_seconds, read, source
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
-ENV_NAMES = 64
-ENV_CHARS = 32 * 1024
 CHART_INPUTS: Mapping[str, Json] = {"format": "png", "dpi": DEFAULT_DPI}
-_ENV_NAME, _ONE_LINE = re.compile(patterns.ENV_NAME), re.compile(patterns.ONE_LINE)
+_ONE_LINE = re.compile(patterns.ONE_LINE)
 _DIRECTORY = re.compile(patterns.DIRECTORY)
-_ENV_SCHEMA: dict[str, JsonValue] = {
-    "propertyNames": {"type": "string", "pattern": patterns.ENV_NAME},
-    "additionalProperties": {"type": "string", "pattern": patterns.NO_NUL},
-}
 
 Milliseconds = Annotated[
     Annotated[float, Field(ge=1)] | None,
@@ -46,16 +41,7 @@ class NewSessionBody(Body):
     ] = ""
     timeout: Timeout = None
     idleTimeout: Milliseconds = None  # noqa: N815  # the API's own name
-    env: Annotated[
-        dict[str, str],
-        Field(
-            default_factory=dict,
-            description="an object of at most 64 texts: the environment variables to set",
-            max_length=ENV_NAMES,
-            json_schema_extra=_ENV_SCHEMA,
-        ),
-        first_flaw(str),
-    ]
+    env: Env
     cwd: Annotated[
         str,
         Field(
@@ -66,11 +52,9 @@ class NewSessionBody(Body):
     ] = ""
 
 
-class ExecuteBody(Body):
+class ExecuteBody(GivenBody):
     """Code to run in a session."""
 
-    code: Code
-    timeout: Timeout = None
     type: Annotated[
         Literal["python", "javascript", "chart", "math"] | None,
         Field(description="'python', 'javascript', 'chart' or 'math'; it must fit the session's language"),
@@ -87,7 +71,7 @@ def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle:
     asked = read(NewSessionBody, body) if body.strip() else NewSessionBody.model_validate({})
     timeouts = javascript if asked.language == "javascript" else python
     _check_name(asked.name)
-    _check_env(asked.env)
+    check_env(asked.env)
     _check_cwd(asked.cwd)
     return NewSession(
         language=asked.language,
@@ -99,15 +83,15 @@ def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle:
     )
 
 
-def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Timeouts) -> RunRequest:
+def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Timeouts, uploads: Uploads = ()) -> RunRequest:
     """The run in *body*, for a session of *language*."""
     asked = read(ExecuteBody, body)
     task = asked.type or language
+    check_task(task, {*asked.model_fields_set, *(["files"] if uploads else [])})
     timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
     inputs = dict(CHART_INPUTS) if task == "chart" else {}
-    return RunRequest(
-        task, source("code", asked.code), timeout_s, inputs, session=session_id, include=frozenset(asked.include)
-    )
+    code, given, include = source("code", asked.code), read_given(asked, uploads), frozenset(asked.include)
+    return RunRequest(task, code, timeout_s, inputs, session=session_id, given=given, include=include)
 
 
 def parse_nothing(body: bytes) -> None:
@@ -119,18 +103,6 @@ def parse_nothing(body: bytes) -> None:
 def _check_name(name: str) -> None:
     if not _ONE_LINE.fullmatch(name):
         raise BadRequest("name must be text without line breaks and other control characters.")
-
-
-def _check_env(env: Mapping[str, str]) -> None:
-    for name, value in env.items():
-        if not _ENV_NAME.fullmatch(name):
-            raise BadRequest(
-                f"env has the name {name[:40]!r}: use letters, digits and underscores, 128 at most, no digit first."
-            )
-        if "\0" in value:
-            raise BadRequest(f"env has a NUL character in the value of {name}.")
-    if sum(len(name) + len(value) for name, value in env.items()) > ENV_CHARS:
-        raise BadRequest(f"env is over the limit of {ENV_CHARS} characters in all.")
 
 
 def _check_cwd(cwd: str) -> None:

@@ -46,10 +46,13 @@ class OneSession(Endpoint):
 class SessionRuns(RunEndpoint):
     """Runs code in a session."""
 
+    takes_forms = True
+
     async def on_post(self) -> Answer | Reply:
         view = self.services.sessions.show(self.parts["session_id"], self.caller)
         timeouts = self._javascript if view.language == "javascript" else self._python
-        return await self._run(session_bodies.parse_execute(self.body, view.id, view.language, timeouts))
+        sent = self._sent()
+        return await self._run(session_bodies.parse_execute(sent.body, view.id, view.language, timeouts, sent.uploads))
 
 
 class SessionInterrupt(Endpoint):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.model import Limit
+from gateway.core.run_files import REASONS
 from gateway.core.tables import PARTS
 from gateway.web.openapi.chart_data import CHART_SCHEMAS
 from gateway.web.openapi.schemas import (
@@ -75,6 +76,18 @@ TABLE: dict[str, Schema] = {
     "data": described(array(array(CELL_VALUE)), "the rows, each with a value for each of columns"),
     "cut": described(array(one_of(list(PARTS))), "what there is less of than was asked for"),
 }
+NAMED_FILE: dict[str, Schema] = {"path": TEXT, "urlPath": TEXT, "size": described(WHOLE, "bytes")}
+FETCHED = struct(
+    {
+        "files": array(struct({**NAMED_FILE, "base64": TEXT})),
+        "leftOut": array(struct({**NAMED_FILE, "reason": one_of(list(REASONS))})),
+        "truncated": described(FLAG, "whether there may be more files"),
+    }
+)
+FILES: dict[str, Schema] = {
+    "fetched": described(FETCHED, "only if fetchFiles asks: the files that match, and what else there is"),
+    "note": described(TEXT, "only if there is one: what the client should know, such as files that are lost"),
+}
 STREAMS: dict[str, Schema] = dict.fromkeys(
     ("stdout", "stderr"), described(TEXT, "if both streams were written, or include has 'streams'")
 )
@@ -145,10 +158,10 @@ ANSWERS: dict[str, Schema] = {
             "chartDataTruncated": described(YES, "the data is over the limit and left out"),
         },
     ),
-    "Run": struct(RUN, {**STREAMS, **IN_SESSION}),
+    "Run": struct(RUN, {**STREAMS, **IN_SESSION, **FILES}),
     "JavascriptRun": struct({**RUN, **RETURN_VALUE}, {**STREAMS, **IN_SESSION}),
-    "ChartRun": struct({**RUN, **CHART}, {**STREAMS, **IN_SESSION}),
-    "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE}),
+    "ChartRun": struct({**RUN, **CHART}, {**STREAMS, **IN_SESSION, **FILES}),
+    "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE, **FILES}),
     "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),
     "Session": struct(SESSION, {"success": YES}),
     "SessionList": struct({"sessions": array(ref("Session"))}),

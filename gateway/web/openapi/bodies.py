@@ -78,14 +78,31 @@ NOTEBOOK_FILE: Schema = {
     ),
     "additionalProperties": False,
 }
+BINARY: Schema = {"type": "string", "format": "binary"}
+FORM_FILES: Schema = {"type": "array", "items": BINARY, "maxItems": MAX_FILES}
+FORM_ABOUT = (
+    "one part per field: text as it is, fetchFiles and include one entry a part, other values as JSON; "
+    "and one part per file, of any name, whose file name is the path below the work directory"
+)
 FILES_FORM: Schema = {
-    **struct(
-        {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MAX_FILES}}
-    ),
+    **struct({"file": {**FORM_FILES, "minItems": 1}}),
     "additionalProperties": False,
     "description": "one part per file, of any name; its file name is the path below the work directory",
 }
 BODIES: dict[str, Schema] = {"NotebookFile": NOTEBOOK_FILE, "FilesForm": FILES_FORM}
+
+
+def form_name(body: str) -> str:
+    """The name of the schema of the form that stands for the schema *body*."""
+    return body.removesuffix("Body") + "Form"
+
+
+def form_of(model: Schema) -> Schema:
+    """The schema of a form with the fields of *model*, whose files are parts of their own."""
+    fields = {name: field for name, field in properties_of(model).items() if name != "files"}
+    if "notebook" in fields:
+        fields["notebook"] = BINARY
+    return {**model, "properties": {**fields, "file": FORM_FILES}, "description": FORM_ABOUT}
 
 
 def notebook_body(model: Schema) -> Schema:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.core import table_query
@@ -18,10 +19,10 @@ from gateway.web.api.server_sent_events import EVENT_STREAM
 from gateway.web.edge.endpoint import Endpoint
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.openapi.answers import ANSWERS
-from gateway.web.openapi.bodies import BODIES, notebook_body
+from gateway.web.openapi.bodies import BODIES, form_name, form_of, notebook_body
 from gateway.web.openapi.jupyter import JUPYTER_ANSWERS, wanted
 from gateway.web.openapi.schemas import Schema, properties_of, ref
-from gateway.web.operations import JSON, Operation, RouteEntry
+from gateway.web.operations import FORM, JSON, Operation, RouteEntry
 from gateway.web.services import Answer
 
 _PART = re.compile(r"\{(\w+)(:path)?\}")
@@ -112,7 +113,16 @@ def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
     )
     maxima = {"timeout": in_force.timeout_ms, "idleTimeout": in_force.idle_ms}
     schemas = {name: _bounded(schema, maxima) for name, schema in made["$defs"].items()}
-    return {**schemas, "NotebookBody": notebook_body(schemas["NotebookBody"])}
+    forms = {_name(operation.takes) for route in routes for operation in route.operations if operation.takes_form}
+    return {
+        **schemas,
+        **{form_name(name): form_of(schemas[name]) for name in sorted(forms)},
+        "NotebookBody": notebook_body(schemas["NotebookBody"]),
+    }
+
+
+def _name(takes: type[BaseModel] | str) -> str:
+    return takes if isinstance(takes, str) else takes.__name__
 
 
 def _bounded(schema: Schema, maxima: Mapping[str, float]) -> Schema:
@@ -153,11 +163,12 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
     if endpoint.takes_query_token:
         described["security"] = [{"token": []}, {"queryToken": []}]
     if operation.takes:
-        name = operation.takes if isinstance(operation.takes, str) else operation.takes.__name__
+        name = _name(operation.takes)
+        form: Answer = {FORM: {"schema": ref(form_name(name))}} if operation.takes_form else {}
         described["requestBody"] = {
             # Bytes may be none at all: an empty file.
             "required": endpoint.takes_body and endpoint.needs_body and operation.takes_type != OCTETS,
-            "content": {operation.takes_type: {"schema": ref(name)}},
+            "content": {operation.takes_type: {"schema": ref(name)}, **form},
         }
     if operation.query:
         described["parameters"] = [_parameter(name, *_QUERY[name]) for name in operation.query]

@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 
+from kernels.python.refusals import NO_INPUT_HINT, NoStdinError
 from kernels.work_aliases import DEFAULT as WORK_ALIASES
 
 NOT_INSTALLED = (
@@ -38,6 +39,8 @@ def find_hint(error: BaseException) -> str:
     missing = _missing_module(error)
     if missing and missing not in sys.modules:
         return NOT_INSTALLED.format(missing)
+    if type(error) is NoStdinError:
+        return NO_INPUT_HINT
     if type(error) is SyntaxError:
         return _of_source(error)
     if type(error) is NameError:

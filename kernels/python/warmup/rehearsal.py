@@ -75,7 +75,7 @@ def _be_born(parts: PythonParts) -> None:
 async def _play(parts: PythonParts) -> None:
     for turn in range(ROUNDS):
         for code in _CODES:
-            await _request(parts, code, {"task": "python"})
+            await _request(parts, code, {"task": "python", "files": "new"})
         await _request(parts, "math.sqrt(2)", {"task": "math"})
         if turn % 4 == 0:
             await _request(parts, "plt.plot([1, 2])", {"task": "chart", "chart_bytes": 65_536})

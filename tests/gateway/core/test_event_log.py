@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from gateway.core.event_log import (
     content_bytes,
 )
 from gateway.core.model import Display, Raised, Result, Text
+from gateway.core.run_files import Fetched, FetchedFile
 from gateway.core.strict_json import NODE_BYTES
 
 DONE = Done(Result(True, "", "", "", None, 0, 0.1))
@@ -121,3 +124,5 @@ def test_the_values_of_an_ended_run_count_too() -> None:
     """They may be as large as its output."""
     result = Result(True, "", "", "", None, 0, 0.1, variables={"x": {"preview": "y" * 1000}})
     assert content_bytes(Done(result)) > 1000
+    fetched = Fetched((FetchedFile(b"a", 750, "A" * 1000),))
+    assert content_bytes(Done(replace(DONE.result, fetched=fetched))) >= content_bytes(DONE) + 1000

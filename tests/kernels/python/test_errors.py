@@ -126,19 +126,35 @@ def test_system_exit_ends_the_run_with_its_code(shared: TestKernel, code: str, s
     assert shared.run("print('on')").text() == "on\n"
 
 
-def test_input_is_refused_at_once(shared: TestKernel) -> None:
-    """There is nobody to ask: whoever asks is told so, reading stdin ends."""
-    for asked_by, code in (
+@pytest.mark.parametrize(
+    ("asked_by", "code"),
+    [
         ("input()", "input('name? ')"),
         ("breakpoint()", "breakpoint()"),
         ("getpass()", "import getpass; getpass.getpass()"),
-    ):
-        reply = shared.run(code)
-        assert reply.content["ename"] == "StdinNotImplementedError"
-        assert reply.content["evalue"] == f"{asked_by} is not available: a run can't ask for input"
-        assert reply.traceback.count("  File ") == 1
+        ("set_trace()", "import pdb\npdb.set_trace()"),
+        ("set_trace()", "import pdb\npdb.Pdb().set_trace()\nprint('on')"),
+        ("set_trace()", "from IPython.core.debugger import set_trace\nset_trace()"),
+        ("the debugger", "import pdb\npdb.run('1')"),
+        ("the debugger", "import pdb\ntry: 1 / 0\nexcept Exception as e: pdb.post_mortem(e.__traceback__)"),
+    ],
+)
+def test_input_is_refused_at_once(shared: TestKernel, asked_by: str, code: str) -> None:
+    """There is nobody to ask: whoever asks is told so, and what to do instead."""
+    reply = shared.run(code)
+    assert reply.content["ename"] == "StdinNotImplementedError"
+    assert reply.content["evalue"] == f"{asked_by} is not available: this run has no input"
+    assert reply.content["hint"] == "send what it would read in the field stdin, or put it into the code"
+    assert reply.traceback.endswith(f"Hint: {reply.content['hint']}\n")
+    assert "refusals.py" not in reply.traceback
+    assert reply.text() == ""
+
+
+def test_input_that_is_not_there_ends(shared: TestKernel) -> None:
+    """Code that reads until the end of input ends, also a program it starts."""
     assert shared.run("try: input()\nexcept EOFError: print('end')").text() == "end\n"
     assert shared.run("import sys\nsys.stdin.read()").result["text/plain"] == "''"
+    assert shared.run("!wc -c").text().strip() == "0"
 
 
 def test_packages_that_are_not_there_are_told_with_what_to_do(shared: TestKernel) -> None:

@@ -75,7 +75,7 @@ async def test_a_run_asks_the_kernel_for_what_was_requested() -> None:
         1,
         0.25,
     )
-    assert world.specs == [RunSpec("chart", "plt.plot([1])", 5.0, 1000, 2000, {"format": "png", "dpi": 100}, False)]
+    assert world.specs == [RunSpec("chart", "plt.plot([1])", 5.0, 1000, 2000, {"format": "png", "dpi": 100}, False, "new")]
     assert world.languages == ["python"]
 
 

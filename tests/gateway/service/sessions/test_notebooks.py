@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from gateway.core.errors import TooManyRequests
+from gateway.core.errors import Conflict, TooManyRequests
 from gateway.core.model import Display, Event, Limit, OnEvent, Raised, Result, Text
 from gateway.core.notebook import Notebook, NotebookCell, to_json
 from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
@@ -77,9 +77,11 @@ class World:
     def notebooks(self) -> Notebooks:
         return Notebooks(self, self, total_s=60.0, room=ROOM, clock=lambda: self.now)
 
-    async def execute(self, *cells: NotebookCell, allows_errors: bool = False) -> tuple[Executed, list[Progress]]:
+    async def execute(
+        self, *cells: NotebookCell, allows_errors: bool = False, **more: Any
+    ) -> tuple[Executed, list[Progress]]:
         progress: list[Progress] = []
-        asked = NotebookRequest(Notebook(cells, {"title": "mine"}), "python", 10.0, allows_errors)
+        asked = NotebookRequest(Notebook(cells, {"title": "mine"}), "python", 10.0, allows_errors, **more)
         executed = await self.notebooks().execute(asked, CALLER, "r1", ROOM, progress.append)
         nbformat.validate(nbformat.from_dict(to_json(executed.notebook)))
         return executed, progress
@@ -139,6 +141,35 @@ async def test_a_lost_kernel_stops_it_even_where_errors_are_allowed() -> None:
     executed, _ = await world.execute(code("lose"), code("b"), allows_errors=True)
     assert world.ran == ["lose"]
     assert (executed.limit, executed.stopped_at) == (Limit.DIED, 0)
+
+
+async def test_an_existing_session_stays() -> None:
+    """No other one is made for it, and it has to be of the notebook's language."""
+    world = World()
+    await world.execute(code("a"), code("b"), session="mine")
+    assert {request.session for request, _ in world.asked} == {"mine"}
+    assert (world.created, world.deleted) == ([], [])
+    other = NotebookRequest(Notebook((code("a"),), {}), "javascript", 10.0, session="mine")
+    with pytest.raises(Conflict, match="The session is a python session: a notebook in javascript can't run in it"):
+        await world.notebooks().execute(other, CALLER, "r1", ROOM, lambda _: None)
+    assert world.ran == ["a", "b"]
+
+
+async def test_files_come_with_the_first_cell() -> None:
+    """And with no other one, which may have changed them."""
+    world = World()
+    await world.execute(code(" ", cell_id="e"), code("a"), code("b"), files=((b"f", b"1"),))
+    assert [request.given.files for request, _ in world.asked] == [((b"f", b"1"),), ()]
+
+
+@pytest.mark.parametrize(("files", "ran"), [(((b"f", b"1"),), 1), ((), 2)])
+async def test_a_notebook_without_its_files_stops(files: tuple[tuple[bytes, bytes], ...], ran: int) -> None:
+    """Even where errors are allowed; the same error of the notebook's own code is one like others."""
+    failed = Raised("FilesError", "full", "")
+    world = World(lambda _request, _on_event: done(success=False, error=failed, exit_code=1, execution_count=1))
+    executed, _ = await world.execute(code("a"), code("b"), allows_errors=True, files=files)
+    assert executed.ran == ran
+    assert executed.error == (failed if files else None)
 
 
 async def test_the_whole_has_a_time_of_its_own() -> None:

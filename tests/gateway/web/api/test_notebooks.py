@@ -93,7 +93,10 @@ async def test_what_stopped_it_is_told_beside_the_notebook(gateway: Gateway) -> 
         ),
         ({"notebook": {**NOTEBOOK, "nbformat": 3}}, "The notebook's format must be 4"),
         ({"notebook": NOTEBOOK, "timeout": 300_001}, "timeout must be a number of milliseconds from 1 to 300000"),
-        ({"notebook": NOTEBOOK, "kernel": "x"}, "Unknown field 'kernel'; allowed are: notebook, timeout, allowErrors."),
+        (
+            {"notebook": NOTEBOOK, "kernel": "x"},
+            "Unknown field 'kernel'; allowed are: notebook, timeout, allowErrors, session, files.",
+        ),
         ({**NOTEBOOK, "metadata": {"language_info": {"name": "R"}}}, "The notebook's language is 'R'"),
     ],
 )

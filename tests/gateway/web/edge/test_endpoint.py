@@ -105,7 +105,7 @@ async def test_a_request_that_is_refused_leaves_nothing_behind(gateway: Gateway,
     """Its body, and what was read of it, are gone with the answer and not when garbage is collected."""
     seen: list[weakref.ref[Value]] = []
 
-    def parse(_body: bytes, _timeouts: object) -> None:
+    def parse(_body: bytes, _timeouts: object, _uploads: object) -> None:
         value = Value("large")
         seen.append(weakref.ref(value))
         try:
@@ -161,15 +161,38 @@ async def test_a_preflight_is_answered_for_allowed_origins_alone(gateway: Gatewa
     assert foreign.code == 403
 
 
-@pytest.mark.parametrize(
-    "kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "application/jsonp"]
-)
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/mixed", "application/jsonp"])
 async def test_a_body_that_is_not_declared_as_json_is_refused(gateway: Gateway, kind: str) -> None:
-    """Any web page may send a form; only a caller that means it sends JSON. The answer says which header to set."""
+    """The answer says which header to set."""
     response = await gateway.ask("/code-interpreter/python", BODY, headers={"Content-Type": kind})
     assert response.code == 415
     assert "Content-Type: application/json" in assert_failure(response.body, "unsupported_media_type")["message"]
     assert not gateway.runner.asked
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("python", 400), ("chart", 400), ("notebook", 400), ("math", 415), ("javascript", 415)]
+)
+async def test_json_that_is_declared_as_a_form_does_not_run(gateway: Gateway, path: str, status: int) -> None:
+    """A form is read as one where it may bring files, and refused elsewhere."""
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await gateway.ask(f"/code-interpreter/{path}", BODY, headers=form)).code == status
+    unreadable = await gateway.ask("/code-interpreter/python", BODY, headers={"Content-Type": "multipart/form-data"})
+    assert unreadable.code == 415
+    assert not gateway.runner.asked
+
+
+@pytest.mark.parametrize("sent", [{"Origin": "https://evil.example"}, {"Authorization": ""}])
+async def test_a_form_of_another_page_is_refused(gateway: Gateway, sent: dict[str, str]) -> None:
+    """Any web page can post a form: its Origin, or the token that it does not have, says that nobody meant it."""
+    form = b'--x\r\nContent-Disposition: form-data; name="code"\r\n\r\n1\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    token = None if "Authorization" in sent else TOKEN
+    headers = {**kind, **{name: value for name, value in sent.items() if value}}
+    assert (await gateway.ask("/code-interpreter/python", form, headers=headers, token=token)).code in (401, 403)
+    assert not gateway.runner.asked
+    assert (await gateway.ask("/code-interpreter/python", form, headers=kind)).code == 200
+    assert gateway.runner.asked
 
 
 async def test_json_may_name_its_charset(gateway: Gateway) -> None:

@@ -85,7 +85,8 @@ def test_each_address_says_what_it_takes_and_gives(route: Route, operation: Oper
     for status in ("503", "default"):
         assert list(responses[status]["content"]) == ["application/json"]
     taken = said.get("requestBody", {"content": {}})["content"]
-    assert list(taken) == ([operation.takes_type] if operation.takes else [])
+    form = ["multipart/form-data"] if operation.takes_form else []
+    assert list(taken) == ([operation.takes_type, *form] if operation.takes else [])
     assert [part["name"] for part in path.get("parameters", [])] == re.findall(r"\{(\w+)", route.path)
     assert [part["name"] for part in said.get("parameters", [])] == list(operation.query)
 
@@ -173,11 +174,27 @@ def edges(name: str, schema: Any) -> Iterator[tuple[object, bool]]:
         if "minLength" in form:
             yield "1" * form["minLength"], True
             yield "1" * (form["minLength"] - 1), False
-        if "maxProperties" in form:
+        if "maxItems" in form:
+            yield from ((["a/*.csv"] * form["maxItems"], True), (["a"] * (form["maxItems"] + 1), False))
+            yield from ((["/a"], False), (["../a"], False), ([""], False), ([1], False), ("a", False))
+        if name == "files":
+            yield from files_edges(form["maxProperties"])
+        elif "maxProperties" in form:
             yield {f"A{number}": "" for number in range(form["maxProperties"])}, True
             yield {f"A{number}": "" for number in range(form["maxProperties"] + 1)}, False
             yield from (({"A": "\0"}, False), ({"1A": ""}, False), ({"A" * 128: ""}, True), ({"A" * 129: ""}, False))
             yield {"A": 1}, False
+
+
+def files_edges(most: int) -> Iterator[tuple[object, bool]]:
+    """The same for files by their paths."""
+    yield {f"a/{number}": "" for number in range(most)}, True
+    yield {f"{number}": "" for number in range(most + 1)}, False
+    for path in ("/a", "a/", "a//b", "..", "a/../b", "./a", "", "a\0", "a" * 256):
+        yield {path: ""}, False
+    good: list[object] = ["\0", {"base64": ""}, {"base64": "AA=="}, {"base64": "AAAA"}]
+    bad: list[object] = [1, None, [], {}, {"base64": 1}, {"base64": "A"}, {"base64": "AA"}, {"base64": "AA==", "b": ""}]
+    yield from (({"a": contents}, contents in good) for contents in (*good, *bad))
 
 
 @pytest.mark.parametrize("name", BODIES)
