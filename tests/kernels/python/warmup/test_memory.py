@@ -46,3 +46,16 @@ def test_output_that_memory_is_too_short_for_fails_the_run(kernel: TestKernel) -
     assert reply.metadata["omega"]["truncated"] is True
     reply = kernel.run("print('on')")
     assert (reply.status, reply.text(), reply.metadata["omega"]["truncated"]) == ("ok", "on\n", False)
+
+
+def test_what_a_kernel_allocates_lies_together(kernel: TestKernel) -> None:
+    """Not in the free pieces between what the zygote has, each in a page that would have to be copied."""
+    code = (
+        "import ctypes\n"
+        "allocate = ctypes.CDLL(None).malloc\n"
+        "allocate.restype = ctypes.c_void_p\n"
+        "places = sorted(allocate(size) for size in (600, 1_500, 6_000) for _ in range(100))\n"
+        "places[-30] - places[30]"
+    )
+    reply = kernel.run(code)
+    assert 0 < reply.result["application/json"] < 4 * (600 + 1_500 + 6_000) * 100
