@@ -260,15 +260,6 @@ def test_a_figure_of_words_has_no_data(shared: TestKernel) -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
-    [
-        "plt.plot(np.arange(1e6))",
-        "plt.imshow(np.zeros((600, 600)))",
-        "plt.plot([1, 2], label='x' * 300_000)",
-        "plt.scatter(np.random.rand(9000), np.random.rand(9000))",
-    ],
-)
-@pytest.mark.parametrize(
     "chart",
     [
         [-1.2345678901234567e-100] * 9,
@@ -292,6 +283,15 @@ def test_what_may_have_no_json_is_never_sure_to_fit(value: Any) -> None:
     assert not DataBudget(ROOM).surely_holds({"elements": [[1.0, value]]})
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "plt.plot(np.arange(1e6))",
+        "plt.imshow(np.zeros((600, 600)))",
+        "plt.plot([1, 2], label='x' * 300_000)",
+        "plt.scatter(np.random.rand(9000), np.random.rand(9000))",
+    ],
+)
 def test_data_over_the_limit_is_left_out_and_says_so(shared: TestKernel, code: str) -> None:
     """The picture comes all the same."""
     assert told(shared, code) == {"leftOut": True}
