@@ -21,6 +21,8 @@ from typing import Any
 HANG_S = 240.0
 """Time that nothing takes on whatever machine: it ends what hangs, and no test fails for being slow."""
 HANG_MS = int(HANG_S * 1000)
+STREAMS: Mapping[str, list[str]] = {"include": ["streams"]}
+"""The field of a run whose answer is to have stdout and stderr apart."""
 
 
 def looks() -> Iterator[None]:

@@ -149,6 +149,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/shown/png.py",
         "kernels/python/shown/renderer.py",
     ),
+    "kernels/python/shown/test_images.py": ("kernels/python/shown/album.py", "kernels/python/shown/written.py"),
     "kernels/python/shown/test_chart_data.py": (
         "kernels/python/shown/chart_data/axis.py",
         "kernels/python/shown/chart_data/bars.py",
@@ -209,6 +210,7 @@ SUBJECTS: Final = frozenset(
         "kernels/python/shown/test_chart_data.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",
+        "kernels/python/test_forms.py",
         "kernels/python/test_math.py",
         "kernels/python/test_python.py",
         "kernels/python/test_sessions.py",

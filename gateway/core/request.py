@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from kernels.contract import Policy
+
+Include = Literal["streams", "svg"]
+"""What an answer has twice if the client asks for it: the output by stream, and the text of SVG pictures."""
 
 
 class LentKernel(Protocol):
@@ -52,7 +55,7 @@ class RunRequest:
     """One run as the client requested it. The history shows *title* if there is no code.
 
     *session* is the id of its session; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    means the session's own limit.
+    means the session's own limit. *include* names what the answer is to have in addition.
     """
 
     task: Task
@@ -61,6 +64,7 @@ class RunRequest:
     inputs: dict[str, Json] = field(default_factory=dict)
     title: str = ""
     session: str = ""
+    include: frozenset[Include] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
-from gateway.core.request import RunRequest
+from gateway.core.request import Include, RunRequest
 from gateway.web.api import patterns
 from gateway.web.edge.body import name_of, parse_object
 from kernels.run_rules import DEFAULT_DPI, MAX_DPI, MIN_DPI
@@ -52,6 +52,10 @@ SessionId = Annotated[
     Annotated[str, Field(min_length=1, max_length=64)] | None,
     Field(description="the id of one of this key's sessions"),
 ]
+IncludeList = Annotated[
+    Annotated[list[Include], Field(fail_fast=True)],
+    Field(default_factory=list, description="a list with 'streams', 'svg', both or neither"),
+]
 
 
 class PythonBody(Body):
@@ -60,6 +64,7 @@ class PythonBody(Body):
     code: Code
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 class JavascriptBody(Body):
@@ -68,6 +73,7 @@ class JavascriptBody(Body):
     code: Code
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 class ChartBody(Body):
@@ -82,6 +88,7 @@ class ChartBody(Body):
         BeforeValidator(whole),
     ] = DEFAULT_DPI
     session: SessionId = None
+    include: IncludeList
 
 
 class AnalyzeBody(Body):
@@ -96,6 +103,7 @@ class AnalyzeBody(Body):
     ] = "summary"
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 class MathBody(Body):
@@ -112,6 +120,7 @@ class MathBody(Body):
     ]
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 RunBody = PythonBody | JavascriptBody | ChartBody | AnalyzeBody | MathBody
@@ -224,7 +233,7 @@ def _request(
 ) -> RunRequest:
     """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
-    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "")
+    return RunRequest(task, code, timeout_s, inputs or {}, title, asked.session or "", frozenset(asked.include))
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:
