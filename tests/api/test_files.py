@@ -97,8 +97,7 @@ def test_files_do_not_wait_for_runs(files: Folder) -> None:
             assert time.monotonic() < deadline
         assert not running.done()
         assert files.put(b"go", b"").status == 200
-        assert running.result(HANG_S)["output"] == "went
-"
+        assert running.result(HANG_S)["output"] == "went\n"
 
 
 def test_a_full_work_directory_is_413_and_the_session_lives(files: Folder) -> None:
