@@ -145,8 +145,10 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/python/shown/test_figures.py": (
         "kernels/python/shown/drawing.py",
+        "kernels/python/shown/extent.py",
         "kernels/python/shown/fonts.py",
         "kernels/python/shown/png.py",
+        "kernels/python/shown/renderer.py",
     ),
     "kernels/python/shown/test_images.py": ("kernels/python/shown/album.py", "kernels/python/shown/written.py"),
     "kernels/python/shown/test_chart_data.py": (

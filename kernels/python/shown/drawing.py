@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from kernels.python.shown import png
+from kernels.python.shown import extent, png
 from kernels.python.shown.chart_data import reading
 from kernels.python.shown.chart_data.sheet import Chart
 
@@ -76,7 +76,7 @@ def _drawn(figure: Figure, canvas: FigureCanvasAgg, dpi: float) -> tuple[np.ndar
     try:
         figure.dpi = dpi
         canvas.draw()
-        box = figure.get_tightbbox(canvas.get_renderer())
+        box = extent.box_of(figure, canvas.get_renderer())
         if not np.isfinite(box.extents).all():
             return None, None
         is_kept = figure.get_layout_engine() is None
@@ -96,7 +96,7 @@ def _cut(figure: Figure, box: Bbox, pixels: np.ndarray) -> np.ndarray | None:
     upper, lower = height - top - margin, height - bottom + margin
     inside = pixels[max(upper, 0) : min(lower, height), max(left, 0) : min(right, width)]
     if inside.shape[:2] == (lower - upper, right - left):
-        return np.ascontiguousarray(inside)
+        return inside
     framed = np.empty((lower - upper, right - left, 4), np.uint8)
     framed[:] = [round(255 * part) for part in to_rgba(figure.get_facecolor())]
     start_y, start_x = max(-upper, 0), max(-left, 0)

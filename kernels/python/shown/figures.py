@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from kernels.python.shown import drawing
 from kernels.python.shown.drawing import Format, Picture
+from kernels.python.shown.renderer import Renderer
 
 BACKEND = "module://kernels.python.shown.figures"
 
@@ -193,9 +194,19 @@ class Manager(FigureManagerBase):
 
 
 class FigureCanvas(FigureCanvasAgg):
-    """Agg's canvas; only its manager differs."""
+    """Agg's canvas, with a manager and a renderer of ours."""
 
     manager_class = Manager
+    _drawn: tuple[Renderer, tuple[float, ...]] | None = None
+
+    def get_renderer(self) -> Renderer:
+        """The renderer for the figure's present size; the last one while that stays."""
+        width, height = self.get_width_height(physical=True)
+        size = (width, height, self.figure.dpi)
+        if self._drawn is None or self._drawn[1] != size:
+            self._drawn = Renderer(*size, self.figure), size
+        self.renderer = self._drawn[0]
+        return self.renderer
 
 
 def install() -> None:

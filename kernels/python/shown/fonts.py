@@ -31,6 +31,8 @@ FAMILIES = (
     "Droid Sans Fallback",
 )
 """Families that cover Chinese, Japanese and Korean in one file, best first."""
+HELD_BYTES = 4 * 1024 * 1024
+"""Fonts up to this size are held in memory: FreeType makes thousands of small reads for one figure."""
 _opening = threading.RLock()
 
 
@@ -96,7 +98,7 @@ def _open(path: Any, **options: Any) -> Any:
     opens = io.open
 
     def open_mapped(file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
-        return Mapped(name) if (file, mode) == (name, "rb") else opens(file, mode, *more, **named)
+        return _contents(name) if (file, mode) == (name, "rb") else opens(file, mode, *more, **named)
 
     with _opening:
         io.open = open_mapped  # type: ignore[assignment]  # what FT2Font opens a path with
@@ -104,6 +106,24 @@ def _open(path: Any, **options: Any) -> Any:
             return ft2font.FT2Font(name, **options)
         finally:
             io.open = opens
+
+
+def _contents(path: str) -> InMemory | Mapped:
+    return InMemory(path) if Path(path).stat().st_size <= HELD_BYTES else Mapped(path)
+
+
+@functools.lru_cache(16)
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class InMemory(io.BytesIO):
+    """A file's bytes in memory, shared by all that read the file; it knows its name, as an open file does."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(_bytes_of(path))
+        self.name = path
 
 
 class Mapped(io.RawIOBase):

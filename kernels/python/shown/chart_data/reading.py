@@ -39,8 +39,9 @@ COLOR_BAR = "<colorbar>"
 def read(figure: Figure, limit_bytes: int) -> Chart | None:
     """What *figure* shows, within *limit_bytes* of JSON; None when nothing is drawn. To be called when it has been drawn."""
     try:
-        chart = _read(figure, DataBudget(limit_bytes))
-        is_kept = chart is None or _size(chart) <= limit_bytes
+        budget = DataBudget(limit_bytes)
+        chart = _read(figure, budget)
+        is_kept = chart is None or budget.surely_holds(chart) or _size(chart) <= limit_bytes
     except TooMuchData:
         return LEFT_OUT
     except Exception:  # noqa: BLE001  # artists may be the caller's own; a picture without data is still a picture

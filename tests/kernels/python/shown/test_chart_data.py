@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernels.python.shown.chart_data.budget import DataBudget
 from tests.kernels.python.harness import Reply, TestKernel
 
 pytestmark = pytest.mark.kernel
@@ -256,6 +257,30 @@ def test_empty_axes_and_colour_bars_are_no_charts(shared: TestKernel, code: str)
 def test_a_figure_of_words_has_no_data(shared: TestKernel) -> None:
     """Nothing was plotted."""
     assert told(shared, "plt.figure().text(.5, .5, 'x')") is None
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        [-1.2345678901234567e-100] * 9,
+        [-5e-324] * 9,
+        [None, True, False] * 9,
+        [[], {}] * 9,
+        {"\x01": ["\x01\x1f", "\N{GRINNING FACE}", 'ä"\\\n'], "a": {"b": [[0.1, "2024-01-01"], [1e22, None]]}},
+        {"": [{"": [[1.7976931348623157e308, -0.0]]}]},
+    ],
+)
+def test_what_surely_fits_does(chart: Any) -> None:
+    """A chart that is not measured is never larger than the limit."""
+    size = len(json.dumps(chart, ensure_ascii=False).encode())
+    assert not DataBudget(size - 1).surely_holds(chart)
+    assert DataBudget(20 * size).surely_holds(chart)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 7, 10**400])
+def test_what_may_have_no_json_is_never_sure_to_fit(value: Any) -> None:
+    """Then making the JSON decides, as it does where the size is in doubt."""
+    assert not DataBudget(ROOM).surely_holds({"elements": [[1.0, value]]})
 
 
 @pytest.mark.parametrize(

@@ -282,10 +282,43 @@ def test_the_file_holds_the_pixels_that_were_drawn(shared: TestKernel, name: str
         + DRAWINGS[name]
         + "\nfrom PIL import Image\nfrom kernels.python.shown import png\nfig.canvas.draw()\n"
         + "pixels = np.asarray(fig.canvas.buffer_rgba())[3:, 5:]\n"
-        + "image = Image.open(io.BytesIO(png.encode(np.ascontiguousarray(pixels), 120))); plt.close('all')\n"
+        + "image = Image.open(io.BytesIO(png.encode(pixels, 120))); plt.close('all')\n"
         + "[bool((np.asarray(image) == pixels).all()), image.mode, round(image.info['dpi'][0])]"
     )
     assert reply.result["application/json"] == [True, "RGBA", 120]
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_and_its_box_are_matplotlibs_own(shared: TestKernel, name: str) -> None:
+    """Whatever is looked up once only: every pixel and every edge is as without that; and nothing of it stays behind."""
+    reply = shared.run(
+        HEAD
+        + DRAWINGS[name]
+        + "\nfrom matplotlib.backends.backend_agg import FigureCanvasAgg\nfrom kernels.python.shown import extent\n"
+        + "def draw():\n    fig.canvas.draw(); return np.asarray(fig.canvas.buffer_rgba()).copy()\n"
+        + "draw(); pixels = draw(); r = fig.canvas.get_renderer(); box = extent.box_of(fig, r).extents.tolist()\n"
+        + "names = [n for a in fig.axes for x in (a.xaxis, a.yaxis) for n in extent.ASKED_AGAIN if n in vars(x)]\n"
+        + "again = fig.get_tightbbox(r).extents.tolist(); FigureCanvasAgg(fig)\n"
+        + "same = bool((pixels == draw()).all()); theirs = fig.get_tightbbox(fig.canvas.get_renderer()).extents.tolist()\n"
+        + "plt.close('all'); [same, box == again == theirs, type(r).__module__.split('.')[0], names]"
+    )
+    assert reply.result["application/json"] == [True, True, "kernels", []], reply.content
+
+
+def test_each_text_is_as_high_as_matplotlib_makes_it(shared: TestKernel) -> None:
+    """At every size, weight, family and resolution, also after one of them has changed."""
+    reply = shared.run(
+        HEAD
+        + "from matplotlib.backends.backend_agg import RendererAgg\nfrom itertools import product\n"
+        + "fig = plt.figure(); renderer, wrong = fig.canvas.get_renderer(), []\n"
+        + "for size, weight, family, words in product((7, 30), (400, 700), ('serif', 'monospace'), ('a\\ng', '売')):\n"
+        + "    text = fig.text(0, 0, words, size=size, weight=weight, family=family)\n"
+        + "    for dpi in (100, 37, 100):\n"
+        + "        boxes = [text.get_window_extent(r, dpi=dpi).extents for r in (renderer, RendererAgg(640, 480, 100))]\n"
+        + "        if not (boxes[0] == boxes[1]).all(): wrong.append((words, size, dpi))\n"
+        + "plt.close('all'); [type(renderer).__name__, wrong]"
+    )
+    assert reply.result["application/json"] == ["Renderer", []], reply.content
 
 
 DRAWN = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+
 import pytest
 
 from tests.kernels.python.conftest import Start
-from tests.kernels.python.harness import TestKernel
+from tests.kernels.python.harness import PYTHON, ROOT, TestKernel
 
 pytestmark = pytest.mark.kernel
 LIMIT = (
@@ -46,3 +49,24 @@ def test_output_that_memory_is_too_short_for_fails_the_run(kernel: TestKernel) -
     assert reply.metadata["omega"]["truncated"] is True
     reply = kernel.run("print('on')")
     assert (reply.status, reply.text(), reply.metadata["omega"]["truncated"]) == ("ok", "on\n", False)
+
+
+FILLING = """
+import ctypes
+from kernels.python.warmup import memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+places = [libc.malloc(1000) for _ in range(8_000)]
+free = set(places[:2_000:2])
+for place in free:
+    libc.free(place)
+memory._fill_holes(libc)
+print(len(free & {libc.malloc(1000) for _ in range(1_000)}))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no heap that is one piece")
+def test_what_a_kernel_allocates_is_in_no_free_piece_of_the_zygote() -> None:
+    """Each such piece may lie in a page that would have to be copied. A few are kept apart by size (7, in glibc)."""
+    done = subprocess.run([PYTHON, "-c", FILLING], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert int(done.stdout) <= 7
