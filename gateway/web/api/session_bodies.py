@@ -41,7 +41,9 @@ class NewSessionBody(Body):
     name: Annotated[
         str,
         Field(
-            description="text of at most 128 characters", max_length=128, json_schema_extra={"pattern": patterns.ONE_LINE}
+            description="a string of at most 128 characters",
+            max_length=128,
+            json_schema_extra={"pattern": patterns.ONE_LINE},
         ),
     ] = ""
     timeout: Timeout = None
@@ -50,7 +52,7 @@ class NewSessionBody(Body):
         dict[str, str],
         Field(
             default_factory=dict,
-            description="an object of at most 64 texts: the environment variables to set",
+            description="an object of at most 64 strings: the environment variables to set",
             max_length=ENV_NAMES,
             json_schema_extra=_ENV_SCHEMA,
         ),
@@ -115,7 +117,7 @@ def parse_nothing(body: bytes) -> None:
 
 def _check_name(name: str) -> None:
     if not _ONE_LINE.fullmatch(name):
-        raise BadRequest("name must be text without line breaks and other control characters.")
+        raise BadRequest("name must be a string without line breaks and other control characters.")
 
 
 def _check_env(env: Mapping[str, str]) -> None:

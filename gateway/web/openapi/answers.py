@@ -98,7 +98,7 @@ FILE: dict[str, Schema] = {
     "modified": MOMENT,
     "sha256": NO_TEXT,
 }
-LINES = described({"type": ["string", "array"], "items": TEXT}, "text, or a list of its lines")
+LINES = described({"type": ["string", "array"], "items": TEXT}, "a string, or an array of its lines")
 CELL = struct(
     {"id": TEXT, "cell_type": one_of(["code", "markdown", "raw"]), "metadata": ANY, "source": LINES},
     {"outputs": array(ANY), "execution_count": NO_WHOLE, "attachments": ANY},
