@@ -142,6 +142,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/shown/tracebacks.py",
         "kernels/serving/failure.py",
     ),
+    "kernels/python/shown/test_hints.py": ("kernels/python/shown/absent.py",),
     "kernels/python/shown/test_figures.py": (
         "kernels/python/shown/drawing.py",
         "kernels/python/shown/fonts.py",
