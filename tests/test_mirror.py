@@ -63,6 +63,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/service/jupyter/own_messages.py",
     ),
     "api/test_jupyter.py": (
+        "kernels/python/questions.py",
         "gateway/service/jupyter/pool_source.py",
         "gateway/service/jupyter/sessions.py",
         "gateway/service/jupyter/table.py",
