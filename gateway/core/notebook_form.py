@@ -128,7 +128,15 @@ def read_notebook(value: Json) -> Notebook:
     if len(cells) > MAX_CELLS:
         raise BadRequest(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} are allowed.")
     read = [_read_cell(cell, f"notebook.cells[{index}]") for index, cell in enumerate(cells)]
-    return Notebook(_with_ids(read), metadata)
+    return Notebook(_with_ids(read), _with_whole_numbers(metadata))
+
+
+def _with_whole_numbers(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """The notebook's *metadata* with 4 for 4.0: to nbformat they are not the same."""
+    return {
+        name: int(value) if name == "orig_nbformat" and isinstance(value, float) else value
+        for name, value in metadata.items()
+    }
 
 
 def language_of(notebook: Notebook) -> NotebookLanguage:
