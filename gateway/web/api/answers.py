@@ -15,6 +15,7 @@ from gateway.web.api.file_names import text_of, url_path
 
 _SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _SPACES = _SPACES_TEXT.encode()
+NO_VALUE = "the code returned and printed nothing: it is the body of a function, so a value needs return, or console.log"
 
 
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
@@ -70,7 +71,16 @@ def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
     answer = describe_run(request.task, result)
     if request.session:
         answer |= {"sessionId": request.session, "executionCount": result.execution_count}
+    elif has_no_value(request, result):
+        answer["hint"] = NO_VALUE
     return answer
+
+
+def has_no_value(request: RunRequest, result: Result) -> bool:
+    """Whether JavaScript ran for nothing: it neither returned, printed nor showed anything, and does not try to return."""
+    if request.task != "javascript" or not result.success or "return" in request.code:
+        return False
+    return result.return_value is None and not result.output and not result.displays
 
 
 def iso_utc(seconds_utc: float) -> str:

@@ -138,7 +138,7 @@ ANSWERS: dict[str, Schema] = {
         {"svg": TEXT, "chartDataTruncated": described(YES, "the data is over the limit and left out")},
     ),
     "Run": struct(RUN, IN_SESSION),
-    "JavascriptRun": struct({**RUN, **RETURN_VALUE}, IN_SESSION),
+    "JavascriptRun": struct({**RUN, **RETURN_VALUE}, {**IN_SESSION, "hint": described(TEXT, "why there is nothing to see")}),
     "ChartRun": struct({**RUN, **CHART}, IN_SESSION),
     "SessionRun": struct({**RUN, **IN_SESSION}, {**CHART, **RETURN_VALUE}),
     "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),
