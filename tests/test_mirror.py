@@ -207,6 +207,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_hostile.py",
         "kernels/node/test_interrupts.py",
         "kernels/node/test_stacks.py",
+        "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",
