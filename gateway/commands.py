@@ -8,14 +8,35 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 PROGRAM = "omega"
+_CHOICE = re.compile(r"argument (COMMAND|ACTION): invalid choice: (.*) \(choose from ", re.DOTALL)
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that answers an unknown argument with one sentence, which suggests the nearest option of the command."""
+    """A parser that answers an unknown argument with one sentence, which suggests the nearest option or command."""
+
+    _choices: Iterable[str] = ()
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """As argparse, but the names are remembered, to suggest one of them."""
+        made = super().add_subparsers(**options)
+        self._choices = made.choices
+        return made
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2 and the reason; for an unknown command or action in one sentence."""
+        found = _CHOICE.match(message)
+        if found is None:
+            super().error(message)
+        kind, quoted = found[1].lower(), found[2]
+        close = difflib.get_close_matches(quoted[1:-1], self._choices, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"use one of {', '.join(self._choices)}"
+        article = "an" if kind == "action" else "a"
+        self.exit(2, f"{PROGRAM}: {quoted} is not {article} {kind} of `{self.prog}`; {advice}\n")
 
     def parse_known_args(  # type: ignore[override]  # typeshed has overloads for namespaces of other kinds
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

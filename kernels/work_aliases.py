@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-DEFAULT: Final = ("/mnt/data", "/home/user")
+DEFAULT: Final = ("/mnt/data", "/home/user", "/workspace")
 MOST: Final = 16
 ALLOWED: Final = f"up to {MOST} comma-separated absolute paths, none below /usr, /etc, /tmp or the like"
 _ALIAS: Final = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){1,8}")

@@ -269,6 +269,13 @@ TABLE = (
     ),
     Borrowed(
         "ipykernel",
+        "_input_request",
+        "kernels/python/kernel.py",
+        "ipykernel's own lets threads take one another's answers to input(), and send on one socket at a time.",
+        "ipykernel.kernelbase:Kernel._input_request",
+    ),
+    Borrowed(
+        "ipykernel",
         "_execute_sleep",
         "kernels/python/kernel.py",
         "A pause after each failed run: without setting it to 0 such a run takes half a millisecond longer.",
@@ -412,7 +419,7 @@ def is_private(name: str) -> bool:
 
 DOCUMENTED = {"_", "_exit", "_replace", "_asdict", "_fields"}
 OVERRIDES = {"_receive_frame", "_handle_message", "_abort", "_frame_mask", "_cancel_on_sigint", "_execute_sleep"}
-OVERRIDES |= {"_get_font_height_metrics", "_update_ticks", "_get_ticklabel_bboxes"}
+OVERRIDES |= {"_get_font_height_metrics", "_update_ticks", "_get_ticklabel_bboxes", "_input_request"}
 """Private names that we define because a base class of a library reads or calls them: no scan can tell these from ours."""
 
 

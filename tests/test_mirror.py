@@ -63,6 +63,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/service/jupyter/own_messages.py",
     ),
     "api/test_jupyter.py": (
+        "kernels/python/questions.py",
         "gateway/service/jupyter/pool_source.py",
         "gateway/service/jupyter/sessions.py",
         "gateway/service/jupyter/table.py",
@@ -143,6 +144,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/shown/tracebacks.py",
         "kernels/serving/failure.py",
     ),
+    "kernels/python/shown/test_hints.py": ("kernels/python/shown/absent.py",),
     "kernels/python/shown/test_figures.py": (
         "kernels/python/shown/drawing.py",
         "kernels/python/shown/extent.py",
@@ -208,6 +210,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_hostile.py",
         "kernels/node/test_interrupts.py",
         "kernels/node/test_stacks.py",
+        "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",

@@ -47,7 +47,7 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class Overflowed:
-    """The run exceeded the output limit, and the gateway killed the kernel."""
+    """The run exceeded the output limit; *death* is set if the gateway killed the kernel."""
 
     death: Death | None = None
 
@@ -152,8 +152,8 @@ class Fold:
                 error = Raised("TimeoutError", "Execution timeout exceeded", where)
                 return _Verdict(error, EXIT_TIMED_OUT, Limit.TIMEOUT)
             case Overflowed():
-                error = Raised("ExecutionError", TOO_MUCH_OUTPUT, "")
-                return _Verdict(error, EXIT_FAILED, Limit.OUTPUT)
+                where = self._raised.traceback if self._raised else ""
+                return _Verdict(Raised("ExecutionError", TOO_MUCH_OUTPUT, where), EXIT_FAILED, Limit.OUTPUT)
             case Died(broke_off=True):
                 return _Verdict(Raised("KernelDied", BROKE_OFF, ""), EXIT_SIGNAL + signal.SIGKILL, Limit.DIED)
             case Died(death, memory_bytes):

@@ -142,7 +142,7 @@ def is_channel(name: object) -> bool:
 
 def _id(value: object, name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARS:
-        raise Malformed(f"the header's {name} must be text of at most {MAX_ID_CHARS} characters")
+        raise Malformed(f"the header's {name} must be a string of at most {MAX_ID_CHARS} characters")
     return value
 
 

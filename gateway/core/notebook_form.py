@@ -79,7 +79,7 @@ def _is_lines(value: Json) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(line, str) for line in value))
 
 
-_TEXT: _Rule = ("text", _is_text)
+_TEXT: _Rule = ("a string", _is_text)
 _OBJECT: _Rule = ("an object", _is_object)
 _FLAG: _Rule = ("true or false", _is_flag)
 _NOTEBOOK_RULES: Mapping[str, _Rule] = {
@@ -87,26 +87,26 @@ _NOTEBOOK_RULES: Mapping[str, _Rule] = {
     "language_info": _OBJECT,
     "orig_nbformat": ("a whole number above 0", _is_number),
     "title": _TEXT,
-    "authors": ("a list", lambda value: isinstance(value, list)),
+    "authors": ("an array", lambda value: isinstance(value, list)),
 }
 _KERNELSPEC_RULES: Mapping[str, _Rule] = {"name": _TEXT, "display_name": _TEXT}
 _LANGUAGE_RULES: Mapping[str, _Rule] = {
     "name": _TEXT,
-    "codemirror_mode": ("text or an object", lambda value: isinstance(value, str | dict)),
+    "codemirror_mode": ("a string or an object", lambda value: isinstance(value, str | dict)),
     "file_extension": _TEXT,
     "mimetype": _TEXT,
     "pygments_lexer": _TEXT,
 }
 _CELL_RULES: Mapping[str, _Rule] = {
-    "name": ("one line of text", _is_line),
-    "tags": ("a list of different texts without commas", _are_tags),
+    "name": ("a string of one line", _is_line),
+    "tags": ("an array of different strings without commas", _are_tags),
     "jupyter": _OBJECT,
 }
 _CODE_RULES: Mapping[str, _Rule] = {
     **_CELL_RULES,
     "collapsed": _FLAG,
     "scrolled": ("true, false or 'auto'", lambda value: isinstance(value, bool) or value == "auto"),
-    "execution": ("an object of texts", _are_texts),
+    "execution": ("an object of strings", _are_texts),
 }
 _RAW_RULES: Mapping[str, _Rule] = {**_CELL_RULES, "format": _TEXT}
 _RULES: Mapping[CellKind, Mapping[str, _Rule]] = {"code": _CODE_RULES, "markdown": _CELL_RULES, "raw": _RAW_RULES}
@@ -124,7 +124,7 @@ def read_notebook(value: Json) -> Notebook:
     _check_metadata(metadata)
     cells = root.get("cells")
     if not isinstance(cells, list):
-        raise BadRequest("notebook.cells must be a list.")
+        raise BadRequest("notebook.cells must be an array.")
     if len(cells) > MAX_CELLS:
         raise BadRequest(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} are allowed.")
     read = [_read_cell(cell, f"notebook.cells[{index}]") for index, cell in enumerate(cells)]
@@ -198,7 +198,7 @@ def _source(value: Json, place: str) -> str:
     lines = value if isinstance(value, list) else [value]
     texts = [line for line in lines if isinstance(line, str)]
     if len(texts) < len(lines):
-        raise BadRequest(f"{place}.source must be text or a list of lines, not {_show(value)}.")
+        raise BadRequest(f"{place}.source must be a string or an array of strings, not {_show(value)}.")
     return "".join(texts)
 
 
@@ -218,7 +218,7 @@ def _attachments(cell: Mapping[str, Json], place: str) -> Mapping[str, Json] | N
     for name, bundle in found.items():
         inside = _object(bundle, f"{place}.attachments[{_show(name)}]")
         if not all(_JSON_TYPE.fullmatch(kind) or _is_lines(item) for kind, item in inside.items()):
-            raise BadRequest(f"{place}.attachments[{_show(name)}] must hold text for each MIME type.")
+            raise BadRequest(f"{place}.attachments[{_show(name)}] must hold a string for each MIME type.")
     return found
 
 
@@ -268,7 +268,7 @@ def _show(value: Json) -> str:
         case dict():
             return "an object"
         case list():
-            return "a list"
+            return "an array"
         case str():
             return repr(value if len(value) <= _SHOWN_CHARS else value[:_SHOWN_CHARS] + "…")
         case _:

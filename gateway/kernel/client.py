@@ -221,6 +221,8 @@ class KernelClient:
                 return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._interruption.stop(run) else await self.kill())
+            case Cause.OUTPUT:
+                return Overflowed(None if await self._interruption.stop(run) else await self.kill())
             case Cause.EXCEEDED:
                 return Overflowed(await self.kill())
             case Cause.LOST:

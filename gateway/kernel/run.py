@@ -18,7 +18,10 @@ class Cause(Enum):
 
     OVER = auto()
     DEADLINE = auto()
+    OUTPUT = auto()
+    """It has printed or shown more than its limit: it is interrupted."""
     EXCEEDED = auto()
+    """Its kernel has sent more than any honest one does: the kernel is killed."""
     LOST = auto()
     DIED = auto()
 
@@ -97,8 +100,11 @@ class Run:
         for event in events:
             self._fold.add(event)
         was_flooded, self._empty = self._is_flooded, self._empty + fed.count([])
-        if (self._collector.has_exceeded and not had_exceeded) or (self._is_flooded and not was_flooded):
+        if self._is_flooded and not was_flooded:
             self.note(Cause.EXCEEDED)
+        if self._collector.has_exceeded and not had_exceeded:
+            self._wire_bytes = min(self._wire_bytes, SLACK_BYTES)  # what is under way, and the traceback
+            self.note(Cause.OUTPUT)
         if self._collector.is_over and not was_over:
             self.note(Cause.OVER)
         if self._on_event is not None:

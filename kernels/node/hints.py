@@ -7,20 +7,56 @@ from collections.abc import Mapping
 from typing import Final
 
 _NO_MODULES: Final = "modules can't be loaded: the language and its built-in objects are all there is"
+_NO_EXPORTS: Final = "code is no module: leave out 'export', and use return or console.log"
 _NO_NETWORK: Final = "kernels have no network: send data with the code"
 _NO_NODE: Final = "code has no objects of Node's: data comes with the code and goes back by return or console.log"
+_NO_TIMERS: Final = "there are no timers: call the function at once, or await a promise"
+_NO_PAGE: Final = "there is no page: use console.log, display.html(text) or display.svg(text)"
+_NO_BUFFER: Final = "Buffer is Node's: use Uint8Array, TextEncoder and TextDecoder, and atob and btoa for base64"
+_NO_TYPES: Final = "this looks like TypeScript: send JavaScript, without types"
+_NO_DIGESTS: Final = "crypto has randomUUID and getRandomValues only: Python has hashlib"
 _ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("require", "module", "exports"), _NO_MODULES),
-    **dict.fromkeys(("fetch", "XMLHttpRequest", "WebSocket"), _NO_NETWORK),
-    **dict.fromkeys(("process", "Buffer", "__dirname", "__filename", "global"), _NO_NODE),
+    **dict.fromkeys(("fetch", "XMLHttpRequest", "WebSocket", "EventSource", "axios"), _NO_NETWORK),
+    **dict.fromkeys(("process", "__dirname", "__filename"), _NO_NODE),
+    **dict.fromkeys(("setTimeout", "setInterval", "setImmediate", "clearTimeout", "clearInterval"), _NO_TIMERS),
+    **dict.fromkeys(("window", "document", "alert", "prompt", "confirm", "localStorage"), _NO_PAGE),
+    "Buffer": _NO_BUFFER,
+    "global": "the global object is globalThis",
 }
 _NOT_DEFINED: Final = re.compile(r"(\w{1,40}) is not defined")
+_TYPES: Final = re.compile(
+    r"""^\s*(?:export\s+)?(?:declare|interface|type|enum|namespace|abstract\s+class)\s+\w
+    |[\w)\]?]\s*:\s*(?:string|number|boolean|any|unknown|void|never|object|bigint)\b
+    |[\w)\]?]\s*:\s*[A-Z]\w*(?:<|\[\])
+    |\bas\s+(?:const|string|number|boolean|any|unknown|[A-Z])
+    |\w<(?:string|number|boolean|any|unknown)\b""",
+    re.VERBOSE,
+)
+_QUOTED: Final = re.compile(r"""'[^']*'?|"[^"]*"?|`[^`]*`?""")
+_LINE_CHARS: Final = 500
 
 
-def find_hint(ename: str, evalue: str) -> str:
+def find_hint(ename: str, evalue: str, traceback: str = "") -> str:
     """What to do about the error *ename* with the message *evalue*; "" where nothing is known."""
-    if ename == "ReferenceError" and (found := _NOT_DEFINED.fullmatch(evalue[:100])):
-        return _ABSENT.get(found[1], "")
-    if ename == "SyntaxError" and evalue.startswith("Cannot use import statement"):
-        return _NO_MODULES
+    match ename:
+        case "ReferenceError":
+            found = _NOT_DEFINED.fullmatch(evalue[:100])
+            return _ABSENT.get(found[1], "") if found else ""
+        case "SyntaxError":
+            return _of_source(evalue, traceback)
+        case "TypeError" if evalue.startswith("A dynamic import callback"):
+            return _NO_MODULES
+        case "TypeError" if evalue.endswith("(reading 'digest')") or evalue.startswith("crypto.createH"):
+            return _NO_DIGESTS
     return ""
+
+
+def _of_source(evalue: str, traceback: str) -> str:
+    """Code for another place: a module, or another language. The second line of the traceback is the code's."""
+    if evalue.startswith("Cannot use import statement"):
+        return _NO_MODULES
+    lines = traceback.split("\n", 2)
+    if len(lines) == 3 and _TYPES.search(_QUOTED.sub("''", lines[1][:_LINE_CHARS])):
+        return _NO_TYPES
+    return _NO_EXPORTS if evalue == "Unexpected token 'export'" else ""

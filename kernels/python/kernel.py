@@ -18,6 +18,7 @@ from kernels.python import refusals, standard_input, usage
 from kernels.python.around import Around, WorkFolder
 from kernels.python.event_loops import ScriptLoops
 from kernels.python.history import KernelHistory
+from kernels.python.questions import Questions
 from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
 from kernels.python.shown import figures, inline, tracebacks
@@ -30,7 +31,7 @@ from kernels.serving.interrupts import Interrupts
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
 from kernels.serving.streams import OutputRecord, OutputStream
-from kernels.serving.texts import cuts
+from kernels.serving.texts import clean, cuts
 
 
 class PythonKernel(Served, IPythonKernel):
@@ -47,6 +48,7 @@ class PythonKernel(Served, IPythonKernel):
         self.record = record
         self.interrupts = interrupts
         self.loops = ScriptLoops()
+        self.questions = Questions()
         self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self._omega = None
         figures.gallery.publish = self._publish_picture
@@ -78,6 +80,7 @@ class PythonKernel(Served, IPythonKernel):
 
     async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:  # noqa: FBT001  # as ipykernel calls it
         """Run *code* and answer with the content of the reply."""
+        self.questions.begin_run()
         request = parse((cell_meta or {}).get("omega"))
         if request is None:
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
@@ -166,6 +169,13 @@ class PythonKernel(Served, IPythonKernel):
         if self.shell.is_ours:
             return standard_input.read_line(prompt, sys.stderr, "getpass()")
         return str(super().getpass(prompt, *args, **kwargs))
+
+    def _input_request(self, prompt: str, ident: Any, parent: Any, password: bool = False) -> str:  # noqa: FBT001, FBT002  # as ipykernel calls it
+        """Implements both: the base class lets threads take one another's answers."""
+        for stream in self.streams:
+            stream.flush()
+        question = {"prompt": clean(str(prompt)), "password": password}
+        return self.questions.ask(self.session, self.stdin_socket, question, ident, parent)
 
     def _write_pages(self) -> None:
         """Print what a pager would show (``len?``), because no client reads a reply's payload."""

@@ -33,8 +33,8 @@ def environment(work_dir: str, given: Mapping[str, str]) -> dict[str, str]:
         "PAGER": "cat",
         "TMPDIR": "/tmp",
         "TZ": "UTC",
-        "USER": "kernel",
-        "MPLBACKEND": "agg",
+        "USER": "omega",
+        "MPLBACKEND": "agg",  # of programs that the code starts; the kernel's own backend shows figures in the answer
         # Without these they would retry without a network: for twelve seconds, and for minutes.
         "PIP_NO_INDEX": "1",
         "npm_config_offline": "true",

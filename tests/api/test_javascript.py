@@ -52,6 +52,10 @@ def test_what_is_missing_on_purpose_is_explained(caller: Caller) -> None:
     assert (error["type"], error["message"]) == ("ReferenceError", "require is not defined")
     assert error["hint"].startswith("modules can't be loaded")
     assert "hint" not in run(caller, "missing")["error"]
+    silent = run(caller, "1 + 2")
+    assert (silent["success"], silent["returnValue"]) == (True, None)
+    assert silent["hint"].startswith("the code returned and printed nothing")
+    assert "hint" not in run(caller, "return 1 + 2")
 
 
 def test_whole_numbers_beyond_what_json_readers_keep_are_text(caller: Caller) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tornado.websocket import WebSocketClosedError
 
 from gateway.web.jupyter.channels import MAX_MALFORMED
-from tests.api.jupyter import V1, Jupyter, execute, is_reply, kinds, request, texts
+from tests.api.jupyter import V1, Channels, Jupyter, Message, execute, is_reply, kinds, request, texts
 from tests.live import Gateway
 
 pytestmark = pytest.mark.kernel
@@ -187,6 +187,50 @@ async def test_input_asks_the_client_that_runs_the_code(jupyter: Jupyter) -> Non
         assert refused[-1]["content"]["ename"] == "StdinNotImplementedError"
         seen = await other.until(lambda message: message["msg_type"] == "error")
         assert not {"input_request", "execute_reply"} & {message["msg_type"] for message in seen}
+
+
+THREADS = """
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+def tool(number): return int(input(str(number)))
+with ThreadPoolExecutor(4) as pool: print(list(pool.map(tool, range(6))))
+print(await asyncio.gather(*[asyncio.to_thread(tool, number) for number in range(6)]))
+"""
+LEFT = """
+import threading
+ended = []
+def ask():
+    try: ended.append(input('left'))
+    except EOFError: ended.append('EOF')
+left = threading.Thread(target=ask); left.start()
+"""
+
+
+async def answer_all(channels: Channels, code: str) -> list[Message]:
+    """Run *code*, answering each question with its prompt."""
+    msg_id = await channels.send(execute(code))
+    got = [await channels.next()]
+    while not is_reply(got[-1], msg_id):
+        if got[-1]["msg_type"] == "input_request":
+            await channels.send(request("input_reply", {"value": got[-1]["content"]["prompt"]}, "stdin"))
+        got.append(await channels.next())
+    return got
+
+
+async def test_each_thread_gets_the_answer_to_its_own_question(jupyter: Jupyter) -> None:
+    """One is asked after the other; who still asks when its run is over does not hold up the next one."""
+    async with jupyter.kernel() as kernel_id:
+        channels = await jupyter.connect(kernel_id)
+        assert texts(await answer_all(channels, THREADS)) == "[0, 1, 2, 3, 4, 5]\n" * 2
+        msg_id = await channels.send(execute(LEFT))
+        await channels.until(  # in either order
+            lambda _message: (
+                any(is_reply(seen, msg_id) for seen in channels.seen)
+                and any(seen["content"].get("prompt") == "left" for seen in channels.seen)
+            )
+        )
+        later = await answer_all(channels, "print(input('later')); left.join(); print(ended)")
+        assert texts(later) == "later\n['EOF']\n"
 
 
 async def test_every_client_sees_output_and_only_the_asker_its_reply(jupyter: Jupyter) -> None:

@@ -103,6 +103,8 @@ def test_output_beyond_the_limit_ends_the_run(caller: Caller, code: str) -> None
     assert answer["truncated"] is True
     assert answer["output"].startswith("first line\n")
     assert len(answer["output"].encode()) <= 1024 * 1024
+    if not answer["kernelReplaced"]:  # it obeyed the interrupt in time: then the line is known
+        assert 'File "<code>", line ' in answer["error"]["traceback"]
 
 
 def test_output_just_below_the_limit_is_whole(caller: Caller) -> None:

@@ -155,6 +155,22 @@ console.log(tricks.map((trick) => new Function(`return ${trick}.constructor('ret
         language="javascript",
     ),
     Attempt(
+        "JS02",
+        """
+const thrown = (work) => { try { work(); } catch (error) { return error; } };
+const url = new URL('http://a/?b=c');
+const reached = [url, url.searchParams, new TextEncoder().encode('a'), structuredClone([{}]), crypto, performance, atob,
+  thrown(() => new URL('no')), thrown(() => atob('a')), thrown(() => structuredClone(() => 1)),
+  thrown(() => new TextDecoder('no')),
+  thrown(() => { const deep = () => new URL('http://a') && deep(); deep(); })];
+const theirs = reached.filter((value) => value.constructor.constructor('return typeof process')() !== 'undefined');
+console.log(reached.length, theirs.length);
+""",
+        Prints("12 0"),
+        case="web",
+        language="javascript",
+    ),
+    Attempt(
         "JS05",
         """
 const { Worker } = require('worker_threads');

@@ -17,6 +17,7 @@ from gateway.web.api import file_answers
 _SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _SPACES = _SPACES_TEXT.encode()
 _NOTHING: frozenset[Include] = frozenset()
+NO_VALUE = "the code returned and printed nothing: it is the body of a function, so a value needs return, or console.log"
 
 
 def describe_run(task: Task, result: Result, include: AbstractSet[Include] = _NOTHING) -> dict[str, Json]:
@@ -74,7 +75,16 @@ def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
         return answer | {"sessionId": request.session, "executionCount": result.execution_count}
     # Without a session they are gone by now.
     note = file_answers.note_lost(result.files, result.fetched or LOST, is_cut=result.are_files_cut)
-    return answer | {"files": [], "filesTruncated": False} | ({"note": note} if note else {})
+    told: dict[str, Json] = {"note": note} if note else {}
+    hint: dict[str, Json] = {"hint": NO_VALUE} if has_no_value(request, result) else {}
+    return answer | {"files": [], "filesTruncated": False} | told | hint
+
+
+def has_no_value(request: RunRequest, result: Result) -> bool:
+    """Whether JavaScript ran for nothing: it neither returned, printed nor showed anything, and does not try to return."""
+    if request.task != "javascript" or not result.success or "return" in request.code:
+        return False
+    return result.return_value is None and not result.output and not result.displays
 
 
 def iso_utc(seconds_utc: float) -> str:

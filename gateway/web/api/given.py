@@ -80,7 +80,7 @@ Env = Annotated[
     dict[str, str],
     Field(
         default_factory=dict,
-        description="an object of at most 64 texts: the environment variables to set",
+        description="an object of at most 64 strings: the environment variables to set",
         max_length=ENV_NAMES,
         json_schema_extra=_ENV_SCHEMA,
     ),
@@ -167,7 +167,7 @@ def _contents(name: str, value: object) -> bytes:
         return value.encode()
     text = value.get("base64") if isinstance(value, dict) and len(value) == 1 else None
     if not isinstance(text, str):
-        raise BadRequest(f'files has {name[:SHOWN_CHARS]!r}: it must be text, or an object {{"base64": "..."}}.')
+        raise BadRequest(f'files has {name[:SHOWN_CHARS]!r}: it must be a string, or an object {{"base64": "..."}}.')
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:

@@ -96,7 +96,7 @@ class AnalyzeBody(Body):
 
     data: Annotated[
         Annotated[list[dict[str, Any]], Field(fail_fast=True)] | Annotated[dict[str, list[Any]], first_flaw(list)] | str,
-        Field(description="a list of objects (records), an object of lists (columns), or CSV text"),
+        Field(description="an array of objects (records), an object of arrays (columns), or a string (CSV)"),
     ]
     analysisType: Annotated[  # noqa: N815  # the API's own name
         Literal["summary", "correlation", "stats"], Field(description="'summary', 'correlation' or 'stats'")

@@ -36,7 +36,9 @@ class NewSessionBody(Body):
     name: Annotated[
         str,
         Field(
-            description="text of at most 128 characters", max_length=128, json_schema_extra={"pattern": patterns.ONE_LINE}
+            description="a string of at most 128 characters",
+            max_length=128,
+            json_schema_extra={"pattern": patterns.ONE_LINE},
         ),
     ] = ""
     timeout: Timeout = None
@@ -102,7 +104,7 @@ def parse_nothing(body: bytes) -> None:
 
 def _check_name(name: str) -> None:
     if not _ONE_LINE.fullmatch(name):
-        raise BadRequest("name must be text without line breaks and other control characters.")
+        raise BadRequest("name must be a string without line breaks and other control characters.")
 
 
 def _check_cwd(cwd: str) -> None:

@@ -99,7 +99,7 @@ def _task(kind: str, asked: Json, language: str) -> str:
 def _text(fields: dict[str, Json], name: str, most: int) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str) or len(value) > most:
-        raise BadRequest(f"{name} must be text of at most {most} characters, not {run_bodies.show(value)}.")
+        raise BadRequest(f"{name} must be a string of at most {most} characters, not {run_bodies.show(value)}.")
     return value
 
 

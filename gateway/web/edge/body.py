@@ -41,9 +41,9 @@ def name_of(value: object) -> str:
         case int() | float():
             return "a number"
         case str():
-            return "text"
+            return "a string"
         case list():
-            return "a list"
+            return "an array"
         case _:
             return "an object"
 

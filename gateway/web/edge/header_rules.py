@@ -84,7 +84,10 @@ def _is_same_origin(origin: str, host: str) -> bool:
 def bearer(headers: Sequence[str]) -> str:
     """The token of ``Authorization: Bearer X`` (or ``token X``, as Jupyter clients send it); raises Unauthorized."""
     if not headers:
-        raise Unauthorized("A token is required: send the header 'Authorization: Bearer <token>'.")
+        raise Unauthorized(
+            "This is Omega Gateway; a token is required: send the header 'Authorization: Bearer <token>'. "
+            "`omega token print` prints the token."
+        )
     scheme, _, token = headers[0].partition(" ")
     token = token.strip()
     if len(headers) != 1 or scheme.lower() not in ("bearer", "token") or not token or len(token) > TOKEN_CHARS:

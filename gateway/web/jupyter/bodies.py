@@ -45,7 +45,7 @@ def _text(value: dict[str, Json], name: str) -> str | None:
     text = value.get(name)
     if text is None or (isinstance(text, str) and len(text) <= MAX_CHARS):
         return text
-    raise BadRequest(f"{name} must be text of at most {MAX_CHARS} characters.")
+    raise BadRequest(f"{name} must be a string of at most {MAX_CHARS} characters.")
 
 
 def _env(value: Json) -> dict[str, str]:

@@ -116,7 +116,7 @@ FILE: dict[str, Schema] = {
     "modified": MOMENT,
     "sha256": NO_TEXT,
 }
-LINES = described({"type": ["string", "array"], "items": TEXT}, "text, or a list of its lines")
+LINES = described({"type": ["string", "array"], "items": TEXT}, "a string, or an array of its lines")
 CELL = struct(
     {"id": TEXT, "cell_type": one_of(["code", "markdown", "raw"]), "metadata": ANY, "source": LINES},
     {"outputs": array(ANY), "execution_count": NO_WHOLE, "attachments": ANY},
@@ -159,7 +159,9 @@ ANSWERS: dict[str, Schema] = {
         },
     ),
     "Run": struct(RUN, {**STREAMS, **IN_SESSION, **FILES}),
-    "JavascriptRun": struct({**RUN, **RETURN_VALUE}, {**STREAMS, **IN_SESSION}),
+    "JavascriptRun": struct(
+        {**RUN, **RETURN_VALUE}, {**STREAMS, **IN_SESSION, "hint": described(TEXT, "why there is nothing to see")}
+    ),
     "ChartRun": struct({**RUN, **CHART}, {**STREAMS, **IN_SESSION, **FILES}),
     "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE, **FILES}),
     "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),

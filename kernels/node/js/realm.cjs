@@ -1,5 +1,5 @@
 'use strict';
-// The realm of the caller's code: the language, console and display; no modules, no timers, nothing of Node.
+// The realm of the caller's code: the language, console, display and web/; no modules, no timers, nothing of Node.
 // The realm is no security boundary (the sandbox is): it keeps the code's changes to Object, Array, JSON or Promise
 // away from the kernel's own code.
 const inspector = require('node:inspector');
@@ -9,6 +9,7 @@ const { types } = require('node:util');
 const { write, writeText } = require('./frames.cjs');
 const { guard } = require('./guard.cjs');
 const { asText, show, toJson } = require('./values.cjs');
+const { PARTS, SOURCES, web } = require('./web.cjs');
 
 const METHODS = ['log', 'info', 'debug', 'error', 'warn', 'trace', 'dir', 'dirxml', 'table', 'assert', 'group', 'groupCollapsed', 'groupEnd', 'count', 'countReset', 'time', 'timeEnd', 'timeLog'];
 const FORMS = { html: 'text/html', svg: 'image/svg+xml', png: 'image/png', jpeg: 'image/jpeg', json: 'application/json', markdown: 'text/markdown', text: 'text/plain' };
@@ -17,9 +18,14 @@ const MIME = /^[a-z0-9][a-z0-9.+-]*\/[a-z0-9][a-z0-9.+-]*$/;
 const SETUP = `(function (host) {
   'use strict';
   const errors = { __proto__: null, Error, RangeError, TypeError };
+  const remade = ({ name, message, code, isOfTheWeb }) => {
+    if (isOfTheWeb) return new host.DOMException(message, name);
+    const error = new (errors[name] || errors.Error)(message);
+    return code ? put(error, 'code', code) : error;
+  };
   const call = (name, values) => {
     try {
-      host.call(name, values);
+      return host.call(name, values);
     } catch (error) {
       let foreign;
       try {
@@ -27,7 +33,7 @@ const SETUP = `(function (host) {
       } catch {
         throw new errors.RangeError('Maximum call stack size exceeded');
       }
-      throw foreign ? new (errors[foreign.name] || errors.Error)(foreign.message) : error;
+      throw foreign ? remade(foreign) : error;
     }
   };
   const make = (name, key) => ({ [key](...values) { call(name, values); } })[key];
@@ -39,6 +45,8 @@ const SETUP = `(function (host) {
   const display = make('display', 'display');
   for (let at = 0; at < host.forms.length; at++) put(display, host.forms[at], make('display.' + host.forms[at], host.forms[at]));
   put(globalThis, 'display', display);
+  host.ask = (name, ...values) => call(name, values);
+  host.put = put;
   return globalThis;
 })`;
 
@@ -94,13 +102,16 @@ class Realm {
     const target = vm.constants?.DONT_CONTEXTIFY ?? Object.create(null);
     this.context = vm.createContext(target, { name: 'code', microtaskMode: 'afterEvaluate' });
     this.nothing = new vm.Script('', { filename: 'omega:drain' });
-    this.global = new vm.Script(SETUP, { filename: 'omega:setup' }).runInContext(this.context)({
+    const host = {
       __proto__: null,
       methods: METHODS,
       forms: Object.keys(FORMS),
+      parts: PARTS,
       call: (name, values) => this.call(name, values),
       foreign: (error) => this.foreign(error),
-    });
+    };
+    this.global = new vm.Script(SETUP, { filename: 'omega:setup' }).runInContext(this.context)(host);
+    for (const { code, filename } of SOURCES) new vm.Script(code, { filename }).runInContext(this.context)(host);
     new vm.Script(REACHABLE, { filename: 'omega:reachable' }).runInContext(this.context)({
       __proto__: null,
       isBytes: (value) => types.isAnyArrayBuffer(value) || types.isArrayBufferView(value),
@@ -112,14 +123,18 @@ class Realm {
 
   call(name, values) {
     const [object, method] = name.split('.');
-    if (object === 'console') this.console[method](...Array.from({ length: values.length }, (_, at) => values[at]));
+    const given = () => Array.from({ length: values.length }, (_, at) => values[at]);
+    if (object === 'web') return web[method](...given());
+    if (object === 'console') this.console[method](...given());
     else if (method) write('d', { [FORMS[method]]: bodyOf(FORMS[method], values[0]) });
     else write('d', bundleOf(values[0]));
   }
 
-  // {name, message} of an error of the kernel's realm, which the caller's code must not get itself.
+  // What the caller's realm makes of an error of the kernel's realm, which the code must not get itself.
   foreign(error) {
-    return error instanceof Error ? { name: String(error.name), message: String(error.message) } : null;
+    if (!(error instanceof Error)) return null;
+    const code = typeof error.code === 'string' ? error.code : '';
+    return { __proto__: null, name: String(error.name), message: String(error.message), code, isOfTheWeb: error instanceof DOMException };
   }
 
   // Tell the caller's code that something was collected. After an interrupt it is not told any more until the next run.

@@ -7,19 +7,17 @@ read, so that no code of the caller is called.
 from __future__ import annotations
 
 import errno
-import os
 import re
 import socket
 import sys
 
 from kernels.python.refusals import NO_INPUT_HINT, NoStdinError
-from kernels.work_aliases import DEFAULT as WORK_ALIASES
+from kernels.python.shown import absent
 
 NOT_INSTALLED = (
     "{!r} is not installed here; POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
 )
 NO_NETWORK = "kernels have no network; send data with the code, or upload it as files of a session"
-ELSEWHERE = "only the work directory keeps files: use a relative path, such as 'data.csv'"
 NO_FILE = "the code is run as text, not from a file; os.getcwd() is the work directory"
 FENCE = "the code is inside a Markdown fence: send only what stands between the lines of ```"
 NO_BREAK_SPACE = "line {} has a no-break space (U+00A0): replace it by a space"
@@ -29,13 +27,14 @@ _OF_ERRNO = {
     errno.EMFILE: "too many files or sockets are open at once (OMEGA_OPEN_FILES): close some",
 }
 _NO_PROCESS = "the kernel has as many processes and threads as it may have (OMEGA_PROCESSES): end some"
-_NO_FOLDER = "Cannot save file into a non-existent directory: "
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _TEXT_CHARS = 16 * 1024
 
 
 def find_hint(error: BaseException) -> str:
     """What to do about *error*; "" if it says so itself, or nothing is known."""
+    if hint := absent.find_hint(error):
+        return hint
     missing = _missing_module(error)
     if missing and missing not in sys.modules:
         return NOT_INSTALLED.format(missing)
@@ -86,13 +85,11 @@ def _wanted_network(error: BaseException) -> bool:
 
 def _of_system(error: BaseException) -> str:
     """Limits and places that Linux names only by a number."""
-    if type(error) is OSError and (text := _first_text(error)).startswith(_NO_FOLDER):  # pandas looks by itself
-        return ELSEWHERE if _is_known(text.removeprefix(_NO_FOLDER).strip("'")) else ""
     if type(error) not in (OSError, FileNotFoundError, PermissionError, BlockingIOError):
         return ""
     assert isinstance(error, OSError)
-    if _number_of(error) == errno.EROFS or _is_known(error.filename):
-        return ELSEWHERE
+    if _number_of(error) == errno.EROFS or absent.is_elsewhere(error.filename):
+        return absent.ELSEWHERE
     if type(error) is BlockingIOError:  # a socket that would block is nothing to mend
         return _NO_PROCESS if _number_of(error) == errno.EAGAIN and error.filename is None and _is_fork(error) else ""
     return _OF_ERRNO.get(_number_of(error), "")
@@ -101,11 +98,6 @@ def _of_system(error: BaseException) -> str:
 def _number_of(error: OSError) -> int:
     """Its errno; 0 for none, and for an object of the caller's in its place."""
     return error.errno if type(error.errno) is int else 0
-
-
-def _is_known(place: object) -> bool:
-    """Whether *place* is a path of other interpreters that this level does not have."""
-    return type(place) is str and place.startswith(WORK_ALIASES) and not os.path.exists(place)
 
 
 def _is_fork(error: BaseException) -> bool:

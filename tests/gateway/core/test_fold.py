@@ -162,6 +162,13 @@ def test_too_much_output_is_named() -> None:
     assert result.kernel_replaced
 
 
+def test_too_much_output_names_the_line_if_the_code_obeyed_the_interrupt() -> None:
+    """And the kernel is kept."""
+    result = fold([Raised("KeyboardInterrupt", "", "line 3"), Finished("error")], Overflowed())
+    assert result.error == Raised("ExecutionError", "Output size limit exceeded", "line 3")
+    assert (result.limit, result.kernel_replaced) == (Limit.OUTPUT, False)
+
+
 def test_an_out_of_memory_kill_names_the_limit() -> None:
     """In MB, as the limit is documented."""
     death = Death(0, 9, out_of_memory=True, asked=False)

@@ -85,20 +85,48 @@ async def test_a_reply_that_never_comes_ends_at_the_deadline(connect: Connect) -
 # ---- too much -----------------------------------------------------------------------------------------------------------
 
 
-async def test_too_much_output_ends_the_kernel(connect: Connect) -> None:
-    """What was captured up to the limit is returned."""
+async def say_too_much(request: Request) -> None:
+    """A run that prints 1200 bytes and goes on."""
+    request.write("x" * 600)
+    request.write("y" * 600)
+    await say_never(request)
 
-    async def script(request: Request) -> None:
-        request.write("x" * 600)
-        request.write("y" * 600)
-        await say_never(request)
 
-    client, _ = await connect(script)
+async def test_too_much_output_interrupts_the_code(connect: Connect) -> None:
+    """What was captured up to the limit is returned, with the traceback of the interrupt, and the kernel is kept."""
+    client, kernel = await connect(say_too_much, grace_s=60.0)
     result = await client.run(spec(output_bytes=1000))
     assert result.error is not None
-    assert result.error.message == "Output size limit exceeded"
+    assert (result.error.type, result.error.message) == ("ExecutionError", "Output size limit exceeded")
+    assert "KeyboardInterrupt" in result.error.traceback
+    assert result.output == "x" * 600 + "y" * 400
+    assert (result.limit, result.truncated, result.kernel_replaced) == (Limit.OUTPUT, True, False)
+    assert kernel.interrupts == ["message"]
+
+
+async def test_code_that_prints_on_after_the_interrupt_is_killed(connect: Connect) -> None:
+    """After the grace: message, signal, kill."""
+    client, kernel = await connect(say_too_much)
+    kernel.obeys_message = kernel.obeys_signal = False
+    result = await client.run(spec(output_bytes=1000))
     assert result.output == "x" * 600 + "y" * 400
     assert (result.limit, result.truncated, result.kernel_replaced) == (Limit.OUTPUT, True, True)
+    assert kernel.interrupts == ["message", "signal"]
+
+
+async def test_a_flood_after_the_output_limit_ends_the_kernel_at_once(connect: Connect) -> None:
+    """What is under way is read; more than that is not waited for."""
+
+    async def script(request: Request) -> None:
+        request.write("x" * 2000)
+        for _ in range(20):
+            request.write("y" * MIB)
+        await say_never(request)
+
+    client, kernel = await connect(script, grace_s=60.0)
+    kernel.obeys_message = kernel.obeys_signal = False
+    result = await client.run(spec(output_bytes=1000))
+    assert (result.output, result.limit, result.kernel_replaced) == ("x" * 1000, Limit.OUTPUT, True)
 
 
 async def test_a_message_over_the_size_limit_is_the_output_limit(connect: Connect) -> None:

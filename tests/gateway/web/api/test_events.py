@@ -131,7 +131,7 @@ def test_a_run_is_stopped_and_followed_by_its_id() -> None:
         (b"{}", "text frames"),
         ("", "The message is empty"),
         ("{", "not valid JSON"),
-        ("[]", "must be a JSON object, not a list"),
+        ("[]", "must be a JSON object, not an array"),
         ("{}", "code"),
         ('{"type": "stop"}', "type"),
         ('{"type": 1}', "type"),

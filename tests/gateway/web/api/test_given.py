@@ -61,7 +61,7 @@ def test_a_run_is_given_what_its_body_has(parse: Parse) -> None:
         ({"files": {"ä" * 128: ""}}, "A part of the path is longer than 255 bytes."),
         ({"files": {"x/" * 2000 + "x": ""}}, "The path is longer than 4000 bytes."),
         ({"files": {"a": "", "a/b": ""}}, "The run has a file named 'a' and another below that name."),
-        ({"files": {"a": 1}}, 'files has \'a\': it must be text, or an object {"base64": "..."}.'),
+        ({"files": {"a": 1}}, 'files has \'a\': it must be a string, or an object {"base64": "..."}.'),
         ({"files": {"a": {"base64": "AA=="}, "b": {"base64": "A"}}}, "files has 'b', whose base64 can't be decoded: "),
         ({"files": {"a": {"base64": "AA==\n"}}}, "files has 'a', whose base64 can't be decoded: "),
         ({"files": {f"{number}": "" for number in range(MAX_FILES + 1)}}, f"files must be an object of at most {MAX_FILES}"),
@@ -74,7 +74,7 @@ def test_a_run_is_given_what_its_body_has(parse: Parse) -> None:
         ({"env": {"A=B": "x"}}, "env has the name 'A=B': use letters, digits and underscores"),
         ({"env": {"": "x"}}, "env has the name ''"),
         ({"env": {"A": "x\0y"}}, "env has a NUL character in the value of A."),
-        ({"env": {"A": 5}}, "env must be an object of at most 64 texts"),
+        ({"env": {"A": 5}}, "env must be an object of at most 64 strings"),
         ({"env": {"A": "x" * 32 * 1024}}, "env is over the limit of 32768 characters in all."),
     ],
 )

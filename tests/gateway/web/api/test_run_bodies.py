@@ -46,7 +46,7 @@ def test_a_timeout_is_milliseconds(timeout: float | None, seconds: float) -> Non
         ("1000", "'1000'"),
         ("inf", "'inf'"),
         (True, "true"),
-        ([1], "a list"),
+        ([1], "an array"),
         ({}, "an empty object"),
     ],
 )
@@ -112,7 +112,7 @@ SENTENCES = [
     (
         run_bodies.parse_math,
         {"expression": ["1"]},
-        "expression must be one expression of 1 to 10000 characters, not a list.",
+        "expression must be one expression of 1 to 10000 characters, not an array.",
     ),
     (
         run_bodies.parse_analyze,
@@ -122,7 +122,7 @@ SENTENCES = [
     (
         run_bodies.parse_analyze,
         {"data": 5},
-        "data must be a list of objects (records), an object of lists (columns), or CSV text, not 5.",
+        "data must be an array of objects (records), an object of arrays (columns), or a string (CSV), not 5.",
     ),
     (
         run_bodies.parse_analyze,
@@ -141,7 +141,7 @@ def test_a_refusal_is_one_sentence_for_people(parse: object, body: object, sente
 def test_a_record_that_is_no_object_is_named_by_its_place() -> None:
     """In a thousand records the caller needs to know which."""
     sentence = refusal(run_bodies.parse_analyze, {"data": [{"a": 1}, 7, {"a": 2}]})
-    assert sentence.startswith("data must be a list of objects")
+    assert sentence.startswith("data must be an array of objects")
     assert "data[1]" in sentence
 
 
@@ -156,7 +156,7 @@ def test_a_record_that_is_no_object_is_named_by_its_place() -> None:
         (
             lambda body, limits: parse_new_session(body, limits, limits, limits),
             b'{"env":{%s}}' % b",".join(b'"%d":1' % at for at in range(300_000)),
-            "texts",
+            "strings",
         ),
     ],
     ids=["records", "columns", "include", "fields", "env"],

@@ -17,9 +17,9 @@ from gateway.web.edge.body import name_of, parse_object
     [
         (b"", "empty"),
         (b"  ", "empty"),
-        (b"[]", "must be a JSON object, not a list"),
+        (b"[]", "must be a JSON object, not an array"),
         (b"null", "not null"),
-        (b'"x"', "not text"),
+        (b'"x"', "not a string"),
         (b"{", "not valid JSON"),
         (b'{"code": "1"} x', "not valid JSON"),
         (b'{"code": "\xff"}', "not UTF-8: bad byte at position 10"),
@@ -79,8 +79,8 @@ def test_a_whole_number_beyond_64_bits_becomes_a_float() -> None:
         (True, "a boolean"),
         (0, "a number"),
         (0.5, "a number"),
-        ("", "text"),
-        ([], "a list"),
+        ("", "a string"),
+        ([], "an array"),
         ({}, "an object"),
     ],
 )

@@ -16,6 +16,14 @@ pytestmark = pytest.mark.kernel
         ("x = 1\ny\u00a0= 2", "line 2 has a no-break space (U+00A0)"),
         ("import os\nos.path.dirname(__file__)", "the code is run as text, not from a file"),
         ("import nosuch", "'nosuch' is not installed here"),
+        ("%store x", "a session keeps its names"),
+        ("%memit 1", "the answer's usage.peakMemory"),
+        ("%load_ext memory_profiler", "the answer's usage.peakMemory"),
+        ("%%lprun\n1", "use %prun"),
+        ("raise ValueError('unknown file extension: .mp4')", "there is no ffmpeg"),
+        ("import subprocess; subprocess.run(['ffmpeg'])", "there is no ffmpeg"),
+        ("open('/no-such-place/a.csv', 'w')", "only the work directory keeps files"),
+        (r"open('C:\\Users\\me\\a.csv')", "only the work directory keeps files"),
         ("import socket\nsocket.getaddrinfo('example.org', 80)", "kernels have no network"),
         ("import os\nraise OSError(27, os.strerror(27))", "the file is as large as a file may be here"),
         ("import os\nraise OSError(28, os.strerror(28))", "the directory is full"),
@@ -51,10 +59,15 @@ class Odd(str):
         "raise BlockingIOError(11, 'x')",
         "raise OSError(5, 'x')",
         "raise OSError()",
+        "raise ValueError('unknown file extension: .xyz')",
+        "%nosuch",
+        "open('/usr/no/a.csv')",
         "raise SyntaxError",
         "class F(FileNotFoundError): filename = property(lambda self: print('called'))\nraise F(2, 'x', '/mnt/data')",
         f"{ODD}e = OSError(28, 'x'); e.errno = Odd(); raise e",
         f"{ODD}e = BlockingIOError(11, 'x'); e.errno = Odd(); raise e",
+        f"{ODD}e = FileNotFoundError(2, 'x', 'y'); e.filename = Odd('ffmpeg'); raise e",
+        f"{ODD}raise ValueError(Odd('unknown file extension: .mp4'))",
         f"{ODD}e = SyntaxError('... U+00A0'); e.lineno = Odd(); raise e",
         f"{ODD}e = NameError('x'); e.name = Odd(); raise e",
         f"{ODD}e = ModuleNotFoundError('x'); e.name = Odd('nosuch'); raise e",
@@ -67,3 +80,16 @@ def test_any_other_error_has_no_hint_and_no_code_of_the_callers_is_called(shared
     assert "hint" not in reply.content
     assert "Hint" not in reply.traceback
     assert reply.text() == ""
+
+
+def test_an_animation_that_needs_an_encoder_is_told_what_needs_none(shared: TestKernel) -> None:
+    """However it is asked for; a GIF and HTML work."""
+    begin = (
+        "import matplotlib.pyplot as plt\nfrom matplotlib.animation import FuncAnimation\n"
+        "f, ax = plt.subplots(figsize=(1, 1))\na = FuncAnimation(f, lambda i: ax.plot([i]), frames=2)\n"
+    )
+    for end in ("a.save('a.mp4')", "a.to_html5_video()"):
+        reply = shared.run(f"{begin}try:\n    {end}\nfinally:\n    plt.close(f)")
+        assert reply.content["hint"].startswith("there is no ffmpeg: save the animation as .gif")
+    reply = shared.run(f"{begin}a.save('a.gif'); plt.close(f); print(open('a.gif', 'rb').read(3))")
+    assert reply.text() == "b'GIF'\n"
