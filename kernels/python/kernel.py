@@ -15,7 +15,7 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
 from kernels import workfiles
-from kernels.python import refusals, usage
+from kernels.python import pip_commands, refusals, usage
 from kernels.python.event_loops import ScriptLoops
 from kernels.python.history import KernelHistory
 from kernels.python.request import Outcome, parse
@@ -50,6 +50,7 @@ class PythonKernel(Served, IPythonKernel):
         self._omega = None
         figures.gallery.publish = self._publish_picture
         refusals.install(self.shell)
+        pip_commands.add_magics(self.shell)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         """Attribute later output to the request *parent*, also that of code which continues later."""

@@ -16,7 +16,7 @@ from IPython.lib import pretty
 from traitlets import Type, default
 from traitlets.config import Config
 
-from kernels.python import refusals
+from kernels.python import pip_commands
 from kernels.python.memory_store import MemoryStore
 from kernels.python.shown import frames, tracebacks, values
 from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
@@ -135,9 +135,10 @@ class Shell(ZMQInteractiveShell):
     def system_piped(self, cmd: str) -> None:
         """Run a shell command whose output goes where this process's output goes; no terminal is needed."""
         command = self.var_expand(cmd, depth=1)
-        if refusals.PIP.match(command):
-            sys.stderr.write(refusals.NO_PACKAGES.format("pip install") + "\n")
-            self.user_ns["_exit_code"] = 1
+        self.user_ns["_exit_code"] = 1
+        if (said := pip_commands.answer_install(command)) is not None:
+            sys.stdout.write(said)
+            self.user_ns["_exit_code"] = 0
             return
         code = subprocess.run(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, check=False).returncode
         self.user_ns["_exit_code"] = code

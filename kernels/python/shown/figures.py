@@ -18,7 +18,7 @@ from matplotlib.backend_bases import FigureCanvasBase, FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kernels.python.shown import drawing
+from kernels.python.shown import drawing, glyphs
 from kernels.python.shown.drawing import Format, Picture
 
 BACKEND = "module://kernels.python.shown.figures"
@@ -53,6 +53,7 @@ class Figures:
         self.format, self.dpi, self.chart_bytes, self.count = image_format, dpi, chart_bytes, 0
         self._entries.clear()
         self._published.clear()
+        glyphs.missing.begin()
         Gcf.destroy_all()
         self._entries.clear()
 
