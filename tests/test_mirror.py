@@ -145,6 +145,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "kernels/python/shown/test_figures.py": (
         "kernels/python/shown/drawing.py",
         "kernels/python/shown/fonts.py",
+        "kernels/python/shown/glyphs.py",
         "kernels/python/shown/png.py",
     ),
     "kernels/python/shown/test_chart_data.py": (
@@ -167,6 +168,8 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/tasks/setup.py",
         "kernels/python/tasks/variables.py",
     ),
+    "kernels/python/shown/test_hints.py": ("kernels/python/shown/missing.py",),
+    "kernels/python/warmup/test_on_demand.py": ("kernels/python/warmup/arrow.py",),
     "kernels/python/warmup/test_memory.py": (
         "kernels/python/warmup/exercise.py",
         "kernels/python/warmup/preload.py",

@@ -20,7 +20,7 @@ NO_OTHER = "kernels have no {}: `%pip list` shows what is installed"
 NO_FILES = f"code can't install packages: ask the operator to add them to {EXTRA_PACKAGES}"
 OTHER_VERSION = "{} {} is installed and no other version: it takes an environment of the operator's (OMEGA_KERNEL_PYTHON)"
 INSTALL = re.compile(
-    r"\s*(?:\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)(?P<what>[^;&|\n]*)$"
+    r"\s*(?:\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)(?P<what>(?:>&|[^;&|\n])*)$"
 )
 """A pip command for this Python; it would find no network, and print paths of this machine."""
 _WITH_VALUE = ("-c", "--constraint", "-i", "--index-url", "--extra-index-url", "-f", "--find-links")

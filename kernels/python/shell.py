@@ -13,6 +13,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.autocall import ZMQExitAutocall
 from IPython.core.profiledir import ProfileDir
 from IPython.lib import pretty
+from IPython.utils.dir2 import get_real_method
 from traitlets import Type, default
 from traitlets.config import Config
 
@@ -73,6 +74,14 @@ class DisplayHook(ZMQShellDisplayHook):
     """Publishes the last expression's value; for our own requests bounded, plain, and as JSON where it fits."""
 
     wants_json = False
+
+    def __call__(self, result: Any = None) -> None:
+        """Show *result*; one that displays itself is then shown already."""
+        if not self.shell.is_ours or self.quiet() or get_real_method(result, "_ipython_display_") is None:
+            super().__call__(result)
+        else:
+            self.shell.format_rich(result)
+            self.update_user_ns(result)
 
     def compute_format_data(self, result: Any) -> Any:
         """The MIME bundle of *result* and its metadata."""

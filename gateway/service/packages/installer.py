@@ -76,8 +76,9 @@ class Installer:
         self._kernels = kernels
         self._pip = pip
         self._store = store
-        named = sorted((normalise(asked.partition("==")[0]), asked) for asked in extra)
-        self._extra = dict(named)  # the version too where the operator chose one
+        named = (asked.partition("==") for asked in extra)
+        # The version too where the operator chose one.
+        self._extra = dict(sorted((normalise(name), f"{normalise(name)}{sep}{version}") for name, sep, version in named))
         self._limits = limits or InstallLimits()
         self._drain = drain or Drain()
         self._lock = asyncio.Lock()
