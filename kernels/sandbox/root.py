@@ -97,6 +97,7 @@ def plain_paths(spec: RootSpec) -> tuple[str, ...]:
         f"{spec.app_dir}/kernels",
         *(f"/dev/{name}" for name in _DEVICES),
         *(f"/etc/{name}" for name in etc_files.READABLE),
+        *etc_files.MIME_TYPES,
         *(f"/proc/{name}" for name in ("self", "cpuinfo", "meminfo", "stat", "uptime", "version", "filesystems")),
         "/proc/sys/kernel/osrelease",
         "/sys/devices/system/cpu",
