@@ -16,7 +16,7 @@ MODULES = {
     "bottleneck/__init__.py": "__version__ = '99'\n",
     "numexpr/__init__.py": "__version__ = '99'\n",
     "fsspec.py": (
-        "import io\n__version__ = '9999'\nclass open:\n    def __init__(self, *_, **__): pass\n"
+        "import io\n__version__ = '9999'\nclass open:\n    def __init__(self, *_, **__): pass\n    def close(self): pass\n"
         "    def open(self): return io.BytesIO(b'a\\nthe added one')\n"
     ),
     "tabulate.py": "raise SystemExit('in the place of the one that the environment imports when asked')\n",
