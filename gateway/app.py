@@ -60,7 +60,7 @@ from gateway.web.edge.server import Server, make_server
 from gateway.web.edge.websocket_frames import GOING_AWAY
 from gateway.web.routes import make_application
 from gateway.web.services import LOCAL_HOSTS, Services, WebSettings
-from kernels.contract import MIB, Language, Level, Ready
+from kernels.contract import EXTRA_PACKAGES, MIB, Language, Level, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
@@ -179,6 +179,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
         forks_per_zygote=settings.zygote_forks,
         extra_dirs=(str(added),) if added else (),
         work_aliases=settings.work_aliases,
+        kernel_env={EXTRA_PACKAGES: ",".join(settings.extra_packages)} if settings.extra_packages else {},
         spawner_socket=str(settings.spawner_socket or ""),
     )
     try:

@@ -95,7 +95,7 @@ Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 IsolationLevel = Annotated[Level, BeforeValidator(_parse_level)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
-Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
+Package = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?(==[A-Za-z0-9._+!-]{1,100})?$")]
 
 SpecName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -175,7 +175,7 @@ class Settings(BaseModel):
     extra_packages: Annotated[tuple[Package, ...], BeforeValidator(_split_names)] = Field(
         (),
         description="packages that clients may install for the kernels of all keys",
-        json_schema_extra={"allowed": "comma-separated package names", "shown": "none"},
+        json_schema_extra={"allowed": "comma-separated package names, each also as name==version", "shown": "none"},
     )
 
     work_aliases: Annotated[tuple[str, ...], BeforeValidator(_split_names), AfterValidator(_check_aliases)] = Field(

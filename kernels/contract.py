@@ -27,6 +27,8 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 """The listening sockets that a kernel inherits, in the order of their descriptors."""
 
 
+EXTRA_PACKAGES = "OMEGA_EXTRA_PACKAGES"
+"""The variable that tells a kernel which packages its operator allows to be added; not set if there are none."""
 PACKAGE_MISSING = 78
 """Exit code of a zygote, and of its spawner, if the kernels' environment lacks a package: a retry can't help."""
 IN_GROUP = b"in"

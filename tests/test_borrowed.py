@@ -144,6 +144,20 @@ TABLE = (
     Borrowed(
         "python",
         "_getframe",
+        "kernels/python/shown/glyphs.py",
+        "The line of the caller that drew a figure: without it warnings of missing glyphs name none.",
+        "sys:_getframe",
+    ),
+    Borrowed(
+        "seaborn",
+        "_has_statsmodels",
+        "kernels/python/warmup/on_demand.py",
+        "seaborn finds out while it is imported: without it robust and lowess fits say that statsmodels is missing.",
+        "seaborn.regression:_has_statsmodels",
+    ),
+    Borrowed(
+        "python",
+        "_getframe",
         "kernels/python/shown/exception_chains.py",
         "The frame of the caller without the cost of the whole stack: without it long chains of exceptions are slow.",
         "sys:_getframe",
@@ -320,7 +334,7 @@ TABLE = (
         "matplotlib",
         "_find_fonts_by_props",
         "kernels/python/shown/fonts.py",
-        "Appends a font with Chinese, Japanese and Korean glyphs: without it such text is drawn as boxes.",
+        "Appends fonts with glyphs of other scripts: without it such text is drawn as boxes.",
         "matplotlib.font_manager:FontManager._find_fonts_by_props",
     ),
     Borrowed(
@@ -383,7 +397,13 @@ NODE_INTERNALS = {
     "internal/test/binding": "The watchdog of SIGINT: the public way lets an interrupt at a boundary end the process.",
     "internal/deps/acorn/acorn/dist/acorn": "Node's own parser: cells of a session need one, and no package is installed.",
 }
-IN_PYPROJECT = {"tornado": "project", "ipykernel": "kernels", "ipython": "kernels", "matplotlib": "kernels"}
+IN_PYPROJECT = {
+    "tornado": "project",
+    "ipykernel": "kernels",
+    "ipython": "kernels",
+    "matplotlib": "kernels",
+    "seaborn": "kernels",
+}
 """Where the ceiling of a library stands whose insides are used. SQLAlchemy's and pandas' names are documented."""
 
 

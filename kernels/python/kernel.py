@@ -14,7 +14,7 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
-from kernels.python import refusals, standard_input, usage
+from kernels.python import pip_commands, refusals, standard_input, usage
 from kernels.python.around import Around, WorkFolder
 from kernels.python.event_loops import ScriptLoops
 from kernels.python.history import KernelHistory
@@ -54,6 +54,7 @@ class PythonKernel(Served, IPythonKernel):
         figures.gallery.publish = self._publish_picture
         album.publish = self._publish_bundle
         refusals.install(self.shell)
+        pip_commands.add_magics(self.shell)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         """Attribute later output to the request *parent*, also that of code which continues later."""

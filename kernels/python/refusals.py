@@ -6,18 +6,11 @@ import bdb
 import functools
 import inspect
 import pdb
-import re
 import sys
 from typing import Any, NoReturn
 
-from IPython.core.error import StdinNotImplementedError, UsageError
+from IPython.core.error import StdinNotImplementedError
 
-PACKAGE_MAGICS = ("pip", "conda", "mamba", "micromamba", "uv")
-NO_PACKAGES = (
-    "{} is not available here: POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
-)
-PIP = re.compile(r"\s*(\S*python\S*\s+-m\s+)?pip[\d.]*\s+install\b(?![^\n]*\s(?:-t|--target|--prefix|--root)\b)[^;&|\n]*$")
-"""A pip command for this Python; it would find no network, and print paths of this machine."""
 NO_ANSWER = "{} is not available: this run has no input"
 NO_INPUT_HINT = "send what it would read in the field stdin, or put it into the code"
 
@@ -42,9 +35,7 @@ def has_input() -> bool:
 
 
 def install(shell: Any) -> None:
-    """Refuse package magics, and in our own requests debuggers that would wait for commands for ever."""
-    for name in PACKAGE_MAGICS:
-        shell.register_magic_function(_refuse_packages(name), "line", name)
+    """Refuse, in our own requests without input, debuggers that would wait for commands for ever."""
     hook: Any = sys
     hook.breakpointhook = _with_input(shell, "breakpoint()", sys.breakpointhook)
     prompt: Any = pdb.Pdb
@@ -70,11 +61,3 @@ def _with_input(shell: Any, asked_by: str, usual: Any) -> Any:
         return usual(*args, **kwargs)
 
     return ask
-
-
-def _refuse_packages(name: str) -> Any:
-    def magic(_line: str) -> NoReturn:
-        raise UsageError(NO_PACKAGES.format(f"%{name}"))
-
-    magic.__name__, magic.__doc__ = name, f"%{name} is not available: kernels have no network."
-    return magic

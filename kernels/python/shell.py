@@ -14,10 +14,11 @@ from IPython.core import formatters
 from IPython.core.autocall import ZMQExitAutocall
 from IPython.core.profiledir import ProfileDir
 from IPython.lib import pretty
+from IPython.utils.dir2 import get_real_method
 from traitlets import Type, default
 from traitlets.config import Config
 
-from kernels.python import refusals
+from kernels.python import pip_commands
 from kernels.python.memory_store import MemoryStore
 from kernels.python.shown import figures, frames, inline, tracebacks, values
 from kernels.python.shown.album import Bundle, album
@@ -111,6 +112,14 @@ class DisplayHook(ZMQShellDisplayHook):
 
     wants_json = False
 
+    def __call__(self, result: Any = None) -> None:
+        """Show *result*; one that displays itself is then shown already."""
+        if not self.shell.is_ours or self.quiet() or get_real_method(result, "_ipython_display_") is None:
+            super().__call__(result)
+        else:
+            self.shell.format_rich(result)
+            self.update_user_ns(result)
+
     def compute_format_data(self, result: Any) -> Any:
         """The MIME bundle of *result* and its metadata."""
         if not self.shell.is_ours:
@@ -179,9 +188,10 @@ class Shell(ZMQInteractiveShell):
     def system_piped(self, cmd: str) -> None:
         """Run a shell command whose output goes where this process's output goes; no terminal is needed."""
         command = self.var_expand(cmd, depth=1)
-        if refusals.PIP.match(command):
-            sys.stderr.write(refusals.NO_PACKAGES.format("pip install") + "\n")
-            self.user_ns["_exit_code"] = 1
+        self.user_ns["_exit_code"] = 1
+        if (said := pip_commands.answer_install(command)) is not None:
+            sys.stdout.write(said)
+            self.user_ns["_exit_code"] = 0
             return
         code = subprocess.run(["/bin/sh", "-c", command], check=False).returncode
         self.user_ns["_exit_code"] = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import subprocess
 from pathlib import Path
@@ -12,6 +13,8 @@ from kernels.sandbox.identity import INNER_ID
 from kernels.sandbox.network import HOST_NAME
 
 READABLE: Final = ("ld.so.cache", "localtime", "nsswitch.conf", "hosts", "passwd", "group", "fonts", "alternatives")
+MIME_TYPES: Final = tuple(path for path in map(str, mimetypes.knownfiles) if path.startswith("/etc/"))
+"""Python's mimetypes opens those that exist, and raises if it may not."""
 _WRITTEN: Final = {
     "passwd": f"root:x:0:0:root:/:/bin/false\nomega:x:{INNER_ID}:{INNER_ID}:omega:/work:/bin/sh\n",
     "group": f"root:x:0:\nomega:x:{INNER_ID}:\n",

@@ -51,6 +51,13 @@ from kernels.zygote import main
 sys.exit(main())
 """
 """Makes the kernels package importable without its parent directory on sys.path, so that nothing beside it is importable."""
+_PIP: Final = f"""#!/bin/sh
+{ENVIRONMENT}/bin/python -m pip "$@" && exit
+code=$?
+[ "$1" = install ] && echo "Kernels have no network: the operator adds packages with OMEGA_EXTRA_PACKAGES." >&2
+exit $code
+"""
+"""The pip of the kernels' environment, which comes before the machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ def plain_paths(spec: RootSpec) -> tuple[str, ...]:
         f"{spec.app_dir}/kernels",
         *(f"/dev/{name}" for name in _DEVICES),
         *(f"/etc/{name}" for name in etc_files.READABLE),
+        *etc_files.MIME_TYPES,
         *(f"/proc/{name}" for name in ("self", "cpuinfo", "meminfo", "stat", "uptime", "version", "filesystems")),
         "/proc/sys/kernel/osrelease",
         "/sys/devices/system/cpu",
@@ -224,6 +232,10 @@ def _bind_environment(home: PythonHome) -> None:
     version = "{}.{}".format(*home.version)
     text = f"home = {executable.parent}\ninclude-system-site-packages = {shows_system}\nversion = {version}\n"
     Path(ENVIRONMENT, "pyvenv.cfg").write_text(text)
+    for name in ("pip", "pip3"):
+        script = Path(ENVIRONMENT, "bin", name)
+        script.write_text(_PIP)
+        script.chmod(0o755)
     for path in home.site_packages:
         _bind(path, str(PurePosixPath(ENVIRONMENT, PurePosixPath(path).relative_to(home.prefix))))
 

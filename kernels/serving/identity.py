@@ -38,6 +38,8 @@ def environment(work_dir: str, given: Mapping[str, str]) -> dict[str, str]:
         # Without these they would retry without a network: for twelve seconds, and for minutes.
         "PIP_NO_INDEX": "1",
         "npm_config_offline": "true",
+        # Figures as data, and as a page that names the library; its own choice is a page with the library in it: 5 MB.
+        "PLOTLY_RENDERER": "plotly_mimetype+colab",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",

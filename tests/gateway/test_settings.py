@@ -80,7 +80,7 @@ def test_broken_toml_is_told_with_its_place() -> None:
         (
             {"extra_packages": "attrs, ../x"},
             {},
-            "--extra-packages is 'attrs, ../x': use comma-separated package names",
+            "--extra-packages is 'attrs, ../x': use comma-separated package names, each also as name==version",
         ),
         (
             {"work_mb": "400"},

@@ -164,3 +164,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 made = libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p()))
 print(os.strerror(ctypes.get_errno()) if made else "made")
 """
+PACKAGES = """
+import importlib, io, subprocess
+import pandas as pd
+for name in {}:
+    importlib.import_module(name)
+frame = pd.DataFrame({{"a": range(1000)}})
+frame.to_parquet("a.parquet")
+assert pd.read_parquet("a.parquet").equals(frame)
+assert pd.read_csv(io.StringIO(frame.to_csv(index=False)), engine="pyarrow").equals(frame)
+print(subprocess.run(["pip", "list", "--format=json", "--disable-pip-version-check"], capture_output=True, text=True).stdout)
+"""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.state import instance_name
+from kernels.python.warmup import on_demand
 from tests import traces
 from tests.folders import folder
 from tests.levels import places, programs
@@ -187,6 +188,17 @@ def test_the_data_stack_works(place: Place) -> None:
     assert output(gateway, programs.COMPUTE) == "10 [0, 1, 4, 9] 42 1 5.0\n"
     reply = gateway.ask("POST", "/code-interpreter/chart", {"code": "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])"})
     assert reply.status == 200, reply
+
+
+def test_the_other_packages_are_there_too(place: Place) -> None:
+    """Some start threads and take memory of their own; pip lists the kernels' packages and not the machine's."""
+    name, gateway = place
+    if name in ("user", "container-root"):
+        pytest.skip("another setting of the same level tries them")
+    listed = json.loads(output(gateway, programs.PACKAGES.format(sorted(on_demand.PACKAGES.values()))))
+    assert {"numpy", "pandas", *on_demand.PACKAGES} <= {entry["name"].lower() for entry in listed}
+    wrong = {"dbus-python", "python-apt"} & {entry["name"].lower() for entry in listed}
+    assert wrong == set(), "of Debian"
 
 
 @pytest.mark.parametrize("umask", (0o000, 0o077))

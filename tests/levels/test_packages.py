@@ -15,7 +15,11 @@ pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
 MODULES = {
     "bottleneck/__init__.py": "__version__ = '99'\n",
     "numexpr/__init__.py": "__version__ = '99'\n",
-    "tabulate.py": "__version__ = '99'\ndef tabulate(*_, **__): return 'the added one'\n",
+    "fsspec.py": (
+        "import io\n__version__ = '9999'\nclass open:\n    def __init__(self, *_, **__): pass\n    def close(self): pass\n"
+        "    def open(self): return io.BytesIO(b'a\\nthe added one')\n"
+    ),
+    "tabulate.py": "raise SystemExit('in the place of the one that the environment imports when asked')\n",
     "numpy/__init__.py": "raise SystemExit('in the place of the environment's')\n",
     "json.py": "raise SystemExit('in the place of Python's')\n",
     "sitecustomize.py": "",
@@ -39,7 +43,8 @@ frame._repr_html_()
 print(added())
 code = "import json, sys; print([name for name in ('evil', 'sitecustomize') if '/extra/' in str(sys.modules.get(name))])"
 print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout, end='')
-print(frame.to_markdown(), added())
+print(pd.read_csv("memory://a")["a"][0], added())
+frame.head().to_markdown(), added()
 import bottleneck
 print(bottleneck.__version__)
 """
@@ -61,6 +66,6 @@ def test_added_packages_run_where_they_are_asked_for_and_nowhere_else(folder: Pa
     try:
         live.wait_ready(gateway, process)
         answer = gateway.run(WORK, timeout=60_000)
-        assert answer["output"] == "[]\n[]\nthe added one ['tabulate']\n99\n", answer
+        assert answer["output"] == "[]\n[]\nthe added one ['fsspec']\n99\n", answer
     finally:
         live.stop(process)

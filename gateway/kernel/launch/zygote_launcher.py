@@ -7,7 +7,8 @@ import secrets
 import shutil
 import socket
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -50,6 +51,8 @@ class ZygoteOptions:
     extra_dirs: tuple[str, ...] = ()
     work_aliases: tuple[str, ...] = work_aliases.DEFAULT
     """Other names of the work directory inside kernels that have a root of their own."""
+    kernel_env: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every kernel; a request's own come before them."""
     spawner_socket: str = ""
     """Socket of a spawner that was started apart, "" to execute one. It chooses interpreter and highest level itself."""
     lock_fd: int = -1
@@ -102,7 +105,8 @@ class ZygoteLauncher:
         try:
             listeners = bind_channels(directory)
             try:
-                spawn = Spawn(kernel_id, request.language, kernel.endpoint.key, request.policy, dict(request.env))
+                env = {**self._options.kernel_env, **request.env}
+                spawn = Spawn(kernel_id, request.language, kernel.endpoint.key, request.policy, env)
                 self._spawner.send(spawn, tuple(listener.fileno() for listener in listeners))
             finally:
                 for listener in listeners:

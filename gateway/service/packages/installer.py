@@ -20,6 +20,10 @@ from gateway.service.packages.wheels import check_tree, hash_file, inspect_wheel
 LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn", "scipy", "scikit-learn")
 STANDARD = ("math", "statistics", "json", "csv", "datetime", "random")
 ALIASES = {"sklearn": "scikit-learn"}
+BARE_NAME = (
+    "package must be a bare name such as numpy: no version, option, address or path. "
+    "The operator chooses versions, as in OMEGA_EXTRA_PACKAGES=six==1.17.0; of other packages it is the newest."
+)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 _log = structlog.get_logger("omega.install")
@@ -72,7 +76,9 @@ class Installer:
         self._kernels = kernels
         self._pip = pip
         self._store = store
-        self._extra = tuple(sorted({normalise(name) for name in extra}))
+        named = (asked.partition("==") for asked in extra)
+        # The version too where the operator chose one.
+        self._extra = dict(sorted((normalise(name), f"{normalise(name)}{sep}{version}") for name, sep, version in named))
         self._limits = limits or InstallLimits()
         self._drain = drain or Drain()
         self._lock = asyncio.Lock()
@@ -106,9 +112,9 @@ class Installer:
     def _check_name(self, package: str) -> str:
         text = package.strip()
         if not _NAME.fullmatch(text):
-            raise BadRequest("package must be a bare name such as numpy: no version, option, address or path.")
+            raise BadRequest(BARE_NAME)
         name = ALIASES.get(normalise(text), normalise(text))
-        if name not in (*LIBRARIES, *STANDARD, *self._extra):
+        if name not in (*LIBRARIES, *STANDARD, *self._extra, *self._versions()):
             allowed, more = ", ".join(self.allowed()), "The operator can allow more with OMEGA_EXTRA_PACKAGES."
             raise Forbidden(f"{text!r} can't be installed. Allowed packages: {allowed}. {more}")
         return name
@@ -142,7 +148,7 @@ class Installer:
         """The whole new set, current already: what was added before, in the same versions, and *name* with what it needs."""
         with self._store.staging() as work:
             asked = [f"{pin.name}=={pin.version}" for pin in self._store.pins()]
-            pins = await self._pip.resolve([*asked, name], work)
+            pins = await self._pip.resolve([*asked, self._extra.get(name, name)], work)
             self._check_pins(name, pins)
             wheels = await self._pip.download(pins, work)
             await asyncio.to_thread(self._check_wheels, pins, wheels)

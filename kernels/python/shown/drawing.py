@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from kernels.python.shown import extent, png
+from kernels.python.shown import extent, glyphs, png
 from kernels.python.shown.chart_data import reading
 from kernels.python.shown.chart_data.sheet import Chart
 
@@ -42,7 +42,7 @@ def render(figure: Figure, image_format: Format, dpi: float | None, chart_bytes:
     """Draw *figure*; raises whatever its artists raise. Its data comes along if that is no more than *chart_bytes*."""
     width, height = figure.get_size_inches() * figure.dpi
     label = f"<Figure size {width:.0f}x{height:.0f} with {len(figure.axes)} Axes>"
-    with warnings.catch_warnings():
+    with glyphs.missing.told_afterwards(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = _picture(figure, image_format, dpi or figure.dpi)
         chart = reading.read(figure, chart_bytes) if chart_bytes else None

@@ -18,7 +18,7 @@ from matplotlib.backend_bases import FigureCanvasBase, FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kernels.python.shown import drawing
+from kernels.python.shown import drawing, glyphs
 from kernels.python.shown.drawing import Format, Picture
 from kernels.python.shown.renderer import Renderer
 
@@ -59,6 +59,7 @@ class Figures:
         self.scale = 1.0
         self._entries.clear()
         self._published.clear()
+        glyphs.missing.begin()
         Gcf.destroy_all()
         self._entries.clear()
 

@@ -1,4 +1,4 @@
-"""Fonts for charts: Chinese, Japanese and Korean glyphs wherever a font has them, and no warning where none has.
+"""Fonts for charts: glyphs of most scripts whatever font the code asks for, and a warning where none has one.
 
 Fonts stay open across the fork. Matplotlib closes them because children would share the position in the font's file;
 here they are read from memory, which children do not share.
@@ -13,14 +13,19 @@ import io
 import logging
 import mmap
 import threading
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from matplotlib import _text_helpers, font_manager, ft2font
 
-PACKAGE = "noto_cjk_sans_otc"
+from kernels.python.shown import glyphs
+
+CJK = "noto_cjk_sans_otc"
+"""The package with a font of Chinese, Japanese and Korean glyphs; many systems have such a font."""
+SCRIPTS = "manimgx_fonts"
+"""The package with a font for each of the other scripts: Devanagari, Thai, Tamil..."""
 FAMILIES = (
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -36,21 +41,30 @@ HELD_BYTES = 4 * 1024 * 1024
 _opening = threading.RLock()
 
 
-def configure() -> str | None:
-    """Prepare fonts; returns the family that CJK text falls back to, or None."""
-    silence()
-    _stay_open()
-    family = _installed() or _packaged()
-    if family is not None:
-        _fall_back_to(family)
-    return family
-
-
-def silence() -> None:
-    """Suppress messages about missing glyphs and families: callers can't install fonts."""
+def configure() -> list[str]:
+    """Prepare fonts; returns the files that text falls back to, in this order."""
+    # A family that is not there is no news to callers: they can't install fonts, and its glyphs come from another.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-    _text_helpers.warn_on_missing_glyph = lambda codepoint, fontnames: None
+    logging.getLogger("matplotlib.mathtext").setLevel(logging.WARNING)  # a formula's own way to say what has no glyph
+    _text_helpers.warn_on_missing_glyph = glyphs.missing.note
+    _stay_open()
+    paths = _paths_of_cjk()
+    for path in _packaged(SCRIPTS, "*.ttf"):
+        font_manager.fontManager.addfont(path)
+        paths.append(str(path))
+    _fall_back_to(paths)
+    return paths
+
+
+def _paths_of_cjk() -> list[str]:
+    family = _installed()
+    if family is None:
+        for path in _packaged(CJK, "*.ttc"):
+            font_manager.fontManager.addfont(path)
+        family = _installed()
+    if family is None:
+        return []
+    return [str(font_manager.findfont(font_manager.FontProperties(family=family), fallback_to_default=False))]
 
 
 def _installed() -> str | None:
@@ -58,26 +72,21 @@ def _installed() -> str | None:
     return next((family for family in FAMILIES if family in present), None)
 
 
-def _packaged() -> str | None:
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        return None
-    for folder in found.submodule_search_locations:
-        for path in sorted(Path(folder).glob("*.ttc")):
-            font_manager.fontManager.addfont(path)
-    return _installed()
+def _packaged(package: str, kind: str) -> list[Path]:
+    """The font files of *package*; none if it is not installed."""
+    found = importlib.util.find_spec(package)
+    folders = found.submodule_search_locations if found else None
+    return sorted(path for folder in folders or () for path in Path(folder).glob(kind))
 
 
-def _fall_back_to(family: str) -> None:
-    """Append *family* to whatever fonts a text asks for: user code often names a list of its own, and styles do."""
-    properties = font_manager.FontProperties(family=family)
-    last = font_manager.findfont(properties, fallback_to_default=False)
+def _fall_back_to(paths: Sequence[str]) -> None:
+    """Append *paths* to whatever fonts a text asks for: user code often names a list of its own, and styles do."""
     find = font_manager.FontManager._find_fonts_by_props
 
     @functools.wraps(find)
     def find_with_fallback(self: Any, *args: Any, **kwargs: Any) -> list[Any]:
         found = find(self, *args, **kwargs)
-        return found if last in found else [*found, last]
+        return [*found, *(path for path in paths if path not in found)]
 
     font_manager.FontManager._find_fonts_by_props = find_with_fallback
 

@@ -7,17 +7,19 @@ read, so that no code of the caller is called.
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import sys
+from typing import Any
+
+from IPython.core.error import UsageError
 
 from kernels.python.refusals import NO_INPUT_HINT, NoStdinError
-from kernels.python.shown import absent
+from kernels.python.shown import absent, missing
 
-NOT_INSTALLED = (
-    "{!r} is not installed here; POST /code-interpreter/install installs the packages that OMEGA_EXTRA_PACKAGES allows"
+NO_NETWORK = (
+    "kernels have no network: send the file with the code (the field files), or upload it to a session "
+    "(PUT /code-interpreter/sessions/{id}/files/{name}), and read it by its name"
 )
-NO_NETWORK = "kernels have no network; send data with the code, or upload it as files of a session"
 NO_FILE = "the code is run as text, not from a file; os.getcwd() is the work directory"
 FENCE = "the code is inside a Markdown fence: send only what stands between the lines of ```"
 NO_BREAK_SPACE = "line {} has a no-break space (U+00A0): replace it by a space"
@@ -26,8 +28,12 @@ _OF_ERRNO = {
     errno.ENOSPC: "the directory is full: delete files, or ask the operator for more (OMEGA_WORK_MB, OMEGA_TMP_MB)",
     errno.EMFILE: "too many files or sockets are open at once (OMEGA_OPEN_FILES): close some",
 }
+_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
+_LINKS = 20
+_CAUSE: Any = BaseException.__cause__
+_CONTEXT: Any = BaseException.__context__
+_SUPPRESS: Any = BaseException.__suppress_context__
 _NO_PROCESS = "the kernel has as many processes and threads as it may have (OMEGA_PROCESSES): end some"
-_MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _TEXT_CHARS = 16 * 1024
 
 
@@ -35,35 +41,27 @@ def find_hint(error: BaseException) -> str:
     """What to do about *error*; "" if it says so itself, or nothing is known."""
     if hint := absent.find_hint(error):
         return hint
-    missing = _missing_module(error)
-    if missing and missing not in sys.modules:
-        return NOT_INSTALLED.format(missing)
+    if type(error) is UsageError:
+        told = vars(error).get("hint")
+        return told if type(told) is str else ""
+    if name := missing.find_missing(error):
+        return missing.advise(name)
     if type(error) is NoStdinError:
         return NO_INPUT_HINT
+    if _wanted_network(error):
+        return NO_NETWORK
     if type(error) is SyntaxError:
         return _of_source(error)
     if type(error) is NameError:
         return NO_FILE if type(error.name) is str and error.name == "__file__" else ""
     if type(error) is RuntimeError:
         return _NO_PROCESS if _first_text(error) == "can't start new thread" else ""
-    if _wanted_network(error):
-        return NO_NETWORK
     return _of_system(error)
 
 
 def _first_text(error: BaseException) -> str:
     """The only argument of *error* if it is text."""
     return error.args[0][:_TEXT_CHARS] if len(error.args) == 1 and type(error.args[0]) is str else ""
-
-
-def _missing_module(error: BaseException) -> str:
-    """The package that *error* says is missing; pandas has its own words for that."""
-    if type(error) is ModuleNotFoundError and type(error.name) is str:
-        return error.name.partition(".")[0]
-    if type(error) in (ImportError, AttributeError):
-        found = _MISSING.match(_first_text(error))
-        return (found[1] or found[2]) if found else ""
-    return ""
 
 
 def _of_source(error: SyntaxError) -> str:
@@ -76,11 +74,17 @@ def _of_source(error: SyntaxError) -> str:
 
 
 def _wanted_network(error: BaseException) -> bool:
-    """Whether *error* comes from looking up a name or an address; urllib wraps those."""
-    if type(error) is getattr(sys.modules.get("urllib.error"), "URLError", None):
-        error = error.reason  # type: ignore[attr-defined]  # an instance of exactly that class
-    is_unreachable = type(error) is OSError and _number_of(error) in (errno.ENETUNREACH, errno.EHOSTUNREACH)
-    return is_unreachable or type(error) is socket.gaierror
+    """Whether *error* comes from looking up a name or an address; libraries raise their own errors from that one."""
+    one: BaseException | None = error
+    for _step in range(_LINKS):
+        if one is None:
+            return False
+        if type(one) is getattr(sys.modules.get("urllib.error"), "URLError", None):
+            one = one.reason if isinstance(one.reason, BaseException) else one  # type: ignore[attr-defined]  # exactly that class
+        if type(one) is socket.gaierror or (type(one) is OSError and _number_of(one) in _UNREACHABLE):
+            return True
+        one = _CAUSE.__get__(one) or (None if _SUPPRESS.__get__(one) else _CONTEXT.__get__(one))
+    return False
 
 
 def _of_system(error: BaseException) -> str:

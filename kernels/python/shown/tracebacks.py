@@ -41,7 +41,7 @@ def _render(error: BaseException) -> tuple[str, str]:
             report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
         _tidy(report)
         hint = hints.find_hint(error)
-        if hint:
+        if hint and hint not in str(report):
             report.__notes__ = [*(report.__notes__ or ()), f"Hint: {hint}"]
         text = EARLIER * is_cut + "".join(report.format())
     except Exception as problem:  # noqa: BLE001  # hostile exceptions may raise anything while being formatted

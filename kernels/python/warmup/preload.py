@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from kernels.python.warmup import exercise, memory
+from kernels.python.warmup import exercise, memory, on_demand
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")  # as in identity.py
 PACKAGES = (
@@ -53,19 +53,21 @@ def preload(prepare: Callable[[], dict[str, str]] = dict) -> dict[str, str]:
         warnings.simplefilter("ignore")
         # Without a root of its own (level L1) it must leave no files on the machine.
         os.environ |= dict.fromkeys(CACHES, caches)
-        _import()
-        _prepare_figures()
-        exercise.exercise()
-        _build()
-        importlib.import_module("kernels.python.child")  # the modules of a forked kernel, which imports nothing more
-        others = prepare()
+        with on_demand.hidden():
+            _import()
+            _prepare_figures()
+            exercise.exercise()
+            _build()
+            importlib.import_module("kernels.python.child")  # the modules of a forked kernel, which imports nothing more
+            others = prepare()
+        on_demand.connect()
         for name in CACHES:
             del os.environ[name]
     # Python 3.12 and newer warn of os.fork() in a process with threads; a kernel always has some.
     warnings.filterwarnings("ignore", message=r"This process .* is multi-threaded", category=DeprecationWarning)
     _check()
     memory.settle()
-    return {**{name: importlib.metadata.version(name) for name in PACKAGES}, **others}
+    return {**{name: importlib.metadata.version(name) for name in PACKAGES}, **on_demand.versions(), **others}
 
 
 def _import() -> None:

@@ -158,23 +158,12 @@ def test_input_that_is_not_there_ends(shared: TestKernel) -> None:
 
 
 def test_packages_that_are_not_there_are_told_with_what_to_do(shared: TestKernel) -> None:
-    """%pip fails at once; a missing module's traceback ends with a hint, a missing part of a module's does not."""
-    reply = shared.run("%pip install humanize")
-    assert reply.content["evalue"].startswith("%pip is not available here: POST /code-interpreter/install")
-    hint = "pip install is not available here: POST /code-interpreter/install"
-    for command in ("!pip install nosuch", "!python -m pip install --no-index nosuch", "!pip3 install 'nosuch>1'"):
-        reply = shared.run(command)
-        assert reply.text("stderr").startswith(hint), command
-        assert reply.text("stderr").count("\n") == 1, "nothing of pip's own"
-        assert shared.run("_exit_code").result["text/plain"] == "1"
-    assert hint not in shared.run("!pip --version; echo pip install; false").text("stderr")
-    assert "Hint: 'nosuch' is not installed here" in shared.run("import nosuch.part").traceback
+    """A missing module's traceback ends with a hint, a missing part of a module's does not."""
+    assert "Hint: 'nosuch' is not installed" in shared.run("import nosuch.part").traceback
     assert "Hint" not in shared.run("import json.part").traceback
     assert "Hint" not in shared.run("raise ModuleNotFoundError").traceback
-    frame = "import io, pandas as pd\nd = pd.DataFrame({'a': [1]})\n"
-    assert "Hint: 'openpyxl' is not installed here" in shared.run(f"{frame}d.to_excel(io.BytesIO())").traceback
-    assert "Hint: 'jinja2' is not installed here" in shared.run(f"{frame}d.style").traceback
     assert "Hint" not in shared.run("raise ImportError('x' * 10**7)").traceback
+    assert "Hint" not in shared.run("raise ValueError('requires the latest version')").traceback
 
 
 @pytest.mark.parametrize(

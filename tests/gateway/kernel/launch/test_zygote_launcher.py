@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,23 @@ async def test_what_kernels_left_at_level_1_does_not_keep_a_spawner_from_startin
     spawners.ends[1].close()
     await launcher.close()
     assert not runtime.exists()
+
+
+async def test_every_kernel_gets_the_variables_of_the_launcher_and_its_own_before_them(spawners: Spawners) -> None:
+    """A kernel knows by them which packages can be added."""
+    launcher = await ZygoteLauncher.start(replace(OPTIONS, kernel_env={"ALL": "a", "OWN": "b"}))
+    launching = asyncio.create_task(launcher.launch(LaunchRequest("python", Policy(), {"OWN": "c"})))
+    spawn, fds, _flags, _address = await asyncio.to_thread(socket.recv_fds, spawners.ends[0], contract.PACKET_BYTES, 8)
+    for fd in fds:
+        os.close(fd)
+    assert json.loads(spawn)["env"] == {"ALL": "a", "OWN": "c"}
+    contract.send(spawners.ends[0], Started(json.loads(spawn)["kernel_id"], 1))
+    kernel = await launching
+    spawners.ends[0].close()
+    assert (await kernel.kill()).signal == 9
+    await spawners.second.wait()
+    spawners.ends[1].close()
+    await launcher.close()
 
 
 async def test_a_kernel_whose_spawner_has_just_ended_can_be_killed(spawners: Spawners) -> None:

@@ -147,6 +147,23 @@ async def test_an_allowed_package_is_added_and_shown_to_new_kernels(tmp_path: Pa
     assert len(pip.asked) == 1
 
 
+async def test_a_version_that_the_operator_chose_is_the_one_that_is_installed(tmp_path: Path) -> None:
+    """Callers name the package alone; asked for a version they are told who chooses it."""
+    pip = FakePip({"six": ("1.16.0", ["six.py"])})
+    made, _kernels = installer(tmp_path, pip, "Six==1.16.0")
+    with pytest.raises(BadRequest, match=r"The operator chooses versions, as in OMEGA_EXTRA_PACKAGES=six==1\.17\.0"):
+        await made.install("six==1.17.0")
+    assert (await made.install("six")).version == "1.16.0"
+    assert pip.asked == [["six==1.16.0"]]
+
+
+async def test_whatever_kernels_have_is_there_whether_it_may_be_added_or_not(tmp_path: Path) -> None:
+    """Nobody has to know which packages came with the kernels' environment."""
+    made, kernels = installer(tmp_path)
+    kernels.base = {**BASE, "tqdm": "4.70.1"}
+    assert (await made.install("tqdm")).output == "tqdm-4.70.1 is already installed\n"
+
+
 async def test_what_was_added_before_stays_in_the_same_version(tmp_path: Path) -> None:
     """The new set is the old one and the new package; the answer names what is new."""
     pip = FakePip({"six": ("1.17.0", ["six.py"]), "toolz": ("1.0", ["toolz/__init__.py"])})

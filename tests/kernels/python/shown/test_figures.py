@@ -166,11 +166,15 @@ def test_the_python_task_predefines_nothing(kernel: TestKernel) -> None:
 
 
 STYLES = ["", "plt.rcParams['font.sans-serif'] = ['SimHei']\n", "plt.rcParams['font.family'] = 'Malgun Gothic'\n"]
+NO_GLYPH = "UserWarning: Glyph 1114109 (\\U0010fffd) missing from all fonts."
 
 
-@pytest.mark.parametrize("style", [*STYLES, "sns.set_theme()\n", "plt.style.use('ggplot')\n", "plt.rcdefaults()\n"])
-@pytest.mark.parametrize("text", ["汉语图表", "漢語圖表", "日本語かなカナ", "한국어"])
-def test_cjk_text_draws_as_glyphs(shared: TestKernel, style: str, text: str) -> None:
+STYLES += ["sns.set_theme()\n", "plt.style.use('ggplot')\n", "plt.rcdefaults()\n"]
+SCRIPTS = ["漢語圖表", "日本語かなカナ", "한국어", "नमसत", "ไทยก", "தமழ", "বলর", "ქართ", "አማር", "📈🚀"]
+
+
+@pytest.mark.parametrize(("style", "text"), [*((style, "汉语नम") for style in STYLES), *(("", text) for text in SCRIPTS)])
+def test_text_of_every_script_draws_as_glyphs(shared: TestKernel, style: str, text: str) -> None:
     """Each character is drawn as its own glyph, not as one box for all, whatever font the code asked for."""
     code = style + (
         "def drawn(t):\n"
@@ -183,7 +187,8 @@ def test_cjk_text_draws_as_glyphs(shared: TestKernel, style: str, text: str) -> 
     )
     reply = shared.run(code, "chart")
     assert reply.result["text/plain"] == f"({len(set(text))}, False)"
-    assert reply.text("stderr") == ""
+    said = reply.text("stderr").splitlines()
+    assert (said[0].partition(": ")[2], len(said)) == (NO_GLYPH, 2), "of the one that is missing, with its line"
     shared.run("plt.rcdefaults()\nplt.plot([1])", "chart")
 
 
@@ -225,16 +230,44 @@ def test_fonts_know_their_files(shared: TestKernel) -> None:
     assert reply.text() == "True\nmine b'\\x00\\x01\\x00\\x00'\n"
 
 
-def test_no_font_warning_reaches_the_caller(shared: TestKernel) -> None:
-    """Unknown families and characters no font has are drawn without a word, also when code turns all warnings on."""
+def test_a_family_that_is_not_there_is_drawn_without_a_word(shared: TestKernel) -> None:
+    """Callers can't install fonts; another has the glyphs. Not even when code turns all warnings on."""
     reply = shared.run(
         "import warnings; warnings.simplefilter('always')\n"
         "plt.rcParams['font.family'] = ['NoSuchFont', 'AlsoNot']\n"
-        "plt.title('\\U0010fffd \\U0001F600 ∑'); plt.plot([1, 2]); plt.tight_layout(); plt.savefig('x.png'); plt.show()\n"
-        "plt.rcdefaults()",
+        "plt.title('\\U0001F600 ∑'); plt.plot([1, 2]); plt.tight_layout(); plt.savefig('x.png'); plt.show()\n"
+        "plt.rcdefaults(); warnings.resetwarnings()",
         "chart",
     )
     assert (reply.status, reply.text("stderr")) == ("ok", "")
+
+
+def test_a_glyph_that_no_font_has_is_told_once(shared: TestKernel) -> None:
+    """By the figure's drawing or by the line that draws, and again in the next run."""
+    for _run in range(2):
+        reply = shared.run(
+            f"{HEAD}plt.title('a\\U0010fffd'); plt.plot([1]); plt.show(); plt.title('b\\U0010fffd'); plt.plot([1])"
+        )
+        assert reply.text("stderr") == f"<figure>:1: {NO_GLYPH}\n"
+    reply = shared.run(f"{HEAD}\nplt.title('\\U0010fffd')\nplt.savefig('a.png')")
+    assert reply.text("stderr").splitlines()[0].endswith(f":5: {NO_GLYPH}")
+    assert reply.text("stderr").count("Glyph") == 1, "and not once more for the picture of the run"
+
+
+def test_glyphs_that_are_missing_do_not_flood_an_answer(shared: TestKernel) -> None:
+    """A whole text in an unknown script names some."""
+    reply = shared.run(f"{HEAD}plt.title(''.join(map(chr, range(0x10ff00, 0x10ff40)))); plt.plot([1])")
+    lines = reply.text("stderr").splitlines()
+    assert (len(lines), lines[-1]) == (21, "<figure>:1: UserWarning: Glyphs of more characters are missing from all fonts.")
+
+
+def test_a_glyph_that_code_does_not_want_to_hear_of_is_not_told(shared: TestKernel) -> None:
+    """Its filters hold, also for what is drawn after its last line; and a formula has words of its own."""
+    begin = "import warnings\nwarnings.filterwarnings('ignore')\n"
+    reply = shared.run(f"{HEAD}{begin}plt.title('\\U0010fffd'); plt.plot([1])")
+    assert reply.text("stderr") == ""
+    shared.run("warnings.resetwarnings()")
+    assert "does not have a glyph" in shared.run(f"{HEAD}plt.title('$a ऩ$'); plt.plot([1])").text("stderr")
 
 
 DRAWINGS = {
