@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import Unavailable
-from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
+from gateway.core.fold import Completed, Died, Ending, Overflowed, Stopped, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
 from gateway.core.validate import Channel
 from gateway.kernel.inbox import Inbox
@@ -138,9 +138,12 @@ class KernelClient:
         return await self._take_turn(spec, on_event, is_silent=False)
 
     async def interrupt(self) -> None:
-        """Interrupt the run under way; without one nothing happens."""
+        """Interrupt the run under way; without one nothing happens.
+
+        The run decides how: it has the same grace as at its deadline, then the client kills the kernel.
+        """
         if self._inbox.run is not None:
-            self._interruption.ask()
+            self._inbox.run.note(Cause.INTERRUPTED)
 
     async def ended(self) -> Death:
         """How the kernel died; waits until it has."""
@@ -215,17 +218,30 @@ class KernelClient:
             deadline.cancel()
         match cause:
             case Cause.OVER:
-                if run.ends_kernel:
-                    return Completed(await self.kill(), self._memory_bytes)
-                return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
+                return await self._complete(run)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._interruption.stop(run) else await self.kill())
+            case Cause.INTERRUPTED:
+                return await self._stop(run)
             case Cause.EXCEEDED:
                 return Overflowed(await self.kill())
             case Cause.LOST:
                 return await self._explain_loss(run)
             case Cause.DIED:
                 return self._died(run, await self._death)
+
+    async def _complete(self, run: Run) -> Ending:
+        """The ending of a run that is over, and of its kernel if this was its last."""
+        if run.ends_kernel:
+            return Completed(await self.kill(), self._memory_bytes)
+        return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
+
+    async def _stop(self, run: Run) -> Ending:
+        """The ending of a run that a client interrupts: what its code makes of that within the grace, or the kill."""
+        if await self._interruption.stop(run):
+            return await self._complete(run)
+        death = await self.kill()
+        return Stopped(death) if death.asked and not run.is_over else self._died(run, death)
 
     async def _explain_loss(self, run: Run) -> Ending:
         """Why the connection broke: the kernel died, or its code closed the socket or executed another program."""

@@ -18,6 +18,7 @@ class Cause(Enum):
 
     OVER = auto()
     DEADLINE = auto()
+    INTERRUPTED = auto()
     EXCEEDED = auto()
     LOST = auto()
     DIED = auto()

@@ -20,11 +20,11 @@ from gateway.service.kept_kernels import Quota
 from gateway.service.sessions.ended import EndedSessions, duration, end_sentence
 from gateway.service.sessions.expiry import Expiry
 from gateway.service.sessions.kernel_slot import SessionPool
-from gateway.service.sessions.session import NewSession, Session, Turn
+from gateway.service.sessions.session import NewSession, RunStopped, Session, Turn
 from gateway.service.sessions.transcript import Cell
 from kernels.contract import Language
 
-__all__ = ["Cell", "NewSession", "SessionSettings", "SessionView", "Sessions"]
+__all__ = ["Cell", "NewSession", "RunStopped", "SessionSettings", "SessionView", "Sessions"]
 
 ID_BYTES = 16
 PYTHON: frozenset[Language] = frozenset({"python"})
@@ -135,11 +135,11 @@ class Sessions:
         """End a session; the run under way fails with an error that says so."""
         self._end(self._find(session_id, caller), "deleted", "was deleted")
 
-    async def interrupt(self, session_id: str, caller: Caller) -> bool:
-        """Interrupt the run under way; whether there was one."""
+    async def interrupt(self, session_id: str, caller: Caller) -> RunStopped:
+        """Interrupt the run under way, and wait until it has ended; the answer says whether the kernel had to go."""
         kept = self._find(session_id, caller)
         self._touch(kept)
-        return await kept.session.interrupt()
+        return await kept.session.stop_run()
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         """The same session with a new kernel and no state. Raises Busy or Unavailable if there is no kernel."""

@@ -53,13 +53,14 @@ class SessionRuns(RunEndpoint):
 
 
 class SessionInterrupt(Endpoint):
-    """Interrupts the current run of a session; the session keeps its state."""
+    """Interrupts the current run of a session, which keeps its state unless the code does not stop within the grace."""
 
     takes_body = False
 
     async def on_post(self) -> Answer:
         session_bodies.parse_nothing(self.body)
-        return {"interrupted": await self.services.sessions.interrupt(self.parts["session_id"], self.caller)}
+        stopped = await self.services.sessions.interrupt(self.parts["session_id"], self.caller)
+        return {"interrupted": stopped.was_running, "kernelReplaced": stopped.kernel_replaced}
 
 
 class SessionRestart(Endpoint):

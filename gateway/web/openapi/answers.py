@@ -145,7 +145,7 @@ ANSWERS: dict[str, Schema] = {
     "Session": struct(SESSION, {"success": YES}),
     "SessionList": struct({"sessions": array(ref("Session"))}),
     "Ended": struct({"success": YES, "id": TEXT}),
-    "Interrupted": struct({"interrupted": FLAG}),
+    "Interrupted": struct({"interrupted": FLAG, "kernelReplaced": FLAG}),
     "Variables": struct(
         {
             "success": FLAG,

@@ -26,7 +26,7 @@ from gateway.service.kept_kernels import Quota
 from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
-from gateway.service.sessions.table import NewSession, SessionView
+from gateway.service.sessions.table import NewSession, RunStopped, SessionView
 from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.services import Services, WebSettings
@@ -116,9 +116,9 @@ class FakeSessions:
     async def delete(self, session_id: str, caller: Caller) -> None:
         self.asked.append(("delete", self.show(session_id, caller).id))
 
-    async def interrupt(self, session_id: str, caller: Caller) -> bool:
+    async def interrupt(self, session_id: str, caller: Caller) -> RunStopped:
         self.asked.append(("interrupt", self.show(session_id, caller).id))
-        return True
+        return RunStopped(was_running=True, kernel_replaced=False)
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         self.asked.append(("restart", session_id))
