@@ -18,6 +18,7 @@ from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels
 from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
+from gateway.service.runs.watches import Watches
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
 from kernels.contract import MIB
@@ -164,6 +165,7 @@ class Services:
     jupyter: JupyterKernels
     jupyter_sessions: JupyterSessions
     live: LiveRuns
+    watches: Watches
     notebooks: Notebooks
     files: Files
 

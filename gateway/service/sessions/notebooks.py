@@ -154,12 +154,12 @@ class _Runs:
     allowance: Allowance
 
     async def run(
-        self, code: str, language: NotebookLanguage, timeout_s: float, left_bytes: int, on_event: OnEvent
+        self, index: int, code: str, language: NotebookLanguage, timeout_s: float, left_bytes: int, on_event: OnEvent
     ) -> Result:
-        """The result of one cell, which may show no more than *left_bytes*."""
+        """The result of the cell *index*, which may show no more than *left_bytes*. Each is a run with an id of its own."""
         allowance = Allowance(min(self.allowance.output_bytes, left_bytes), min(self.allowance.rich_bytes, left_bytes))
         request = RunRequest(language, code, timeout_s, session=self.session_id)
-        return await self.runs.run(Submission(request, self.caller, self.run_id, allowance), on_event)
+        return await self.runs.run(Submission(request, self.caller, f"{self.run_id}-{index}", allowance), on_event)
 
 
 @dataclass(slots=True)
@@ -231,7 +231,7 @@ class _Execution:
         self.on_progress(CellStarted(index, cell.cell_id))
         outputs.start()
         self._ran.append(index)
-        result = await self.runs.run(cell.source, self.asked.language, timeout_s, self._left_bytes, take)
+        result = await self.runs.run(index, cell.source, self.asked.language, timeout_s, self._left_bytes, take)
         error = result.error or (None if result.success else Raised("ExecutionError", "The cell failed", ""))
         outputs.end(error, result.execution_count, is_cut=result.truncated)
         self._failed += error is not None

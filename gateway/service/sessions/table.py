@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -17,6 +17,7 @@ from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
+from gateway.service.session_feed import CurrentRun, SessionFeed
 from gateway.service.sessions.ended import EndedSessions, duration, end_sentence
 from gateway.service.sessions.expiry import Expiry
 from gateway.service.sessions.kernel_slot import SessionPool
@@ -57,6 +58,7 @@ class SessionView:
     kernels_replaced: int
     cwd: str
     expires_utc: float | None
+    current_run: CurrentRun | None = None
 
 
 class SessionMeter(Protocol):
@@ -77,6 +79,7 @@ class _Kept:
     expiry: Expiry
     created_utc: float
     active_utc: float
+    feed: SessionFeed = field(default_factory=SessionFeed)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -149,6 +152,7 @@ class Sessions:
             try:
                 await kept.session.restart()
             finally:
+                kept.feed.restarted()
                 self._touch(kept)
         return self._view(self._find(session_id, caller))
 
@@ -199,6 +203,10 @@ class Sessions:
         """The runs of the session so far; transcript.Transcript.cells says what is left out."""
         return self._find(session_id, caller).session.cells()
 
+    def feed(self, session_id: str, caller: Caller) -> SessionFeed:
+        """What happens in the session, for those who watch it: watching is no activity."""
+        return self._find(session_id, caller).feed
+
     # ---- what the gateway asks for ----------------------------------------------------------------------------------
 
     def states(self) -> Mapping[tuple[str, str], int]:
@@ -242,6 +250,7 @@ class Sessions:
         sentence = end_sentence(reason, self._wall_clock())
         self._ended.remember(session.caller.key_id, session.id, sentence)
         session.end(Gone(sentence))
+        kept.feed.end(how, sentence)
         self._quota.give_back(session.caller)
         self._meter.session_ended(session.language, how)
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
@@ -303,6 +312,7 @@ class Sessions:
             kernels_replaced=session.replacements,
             cwd=session.asked.cwd,
             expires_utc=None if session.is_busy else self._wall_clock() + left_s,
+            current_run=kept.feed.current,
         )
 
     @staticmethod

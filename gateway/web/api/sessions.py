@@ -10,6 +10,7 @@ from gateway.service.sessions.table import SessionView
 from gateway.web.api import session_bodies
 from gateway.web.api.answers import describe_raised, iso_utc
 from gateway.web.api.runs import RunEndpoint
+from gateway.web.api.watching import describe_current
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 
@@ -108,4 +109,5 @@ def describe_session(view: SessionView) -> dict[str, Json]:
         "kernelsReplaced": view.kernels_replaced,
         "cwd": view.cwd,
         "expiresAt": None if view.expires_utc is None else iso_utc(view.expires_utc),
+        "currentRun": describe_current(view.current_run),
     }

@@ -16,10 +16,12 @@ from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, To
 from gateway.core.event_log import Gap, LoggedEvent, content_bytes
 from gateway.core.model import Json
 from gateway.core.request import Submission
-from gateway.service.runs.live import LiveRun
-from gateway.web.api import events, stream_messages
+from gateway.core.session_log import Told
+from gateway.service.runs.live_run import LiveRun
+from gateway.service.session_feed import Watch, Watched
+from gateway.web.api import events, stream_messages, watching
 from gateway.web.api.caller_limits import CallerLimits
-from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said
+from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said, WatchSession
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
 from gateway.web.edge.websocket import Socket
@@ -103,6 +105,9 @@ class StreamSocket(Socket):
                 run = self.find(run_id)
                 run.check(after)
                 self._follow(run, after)
+            case WatchSession(after_number):
+                self._unread.check(self.caller.key_id)
+                self.watch(after_number)
             case _ as never:
                 assert_never(never)
 
@@ -127,6 +132,10 @@ class StreamSocket(Socket):
             await followed.run.interrupt()
             return
 
+    def watch(self, after: int | None) -> None:
+        """Send the events of all runs of the session from here on."""
+        raise NotImplementedError
+
     def _follow(self, run: LiveRun, after: int) -> None:
         if run.run_id in self._followed:
             raise Conflict("This connection already receives the events of this run.")
@@ -146,18 +155,20 @@ class StreamSocket(Socket):
 
     def _send_oldest(self) -> Awaitable[bool] | None:
         """Send the oldest event; None when all are sent. While it waits for the client, it is in memory once, as JSON."""
-        oldest = self._find_oldest()
+        oldest, watched = self._find_oldest(), self.find_watched()
+        if watched is not None and (oldest is None or watched.number < oldest[1].stamp):
+            return self.send_watched(watched)
         if oldest is None:
             return None
         followed, found = oldest
         followed.seq, run = found.seq, followed.run
         if isinstance(found, Gap) or content_bytes(found.item) < LARGE_BYTES:
-            return self.send(json_answer.dump({**events.describe(found, run.request), **self.names(run)}))
+            return self.send(json_answer.dump({**events.describe(found, run.request), **self.names(run, found)}))
         name = run.run_id, found.seq
         event = self._unread.share(run.key_id, name, lambda: json_answer.dump(events.describe(found, run.request)))
-        return self._send_shared(event, json_answer.dump(self.names(run)))
+        return self.send_shared(event, json_answer.dump(self.names(run, found)))
 
-    async def _send_shared(self, event: Shared, names: bytes) -> bool:
+    async def send_shared(self, event: Shared, names: bytes) -> bool:
         """Send *event*, which other connections may be sending too, joined with the fields of the JSON object *names*."""
         whole = memoryview(event.data)
         pieces = (whole,) if names == b"{}" else (whole[:-1], b"," + names[1:])
@@ -183,9 +194,17 @@ class StreamSocket(Socket):
         if error is not None:
             self.log_exception(type(error), error, error.__traceback__)
 
-    def names(self, run: LiveRun) -> dict[str, Json]:
-        """The fields that tell this run's events from those of others on the connection."""
+    def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
+        """The fields that tell this event's run from others on the connection."""
         return {}
+
+    def find_watched(self) -> Watched | None:
+        """The next event of the session that is watched, but for runs that are followed; None if there is none."""
+        return None
+
+    def send_watched(self, found: Watched) -> Awaitable[bool]:
+        """Send what find_watched() has found."""
+        raise NotImplementedError
 
     def on_followed(self, run: LiveRun) -> None:
         """Called when all events of *run* are sent."""
@@ -198,7 +217,7 @@ class StreamSocket(Socket):
             self._pump.cancel()
         for followed in self._followed.values():
             followed.run.detach(self._news)
-            if self.close_code == NORMAL:
+            if self.close_code == NORMAL and not followed.run.has_caller:
                 followed.run.stop()
 
 
@@ -238,12 +257,13 @@ class OneRun(StreamSocket):
 
 
 class SessionStream(StreamSocket):
-    """Any number of runs in one session; each event names its run."""
+    """Any number of runs in one session, and all runs of the session for those who watch it; each event names its run."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
         self._session = ""
         self._language = "python"
+        self._watch: Watch | None = None
 
     async def on_check(self) -> None:
         view = self.services.sessions.show(self.parts["session_id"], self.caller)
@@ -266,5 +286,34 @@ class SessionStream(StreamSocket):
         else:
             await self.services.sessions.interrupt(self._session, self.caller)
 
-    def names(self, run: LiveRun) -> dict[str, Json]:
-        return {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}
+    def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
+        names = {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}
+        is_numbered = run.feed is not None and isinstance(found, LoggedEvent)
+        return {**names, "at": found.stamp} if is_numbered else {**names}
+
+    def watch(self, after: int | None) -> None:
+        if self._watch is not None:
+            raise Conflict("This connection watches the session already.")
+        self._watch = self.services.watches.open(self._session, self.caller, after, self._news)
+
+    def find_watched(self) -> Watched | None:
+        return None if self._watch is None else self._watch.next(self._followed)
+
+    def send_watched(self, found: Watched) -> Awaitable[bool]:
+        assert self._watch is not None, "it has found the event"
+        self._watch.take(found)
+        shared = watching.share(self._unread, found) if isinstance(found, Told) else None
+        if shared is not None and isinstance(found, Told):
+            return self.send_shared(shared, json_answer.dump(watching.names_of(found.run, found.entry)))
+        return self._send_small(found)
+
+    async def _send_small(self, found: Watched) -> bool:
+        is_sent = await self.send(json_answer.dump(watching.describe(found)))
+        if watching.is_last(found):
+            self.end(NORMAL, "the session has ended")
+        return is_sent
+
+    def on_end(self) -> None:
+        if self._watch is not None:
+            self.services.watches.close(self._watch, self.caller)
+        super().on_end()

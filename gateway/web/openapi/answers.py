@@ -89,6 +89,9 @@ SESSION: dict[str, Schema] = {
     "kernelsReplaced": described(WHOLE, "how many times the session lost its kernel and its state"),
     "cwd": TEXT,
     "expiresAt": {"type": ["string", "null"], "format": "date-time"},
+    "currentRun": described(
+        {**struct({"id": TEXT, "since": MOMENT, "kind": TEXT}), "type": ["object", "null"]}, "the run that has the kernel"
+    ),
 }
 FILE: dict[str, Schema] = {
     "path": TEXT,
@@ -125,6 +128,7 @@ YES: Schema = {"const": True}
 ANSWERS: dict[str, Schema] = {
     "Bytes": described({"type": "string", "format": "binary"}, "any bytes"),
     "Text": TEXT,
+    "Events": described(TEXT, "server-sent events of all runs of the session, until the session ends"),
     "Error": struct(
         {"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT, "hint": described(TEXT, "what to do about it")}
     ),

@@ -25,6 +25,8 @@ from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
 from gateway.service.kept_kernels import Quota
 from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
+from gateway.service.runs.watches import Watches
+from gateway.service.session_feed import SessionFeed
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
 from gateway.web.edge.server import Server, make_server
@@ -97,9 +99,15 @@ class FakeSessions:
 
     asked: list[tuple[str, object]] = field(default_factory=list)
     language: Language = "python"
+    watched: SessionFeed = field(default_factory=SessionFeed)
 
     def view(self, session_id: str = "there") -> SessionView:
-        return SessionView(session_id, "n", self.language, "idle", 1.0, 2.0, 1800.0, 30.0, 3, 0, "", 1802.0)
+        current = self.watched.current
+        return SessionView(session_id, "n", self.language, "idle", 1.0, 2.0, 1800.0, 30.0, 3, 0, "", 1802.0, current)
+
+    def feed(self, session_id: str, caller: Caller) -> SessionFeed:
+        self.show(session_id, caller)
+        return self.watched
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
         self.asked.append(("create", asked))
@@ -269,7 +277,8 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         sessions,
         jupyter,
         JupyterSessions(jupyter),
-        LiveRuns(runner),
+        LiveRuns(runner, feeds=sessions.feed),
+        Watches(sessions.feed),
         notebooks,
         files,
     )
