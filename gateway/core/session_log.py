@@ -57,7 +57,7 @@ class Missing:
         return self.last
 
 
-class Numbers(Iterator[int]):
+class SessionNumbers(Iterator[int]):
     """Counts from 1."""
 
     last = 0
@@ -72,7 +72,7 @@ class SessionLog(Generic[R]):
     """The runs of one session whose events are kept: those under way, and those that are over."""
 
     def __init__(self) -> None:
-        self.numbers = Numbers()
+        self.numbers = SessionNumbers()
         """The stamps for the logs of its runs."""
         self._own = EventLog(OWN_BYTES, self.numbers)
         self._under_way: dict[R, None] = {}

@@ -228,7 +228,7 @@ class KernelClient:
             case Cause.LOST:
                 return await self._explain_loss(run)
             case Cause.DIED:
-                return self._died(run, await self._death)
+                return _died(run, await self._death, self._memory_bytes)
 
     async def _complete(self, run: Run) -> Ending:
         """The ending of a run that is over, and of its kernel if this was its last."""
@@ -241,7 +241,7 @@ class KernelClient:
         if await self._interruption.stop(run):
             return await self._complete(run)
         death = await self.kill()
-        return Stopped(death) if death.asked and not run.is_over else self._died(run, death)
+        return Stopped(death) if death.asked and not run.is_over else _died(run, death, self._memory_bytes)
 
     async def _explain_loss(self, run: Run) -> Ending:
         """Why the connection broke: the kernel died, or its code closed the socket or executed another program."""
@@ -250,24 +250,16 @@ class KernelClient:
         was_killed = death.signal == 9 and not death.out_of_memory and not done
         if was_killed and not run.is_over:
             return Died(death, self._memory_bytes, broke_off=True)
-        return self._died(run, death)
-
-    def _died(self, run: Run, death: Death) -> Ending:
-        """The ending of a run whose kernel died. If the kernel had sent everything before, the run is complete."""
-        return Completed(death, self._memory_bytes) if run.is_over else Died(death, self._memory_bytes)
+        return _died(run, death, self._memory_bytes)
 
     async def _abandon(self) -> None:
         """End the run whose caller has left, then let the next run begin."""
         try:
             run = self._inbox.run
             if run is not None and self.is_alive and not await self._interruption.stop(run):
-                await asyncio.shield(self._end_process())
+                await asyncio.shield(_end(self._process, self._death))
         finally:
             self._yield_turn()
-
-    async def _end_process(self) -> None:
-        await self._process.kill()
-        await self._death
 
     # ---- loss and death ---------------------------------------------------------------------------------------------
 
@@ -322,3 +314,14 @@ def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json],
     if spec.chart_bytes:
         omega["chart_bytes"] = spec.chart_bytes
     return content, {"omega": omega}
+
+
+def _died(run: Run, death: Death, memory_bytes: int) -> Ending:
+    """The ending of a run whose kernel died. If the kernel had sent everything before, the run is complete."""
+    return Completed(death, memory_bytes) if run.is_over else Died(death, memory_bytes)
+
+
+async def _end(process: KernelProcess, death: asyncio.Task[Death]) -> None:
+    """Kill *process*, and return once its end is known."""
+    await process.kill()
+    await death

@@ -15,7 +15,7 @@ from typing import Protocol
 from gateway.core.event_log import EventLog, Item, SessionEnded, SessionRestarted
 from gateway.core.model import Task
 from gateway.core.request import RunRequest
-from gateway.core.session_log import Missing, Numbers, SessionLog, Told
+from gateway.core.session_log import Missing, SessionLog, SessionNumbers, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class SessionFeed:
     # ---- for runs ----------------------------------------------------------------------------------------------------
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> SessionNumbers:
         """The stamps of the logs of its runs."""
         return self._log.numbers
 

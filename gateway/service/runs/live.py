@@ -17,7 +17,7 @@ from itertools import count
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import LOOKS, OnEvent, Result
 from gateway.core.request import Caller, ControlledRuns, Submission
-from gateway.service.runs.live_run import LiveRun
+from gateway.service.runs.live_run import LiveRun, cut_off
 from gateway.service.runs.watches import Feeds
 from gateway.service.session_feed import SessionFeed
 
@@ -67,7 +67,7 @@ class LiveRuns:
             await asyncio.wait({task})
         finally:
             run.stop()
-        outcome = run.cut_off() if task.cancelled() else task.result()
+        outcome = cut_off(run) if task.cancelled() else task.result()
         if isinstance(outcome, Exception):
             raise outcome
         return outcome

@@ -65,6 +65,8 @@ class LiveRun:
         self._wall_clock = wall_clock
         self._failure: Exception | None = None
         self._grace_s = grace_s
+        self.has_caller = grace_s is None
+        """Whether its caller waits for the result, and alone may give it up."""
         self._readers: list[asyncio.Event] = []
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[Result | Exception] | None = None
@@ -79,11 +81,6 @@ class LiveRun:
     def is_read(self) -> bool:
         """Whether somebody follows it."""
         return bool(self._readers)
-
-    @property
-    def has_caller(self) -> bool:
-        """Whether its caller waits for the result, and alone may give it up."""
-        return self._grace_s is None
 
     @property
     def used_bytes(self) -> int:
@@ -186,15 +183,9 @@ class LiveRun:
     def _close(self, _task: asyncio.Task[Result | Exception]) -> None:
         """Record the end of a cancelled run: its task, perhaps cancelled before its first step, did not."""
         if not self.is_over:
-            self._finish(self.cut_off())
+            self._finish(cut_off(self))
         self._stop_timer()
         self._let_go()
-
-    def cut_off(self) -> Result:
-        """The result of the run when it is cancelled."""
-        when = "" if self.begun_utc is not None else " before it began"
-        error = Raised("KeyboardInterrupt", f"The run was interrupted{when}", "")
-        return Result(False, "", "", "", error, EXIT_INTERRUPTED, 0.0)
 
     def _let_go(self) -> None:
         """Drop the request, which may be larger than all events.
@@ -234,3 +225,10 @@ class LiveRun:
             news.set()
         if self.feed is not None:
             self.feed.note(self)
+
+
+def cut_off(run: LiveRun) -> Result:
+    """The result of *run* when it is cancelled."""
+    when = "" if run.begun_utc is not None else " before it began"
+    error = Raised("KeyboardInterrupt", f"The run was interrupted{when}", "")
+    return Result(False, "", "", "", error, EXIT_INTERRUPTED, 0.0)

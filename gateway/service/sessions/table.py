@@ -232,7 +232,7 @@ class Sessions:
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
     def _keep(self, session: Session) -> _Kept:
-        now, now_utc, lifetime_s = self._now(), self._wall_clock(), self._settings.lifetime_s
+        now, now_utc, lifetime_s = _now(), self._wall_clock(), self._settings.lifetime_s
         idle_s = session.asked.idle_s or self._settings.idle_s
         kept = _Kept(session, Expiry(idle_s, now + lifetime_s if lifetime_s else math.inf, now), now_utc, now_utc)
         self._kept[session.id] = kept
@@ -256,7 +256,7 @@ class Sessions:
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
 
     def _touch(self, kept: _Kept) -> None:
-        kept.expiry, kept.active_utc = kept.expiry.touched(self._now()), self._wall_clock()
+        kept.expiry, kept.active_utc = kept.expiry.touched(_now()), self._wall_clock()
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
@@ -267,7 +267,7 @@ class Sessions:
             kept.timer = asyncio.get_running_loop().call_at(kept.expiry.due_at, self._look, kept)
 
     def _look(self, kept: _Kept) -> None:
-        match kept.expiry.due(self._now(), is_busy=kept.session.is_busy):
+        match kept.expiry.due(_now(), is_busy=kept.session.is_busy):
             case None:
                 self._watch(kept)
             case "expired":
@@ -292,13 +292,13 @@ class Sessions:
     def _find_usable(self, session_id: str, caller: Caller) -> _Kept:
         """The session, if something may still begin in it."""
         kept = self._find(session_id, caller)
-        if kept.expiry.has_expired(self._now()):
+        if kept.expiry.has_expired(_now()):
             raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
         return kept
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session
-        left_s = kept.expiry.due_at - self._now()
+        left_s = kept.expiry.due_at - _now()
         return SessionView(
             id=session.id,
             name=session.asked.name,
@@ -315,6 +315,6 @@ class Sessions:
             current_run=kept.feed.current,
         )
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -7,6 +7,7 @@ not read costs no more than one that does, and delays no other.
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -105,9 +106,8 @@ class StreamSocket(Socket):
                 run = self.find(run_id)
                 run.check(after)
                 self._follow(run, after)
-            case WatchSession(after_number):
-                self._unread.check(self.caller.key_id)
-                self.watch(after_number)
+            case WatchSession():
+                raise BadRequest("This connection is for one run.")
             case _ as never:
                 assert_never(never)
 
@@ -132,10 +132,6 @@ class StreamSocket(Socket):
             await followed.run.interrupt()
             return
 
-    def watch(self, after: int | None) -> None:
-        """Send the events of all runs of the session from here on."""
-        raise NotImplementedError
-
     def _follow(self, run: LiveRun, after: int) -> None:
         if run.run_id in self._followed:
             raise Conflict("This connection already receives the events of this run.")
@@ -155,9 +151,10 @@ class StreamSocket(Socket):
 
     def _send_oldest(self) -> Awaitable[bool] | None:
         """Send the oldest event; None when all are sent. While it waits for the client, it is in memory once, as JSON."""
-        oldest, watched = self._find_oldest(), self.find_watched()
-        if watched is not None and (oldest is None or watched.number < oldest[1].stamp):
-            return self.send_watched(watched)
+        oldest = self._find_oldest()
+        watched = self.send_watched(math.inf if oldest is None else oldest[1].stamp)
+        if watched is not None:
+            return watched
         if oldest is None:
             return None
         followed, found = oldest
@@ -198,13 +195,9 @@ class StreamSocket(Socket):
         """The fields that tell this event's run from others on the connection."""
         return {}
 
-    def find_watched(self) -> Watched | None:
-        """The next event of the session that is watched, but for runs that are followed; None if there is none."""
+    def send_watched(self, before: float) -> Awaitable[bool] | None:
+        """Send the next event of the session that is watched; None if there is none before that number."""
         return None
-
-    def send_watched(self, found: Watched) -> Awaitable[bool]:
-        """Send what find_watched() has found."""
-        raise NotImplementedError
 
     def on_followed(self, run: LiveRun) -> None:
         """Called when all events of *run* are sent."""
@@ -291,16 +284,19 @@ class SessionStream(StreamSocket):
         is_numbered = run.feed is not None and isinstance(found, LoggedEvent)
         return {**names, "at": found.stamp} if is_numbered else {**names}
 
-    def watch(self, after: int | None) -> None:
+    async def _carry_out(self, said: Said) -> None:
+        if not isinstance(said, WatchSession):
+            await super()._carry_out(said)
+            return
+        self._unread.check(self.caller.key_id)
         if self._watch is not None:
             raise Conflict("This connection watches the session already.")
-        self._watch = self.services.watches.open(self._session, self.caller, after, self._news)
+        self._watch = self.services.watches.open(self._session, self.caller, said.after, self._news)
 
-    def find_watched(self) -> Watched | None:
-        return None if self._watch is None else self._watch.next(self._followed)
-
-    def send_watched(self, found: Watched) -> Awaitable[bool]:
-        assert self._watch is not None, "it has found the event"
+    def send_watched(self, before: float) -> Awaitable[bool] | None:
+        found = None if self._watch is None else self._watch.next(self._followed)
+        if self._watch is None or found is None or found.number >= before:
+            return None
         self._watch.take(found)
         shared = watching.share(self._unread, found) if isinstance(found, Told) else None
         if shared is not None and isinstance(found, Told):

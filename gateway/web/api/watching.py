@@ -12,7 +12,7 @@ from gateway.service.session_feed import CurrentRun, FeedRun, Watch, WatchBegun,
 from gateway.web.api import events, server_sent_events, stream_messages
 from gateway.web.api.answers import iso_utc
 from gateway.web.edge import json_answer
-from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.endpoint import PIECE_BYTES, Endpoint, Reply
 from gateway.web.edge.unread import LARGE_BYTES, Shared, Unread
 from gateway.web.services import Services
 
@@ -138,6 +138,14 @@ class SessionEvents(Endpoint):
         kind, names = events.type_of(found.entry.item), json_answer.dump(names_of(found.run, found.entry))
         try:
             head = server_sent_events.head(found.number, kind)
-            await self.write_pieces((head, memoryview(shared.data)[:-1], b"," + names[1:] + server_sent_events.END))
+            await self._write(head, memoryview(shared.data)[:-1], b"," + names[1:] + server_sent_events.END)
         finally:
             self._unread.release(shared)
+
+    async def _write(self, *pieces: bytes | memoryview) -> None:
+        """Send a large event that others may be sending too, never more of it at a time than a part."""
+        async with self._sending(sum(map(len, pieces))):
+            for piece in pieces:
+                for start in range(0, len(piece), PIECE_BYTES):
+                    self.write(bytes(piece[start : start + PIECE_BYTES]))
+                    await self.flush()

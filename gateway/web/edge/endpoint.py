@@ -7,7 +7,7 @@ A subclass has the happy path of each of its methods as ``async def on_get(self)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -195,14 +195,6 @@ class Endpoint(GatewayHandler):
         """Send the next part of a streamed answer, and wait until the client has room for more."""
         async with self._sending(len(piece)):
             await self._flush_all(piece)
-
-    async def write_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Send a part of a streamed answer in pieces, which the caller counts as unread; large ones are not copied whole."""
-        async with self._sending(sum(map(len, pieces))):
-            for piece in pieces:
-                for start in range(0, len(piece), PIECE_BYTES):
-                    self.write(bytes(piece[start : start + PIECE_BYTES]))
-                    await self.flush()
 
     @asynccontextmanager
     async def _sending(self, size_bytes: int) -> AsyncIterator[None]:

@@ -265,10 +265,11 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
     sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
     jupyter = JupyterKernels([], Quota(0), Drain(), JupyterSettings())
+    live = LiveRuns(runner, feeds=sessions.feed)
     services = Services(
         settings,
         FakeKeys(),
-        runner,
+        live,
         FakeInstaller(),
         history,
         health,
@@ -277,7 +278,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         sessions,
         jupyter,
         JupyterSessions(jupyter),
-        LiveRuns(runner, feeds=sessions.feed),
+        live,
         Watches(sessions.feed),
         notebooks,
         files,
