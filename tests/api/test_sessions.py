@@ -120,7 +120,7 @@ def test_another_key_sees_nothing(gateway: Gateway, session: Session) -> None:
     ended.ask("DELETE")
     for session_id in (session.id, ended.id, "0" * 32, "..", "%00"):
         seen = Session(stranger, session_id)
-        replies = [seen.ask("GET"), seen.ask("DELETE"), seen.ask("GET", "/variables")]
+        replies = [seen.ask("GET"), seen.ask("DELETE"), seen.ask("GET", "/variables"), seen.ask("GET", "/events")]
         replies += [seen.ask("POST", action, {}) for action in ("/interrupt", "/restart")]
         replies += [seen.ask("POST", "/execute", {"code": "1"})]
         replies += [stranger.ask("POST", "/code-interpreter/python", {"code": "1", "session": session_id})]
