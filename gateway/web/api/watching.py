@@ -43,6 +43,8 @@ def describe_told(told: Told[FeedRun]) -> dict[str, Json]:
     """An event without the fields of its place. Those who did not send the code of a run are shown it."""
     entry, run = told.entry, told.run
     fields = events.describe(entry, NO_RUN if run is None else run.request)
+    if run is None:
+        del fields["seq"]  # the session's own events have their number in the session alone
     if not isinstance(entry.item, Accepted) or entry.item.shown is None:
         return fields
     shown = entry.item.shown

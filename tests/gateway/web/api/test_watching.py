@@ -283,7 +283,7 @@ async def test_the_end_of_the_session_is_told_with_its_reason_and_ends_the_watch
         gateway.runner.waits_for.set()
         heard = await hear_all(socket, "ended")
         assert types(heard) == ["restarted", "done", "ended"]
-        assert heard[-1] == {"type": "ended", "seq": 2, "how": "deleted", "reason": "This session was deleted.", "at": 5}
+        assert heard[-1] == {"type": "ended", "how": "deleted", "reason": "This session was deleted.", "at": 5}
         assert (await source.hear_until("ended"))[-3:] == heard
         assert await source.hear() == {}
     assert await socket.read_message() is None
