@@ -1,4 +1,4 @@
-"""Corpus 8.8, watching a session: watchers that do not read cost the gateway little, however many there are, and nobody else."""
+"""Corpus 8.8, watching a session: however many watchers do not read, they cost the gateway little, and nobody else."""
 
 from __future__ import annotations
 
