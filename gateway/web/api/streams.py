@@ -273,11 +273,11 @@ class SessionStream(StreamSocket):
         return run
 
     async def interrupt(self, run_id: str) -> None:
-        """Interrupt the named run, or whatever runs in the session, also for another connection."""
-        if run_id:
-            await super().interrupt(run_id)
-        else:
-            await self.services.sessions.interrupt(self._session, self.caller)
+        """Interrupt the named run, or whatever runs in the session, whoever asked for it. It does not wait for the end."""
+        current = self.services.sessions.show(self._session, self.caller).current_run
+        named = run_id or (current.run_id if current is not None else "")
+        if named:
+            await super().interrupt(named)
 
     def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
         names = {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}

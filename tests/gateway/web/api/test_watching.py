@@ -151,6 +151,17 @@ async def test_the_run_under_way_is_followed_by_its_id(gateway: Gateway) -> None
     assert json_of(await asked)["success"]
 
 
+async def test_the_run_under_way_is_interrupted_whoever_asked_for_it(gateway: Gateway) -> None:
+    """By the stream of its session, without its id."""
+    gateway.runner.waits_for = asyncio.Event()
+    asked = asyncio.create_task(gateway.ask(f"{SESSION}/execute", {"code": "1"}))
+    await gateway.runner.started.wait()
+    socket = await gateway.connect(STREAM)
+    await say(socket, type="interrupt")
+    await gateway.runner.interrupted.wait()
+    assert (await asked).code == 200
+
+
 async def test_a_watcher_who_comes_in_the_middle_sees_the_run_from_its_beginning(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
