@@ -166,14 +166,13 @@ class Watch:
     def __init__(self, feed: SessionFeed, after: int | None, news: asyncio.Event) -> None:
         self._feed = feed
         self._news = news
-        self._begun: WatchBegun | None = None
         self._early, self._joined_at = frozenset[str](), feed.numbers.last
         if after is None:
             self._early, after = feed.under_way
         else:
             feed.check(after)
         self._number = after
-        self._begun = WatchBegun(after, feed.current)
+        self._begun: WatchBegun | None = WatchBegun(after, feed.current)
         feed.attach(news)
         news.set()
 
