@@ -23,6 +23,13 @@ HANG_S = 240.0
 HANG_MS = int(HANG_S * 1000)
 
 
+def looks() -> Iterator[None]:
+    """A loop's turns, for as long as anything takes: for what another process does, which there is nothing to wait on."""
+    deadline = time.monotonic() + HANG_S
+    while time.monotonic() < deadline:
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An HTTP answer: *body* is the decoded JSON, or the text when it is none."""

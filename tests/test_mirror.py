@@ -170,7 +170,6 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/python/warmup/test_memory.py": (
         "kernels/python/warmup/exercise.py",
-        "kernels/python/warmup/preload.py",
         "kernels/python/warmup/rehearsal.py",
     ),
     "kernels/node/test_cells.py": ("kernels/node/child.py", "kernels/node/kernel.py", "kernels/node/parts.py"),
