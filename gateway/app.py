@@ -49,6 +49,7 @@ from gateway.service.packages.store import PackageStore
 from gateway.service.runs.kernel_metrics import KernelWatch, MeteredPool
 from gateway.service.runs.live import LiveRuns, LiveSettings
 from gateway.service.runs.runner import Runner
+from gateway.service.runs.watches import Watches
 from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
 from gateway.service.sessions.table import Sessions, SessionSettings
@@ -126,11 +127,11 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     health = Health(source, [spec.name for spec in allowed.specs()])
     metrics.watch_health(health.available)
     web = _web_settings(settings)
-    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes))
+    live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes), sessions.feed)
     services = Services(
         settings=web,
         keys=Admission(keys, settings.requests_per_minute),
-        runner=runs,
+        runner=live,
         installer=_installer(settings, source, python, packages, drain),
         history=history,
         health=health,
@@ -138,10 +139,11 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
         metrics=metrics,
         sessions=sessions,
         files=_make_files(settings, launcher, sessions),
-        notebooks=Notebooks(runs, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
+        notebooks=Notebooks(live, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
         live=live,
+        watches=Watches(sessions.feed),
     )
     server = make_server(make_application(services), web)
     metrics.watch_connections(server.open_connections.states)

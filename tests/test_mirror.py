@@ -50,6 +50,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     # ---- service
     "gateway/test_signals.py": ("gateway/service/drain.py",),
     "gateway/test_metrics.py": ("gateway/service/runs/kernel_metrics.py",),
+    "gateway/service/runs/test_live.py": ("gateway/service/runs/live_run.py",),
     "gateway/service/history/test_history.py": ("gateway/service/database.py", "gateway/service/history/store.py"),
     "gateway/service/packages/test_pip.py": ("gateway/service/packages/pip_failures.py",),
     "gateway/service/packages/test_installer.py": ("gateway/service/packages/store.py",),

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from gateway.core.model import Display, Event, Raised, Result, Text
+from gateway.core.model import Display, Event, Raised, Result, Task, Text
 from gateway.core.strict_json import size_bytes, text_bytes
 
 ENTRY_BYTES = 256
 """Bytes charged per entry in addition to its content."""
+SHOWN_CODE_CHARS = 65_536
+"""How much of a run's code is kept for those who watch its session."""
 JOINED_CHARS = 4096
 """Unread pieces of one stream are joined up to this length, so that thousands of tiny ones become few."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """What a run of a session is to do, for those who did not send it; *is_cut*: the code goes on after *code*."""
+
+    task: Task
+    code: str
+    is_cut: bool
+
+    @classmethod
+    def of(cls, task: Task, code: str) -> ShownCode:
+        """The beginning of *code*."""
+        return cls(task, code[:SHOWN_CODE_CHARS], len(code) > SHOWN_CODE_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +38,7 @@ class Accepted:
     """The run waits in the queue, under this id."""
 
     run_id: str
+    shown: ShownCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +62,20 @@ class RunRefused:
     code: str
 
 
-Item = Accepted | RunStarted | Event | Done | RunRefused
+@dataclass(frozen=True, slots=True)
+class SessionRestarted:
+    """The session has another kernel, without the state it had."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The session is over: *how*, in one word, and a sentence for its callers."""
+
+    how: str
+    reason: str
+
+
+Item = Accepted | RunStarted | Event | Done | RunRefused | SessionRestarted | SessionEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +118,11 @@ class EventLog:
         """The approximate memory of the entries."""
 
     @property
+    def last_stamp(self) -> int:
+        """The stamp of the newest entry; -1 for none."""
+        return self._entries[-1].stamp if self._entries else -1
+
+    @property
     def is_closed(self) -> bool:
         """Whether the run is over, so that no entry follows."""
         return bool(self._entries) and isinstance(self._entries[-1].item, Done | RunRefused)
@@ -121,9 +157,21 @@ class EventLog:
         first = self._entries[0].seq
         if seq + 1 < first:
             return Gap(seq + 1, first - 1, self._entries[0].stamp)
-        entry = self._entries[seq + 1 - first]
+        return self._read(self._entries[seq + 1 - first])
+
+    def next_beyond(self, stamp: int) -> LoggedEvent | None:
+        """The oldest entry with a greater stamp, for a reader of several logs; None if there is none yet."""
+        if stamp >= self.last_stamp:
+            return None
+        return self._read(self._entries[bisect_right(self._entries, stamp, key=_stamp_of)])
+
+    def _read(self, entry: LoggedEvent) -> LoggedEvent:
         self._read_seq = max(self._read_seq, entry.seq)
         return entry
+
+
+def _stamp_of(entry: LoggedEvent) -> int:
+    return entry.stamp
 
 
 def item_bytes(item: Item) -> int:
@@ -143,5 +191,7 @@ def content_bytes(item: Item) -> int:
         case Done(result):
             fetched = result.fetched.files if result.fetched else ()
             return size_bytes(result.variables) + sum(len(file.base64) for file in fetched)
+        case Accepted(shown=ShownCode(code=code)):
+            return text_bytes(code)
         case _:
             return 0

@@ -24,6 +24,7 @@ from gateway.core.model import (
 MIB = 1024 * 1024
 EXIT_FAILED = 1
 TOO_MUCH_OUTPUT = "Output size limit exceeded"
+IGNORED_INTERRUPT = "The run was interrupted; its code did not stop, so the kernel was killed"
 BROKE_OFF = "The kernel closed its connection and was killed"
 EXIT_TIMED_OUT = 124
 EXIT_SIGNAL = 128
@@ -46,6 +47,13 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A client interrupted the run, the code ignored that, and the gateway killed the kernel."""
+
+    death: Death
+
+
+@dataclass(frozen=True, slots=True)
 class Overflowed:
     """The run exceeded the output limit; *death* is set if the gateway killed the kernel."""
 
@@ -61,7 +69,7 @@ class Died:
     broke_off: bool = False
 
 
-Ending = Completed | TimedOut | Overflowed | Died
+Ending = Completed | TimedOut | Stopped | Overflowed | Died
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,9 @@ class Fold:
                 where = self._raised.traceback if self._raised else ""
                 error = Raised("TimeoutError", "Execution timeout exceeded", where)
                 return _Verdict(error, EXIT_TIMED_OUT, Limit.TIMEOUT)
+            case Stopped():
+                where = self._raised.traceback if self._raised else ""
+                return _Verdict(Raised("KeyboardInterrupt", IGNORED_INTERRUPT, where), EXIT_SIGNAL + signal.SIGINT)
             case Overflowed():
                 where = self._raised.traceback if self._raised else ""
                 return _Verdict(Raised("ExecutionError", TOO_MUCH_OUTPUT, where), EXIT_FAILED, Limit.OUTPUT)

@@ -106,7 +106,17 @@ class Submission:
 
 
 class Runs(Protocol):
-    """Carries out submissions."""
+    """Carries out submissions for callers that wait for the result."""
+
+    async def run(self, submission: Submission, on_event: OnEvent | None = None) -> Result:
+        """The result of the run. *on_event* receives each event as it happens.
+
+        Raises Busy or Unavailable if there was no kernel; then nothing was run.
+        """
+
+
+class ControlledRuns(Protocol):
+    """Carries out submissions that may be interrupted by others than their callers."""
 
     async def run(self, submission: Submission, on_event: OnEvent | None = None, control: Control | None = None) -> Result:
         """The result of the run. *on_event* receives each event as it happens; *control* learns when the run has a kernel.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import Unavailable
-from gateway.core.fold import Completed, Died, Ending, Overflowed, TimedOut
+from gateway.core.fold import Completed, Died, Ending, Overflowed, Stopped, TimedOut
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
 from gateway.core.run_files import NOTHING_GIVEN
 from gateway.core.validate import Channel
@@ -139,9 +139,12 @@ class KernelClient:
         return await self._take_turn(spec, on_event, is_silent=False)
 
     async def interrupt(self) -> None:
-        """Interrupt the run under way; without one nothing happens."""
+        """Interrupt the run under way; without one nothing happens.
+
+        The run decides how: it has the same grace as at its deadline, then the client kills the kernel.
+        """
         if self._inbox.run is not None:
-            self._interruption.ask()
+            self._inbox.run.note(Cause.INTERRUPTED)
 
     async def ended(self) -> Death:
         """How the kernel died; waits until it has."""
@@ -216,19 +219,32 @@ class KernelClient:
             deadline.cancel()
         match cause:
             case Cause.OVER:
-                if run.ends_kernel:
-                    return Completed(await self.kill(), self._memory_bytes)
-                return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
+                return await self._complete(run)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._interruption.stop(run) else await self.kill())
             case Cause.OUTPUT:
                 return Overflowed(None if await self._interruption.stop(run) else await self.kill())
+            case Cause.INTERRUPTED:
+                return await self._stop(run)
             case Cause.EXCEEDED:
                 return Overflowed(await self.kill())
             case Cause.LOST:
                 return await self._explain_loss(run)
             case Cause.DIED:
-                return self._died(run, await self._death)
+                return _died(run, await self._death, self._memory_bytes)
+
+    async def _complete(self, run: Run) -> Ending:
+        """The ending of a run that is over, and of its kernel if this was its last."""
+        if run.ends_kernel:
+            return Completed(await self.kill(), self._memory_bytes)
+        return Completed(self._death.result() if self._death.done() else None, self._memory_bytes)
+
+    async def _stop(self, run: Run) -> Ending:
+        """The ending of a run that a client interrupts: what its code makes of that within the grace, or the kill."""
+        if await self._interruption.stop(run):
+            return await self._complete(run)
+        death = await self.kill()
+        return Stopped(death) if death.asked and not run.is_over else _died(run, death, self._memory_bytes)
 
     async def _explain_loss(self, run: Run) -> Ending:
         """Why the connection broke: the kernel died, or its code closed the socket or executed another program."""
@@ -237,24 +253,16 @@ class KernelClient:
         was_killed = death.signal == 9 and not death.out_of_memory and not done
         if was_killed and not run.is_over:
             return Died(death, self._memory_bytes, broke_off=True)
-        return self._died(run, death)
-
-    def _died(self, run: Run, death: Death) -> Ending:
-        """The ending of a run whose kernel died. If the kernel had sent everything before, the run is complete."""
-        return Completed(death, self._memory_bytes) if run.is_over else Died(death, self._memory_bytes)
+        return _died(run, death, self._memory_bytes)
 
     async def _abandon(self) -> None:
         """End the run whose caller has left, then let the next run begin."""
         try:
             run = self._inbox.run
             if run is not None and self.is_alive and not await self._interruption.stop(run):
-                await asyncio.shield(self._end_process())
+                await asyncio.shield(_end(self._process, self._death))
         finally:
             self._yield_turn()
-
-    async def _end_process(self) -> None:
-        await self._process.kill()
-        await self._death
 
     # ---- loss and death ---------------------------------------------------------------------------------------------
 
@@ -311,3 +319,14 @@ def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json],
     if spec.given != NOTHING_GIVEN:
         omega["given"] = {**spec.given.to_json(), "fetch_bytes": spec.fetch_bytes}
     return content, {"omega": omega}
+
+
+def _died(run: Run, death: Death, memory_bytes: int) -> Ending:
+    """The ending of a run whose kernel died. If the kernel had sent everything before, the run is complete."""
+    return Completed(death, memory_bytes) if run.is_over else Died(death, memory_bytes)
+
+
+async def _end(process: KernelProcess, death: asyncio.Task[Death]) -> None:
+    """Kill *process*, and return once its end is known."""
+    await process.kill()
+    await death

@@ -35,7 +35,7 @@ class Interruption:
             try:
                 async with asyncio.timeout(self._grace_s / 2):
                     await interrupt()
-                    if await run.next_cause() is not Cause.OVER:
+                    if not await _ends_by_itself(run):
                         return False
                     # The kernel interrupts itself before it answers. After the answer nothing is left to hit the next run.
                     await self._inbox.interrupted.wait()
@@ -46,3 +46,10 @@ class Interruption:
 
     async def _ask(self) -> None:
         self.ask()
+
+
+async def _ends_by_itself(run: Run) -> bool:
+    """Whether the next reason for the end of *run* is that it is over; further requests to interrupt it are none."""
+    while (cause := await run.next_cause()) is Cause.INTERRUPTED:
+        pass
+    return cause is Cause.OVER

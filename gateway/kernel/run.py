@@ -20,6 +20,7 @@ class Cause(Enum):
     DEADLINE = auto()
     OUTPUT = auto()
     """It has printed or shown more than its limit: it is interrupted."""
+    INTERRUPTED = auto()
     EXCEEDED = auto()
     """Its kernel has sent more than any honest one does: the kernel is killed."""
     LOST = auto()

@@ -20,7 +20,9 @@ from gateway.web.api import (
     sessions,
     streams,
     tables,
+    watching,
 )
+from gateway.web.api.server_sent_events import EVENT_STREAM
 from gateway.web.edge import header_rules
 from gateway.web.edge.endpoint import Endpoint, Unknown
 from gateway.web.edge.handler import log_request
@@ -76,6 +78,7 @@ ROUTES = (
     ),
     at(SESSION, sessions.OneSession, get("Session"), delete("Ended")),
     at(f"{SESSION}/execute", sessions.SessionRuns, run_with_files("SessionRun", session_bodies.ExecuteBody)),
+    at(f"{SESSION}/events", watching.SessionEvents, get("Events", EVENT_STREAM, query=watching.PARAMETERS)),
     at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
     at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),
     at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),

@@ -18,8 +18,9 @@ from gateway.service.jupyter.sessions import JupyterSessions
 from gateway.service.jupyter.table import JupyterKernels
 from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
+from gateway.service.runs.watches import Watches
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
-from gateway.service.sessions.table import NewSession, SessionView
+from gateway.service.sessions.table import NewSession, RunStopped, SessionView
 from kernels.contract import MIB
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -89,8 +90,8 @@ class Sessions(Protocol):
     async def delete(self, session_id: str, caller: Caller) -> None:
         """End a session."""
 
-    async def interrupt(self, session_id: str, caller: Caller) -> bool:
-        """Interrupt the run under way. False when there is none."""
+    async def interrupt(self, session_id: str, caller: Caller) -> RunStopped:
+        """Interrupt the run under way, and wait for its end."""
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         """Give the session a new kernel."""
@@ -164,6 +165,7 @@ class Services:
     jupyter: JupyterKernels
     jupyter_sessions: JupyterSessions
     live: LiveRuns
+    watches: Watches
     notebooks: Notebooks
     files: Files
 

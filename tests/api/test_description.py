@@ -28,13 +28,14 @@ Ids = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request and what is learnt from its answer for the next ones."""
+    """One request and what is learnt from its answer for the next ones. *ends* is the one that ends an endless answer."""
 
     operation: str
     body: object = None
     content_type: str = "application/json"
     parts: Mapping[str, str] = field(default_factory=dict)
     learns: Callable[[Any, Ids], None] | None = None
+    ends: str = ""
 
 
 def learn(name: str, part: str = "id") -> Callable[[Any, Ids], None]:
@@ -75,6 +76,8 @@ STEPS = (
     Step(f"GET {SESSION}/notebook"),
     Step(f"POST {SESSION}/restart", {}),
     Step(f"DELETE {SESSION}"),
+    Step(f"POST {API}/sessions", {}, learns=learn("session_id")),
+    Step(f"GET {SESSION}/events", ends=f"DELETE {SESSION}"),
     Step(f"GET {API}/history"),
     Step("GET /api"),
     Step("GET /api/me"),
@@ -127,6 +130,8 @@ class Described:
         try:
             connection.request(method, address, body, headers)
             answer = connection.getresponse()
+            if step.ends:
+                assert self.send(Step(step.ends))[0] == 200
             return answer.status, answer.headers.get_content_type(), answer.read()
         finally:
             connection.close()

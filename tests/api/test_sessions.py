@@ -120,7 +120,7 @@ def test_another_key_sees_nothing(gateway: Gateway, session: Session) -> None:
     ended.ask("DELETE")
     for session_id in (session.id, ended.id, "0" * 32, "..", "%00"):
         seen = Session(stranger, session_id)
-        replies = [seen.ask("GET"), seen.ask("DELETE"), seen.ask("GET", "/variables")]
+        replies = [seen.ask("GET"), seen.ask("DELETE"), seen.ask("GET", "/variables"), seen.ask("GET", "/events")]
         replies += [seen.ask("POST", action, {}) for action in ("/interrupt", "/restart")]
         replies += [seen.ask("POST", "/execute", {"code": "1"})]
         replies += [stranger.ask("POST", "/code-interpreter/python", {"code": "1", "session": session_id})]
@@ -211,7 +211,7 @@ def leaving(session: Session, code: str) -> http.client.HTTPConnection:
 def test_a_run_is_interrupted_and_the_state_kept(session: Session) -> None:
     """Without a run there is nothing to interrupt."""
     session.run("x = 5")
-    assert session.ask("POST", "/interrupt").body == {"interrupted": False}
+    assert session.ask("POST", "/interrupt").body == {"interrupted": False, "kernelReplaced": False}
     with concurrent.futures.ThreadPoolExecutor() as threads:
         running = threads.submit(session.run, "print('begun', flush=True)\nwhile True: pass")
         session.wait_for("busy")
@@ -219,6 +219,20 @@ def test_a_run_is_interrupted_and_the_state_kept(session: Session) -> None:
         answer = running.result()
     assert (answer["error"]["type"], answer["kernelReplaced"]) == ("KeyboardInterrupt", False)
     assert session.value("x") == 5
+
+
+def test_code_that_catches_every_interrupt_ends_with_its_kernel(session: Session) -> None:
+    """Both answers say so: the run's, and the interrupt's. The session goes on without its state."""
+    session.run("x = 5")
+    code = "while True:\n try:\n  open('inside', 'w').close()\n  while True: pass\n except BaseException: pass"
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        running = threads.submit(session.run, code)
+        until(lambda: session.ask("GET", "/files/inside").status == 200)
+        assert session.ask("POST", "/interrupt").body == {"interrupted": True, "kernelReplaced": True}
+        answer = running.result()
+    assert (answer["error"]["type"], answer["exitCode"], answer["limits"]) == ("KeyboardInterrupt", 130, [])
+    assert answer["kernelReplaced"]
+    assert session.run("x")["error"]["type"] == "NameError"
 
 
 def test_a_restart_begins_anew_under_the_same_id(gateway: Gateway) -> None:

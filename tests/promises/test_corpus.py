@@ -19,10 +19,11 @@ from tests.promises.http import KNOCKS as OVER_HTTP
 from tests.promises.http import Knock
 from tests.promises.sessions import SESSIONS, Session, create
 from tests.promises.taking import TAKING
+from tests.promises.watching import WATCHING
 from tests.promises.world import SESSIONS_PER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOCKS = (*OVER_HTTP, *TAKING)
+KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING)
 CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]
@@ -34,6 +35,8 @@ REQUESTS: tuple[tuple[str, str, dict[str, object] | None], ...] = (
     ("POST", "/interrupt", {}),
     ("POST", "/restart", {}),
     ("GET", "/variables", None),
+    ("GET", "/events", None),
+    ("GET", "/events?after=0", None),
 )
 
 

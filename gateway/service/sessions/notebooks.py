@@ -176,11 +176,11 @@ class _Runs:
     session_id: str
     allowance: Allowance
 
-    async def run(self, request: RunRequest, left_bytes: int, on_event: OnEvent) -> Result:
-        """The result of one cell, which may show no more than *left_bytes*."""
+    async def run(self, index: int, request: RunRequest, left_bytes: int, on_event: OnEvent) -> Result:
+        """The result of the cell *index*, which may show no more than *left_bytes*. Each is a run with an id of its own."""
         allowance = Allowance(min(self.allowance.output_bytes, left_bytes), min(self.allowance.rich_bytes, left_bytes))
         request = replace(request, session=self.session_id)
-        return await self.runs.run(Submission(request, self.caller, self.run_id, allowance), on_event)
+        return await self.runs.run(Submission(request, self.caller, f"{self.run_id}-{index}", allowance), on_event)
 
 
 @dataclass(slots=True)
@@ -254,7 +254,7 @@ class _Execution:
         given = NOTHING_GIVEN if self._ran else Given(self.asked.files)
         self._ran.append(index)
         request = RunRequest(self.asked.language, cell.source, timeout_s, given=given)
-        result = await self.runs.run(request, self._left_bytes, take)
+        result = await self.runs.run(index, request, self._left_bytes, take)
         error = result.error or (None if result.success else Raised("ExecutionError", "The cell failed", ""))
         outputs.end(error, result.execution_count, is_cut=result.truncated)
         self._failed += error is not None

@@ -39,6 +39,14 @@ class NewSession:
     cwd: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunStopped:
+    """What came of an interrupt. *kernel_replaced*: the session has lost its state, because the code did not stop."""
+
+    was_running: bool
+    kernel_replaced: bool
+
+
 class Session:
     """One live session. Sessions handles ownership and expiry."""
 
@@ -109,6 +117,18 @@ class Session:
             return False
         await kernel.interrupt()
         return True
+
+    async def stop_run(self) -> RunStopped:
+        """Interrupt the run under way, and wait until it has ended: at the latest when its kernel is killed for it."""
+        ended, before = self._turns.end_of_turn(), self._kernels_lost
+        if not await self.interrupt():
+            return RunStopped(was_running=False, kernel_replaced=False)
+        await ended
+        return RunStopped(was_running=True, kernel_replaced=self._kernels_lost != before or self._ended is not None)
+
+    @property
+    def _kernels_lost(self) -> int:
+        return self.replacements + self._restarts
 
     async def restart(self) -> None:
         """Take a new kernel: the run under way ends, those that wait are refused, all state is lost."""

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -17,14 +17,15 @@ from gateway.core.errors import Conflict, Gone, NotFound, NotImplementedYet
 from gateway.core.request import Caller
 from gateway.service.drain import Drain
 from gateway.service.kept_kernels import Quota
+from gateway.service.session_feed import CurrentRun, SessionFeed
 from gateway.service.sessions.ended import EndedSessions, duration, end_sentence
 from gateway.service.sessions.expiry import Expiry
 from gateway.service.sessions.kernel_slot import SessionPool
-from gateway.service.sessions.session import NewSession, Session, Turn
+from gateway.service.sessions.session import NewSession, RunStopped, Session, Turn
 from gateway.service.sessions.transcript import Cell
 from kernels.contract import Language
 
-__all__ = ["Cell", "NewSession", "SessionSettings", "SessionView", "Sessions"]
+__all__ = ["Cell", "NewSession", "RunStopped", "SessionSettings", "SessionView", "Sessions"]
 
 ID_BYTES = 16
 PYTHON: frozenset[Language] = frozenset({"python"})
@@ -57,6 +58,7 @@ class SessionView:
     kernels_replaced: int
     cwd: str
     expires_utc: float | None
+    current_run: CurrentRun | None = None
 
 
 class SessionMeter(Protocol):
@@ -77,6 +79,7 @@ class _Kept:
     expiry: Expiry
     created_utc: float
     active_utc: float
+    feed: SessionFeed = field(default_factory=SessionFeed)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -135,11 +138,11 @@ class Sessions:
         """End a session; the run under way fails with an error that says so."""
         self._end(self._find(session_id, caller), "deleted", "was deleted")
 
-    async def interrupt(self, session_id: str, caller: Caller) -> bool:
-        """Interrupt the run under way; whether there was one."""
+    async def interrupt(self, session_id: str, caller: Caller) -> RunStopped:
+        """Interrupt the run under way, and wait until it has ended; the answer says whether the kernel had to go."""
         kept = self._find(session_id, caller)
         self._touch(kept)
-        return await kept.session.interrupt()
+        return await kept.session.stop_run()
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         """The same session with a new kernel and no state. Raises Busy or Unavailable if there is no kernel."""
@@ -149,6 +152,7 @@ class Sessions:
             try:
                 await kept.session.restart()
             finally:
+                kept.feed.restarted()
                 self._touch(kept)
         return self._view(self._find(session_id, caller))
 
@@ -199,6 +203,10 @@ class Sessions:
         """The runs of the session so far; transcript.Transcript.cells says what is left out."""
         return self._find(session_id, caller).session.cells()
 
+    def feed(self, session_id: str, caller: Caller) -> SessionFeed:
+        """What happens in the session, for those who watch it: watching is no activity."""
+        return self._find(session_id, caller).feed
+
     # ---- what the gateway asks for ----------------------------------------------------------------------------------
 
     def states(self) -> Mapping[tuple[str, str], int]:
@@ -224,7 +232,7 @@ class Sessions:
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
     def _keep(self, session: Session) -> _Kept:
-        now, now_utc, lifetime_s = self._now(), self._wall_clock(), self._settings.lifetime_s
+        now, now_utc, lifetime_s = _now(), self._wall_clock(), self._settings.lifetime_s
         idle_s = session.asked.idle_s or self._settings.idle_s
         kept = _Kept(session, Expiry(idle_s, now + lifetime_s if lifetime_s else math.inf, now), now_utc, now_utc)
         self._kept[session.id] = kept
@@ -242,12 +250,13 @@ class Sessions:
         sentence = end_sentence(reason, self._wall_clock())
         self._ended.remember(session.caller.key_id, session.id, sentence)
         session.end(Gone(sentence))
+        kept.feed.end(how, sentence)
         self._quota.give_back(session.caller)
         self._meter.session_ended(session.language, how)
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
 
     def _touch(self, kept: _Kept) -> None:
-        kept.expiry, kept.active_utc = kept.expiry.touched(self._now()), self._wall_clock()
+        kept.expiry, kept.active_utc = kept.expiry.touched(_now()), self._wall_clock()
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
@@ -258,7 +267,7 @@ class Sessions:
             kept.timer = asyncio.get_running_loop().call_at(kept.expiry.due_at, self._look, kept)
 
     def _look(self, kept: _Kept) -> None:
-        match kept.expiry.due(self._now(), is_busy=kept.session.is_busy):
+        match kept.expiry.due(_now(), is_busy=kept.session.is_busy):
             case None:
                 self._watch(kept)
             case "expired":
@@ -283,13 +292,13 @@ class Sessions:
     def _find_usable(self, session_id: str, caller: Caller) -> _Kept:
         """The session, if something may still begin in it."""
         kept = self._find(session_id, caller)
-        if kept.expiry.has_expired(self._now()):
+        if kept.expiry.has_expired(_now()):
             raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
         return kept
 
     def _view(self, kept: _Kept) -> SessionView:
         session = kept.session
-        left_s = kept.expiry.due_at - self._now()
+        left_s = kept.expiry.due_at - _now()
         return SessionView(
             id=session.id,
             name=session.asked.name,
@@ -303,8 +312,9 @@ class Sessions:
             kernels_replaced=session.replacements,
             cwd=session.asked.cwd,
             expires_utc=None if session.is_busy else self._wall_clock() + left_s,
+            current_run=kept.feed.current,
         )
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

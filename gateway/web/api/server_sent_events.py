@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from gateway.core.model import Json
-from gateway.service.runs.live import LiveRun
+from gateway.service.runs.live_run import LiveRun
 from gateway.web.api import events
 from gateway.web.edge import json_answer
 
@@ -17,6 +17,8 @@ EVENT_STREAM = "text/event-stream"
 KEEPALIVE_S = 15.0
 """Proxies close connections that are silent for longer."""
 KEEPALIVE = b": still running\n\n"
+END = b"\n\n"
+"""What ends an event."""
 
 
 def is_asked_for(accept: str) -> bool:
@@ -24,9 +26,15 @@ def is_asked_for(accept: str) -> bool:
     return any(kind.partition(";")[0].strip().lower() == EVENT_STREAM for kind in accept.split(","))
 
 
-def encode(seq: int, event: dict[str, Json]) -> bytes:
+def encode(number: int | None, event: dict[str, Json]) -> bytes:
     """One event. Its JSON has no newlines, so it fits into one ``data`` line."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, str(event["type"]).encode(), json_answer.dump(event))
+    return head(number, str(event["type"])) + json_answer.dump(event) + END
+
+
+def head(number: int | None, kind: str) -> bytes:
+    """What comes before the JSON of an event. Without a *number* the client goes on from that of the event before."""
+    numbered = b"" if number is None else b"id: %d\n" % number
+    return b"%sevent: %s\ndata: " % (numbered, kind.encode())
 
 
 async def stream(run: LiveRun, news: asyncio.Event, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[bytes]:

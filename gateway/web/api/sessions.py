@@ -10,6 +10,7 @@ from gateway.service.sessions.table import SessionView
 from gateway.web.api import session_bodies
 from gateway.web.api.answers import describe_raised, iso_utc
 from gateway.web.api.runs import RunEndpoint
+from gateway.web.api.watching import describe_current
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 
@@ -56,13 +57,14 @@ class SessionRuns(RunEndpoint):
 
 
 class SessionInterrupt(Endpoint):
-    """Interrupts the current run of a session; the session keeps its state."""
+    """Interrupts the current run of a session, which keeps its state unless the code does not stop within the grace."""
 
     takes_body = False
 
     async def on_post(self) -> Answer:
         session_bodies.parse_nothing(self.body)
-        return {"interrupted": await self.services.sessions.interrupt(self.parts["session_id"], self.caller)}
+        stopped = await self.services.sessions.interrupt(self.parts["session_id"], self.caller)
+        return {"interrupted": stopped.was_running, "kernelReplaced": stopped.kernel_replaced}
 
 
 class SessionRestart(Endpoint):
@@ -110,4 +112,5 @@ def describe_session(view: SessionView) -> dict[str, Json]:
         "kernelsReplaced": view.kernels_replaced,
         "cwd": view.cwd,
         "expiresAt": None if view.expires_utc is None else iso_utc(view.expires_utc),
+        "currentRun": describe_current(view.current_run),
     }

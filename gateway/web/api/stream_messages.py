@@ -17,7 +17,7 @@ from gateway.web.edge.body import parse_object
 MAX_ID_CHARS = 128
 RUN_ID_CHARS = 64
 TASKS: Final = ("python", "javascript", "chart", "analyze", "math")
-KINDS: Final = ("execute", *TASKS, "interrupt", "resume")
+KINDS: Final = ("execute", *TASKS, "interrupt", "resume", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,14 @@ class Resume:
     after: int
 
 
-Said = Execute | InterruptRun | Resume
+@dataclass(frozen=True, slots=True)
+class WatchSession:
+    """Send the events of all runs of the session after number *after*; None begins with the runs under way."""
+
+    after: int | None
+
+
+Said = Execute | InterruptRun | Resume | WatchSession
 
 
 def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "python", session: str = "") -> Said:
@@ -62,6 +69,11 @@ def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "py
         case "resume":
             _check_fields(fields, "run", "after")
             return parse_resume(_text(fields, "run", RUN_ID_CHARS), fields.get("after", 0))
+        case "watch":
+            _check_fields(fields, "after")
+            if not session:
+                raise BadRequest("Watch on the stream of a session, sessions/{id}/stream: this one is for one run.")
+            return parse_watch(fields.get("after"))
         case str() if kind in KINDS:
             return _parse_execute(fields, kind, terms, language, session)
     raise BadRequest(f"type must be one of {', '.join(KINDS)}, not {run_bodies.show(kind)}.")
@@ -71,11 +83,20 @@ def parse_resume(run_id: str, after: Json) -> Resume:
     """Where to resume; raises BadRequest."""
     if not run_id:
         raise BadRequest("run is missing: it is the runId of the run's first event.")
+    return Resume(run_id, _number("seq", after))
+
+
+def parse_watch(after: Json) -> WatchSession:
+    """Where to begin to watch; raises BadRequest."""
+    return WatchSession(None if after is None else _number("at", after))
+
+
+def _number(name: str, after: Json) -> int:
     if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) < 19:
         after = int(after)
     if isinstance(after, bool) or not isinstance(after, int) or after < 0:
-        raise BadRequest(f"after must be the seq of the last event you have, or 0, not {run_bodies.show(after)}.")
-    return Resume(run_id, after)
+        raise BadRequest(f"after must be the {name} of the last event you have, or 0, not {run_bodies.show(after)}.")
+    return after
 
 
 def _parse_execute(fields: dict[str, Json], kind: str, terms: CallerLimits, language: str, session: str) -> Execute:

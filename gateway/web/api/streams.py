@@ -7,6 +7,7 @@ not read costs no more than one that does, and delays no other.
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, To
 from gateway.core.event_log import Gap, LoggedEvent, content_bytes
 from gateway.core.model import Json
 from gateway.core.request import Submission
-from gateway.service.runs.live import LiveRun
-from gateway.web.api import events, stream_messages
+from gateway.core.session_log import Told
+from gateway.service.runs.live_run import LiveRun
+from gateway.service.session_feed import Watch, Watched
+from gateway.web.api import events, stream_messages, watching
 from gateway.web.api.caller_limits import CallerLimits
-from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said
+from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said, WatchSession
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
 from gateway.web.edge.websocket import Socket
@@ -103,6 +106,8 @@ class StreamSocket(Socket):
                 run = self.find(run_id)
                 run.check(after)
                 self._follow(run, after)
+            case WatchSession():
+                raise BadRequest("This connection is for one run.")
             case _ as never:
                 assert_never(never)
 
@@ -147,17 +152,20 @@ class StreamSocket(Socket):
     def _send_oldest(self) -> Awaitable[bool] | None:
         """Send the oldest event; None when all are sent. While it waits for the client, it is in memory once, as JSON."""
         oldest = self._find_oldest()
+        watched = self.send_watched(math.inf if oldest is None else oldest[1].stamp)
+        if watched is not None:
+            return watched
         if oldest is None:
             return None
         followed, found = oldest
         followed.seq, run = found.seq, followed.run
         if isinstance(found, Gap) or content_bytes(found.item) < LARGE_BYTES:
-            return self.send(json_answer.dump({**events.describe(found, run.request), **self.names(run)}))
+            return self.send(json_answer.dump({**events.describe(found, run.request), **self.names(run, found)}))
         name = run.run_id, found.seq
         event = self._unread.share(run.key_id, name, lambda: json_answer.dump(events.describe(found, run.request)))
-        return self._send_shared(event, json_answer.dump(self.names(run)))
+        return self.send_shared(event, json_answer.dump(self.names(run, found)))
 
-    async def _send_shared(self, event: Shared, names: bytes) -> bool:
+    async def send_shared(self, event: Shared, names: bytes) -> bool:
         """Send *event*, which other connections may be sending too, joined with the fields of the JSON object *names*."""
         whole = memoryview(event.data)
         pieces = (whole,) if names == b"{}" else (whole[:-1], b"," + names[1:])
@@ -183,9 +191,13 @@ class StreamSocket(Socket):
         if error is not None:
             self.log_exception(type(error), error, error.__traceback__)
 
-    def names(self, run: LiveRun) -> dict[str, Json]:
-        """The fields that tell this run's events from those of others on the connection."""
+    def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
+        """The fields that tell this event's run from others on the connection."""
         return {}
+
+    def send_watched(self, before: float) -> Awaitable[bool] | None:
+        """Send the next event of the session that is watched; None if there is none before that number."""
+        return None
 
     def on_followed(self, run: LiveRun) -> None:
         """Called when all events of *run* are sent."""
@@ -198,7 +210,7 @@ class StreamSocket(Socket):
             self._pump.cancel()
         for followed in self._followed.values():
             followed.run.detach(self._news)
-            if self.close_code == NORMAL:
+            if self.close_code == NORMAL and not followed.run.has_caller:
                 followed.run.stop()
 
 
@@ -238,12 +250,13 @@ class OneRun(StreamSocket):
 
 
 class SessionStream(StreamSocket):
-    """Any number of runs in one session; each event names its run."""
+    """Any number of runs in one session, and all runs of the session for those who watch it; each event names its run."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
         self._session = ""
         self._language = "python"
+        self._watch: Watch | None = None
 
     async def on_check(self) -> None:
         view = self.services.sessions.show(self.parts["session_id"], self.caller)
@@ -260,11 +273,43 @@ class SessionStream(StreamSocket):
         return run
 
     async def interrupt(self, run_id: str) -> None:
-        """Interrupt the named run, or whatever runs in the session, also for another connection."""
-        if run_id:
-            await super().interrupt(run_id)
-        else:
-            await self.services.sessions.interrupt(self._session, self.caller)
+        """Interrupt the named run, or whatever runs in the session, whoever asked for it. It does not wait for the end."""
+        current = self.services.sessions.show(self._session, self.caller).current_run
+        named = run_id or (current.run_id if current is not None else "")
+        if named:
+            await super().interrupt(named)
 
-    def names(self, run: LiveRun) -> dict[str, Json]:
-        return {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}
+    def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
+        names = {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}
+        is_numbered = run.feed is not None and isinstance(found, LoggedEvent)
+        return {**names, "at": found.stamp} if is_numbered else {**names}
+
+    async def _carry_out(self, said: Said) -> None:
+        if not isinstance(said, WatchSession):
+            await super()._carry_out(said)
+            return
+        self._unread.check(self.caller.key_id)
+        if self._watch is not None:
+            raise Conflict("This connection watches the session already.")
+        self._watch = self.services.watches.open(self._session, self.caller, said.after, self._news)
+
+    def send_watched(self, before: float) -> Awaitable[bool] | None:
+        found = None if self._watch is None else self._watch.next(self._followed)
+        if self._watch is None or found is None or found.number >= before:
+            return None
+        self._watch.take(found)
+        shared = watching.share(self._unread, found) if isinstance(found, Told) else None
+        if shared is not None and isinstance(found, Told):
+            return self.send_shared(shared, json_answer.dump(watching.names_of(found.run, found.entry)))
+        return self._send_small(found)
+
+    async def _send_small(self, found: Watched) -> bool:
+        is_sent = await self.send(json_answer.dump(watching.describe(found)))
+        if watching.is_last(found):
+            self.end(NORMAL, "the session has ended")
+        return is_sent
+
+    def on_end(self) -> None:
+        if self._watch is not None:
+            self.services.watches.close(self._watch, self.caller)
+        super().on_end()

@@ -107,6 +107,9 @@ SESSION: dict[str, Schema] = {
     "kernelsReplaced": described(WHOLE, "how many times the session lost its kernel and its state"),
     "cwd": TEXT,
     "expiresAt": {"type": ["string", "null"], "format": "date-time"},
+    "currentRun": described(
+        {**struct({"id": TEXT, "since": MOMENT, "kind": TEXT}), "type": ["object", "null"]}, "the run that has the kernel"
+    ),
 }
 FILE: dict[str, Schema] = {
     "path": TEXT,
@@ -143,6 +146,7 @@ YES: Schema = {"const": True}
 ANSWERS: dict[str, Schema] = {
     "Bytes": described({"type": "string", "format": "binary"}, "any bytes"),
     "Text": TEXT,
+    "Events": described(TEXT, "server-sent events of all runs of the session, until the session ends"),
     "Error": struct(
         {"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT, "hint": described(TEXT, "what to do about it")}
     ),
@@ -168,7 +172,7 @@ ANSWERS: dict[str, Schema] = {
     "Session": struct(SESSION, {"success": YES}),
     "SessionList": struct({"sessions": array(ref("Session"))}),
     "Ended": struct({"success": YES, "id": TEXT}),
-    "Interrupted": struct({"interrupted": FLAG}),
+    "Interrupted": struct({"interrupted": FLAG, "kernelReplaced": FLAG}),
     "Variables": struct(
         {
             "success": FLAG,

@@ -51,6 +51,10 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),
     "sort": ("Columns to sort by; a minus before a name turns its order around.", _form(table_query.SORT_PATTERN)),
     "where": ("Conditions, joined by 'and', that the rows have to meet.", _form(table_query.WHERE_PATTERN)),
+    "after": (
+        "The number ('at') of the last event the client has. Without it the runs under way are told from their beginning.",
+        {"type": "integer", "minimum": 0},
+    ),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.event_log import (
     ENTRY_BYTES,
     JOINED_CHARS,
+    SHOWN_CODE_CHARS,
     Accepted,
     Done,
     EventLog,
@@ -18,6 +20,7 @@ from gateway.core.event_log import (
     Item,
     LoggedEvent,
     RunRefused,
+    ShownCode,
     content_bytes,
 )
 from gateway.core.model import Display, Raised, Result, Text
@@ -126,3 +129,26 @@ def test_the_values_of_an_ended_run_count_too() -> None:
     assert content_bytes(Done(result)) > 1000
     fetched = Fetched((FetchedFile(b"a", 750, "A" * 1000),))
     assert content_bytes(Done(replace(DONE.result, fetched=fetched))) >= content_bytes(DONE) + 1000
+
+
+def test_logs_that_share_stamps_are_read_in_one_order() -> None:
+    """By the stamp of the last event that a reader of both has; what was dropped is left out."""
+    stamps = count(1)
+    one, two = EventLog(ROOMY, stamps), EventLog(ROOMY, stamps)
+    assert (one.last_stamp, one.next_beyond(-1)) == (-1, None)
+    for log in (one, two, one, two):
+        log.append(Display("display", {}))
+    assert (one.last_stamp, two.last_stamp) == (3, 4)
+    assert [getattr(one.next_beyond(stamp), "stamp", None) for stamp in range(4)] == [1, 3, 3, None]
+    assert [getattr(two.next_beyond(stamp), "stamp", None) for stamp in range(5)] == [2, 2, 4, 4, None]
+    one.trim(0)
+    assert one.next_beyond(0) == LoggedEvent(2, Display("display", {}))
+
+
+def test_the_code_of_a_run_is_shown_up_to_a_size_and_counted() -> None:
+    """Those who watch see what runs; a program of megabytes is not kept for that."""
+    whole, cut = ShownCode.of("python", "x = 1"), ShownCode.of("chart", "x" * (SHOWN_CODE_CHARS + 1))
+    assert whole == ShownCode("python", "x = 1", is_cut=False)
+    assert cut == ShownCode("chart", "x" * SHOWN_CODE_CHARS, is_cut=True)
+    assert content_bytes(Accepted("r", cut)) >= SHOWN_CODE_CHARS
+    assert content_bytes(Accepted("r")) == 0

@@ -9,6 +9,7 @@ from gateway.core.fold import (
     Died,
     Fold,
     Overflowed,
+    Stopped,
     TimedOut,
     cause_of,
     exit_code_of,
@@ -145,6 +146,15 @@ def test_the_deadline_replaces_a_kernel_that_did_not_obey() -> None:
     result = fold([], TimedOut(KILLED))
     assert (result.limit, result.kernel_replaced) == (Limit.TIMEOUT, True)
     assert (result.cpu_s, result.peak_bytes) == (0.5, 5)
+
+
+def test_code_that_ignores_an_interrupt_is_told_what_became_of_its_kernel() -> None:
+    """As any interrupt, with the place of the code where the kernel showed one; it is no limit."""
+    for events, where in (([], ""), (raised("KeyboardInterrupt"), "tb")):
+        result = fold(events, Stopped(KILLED))
+        message = "The run was interrupted; its code did not stop, so the kernel was killed"
+        assert result.error == Raised("KeyboardInterrupt", message, where)
+        assert (result.limit, result.exit_code, result.kernel_replaced) == (None, 130, True)
 
 
 def test_code_that_finishes_well_after_its_deadline_still_timed_out() -> None:

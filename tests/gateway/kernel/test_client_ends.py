@@ -59,6 +59,68 @@ async def test_code_that_ignores_interrupts_is_killed(connect: Connect) -> None:
         await client.run(spec())
 
 
+async def test_code_that_ignores_the_interrupt_of_a_client_is_killed_as_at_its_deadline(connect: Connect) -> None:
+    """Message, signal, kill; asking many times shortens nothing."""
+    begun = asyncio.Event()
+
+    async def script(request: Request) -> None:
+        request.write("so far")
+        begun.set()
+        await say_never(request)
+
+    client, kernel = await connect(script)
+    kernel.obeys_message = kernel.obeys_signal = False
+    run = asyncio.create_task(client.run(spec()))
+    await begun.wait()
+    for _ in range(3):
+        await client.interrupt()
+    result = await run
+    assert kernel.interrupts == ["message", "signal"]
+    assert result.error is not None
+    assert (result.error.type, result.limit, result.kernel_replaced) == ("KeyboardInterrupt", None, True)
+    assert result.output == "so far"
+    assert not client.is_alive
+
+
+async def test_a_kernel_that_dies_of_an_interrupt_is_told_as_a_death(connect: Connect) -> None:
+    """The crash is the news, not the interrupt."""
+    begun = asyncio.Event()
+
+    async def script(request: Request) -> None:
+        begun.set()
+        await say_never(request)
+
+    client, kernel = await connect(script, grace_s=60.0)
+    kernel.obeys_message = kernel.obeys_signal = False
+    run = asyncio.create_task(client.run(spec()))
+    await begun.wait()
+    await client.interrupt()
+    kernel.die(CRASH)
+    result = await run
+    assert result.error is not None
+    assert (result.error.type, result.limit) == ("KernelDied", Limit.DIED)
+
+
+async def test_a_run_that_ends_while_it_is_interrupted_keeps_its_own_end(connect: Connect) -> None:
+    """It caught the interrupt and finished within the grace."""
+    begun, asked = asyncio.Event(), asyncio.Event()
+
+    async def script(request: Request) -> None:
+        begun.set()
+        await asked.wait()
+        await say_ok(request)
+
+    client, kernel = await connect(script, grace_s=60.0)
+    kernel.obeys_message = False
+    run = asyncio.create_task(client.run(spec()))
+    await begun.wait()
+    await client.interrupt()
+    asked.set()
+    result = await run
+    assert (result.success, result.kernel_replaced) == (True, False)
+    assert client.is_alive
+
+
 async def test_one_byte_at_a_time_does_not_extend_the_deadline(connect: Connect) -> None:
     """The deadline is by the clock, whatever trickles in."""
 

@@ -61,11 +61,16 @@ class Scripted:
     ],
 )
 def test_code_is_asked_then_told(script: dict[str, Any], obeyed: bool, steps: list[str], took_s: float) -> None:
-    """Half of the grace for each; whatever else happens meanwhile, the kernel has not obeyed."""
+    """Half of the grace for each; whatever else happens meanwhile, the kernel has not obeyed.
+
+    That clients ask again meanwhile changes nothing.
+    """
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         scripted, begun = Scripted(**script), loop.time()
+        for _ in range(3):
+            scripted.run.note(Cause.INTERRUPTED)
         assert await scripted.interruption.stop(scripted.run) is obeyed
         assert scripted.steps == steps
         assert loop.time() - begun == pytest.approx(took_s, abs=0.01)

@@ -25,8 +25,10 @@ from gateway.service.jupyter.table import JupyterKernels, JupyterSettings
 from gateway.service.kept_kernels import Quota
 from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
+from gateway.service.runs.watches import Watches
+from gateway.service.session_feed import SessionFeed
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
-from gateway.service.sessions.table import NewSession, SessionView
+from gateway.service.sessions.table import NewSession, RunStopped, SessionView
 from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.services import Services, WebSettings
@@ -97,9 +99,15 @@ class FakeSessions:
 
     asked: list[tuple[str, object]] = field(default_factory=list)
     language: Language = "python"
+    watched: SessionFeed = field(default_factory=SessionFeed)
 
     def view(self, session_id: str = "there") -> SessionView:
-        return SessionView(session_id, "n", self.language, "idle", 1.0, 2.0, 1800.0, 30.0, 3, 0, "", 1802.0)
+        current = self.watched.current
+        return SessionView(session_id, "n", self.language, "idle", 1.0, 2.0, 1800.0, 30.0, 3, 0, "", 1802.0, current)
+
+    def feed(self, session_id: str, caller: Caller) -> SessionFeed:
+        self.show(session_id, caller)
+        return self.watched
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
         self.asked.append(("create", asked))
@@ -116,9 +124,9 @@ class FakeSessions:
     async def delete(self, session_id: str, caller: Caller) -> None:
         self.asked.append(("delete", self.show(session_id, caller).id))
 
-    async def interrupt(self, session_id: str, caller: Caller) -> bool:
+    async def interrupt(self, session_id: str, caller: Caller) -> RunStopped:
         self.asked.append(("interrupt", self.show(session_id, caller).id))
-        return True
+        return RunStopped(was_running=True, kernel_replaced=False)
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         self.asked.append(("restart", session_id))
@@ -257,10 +265,11 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
     sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
     jupyter = JupyterKernels([], Quota(0), Drain(), JupyterSettings())
+    live = LiveRuns(runner, feeds=sessions.feed)
     services = Services(
         settings,
         FakeKeys(),
-        runner,
+        live,
         FakeInstaller(),
         history,
         health,
@@ -269,7 +278,8 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         sessions,
         jupyter,
         JupyterSessions(jupyter),
-        LiveRuns(runner),
+        live,
+        Watches(sessions.feed),
         notebooks,
         files,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.errors import Busy, Conflict, TooManyRequests
 from gateway.core.model import KernelReport, Result, Text
-from gateway.service.sessions.session import MAX_WAITING
+from gateway.service.sessions.session import MAX_WAITING, RunStopped
 from tests.fakes import spec
 from tests.gateway.service.session_world import INTERRUPTED, ONE, World, sentence, trying
 
@@ -155,11 +155,12 @@ def test_a_run_can_be_interrupted() -> None:
 
     async def main(world: World) -> None:
         session_id = await world.create()
-        assert not await world.sessions.interrupt(session_id, ONE)
+        assert await world.sessions.interrupt(session_id, ONE) == RunStopped(was_running=False, kernel_replaced=False)
         first, second = (asyncio.create_task(world.run(session_id, code)) for code in ("sleep", "ok"))
         await asyncio.sleep(1)
         assert world.sessions.show(session_id, ONE).state == "busy"
-        assert await world.sessions.interrupt(session_id, ONE)
+        assert await world.sessions.interrupt(session_id, ONE) == RunStopped(was_running=True, kernel_replaced=False)
+        assert first.done()
         assert await first == Result(**{**_fields(INTERRUPTED), "execution_count": 1})
         assert (await second).success
 

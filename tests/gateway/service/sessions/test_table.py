@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Gone, NotFound, NotImplementedYet, TooManyRequests, Unavailable
+from gateway.core.event_log import SessionEnded, SessionRestarted
+from gateway.core.session_log import Told
+from gateway.service.session_feed import Watch, Watched
 from gateway.service.sessions.ended import MAX_ENDED
 from gateway.service.sessions.table import SessionSettings
 from tests.fakes import spec
@@ -28,6 +31,7 @@ def test_another_keys_session_is_not_there() -> None:
                 partial(sessions.show, session_id, TWO),
                 partial(sessions.kernel_id, session_id, TWO),
                 partial(sessions.transcript, session_id, TWO),
+                partial(sessions.feed, session_id, TWO),
                 partial(sessions.delete, session_id, TWO),
                 partial(sessions.interrupt, session_id, TWO),
                 partial(sessions.restart, session_id, TWO),
@@ -41,6 +45,60 @@ def test_another_keys_session_is_not_there() -> None:
         assert len(said) == 1
         assert sessions.list(TWO) == []
         assert [view.id for view in sessions.list(ONE)] == [alive]
+
+    trying(main)
+
+
+def test_a_watch_keeps_no_session_alive_and_hears_of_its_end() -> None:
+    """It is no activity, to open one or to look at what runs; each way to end has its own word."""
+
+    async def main(world: World) -> None:
+        ends = []
+        for end in ("culled", "deleted", "revoked", "shutdown"):
+            session_id = await world.create(idle_s=60.0)
+            active = world.sessions.show(session_id, ONE).last_activity_utc
+            watch = Watch(world.sessions.feed(session_id, ONE), None, asyncio.Event())
+            await asyncio.sleep(59)
+            assert world.sessions.show(session_id, ONE).last_activity_utc == active
+            match end:
+                case "culled":
+                    await asyncio.sleep(2)
+                case "deleted":
+                    await world.sessions.delete(session_id, ONE)
+                case "revoked":
+                    world.sessions.keep_only(frozenset())
+                case _:
+                    await world.sessions.close()
+            heard = [found.entry.item for found in told_by(watch) if isinstance(found, Told)]
+            assert isinstance(heard[-1], SessionEnded)
+            ends.append(heard[-1].how)
+            watch.close()
+        assert ends == world.ends == ["culled", "deleted", "revoked", "shutdown"]
+
+    trying(main)
+
+
+def told_by(watch: Watch) -> list[Watched]:
+    """All that there is to tell."""
+    told: list[Watched] = []
+    while (found := watch.next()) is not None:
+        watch.take(found)
+        told.append(found)
+    return told
+
+
+def test_a_restart_is_told_to_those_who_watch() -> None:
+    """Also one that finds no kernel: the state is lost."""
+
+    async def main(world: World) -> None:
+        session_id = await world.create()
+        watch = Watch(world.sessions.feed(session_id, ONE), None, asyncio.Event())
+        await world.sessions.restart(session_id, ONE)
+        world.full = True
+        with pytest.raises(Busy):
+            await world.sessions.restart(session_id, ONE)
+        items = [found.entry.item for found in told_by(watch) if isinstance(found, Told)]
+        assert items == [SessionRestarted(), SessionRestarted()]
 
     trying(main)
 

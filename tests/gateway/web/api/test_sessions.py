@@ -42,6 +42,7 @@ async def test_a_session_is_created_as_asked(gateway: Gateway) -> None:
         "kernelsReplaced": 0,
         "cwd": "",
         "expiresAt": "1970-01-01T00:30:02.000Z",
+        "currentRun": None,
     }
     await gateway.ask(SESSIONS, {})
     await gateway.ask(SESSIONS, {"language": "javascript"})

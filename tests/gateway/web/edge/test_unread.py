@@ -128,7 +128,7 @@ async def test_an_event_is_in_memory_once_for_all_who_are_told_it(gateway: Gatew
             await asyncio.sleep(0.01)
         again = await gateway.connect(f"/code-interpreter/stream?run={run}")
         told = [json.loads(str(await again.read_message())) for _ in heard]
-        named = {"id", "run"}
+        named = {"id", "run", "at"}
         assert told == [{name: value for name, value in one.items() if name not in named} for one in heard]
         assert unread_of(gateway).size_bytes < 4 * MIB + 1000
     await until_unread(gateway, 0)
