@@ -1,4 +1,7 @@
-"""A plugin of pytest: coverage notes for each line which module of tests ran it."""
+"""A plugin of pytest: coverage notes for each line which module of tests ran it.
+
+Examples made at random do not run: whether they reach a line would be luck.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ from collections.abc import Generator
 
 import coverage
 import pytest
+from hypothesis import Phase, settings
+
+settings.register_profile("own", phases=[Phase.explicit])
+settings.load_profile("own")
 
 
 @pytest.hookimpl(wrapper=True)

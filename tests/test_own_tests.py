@@ -40,7 +40,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> coverage.Coverage:
         "-p",
         "tests.own_context",
     ]
-    options = ["-p", "no:cacheprovider", "--hypothesis-seed=0", "tests/gateway/core"]
+    options = ["-p", "no:cacheprovider", "tests/gateway/core"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run([*tests, *options], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

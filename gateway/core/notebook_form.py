@@ -57,7 +57,8 @@ def _is_whole(value: Json) -> TypeGuard[int | float]:
 
 
 def _is_number(value: Json) -> bool:
-    return _is_whole(value) and value >= 1
+    """Whether *value* is written as a whole number above 0: it is handed on as it is, and nbformat refuses 4.0 there."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _is_line(value: Json) -> bool:

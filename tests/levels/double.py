@@ -59,8 +59,13 @@ class Double:
     order: Path
 
     def tell(self, *words: str) -> None:
-        """Have every kernel from now on do so; without words, what it should."""
-        self.order.write_text(" ".join(words))
+        """Have every kernel from now on do so; without words, what it should.
+
+        At once: a kernel that was begun before may be reading, and an order half written is none.
+        """
+        written = self.order.with_name("order.new")
+        written.write_text(" ".join(words))
+        written.replace(self.order)
 
 
 @contextlib.contextmanager

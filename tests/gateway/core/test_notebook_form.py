@@ -7,7 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest
@@ -152,6 +152,11 @@ notebooks = st.builds(
 
 
 @given(notebooks)
+@example(notebook(code(metadata={"tags": "a"})))
+@example(notebook(code(metadata={"name": "a"})))
+@example(notebook(metadata={"orig_nbformat": 2}))
+@example(notebook(metadata={"orig_nbformat": 4.0}))
+@example({**notebook(), "nbformat": 4.0, "nbformat_minor": 5.0})
 def test_what_passes_is_valid_to_jupyters_own_library(value: Any) -> None:
     """The reader here may be stricter than the format, never laxer."""
     try:

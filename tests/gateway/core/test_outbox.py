@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.backlog import OVERHEAD_BYTES
@@ -63,6 +63,7 @@ def test_each_layout_is_made_once() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(("add", "write", "arrive", "back"))), max_size=60))
+@example([(0, "add"), (0, "add"), (0, "write"), (0, "write"), (0, "arrive"), (0, "back")])
 def test_nothing_is_lost_doubled_or_miscounted(steps: list[tuple[int, str]]) -> None:
     """Whatever the order: each box gives out what was put in, in order, and the count is that of all that is in any."""
     held = Held()

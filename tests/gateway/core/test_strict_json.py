@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core import strict_json
@@ -43,6 +43,13 @@ anything = st.recursive(
 
 
 @given(anything)
+@example(None)
+@example(1.5)
+@example(math.nan)
+@example(7)
+@example("é")
+@example("a")
+@example({"a": [1.5, math.inf, 2**70, "\ud800"]})
 def test_what_comes_out_is_json_that_any_strict_parser_reads(value: object) -> None:
     """No NaN, no lone surrogate, no integer beyond 64 bits may leave the gateway."""
     cleaned = clean(value, Budget())
@@ -109,6 +116,7 @@ def marks_of(value: object) -> int:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(st.sampled_from(',[{"\\b'), max_size=4), inner),
     )
 )
+@example(['[,{"', "\\", {",": None, "b": ["a"]}, []])
 def test_values_are_counted_without_what_stands_in_strings(value: object) -> None:
     """Exactly, whatever the strings are made of."""
     data, marks = json.dumps(value).encode(), marks_of(value)
@@ -117,6 +125,8 @@ def test_values_are_counted_without_what_stands_in_strings(value: object) -> Non
 
 
 @given(st.lists(st.text(st.sampled_from(',[{"\\\\é'), max_size=9), max_size=9), st.integers(1, 9), st.integers(1, 9))
+@example(['"\\,[', "é\\\\", ""], 1, 1)
+@example(["\\" * 9, '{"'], 3, 2)
 def test_counting_does_not_depend_on_where_it_is_cut(texts: list[str], piece: int, step: int) -> None:
     """Long texts are looked at piece by piece; an escape may lie on the cut."""
     data = json.dumps([texts, {"a,[": texts}]).encode()
@@ -135,6 +145,7 @@ def test_half_characters_count_as_values() -> None:
 
 
 @given(anything, st.integers(1, 9))
+@example([2**70, "1" * 20, -(2**64), 1.5], 3)
 def test_reading_does_not_depend_on_where_it_is_cut(value: object, step: int) -> None:
     """The long numbers, which are text afterwards, may lie on the cut."""
     data = json.dumps(value).encode()
@@ -146,6 +157,7 @@ def test_reading_does_not_depend_on_where_it_is_cut(value: object, step: int) ->
 
 
 @given(st.recursive(st.just([]), lambda inner: st.lists(inner, max_size=4)), st.integers(0, 9))
+@example([[[]], [[], [[]]]], 3)
 def test_how_deep_it_is(value: list[object], levels: int) -> None:
     """Exactly, however broad it is."""
 
