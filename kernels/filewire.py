@@ -4,7 +4,8 @@ A frame is one letter, a length (four bytes, big-endian) and that many bytes. Th
 answers in turn; every failure is one FAILED frame. Names are bytes, as in Linux, and are never decoded here.
 
     list    LIST                  ENTRY*, END (entries; whether some were dropped)
-    read    READ                  ENTRY, DATA*, END
+    read    READ                  ENTRY
+            PART                  DATA*, END
     write   WRITE, DATA*, END     ENTRY
     delete  DELETE                END (entries removed)
 """
@@ -23,6 +24,8 @@ FRAME_BYTES: Final = 64 * 1024
 READY: Final = b"h"
 """The helper's first frame: it is confined and ready."""
 LIST, READ, WRITE, DELETE = b"l", b"r", b"w", b"d"
+PART: Final = b"p"
+"""Which bytes of the file that READ has opened are wanted. The gateway may hang up instead: it knows the file's size now."""
 ENTRY, DATA, END, FAILED = b"e", b"D", b"E", b"X"
 
 MAX_PATH_BYTES: Final = 4000
@@ -36,6 +39,7 @@ _ENTRY: Final = struct.Struct("!BQqB")
 _END: Final = struct.Struct("!I?")
 _LIST: Final = struct.Struct("!?")
 _WRITE: Final = struct.Struct("!Q")
+_PART: Final = struct.Struct("!QQ")
 _DIGEST_BYTES: Final = 32
 
 
@@ -187,6 +191,17 @@ def parse_write(payload: bytes) -> tuple[bytes, int]:
     """The path, and its maximum size in bytes."""
     (most_bytes,) = _WRITE.unpack_from(payload)
     return payload[_WRITE.size :], most_bytes
+
+
+def pack_part(start: int, count: int) -> bytes:
+    """A PART's payload."""
+    return _PART.pack(start, count)
+
+
+def parse_part(payload: bytes) -> tuple[int, int]:
+    """The number of the first byte, and how many are wanted."""
+    start, count = _PART.unpack(payload)
+    return start, count
 
 
 def pack_delete(path: bytes, *, is_recursive: bool) -> bytes:

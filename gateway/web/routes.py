@@ -29,7 +29,7 @@ from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest
 from gateway.web.jupyter.channels import KernelChannels
 from gateway.web.openapi.document import ApiDescription
-from gateway.web.operations import Operation, delete, get, post, run
+from gateway.web.operations import Operation, delete, get, get_parts, post, run
 from gateway.web.services import Services
 
 BASE = "/code-interpreter"
@@ -90,7 +90,7 @@ ROUTES = (
     at(
         f"{SESSION}/files/{{path:path}}",
         files.OneFile,
-        get("Bytes", OCTETS),
+        get_parts("Bytes", OCTETS),
         Operation("PUT", "FilePut", "Bytes", OCTETS),
         delete("Deleted", query=("recursive",)),
     ),

@@ -52,6 +52,12 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "where": ("Conditions, joined by 'and', that the rows have to meet.", _form(table_query.WHERE_PATTERN)),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
+_HEADERS: Mapping[str, str] = {
+    "Range": "The bytes to send, such as 'bytes=0-99', 'bytes=100-' or 'bytes=-100'. Several ranges are answered whole.",
+    "If-Range": "The ETag or Last-Modified of the file whose part is wanted; of any other the whole is sent.",
+    "If-None-Match": "ETags of files that the client has; the answer to one of them has no body.",
+    "If-Modified-Since": "A Last-Modified that the client has; if it still holds, the answer has no body.",
+}
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."
 _SCHEMES: Answer = {
     "token": {"type": "http", "scheme": "bearer"},
@@ -144,6 +150,7 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         "operationId": f"{operation.method.lower()}_{endpoint.__name__}",
         "responses": {
             str(operation.status): _success(operation),
+            **(_parts_of(operation) if operation.has_parts else {}),
             "503": _failure(operation.busy, "The gateway can't run code at the moment. Retry-After says when to try again."),
             "default": _failure("Failure", "The request failed."),
         },
@@ -161,6 +168,8 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         }
     if operation.query:
         described["parameters"] = [_parameter(name, *_QUERY[name]) for name in operation.query]
+    if operation.has_parts:
+        described["parameters"] = [_header(name, description) for name, description in _HEADERS.items()]
     return described
 
 
@@ -173,8 +182,21 @@ def _success(operation: Operation) -> Json:
     return {"description": "The response.", "content": content}
 
 
+def _parts_of(operation: Operation) -> Answer:
+    """The other answers of an operation of whose bytes a client may want a range."""
+    return {
+        "206": {**cast(Schema, _success(operation)), "description": "The range of bytes that Content-Range names."},
+        "304": {"description": "The client has the file."},
+        "416": _failure("Failure", "The file has none of the bytes; Content-Range says how many it has."),
+    }
+
+
 def _failure(schema: str, description: str) -> Json:
     return {"description": description, "content": {JSON: {"schema": ref(schema)}}}
+
+
+def _header(name: str, description: str) -> Json:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
 def _parameter(name: str, description: str, schema: Schema) -> Json:
