@@ -107,8 +107,8 @@ class RangeNotSatisfiable(GatewayError):
     code = "range_not_satisfiable"
     status = 416
 
-    def __init__(self, size: int) -> None:
-        super().__init__(f"The file has {size} bytes and none of those that the Range header asks for.")
+    def __init__(self, message: str, *, retry_after_s: float | None = None, size: int = 0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
         self.size = size
 
 

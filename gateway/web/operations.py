@@ -17,8 +17,8 @@ class Operation:
     """One method of an address and its successful answer.
 
     *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may ask
-    for server-sent events instead. *has_parts*: it may ask for a range of bytes. *takes* is the model of the body, or the
-    name of its schema. *query* names the parameters, *busy* the schema of a 503.
+    for server-sent events instead. *has_parts*: it may ask for a range of bytes. *has_csv*: it may ask for CSV. *takes* is
+    the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a 503.
     """
 
     method: str
@@ -31,6 +31,7 @@ class Operation:
     query: tuple[str, ...] = ()
     busy: str = "Failure"
     has_parts: bool = False
+    has_csv: bool = False
 
 
 def get(answer: str, *content_types: str, query: tuple[str, ...] = ()) -> Operation:

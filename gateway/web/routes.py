@@ -80,7 +80,11 @@ ROUTES = (
     at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
     at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),
     at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),
-    at(f"{SESSION}/variables/{{name}}", tables.SessionTablePage, get("Table", query=tables.PARAMETERS)),
+    at(
+        f"{SESSION}/variables/{{name}}",
+        tables.SessionTablePage,
+        Operation("GET", "Table", query=tables.PARAMETERS, has_csv=True),
+    ),
     at(
         f"{SESSION}/files",
         files.FileTable,

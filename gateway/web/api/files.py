@@ -65,7 +65,8 @@ class OneFile(StreamedEndpoint):
         try:
             return wanted_part(headers.get("Range"), version.size)
         except Unsatisfiable:
-            raise RangeNotSatisfiable(version.size) from None
+            said = f"The file has {version.size} bytes and none of those that the Range header asks for."
+            raise RangeNotSatisfiable(said, size=version.size) from None
 
     def _describe_file(self, version: Version) -> None:
         """Set the headers that a whole file, a part, and the answer to those who have it share."""

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.core import table_query
 from gateway.core.model import Json
 from gateway.web.api.caller_limits import CallerLimits
+from gateway.web.api.csv_pages import CSV
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
 from gateway.web.api.patterns import FILE
 from gateway.web.api.server_sent_events import EVENT_STREAM
@@ -50,6 +51,7 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),
     "sort": ("Columns to sort by; a minus before a name turns its order around.", _form(table_query.SORT_PATTERN)),
     "where": ("Conditions, joined by 'and', that the rows have to meet.", _form(table_query.WHERE_PATTERN)),
+    "format": ("The form of the answer; csv has all that has room.", {"type": "string", "enum": ["json", "csv"]}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 _HEADERS: Mapping[str, str] = {
@@ -177,6 +179,8 @@ def _success(operation: Operation) -> Json:
     if not operation.answer:
         return {"description": "Done."}
     content: dict[str, Json] = {kind: {"schema": ref(operation.answer)} for kind in operation.content_types}
+    if operation.has_csv:
+        content[CSV] = {"schema": {"type": "string", "description": "CSV, if format or the Accept header asks for it."}}
     if operation.streams:
         content[EVENT_STREAM] = {"schema": {"type": "string", "description": _EVENTS}}
     return {"description": "The response.", "content": content}

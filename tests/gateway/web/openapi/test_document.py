@@ -78,9 +78,11 @@ def test_each_address_says_what_it_takes_and_gives(route: Route, operation: Oper
     of_parts = ["206", "304", "416"] if operation.has_parts else []
     assert list(responses) == [str(operation.status), *of_parts, "503", "default"]
     content = responses[str(operation.status)].get("content", {})
-    assert set(content) == {*operation.content_types, *(["text/event-stream"] if operation.streams else [])} or (
-        operation.status == 204 and not content
-    )
+    assert set(content) == {
+        *operation.content_types,
+        *(["text/event-stream"] if operation.streams else []),
+        *(["text/csv"] if operation.has_csv else []),
+    } or (operation.status == 204 and not content)
     for kind in operation.content_types if content else ():
         assert content[kind] == {"schema": {"$ref": f"#/components/schemas/{operation.answer}"}}
     for status in ("503", "default"):
