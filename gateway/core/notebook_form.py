@@ -57,8 +57,7 @@ def _is_whole(value: Json) -> TypeGuard[int | float]:
 
 
 def _is_number(value: Json) -> bool:
-    """Whether *value* is written as a whole number above 0: it is handed on as it is, and nbformat refuses 4.0 there."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return _is_whole(value) and value >= 1
 
 
 def _is_line(value: Json) -> bool:
@@ -129,7 +128,15 @@ def read_notebook(value: Json) -> Notebook:
     if len(cells) > MAX_CELLS:
         raise BadRequest(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} are allowed.")
     read = [_read_cell(cell, f"notebook.cells[{index}]") for index, cell in enumerate(cells)]
-    return Notebook(_with_ids(read), metadata)
+    return Notebook(_with_ids(read), _with_whole_numbers(metadata))
+
+
+def _with_whole_numbers(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """The notebook's *metadata* with 4 for 4.0: to nbformat they are not the same."""
+    return {
+        name: int(value) if name == "orig_nbformat" and isinstance(value, float) else value
+        for name, value in metadata.items()
+    }
 
 
 def language_of(notebook: Notebook) -> NotebookLanguage:

@@ -71,7 +71,9 @@ def suite(clients: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (found := list(SOURCES.glob("jupyter_kernel_gateway-*.tar.gz"))):
         pytest.skip("no suites in .venv-clients: 'make install-clients' puts them there")
     with tarfile.open(found[0]) as archive:
-        archive.extractall(place, filter="data")
+        # Python before 3.11.4 has no filters; newer ones want one.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+        archive.extractall(place)
     (unpacked,) = place.iterdir()
     shutil.copy(CONFTEST, unpacked / "tests" / "conftest.py")
     (unpacked / "pytest.ini").write_text("[pytest]\n")

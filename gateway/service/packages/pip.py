@@ -157,11 +157,20 @@ def _pin(item: Mapping[str, Mapping[str, object]], asked: Collection[str]) -> Pi
         raise Forbidden(f"{name} is given by URL: only wheels of the index can be installed.")
     if not str(info["url"]).partition("#")[0].endswith(".whl"):
         raise Forbidden(f"{name} has no wheel, and building packages is not allowed.")
-    archive = info["archive_info"]
-    digest = str(archive["hashes"]["sha256"])  # type: ignore[index]  # the report's form; KeyError and TypeError are caught
+    digest = _sha256(info["archive_info"])
     if not re.fullmatch(r"[0-9a-f]{64}", digest) or not re.fullmatch(r"[A-Za-z0-9._+!-]{1,100}", version):
         raise ValueError("hash or version of another form")
     return Pin(normalise(name), version, digest)
+
+
+def _sha256(archive: object) -> str:
+    """The hash of a wheel, as a report tells it; pip before 23.1, which Debian 12 has, has another form for it."""
+    match archive:
+        case {"hashes": {"sha256": digest}}:
+            return str(digest)
+        case {"hash": str(told)} if told.startswith("sha256="):
+            return told.removeprefix("sha256=")
+    raise ValueError("no hash in the report")
 
 
 async def _last_bytes(process: asyncio.subprocess.Process) -> str:

@@ -65,7 +65,7 @@ def test_each_run_of_a_session_shows_its_own_source(kernel: TestKernel) -> None:
         ("if 1:\nx", "IndentationError", ['File "<code', '", line 2']),
         ("x = 'abc", "SyntaxError", ["unterminated string"]),
         ("return 5", "SyntaxError", ["'return' outside function"]),
-        ("\x00", "SyntaxError", []),
+        ("\x00", "SyntaxError|ValueError", []),  # the latter before Python 3.11.4
         ("def f(): f()\nf()", "RecursionError", ["Previous line repeated"]),
         ("try:\n    1/0\nexcept Exception as e:\n    raise KeyError('k') from e", "KeyError", ["direct cause"]),
         ("raise ExceptionGroup('many', [ValueError('a'), TypeError('b')])", "ExceptionGroup", ["ValueError: a", "+"]),
@@ -84,7 +84,8 @@ def test_each_run_of_a_session_shows_its_own_source(kernel: TestKernel) -> None:
 def test_whatever_code_raises_is_reported(shared: TestKernel, code: str, ename: str, parts: list[str]) -> None:
     """Every way to fail ends as an error reply with a bounded plain traceback."""
     reply = shared.run(code)
-    assert (reply.status, reply.content["ename"]) == ("error", ename)
+    assert reply.status == "error"
+    assert reply.content["ename"] in ename.split("|")
     assert len(reply.traceback) < 100_000
     assert "\x1b" not in reply.traceback
     assert "ipykernel" not in reply.traceback
