@@ -28,6 +28,13 @@ _OF_ERRNO = {
     errno.EMFILE: "too many files or sockets are open at once (OMEGA_OPEN_FILES): close some",
 }
 _NO_PROCESS = "the kernel has as many processes and threads as it may have (OMEGA_PROCESSES): end some"
+IN_A_LOOP = "an event loop runs this code already, because of an 'await' outside of functions: use 'await' here, too"
+_OF_RUNTIME = {
+    "can't start new thread": _NO_PROCESS,
+    "asyncio.run() cannot be called from a running event loop": IN_A_LOOP,
+    "Cannot run the event loop while another loop is running": IN_A_LOOP,
+    "This event loop is already running": IN_A_LOOP,
+}
 _NO_FOLDER = "Cannot save file into a non-existent directory: "
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
 _ODD_CHARACTER = re.compile(r"invalid (?:non-printable )?character .*?U\+([0-9A-F]{4,6})\)?", re.DOTALL)
@@ -45,7 +52,7 @@ def find_hint(error: BaseException) -> str:
     if type(error) is NameError:
         return NO_FILE if type(error.name) is str and error.name == "__file__" else ""
     if type(error) is RuntimeError:
-        return _NO_PROCESS if _first_text(error) == "can't start new thread" else ""
+        return _OF_RUNTIME.get(_first_text(error), "")
     if _wanted_network(error):
         return NO_NETWORK
     return _of_system(error)
