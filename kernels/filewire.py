@@ -137,7 +137,8 @@ def parse_problem(payload: bytes) -> Problem:
 def pack_entry(entry: FileEntry) -> bytes:
     """An ENTRY's payload."""
     size = min(max(entry.size, 0), 2**64 - 1)
-    return _ENTRY.pack(_KINDS.index(entry.kind), size, entry.modified_ns, len(entry.digest)) + entry.digest + entry.path
+    modified_ns = min(max(entry.modified_ns, -(2**63)), 2**63 - 1)  # code can give a file any time
+    return _ENTRY.pack(_KINDS.index(entry.kind), size, modified_ns, len(entry.digest)) + entry.digest + entry.path
 
 
 def parse_entry(payload: bytes) -> FileEntry:

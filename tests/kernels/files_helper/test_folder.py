@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels import filewire
 from kernels.files_helper import folder
 from kernels.files_helper.folder import EntryWalk, FileRefused, Reading, delete, problem_of, write
 from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
@@ -217,6 +218,13 @@ def test_a_part_of_a_file_is_read(root: int, start: int, count: int, part: bytes
     reading = Reading.open(root, b"f")
     assert b"".join(reading.pieces(start, count)) == part
     reading.close()
+
+
+@pytest.mark.parametrize("modified_ns", [2**40 * 10**9, -(2**40) * 10**9, 2**63, 2**63 - 1])
+def test_a_file_of_any_time_can_be_told(modified_ns: int) -> None:
+    """The nearest time that the protocol has stands for one beyond it: code can set times that last longer than it."""
+    told = filewire.parse_entry(filewire.pack_entry(FileEntry(b"f", "file", 1, modified_ns)))
+    assert told.modified_ns == min(max(modified_ns, -(2**63)), 2**63 - 1)
 
 
 def test_a_file_cut_short_while_it_is_read_is_told(root: int, work: Path) -> None:

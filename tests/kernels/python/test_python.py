@@ -281,6 +281,16 @@ def test_lone_surrogates_in_output_are_replaced(shared: TestKernel) -> None:
     assert shared.run("import os; _ = os.write(1, b'\\xff\\xfe ok\\n')").text() == "\ufffd\ufffd ok\n"
 
 
+def test_half_a_character_in_a_reply_is_a_reply_all_the_same(shared: TestKernel) -> None:
+    """Also where nothing of ours has looked at it: in what a plain client and a library get."""
+    for half in ("\\ud800", "\\udc80"):
+        reply = shared.plain(f"raise ValueError('{half}')")
+        assert (reply.status, reply.content["ename"], reply.content["evalue"]) == ("error", "ValueError", "?")
+        (shown,) = shared.plain(f"display({{'text/x': '{half}'}}, raw=True)").of("display_data")
+        assert shown["data"] == {"text/x": "?"}
+    assert shared.run("1").status == "ok"
+
+
 def test_plain_requests_behave_as_ipykernel_does(kernel: TestKernel) -> None:
     """Without omega metadata: IPython's traceback, execution counts, figures inline, no omega in the reply."""
     reply = kernel.plain("1/0")
