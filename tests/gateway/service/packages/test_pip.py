@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.service.packages.pip import Pip
+from gateway.service.packages.pip import Pin, Pip
 from gateway.service.packages.pip_failures import explain
 
 FILE_BYTES = 30_000
@@ -268,3 +268,30 @@ async def test_much_that_pip_says_is_not_kept(tmp_path: Path) -> None:
     script.chmod(0o755)
     with pytest.raises(NotFound):
         await Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=1000).resolve(["six"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("archive", "digest"),
+    [
+        ('{"hash": "sha256=%s"}', "a" * 64),
+        ('{"hash": "sha256=%s", "hashes": {"sha256": "%s"}}', "a" * 64),
+        ('{"hash": "md5=%s"}', ""),
+        ('{"hashes": {"md5": "%s"}}', ""),
+        ('{"hash": 5}', ""),
+        ("{}", ""),
+        ("null", ""),
+    ],
+)
+async def test_the_reports_of_older_pips_are_read_too(tmp_path: Path, archive: str, digest: str) -> None:
+    """Debian 12 has 23.0.1, which tells one hash; without one of SHA-256 nothing is installed."""
+    told = archive.replace("%s", "a" * 64)
+    item = '{"download_info": {"url": "https://i/six.whl", "archive_info": %s}, "metadata": {"name": "six", "version": "1"}}'
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\ncat > report.json <<'END'\n{{\"install\": [{item % told}]}}\nEND\n")
+    script.chmod(0o755)
+    pip = Pip(script, {"PATH": os.environ["PATH"]}, file_bytes=1000)
+    if digest:
+        assert await pip.resolve(["six"], tmp_path) == [Pin("six", "1", digest)]
+        return
+    with pytest.raises(Forbidden, match="can't be pinned to one wheel with one hash"):
+        await pip.resolve(["six"], tmp_path)
