@@ -20,7 +20,7 @@ WORKERS ?= --numprocesses 3 --dist loadgroup
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-clients install-bench test check lint format bench notebooks lock audit clean
+.PHONY: help serve install install-dev install-kernels install-clients install-bench test check lint format bench notebooks lock audit clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -33,8 +33,10 @@ install: ## the environments that serving needs
 	@sh requirements/install .venv gateway project
 	@sh requirements/install .venv-kernels kernels
 
-install-dev: ## the environments that development needs
+install-dev: install-kernels ## the environments that development needs
 	@sh requirements/install .venv gateway project dev
+
+install-kernels:
 	@sh requirements/install .venv-kernels kernels
 
 install-clients: ## the environment of other people's clients that the tests try

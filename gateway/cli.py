@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from gateway import kernelspecs, state, tokens
-from gateway.app import StartError, serve
 from gateway.banner import Banner
 from gateway.commands import PROGRAM, CommandParser, add_command
 from gateway.configuration import describe_allowed, describe_default, group_settings, read_settings
@@ -45,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         return command(lambda: read_settings(flags, os.environ), options)
     except SettingsError as error:
         return _complain(error, WRONG)
-    except (state.StateError, DatabaseError, KeyRefused, KernelspecError, StartError) as error:
+    except (state.StateError, DatabaseError, KeyRefused, KernelspecError) as error:
         return _complain(error, FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -112,9 +111,14 @@ def _add_flag(add: Callable[..., object], name: str) -> None:
 
 
 def _serve(read: Callable[[], Settings], _values: Values) -> int:
+    from gateway.app import StartError, serve  # here: it loads the whole gateway, which no other command needs
+
     settings = read()
-    with asyncio.Runner(debug=False, loop_factory=make_loop) as runner:
-        return runner.run(serve(settings, Banner(sys.stdout)))
+    try:
+        with asyncio.Runner(debug=False, loop_factory=make_loop) as runner:
+            return runner.run(serve(settings, Banner(sys.stdout)))
+    except StartError as error:
+        return _complain(error, FAILED)
 
 
 def _spawn(read: Callable[[], Settings], values: Values) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 
 SESSIONS = "/code-interpreter/sessions"
 
@@ -40,7 +40,7 @@ class Folder:
         self, method: str, address: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Got:
         """A request below ``files``; *address* is sent as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=HANG_S)
         sent = {"Authorization": f"Bearer {self.gateway.token}", **(headers or {})}
         try:
             connection.request(method, f"{SESSIONS}/{self.id}/files{address}", body, sent)

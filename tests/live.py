@@ -21,6 +21,15 @@ from typing import Any
 HANG_S = 240.0
 """Time that nothing takes on whatever machine: it ends what hangs, and no test fails for being slow."""
 HANG_MS = int(HANG_S * 1000)
+STREAMS: Mapping[str, list[str]] = {"include": ["streams"]}
+"""The field of a run whose answer is to have stdout and stderr apart."""
+
+
+def looks() -> Iterator[None]:
+    """A loop's turns, for as long as anything takes: for what another process does, which there is nothing to wait on."""
+    deadline = time.monotonic() + HANG_S
+    while time.monotonic() < deadline:
+        yield
 
 
 @dataclass(frozen=True, slots=True)

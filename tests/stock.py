@@ -16,6 +16,7 @@ from gateway.core.model import Death
 from gateway.core.validate import Channel
 from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from tests.fakes import short_directory
+from tests.live import HANG_S
 
 PORTS = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}
 
@@ -92,7 +93,7 @@ class StockLauncher:
 
     async def _await_sockets(self, directory: Path) -> None:
         """A foreign process tells nobody when it listens, so this one place has to look again and again."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_S):
             for name in ("shell", "iopub", "control"):
                 while not _accepts(directory / f"s-{PORTS[name]}"):  # noqa: ASYNC110  # see above
                     await asyncio.sleep(0.02)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.live import HANG_S
 from tests.source import ROOT, Source, modules
 
 KERNEL_PYTHON = ROOT / ".venv-kernels/bin/python"
@@ -432,5 +433,5 @@ def test_every_borrowed_name_is_there(top: str) -> None:
     python = ROOT / ".venv/bin/python" if top == "gateway" else KERNEL_PYTHON
     if not python.exists():
         pytest.skip(f"{python.relative_to(ROOT)} is not there: make install-dev makes it")
-    done = subprocess.run([str(python), "-W", "ignore", "-c", LOOK, *homes], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(python), "-W", "ignore", "-c", LOOK, *homes], capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stderr

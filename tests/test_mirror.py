@@ -147,6 +147,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/shown/fonts.py",
         "kernels/python/shown/png.py",
     ),
+    "kernels/python/shown/test_images.py": ("kernels/python/shown/album.py", "kernels/python/shown/written.py"),
     "kernels/python/shown/test_chart_data.py": (
         "kernels/python/shown/chart_data/axis.py",
         "kernels/python/shown/chart_data/bars.py",
@@ -169,7 +170,6 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/python/warmup/test_memory.py": (
         "kernels/python/warmup/exercise.py",
-        "kernels/python/warmup/preload.py",
         "kernels/python/warmup/rehearsal.py",
     ),
     "kernels/node/test_cells.py": ("kernels/node/child.py", "kernels/node/kernel.py", "kernels/node/parts.py"),
@@ -208,6 +208,7 @@ SUBJECTS: Final = frozenset(
         "kernels/python/shown/test_chart_data.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",
+        "kernels/python/test_forms.py",
         "kernels/python/test_math.py",
         "kernels/python/test_python.py",
         "kernels/python/test_sessions.py",

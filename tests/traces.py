@@ -79,6 +79,15 @@ def start_time(pid: int) -> str:
     return parts[19] if parts else ""
 
 
+def parent(pid: int) -> int:
+    """The process that *pid* is a child of; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # without Path, as every process of the machine is asked
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def children(pid: int) -> list[int]:
     """The processes that *pid* started itself, zombies included; none when it is gone."""
     found: list[int] = []

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from gateway.core import chart_data
 from gateway.core.model import Display, Json, Raised, Result, Task
 from kernels.run_rules import NO_CHART
 
-CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg")
+CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg", "image/webp", "image/gif")
+
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The pictures of a run, each once, and for each of its displays the number of its picture, or None."""
+
+    pictures: tuple[Display, ...]
+    numbers: tuple[int | None, ...]
 
 
 def judge(task: Task, result: Result) -> Result:
     """*result*; a chart run that drew nothing becomes a failure."""
-    if task != "chart" or not result.success or any(is_chart(display) for display in result.displays):
+    if task != "chart" or not result.success or any(map(_is_drawn, result.displays)):
         return result
     return replace(result, success=False, error=Raised("ChartError", NO_CHART, ""), exit_code=1)
+
+
+def _is_drawn(display: Display) -> bool:
+    """Whether *display* shows a chart to people: a figure of plotly is one, though no picture."""
+    return is_chart(display) or PLOTLY in display.data
 
 
 def is_chart(display: Display) -> bool:
@@ -27,6 +42,28 @@ def is_chart(display: Display) -> bool:
 def chart_type(display: Display) -> str | None:
     """The MIME type of the best picture of *display*."""
     return next((kind for kind in CHART_TYPES if isinstance(display.data.get(kind), str)), None)
+
+
+def number(displays: Iterable[Display]) -> Numbered:
+    """The pictures of *displays* and their numbers, from 0. A display that stands at several places is one picture."""
+    pictures: list[Display] = []
+    known: dict[int, int] = {}
+    numbers: list[int | None] = []
+    for display in displays:
+        if not is_chart(display):
+            numbers.append(None)
+            continue
+        if id(display) not in known:
+            known[id(display)] = len(pictures)
+            pictures.append(display)
+        numbers.append(known[id(display)])
+    return Numbered(tuple(pictures), tuple(numbers))
+
+
+def without_picture(display: Display) -> dict[str, Json]:
+    """The forms of *display* beside its best picture and what that shows as data, which stand elsewhere."""
+    picture = chart_type(display)
+    return {kind: value for kind, value in without_chart_data(display.data).items() if kind != picture}
 
 
 def without_chart_data(data: Mapping[str, Json]) -> Mapping[str, Json]:

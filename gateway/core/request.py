@@ -12,6 +12,8 @@ from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from kernels.contract import Policy
 
 TextForm = Literal["raw", "terminal"]
+Include = Literal["streams", "svg"]
+"""What an answer has twice if the client asks for it: the output by stream, and the text of SVG pictures."""
 
 
 class LentKernel(Protocol):
@@ -54,7 +56,7 @@ class RunRequest:
     """One run as the client requested it. The history shows *title* if there is no code.
 
     *session* is the id of its session; without one the run gets a fresh kernel. In a session a *timeout_s* of 0
-    means the session's own limit.
+    means the session's own limit. *include* names what the answer is to have in addition.
     """
 
     task: Task
@@ -65,6 +67,7 @@ class RunRequest:
     session: str = ""
     text: TextForm = "raw"
     """*terminal*: the answer's text is what a terminal or a notebook would show in the end."""
+    include: frozenset[Include] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,12 @@ READ: Final[Mapping[Channel, frozenset[str]]] = {
 }
 """The messages that the gateway reads. It does not decode the content of others."""
 
-_MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII)
+_MIME = re.compile(
+    r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII
+)
 _HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
-_JSON_MIME = re.compile(r"[^;]*(/|\+)json(;.*)?")
+_TEXT_MIME = re.compile(r"(text|image|audio|video)/(?![^;]*\+json(;|$)).*", re.ASCII | re.IGNORECASE)
+"""Types whose values are text, or bytes as base64. The value of any other type may be JSON: nobody knows them all."""
 _ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
 _CUT = "\n... {} characters left out ...\n"
 
@@ -231,7 +234,7 @@ def _clean_bundle(data: dict[object, object]) -> tuple[dict[str, Json], bool]:
             continue
         if isinstance(value, str):
             kept[mime] = clean_text(value)
-        elif _JSON_MIME.fullmatch(mime):
+        elif not _TEXT_MIME.fullmatch(mime):
             try:
                 kept[mime] = clean(value, Budget())
             except TooMuch:

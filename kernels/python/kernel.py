@@ -20,7 +20,8 @@ from kernels.python.event_loops import ScriptLoops
 from kernels.python.history import KernelHistory
 from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
-from kernels.python.shown import figures, tracebacks
+from kernels.python.shown import figures, inline, tracebacks
+from kernels.python.shown.album import Bundle, album
 from kernels.python.shown.chart_data.reading import MIME as CHART_MIME
 from kernels.python.shown.drawing import MIME, Picture
 from kernels.python.tasks.run import TaskRun
@@ -50,6 +51,7 @@ class PythonKernel(Served, IPythonKernel):
         self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self._omega = None
         figures.gallery.publish = self._publish_picture
+        album.publish = self._publish_bundle
         refusals.install(self.shell)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
@@ -101,6 +103,7 @@ class PythonKernel(Served, IPythonKernel):
 
     async def _execute_plain(self, *args: Any, **kwargs: Any) -> Any:
         figures.gallery.begin()
+        inline.apply()
         try:
             with self.interrupts.allowed():
                 reply = await super().do_execute(*args, **kwargs)
@@ -220,7 +223,10 @@ class PythonKernel(Served, IPythonKernel):
 
     def _publish_picture(self, picture: Picture) -> None:
         data = {**bundle_of(picture), "text/plain": picture.text}
-        self.publish("display_data", {"data": data, "metadata": {}, "transient": {}})
+        self.publish("display_data", {"data": data, "metadata": inline.metadata(picture), "transient": {}})
+
+    def _publish_bundle(self, bundle: Bundle) -> None:
+        self.publish("display_data", {"data": dict(bundle), "metadata": {}, "transient": {}})
 
 
 def bundle_of(picture: Picture) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from typing import Any
 
 from jupyter_client.session import Session
 from matplotlib.figure import Figure
-from matplotlib_inline.config import InlineBackend
 
 from kernels.python.kernel import PythonKernel, bundle_of
 from kernels.python.shell import Profile, config
-from kernels.python.shown import figures
+from kernels.python.shown import figures, images, inline
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.output import output_parts
 from kernels.serving.publisher import Publisher
@@ -74,10 +73,11 @@ def _kernel(session: Session, publisher: Publisher, record: OutputRecord, interr
 def _prepare_display(kernel: PythonKernel) -> None:
     shell: Any = kernel.shell
     shell.display_formatter.mimebundle_formatter.for_type(Figure, _shown)
-    shell.configurables.append(InlineBackend())  # accepts ``%config InlineBackend...``, which changes nothing here
+    images.install(shell)
+    inline.install(shell)
 
 
-def _shown(figure: Any) -> dict[str, Any] | None:
-    """The figure's picture and data if the run has not shown it yet."""
+def _shown(figure: Any) -> Any:
+    """The figure's picture and data if the run has not shown it yet; and how large it is meant to be."""
     picture = figures.gallery.displayed(figure)
-    return None if picture is None else bundle_of(picture)
+    return None if picture is None else (bundle_of(picture), inline.metadata(picture))

@@ -9,7 +9,8 @@ from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.displayhook import ZMQShellDisplayHook
-from ipykernel.zmqshell import ZMQInteractiveShell
+from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from IPython.core import formatters
 from IPython.core.autocall import ZMQExitAutocall
 from IPython.core.profiledir import ProfileDir
 from IPython.lib import pretty
@@ -18,7 +19,9 @@ from traitlets.config import Config
 
 from kernels.python import refusals
 from kernels.python.memory_store import MemoryStore
-from kernels.python.shown import frames, tracebacks, values
+from kernels.python.shown import figures, frames, inline, tracebacks, values
+from kernels.python.shown.album import Bundle, album
+from kernels.python.shown.chart_data import reading
 from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
@@ -69,6 +72,40 @@ class Exit(ZMQExitAutocall):
         super().__call__(keep_kernel)
 
 
+class DisplayFormatter(formatters.DisplayFormatter):
+    """Makes the MIME forms of values. *depth* is above 0 while it does: an error is then the form's, not the run's."""
+
+    depth = 0
+
+    def format(self, *args: Any, **kwargs: Any) -> Any:
+        """The MIME bundle of a value and its metadata; a form whose method raises is left out, and the error shown."""
+        self.depth += 1
+        try:
+            return super().format(*args, **kwargs)
+        finally:
+            self.depth -= 1
+
+
+class DisplayPublisher(ZMQDisplayPublisher):
+    """Publishes what ``display`` shows; in our own requests not a picture that is there already."""
+
+    def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
+        """Show the bundle *data*."""
+        if not isinstance(data, dict):
+            super().publish(data, *args, **kwargs)  # raises
+            return
+        shown = album.show(data, _figure_data)
+        if kwargs.get("update") or (kwargs.get("transient") or {}).get("display_id"):
+            shown = data  # another display may refer to this one
+        if shown.keys() >= data.keys() or shown.keys() - {"text/plain"}:
+            super().publish(shown, *args, **kwargs)
+
+
+def _figure_data(figure: Any) -> Bundle:
+    limit = figures.gallery.chart_bytes
+    return {reading.MIME: reading.read(figure, limit)} if limit else {}
+
+
 class DisplayHook(ZMQShellDisplayHook):
     """Publishes the last expression's value; for our own requests bounded, plain, and as JSON where it fits."""
 
@@ -79,6 +116,7 @@ class DisplayHook(ZMQShellDisplayHook):
         if not self.shell.is_ours:
             return super().compute_format_data(result)
         bundle, metadata = self.shell.format_rich(result)
+        bundle = dict(album.show(bundle, _figure_data))
         if self.wants_json and "application/json" not in bundle:
             try:
                 self._add_json(result, bundle, metadata)
@@ -108,9 +146,9 @@ class Shell(ZMQInteractiveShell):
     """The shell of one kernel. *is_ours* while a request with omega metadata runs."""
 
     displayhook_class = Type(DisplayHook)
+    display_pub_class = Type(DisplayPublisher)
     is_ours = False
     failure: BaseException | None = None
-    _is_formatting = False
 
     @default("exiter")
     def _exiter_default(self) -> Exit:
@@ -119,8 +157,14 @@ class Shell(ZMQInteractiveShell):
     def init_environment(self) -> None:
         """Leave the environment unchanged: the child sets it, without colours."""
 
+    def init_display_formatter(self) -> None:
+        """Make the formatter that tells its errors from those of the code."""
+        self.display_formatter = DisplayFormatter(parent=self)
+        self.configurables.append(self.display_formatter)
+
     def enable_matplotlib(self, gui: Any = None) -> tuple[str, str]:
-        """Accept ``%matplotlib`` of any kind: there is one backend."""
+        """Accept ``%matplotlib`` of any kind, and say so if it asks for another: there is one backend."""
+        inline.say_of_backend(gui)
         return "inline", "inline"
 
     def enable_gui(self, gui: Any = None) -> None:
@@ -167,8 +211,12 @@ class Shell(ZMQInteractiveShell):
         """Show the current exception; our own requests only note it."""
         if not self.is_ours:
             super().showtraceback(exc_tuple, *args, **kwargs)
-        elif not self._is_formatting:
-            self.failure = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
+            return
+        error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
+        if not self.display_formatter.depth:
+            self.failure = error
+        elif error is not None:
+            sys.stderr.write(tracebacks.describe(error).traceback)
 
     def showsyntaxerror(self, filename: Any = None, running_compiled_code: bool = False) -> None:  # noqa: FBT001, FBT002  # as IPython calls it
         """Show the current syntax error; our own requests only note it."""
@@ -184,11 +232,7 @@ class Shell(ZMQInteractiveShell):
 
     def format_rich(self, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """All MIME forms of *value*. A form whose method raises is left out; the text is always there."""
-        self._is_formatting = True
-        try:
-            bundle, metadata = self.display_formatter.format(value, exclude={"text/plain"})
-        finally:
-            self._is_formatting = False
+        bundle, metadata = self.display_formatter.format(value, exclude={"text/plain"})
         return {"text/plain": self.plain_text(value), **bundle}, metadata
 
     def plain_text(self, value: Any) -> str:

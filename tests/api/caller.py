@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.live import Gateway, Reply
+from tests.live import Gateway, Reply, looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Caller:
 
     def wait_for_history(self, until: Callable[[list[Any]], bool], limit: int = 50) -> list[Any]:
         """The history, once *until* holds: it is written a moment after the answer."""
-        for _ in range(100):
+        for _ in looks():
             rows: list[Any] = self.get(f"history?limit={limit}").body["history"]
             if until(rows):
                 return rows

@@ -17,13 +17,14 @@ from pathlib import Path
 from gateway.state import instance_name
 from tests import live, traces
 from tests.conftest import assert_nothing_left
+from tests.live import HANG_S, looks
 
 MARKS = {"spawner": b"kernels.spawner", "zygote": b"kernels.zygote"}
 
 
 def find(gateway_pid: int, role: str) -> int:
     """The pid of a helper process, by what its command line says."""
-    for _ in range(200):
+    for _ in looks():
         for pid in traces.descendants(gateway_pid):
             try:
                 if MARKS[role] in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -41,7 +42,7 @@ def end_in_order(process: subprocess.Popen[bytes], gateway: live.Gateway) -> Non
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         assert running.result()["output"] == "done\n"
-    assert process.wait(20) == 0
+    assert process.wait(HANG_S) == 0
 
 
 def kill_and_start_again(process: subprocess.Popen[bytes], gateway: live.Gateway, victim: str) -> None:

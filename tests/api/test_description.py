@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gateway.web.routes import ROUTES
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 
 pytestmark = pytest.mark.kernel
 
@@ -125,7 +125,7 @@ class Described:
         headers = {"Authorization": f"Bearer {self.gateway.token}", "Accept": accept, **step.headers}
         if body is not None:
             headers["Content-Type"] = step.content_type
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=HANG_S)
         try:
             connection.request(method, address, body, headers)
             answer = connection.getresponse()

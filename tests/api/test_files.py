@@ -16,7 +16,7 @@ import pytest
 
 from kernels.work_aliases import DEFAULT
 from tests.folders import SESSIONS, Folder, folder
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 
 pytestmark = pytest.mark.kernel
 MIB = 1024 * 1024
@@ -111,12 +111,12 @@ def test_files_do_not_wait_for_runs(files: Folder) -> None:
             "import os, time\nopen('started', 'w').close()\n"
             "while not os.path.exists('go'): time.sleep(0.005)\nprint('went')",
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_S
         while files.get(b"started").status != 200:
             assert time.monotonic() < deadline
         assert not running.done()
         assert files.put(b"go", b"").status == 200
-        assert running.result(20)["stdout"] == "went\n"
+        assert running.result(HANG_S)["output"] == "went\n"
 
 
 def test_a_full_work_directory_is_413_and_the_session_lives(files: Folder) -> None:
@@ -164,7 +164,7 @@ def _downloading(files: Folder, name: str) -> Iterator[socket.socket]:
     gateway = files.gateway
     head = f"GET {SESSIONS}/{files.id}/files/{name} HTTP/1.1\r\nHost: localhost\r\n"
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
-        client.settimeout(30)
+        client.settimeout(HANG_S)
         client.sendall(f"{head}Authorization: Bearer {gateway.token}\r\n\r\n".encode())
         yield client
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.caller import Caller
+from tests.live import STREAMS
 
 pytestmark = pytest.mark.kernel
 
@@ -72,7 +73,7 @@ def test_an_error_has_type_message_and_traceback(caller: Caller) -> None:
 )
 def test_sys_exit_gives_its_code(caller: Caller, code: str, exit_code: int, success: bool) -> None:
     """sys.exit(3) answers exitCode 3; leaving with 0 is a success."""
-    answer = caller.python(f"import sys\nprint('before')\nsys.exit({code})\nprint('after')")
+    answer = caller.python(f"import sys\nprint('before')\nsys.exit({code})\nprint('after')", **STREAMS)
     assert (answer["exitCode"], answer["success"]) == (exit_code, success)
     assert answer["stdout"] == "before\n"
     said = code.strip("'") if "'" in code else ""
@@ -83,7 +84,7 @@ def test_sys_exit_gives_its_code(caller: Caller, code: str, exit_code: int, succ
 
 def test_what_the_kernel_says_about_its_run_arrives(caller: Caller) -> None:
     """One name for the code in warnings too, texts that were cut, and the limit behind an empty MemoryError."""
-    answer = caller.python("import warnings\nwarnings.warn('w')\n")
+    answer = caller.python("import warnings\nwarnings.warn('w')\n", **STREAMS)
     assert answer["stderr"].startswith("<code>:2: UserWarning: w")
     assert answer["truncated"] is False
     assert caller.python("'x' * 200_000")["truncated"] is True
@@ -209,7 +210,7 @@ def test_a_package_that_is_there_says_its_version(caller: Caller, package: str) 
     """The version told is the one a kernel imports."""
     told = caller.post("install", {"package": package})
     assert told.status == 200
-    version = caller.python(f"import {package}\nprint({package}.__version__, end='')")["stdout"]
+    version = caller.python(f"import {package}\nprint({package}.__version__, end='')")["output"]
     assert told.body["success"] is True
     assert version in told.body["output"]
 

@@ -17,7 +17,7 @@ from gateway.web.edge.endpoint import Endpoint
 from gateway.web.edge.websocket import Socket
 from gateway.web.routes import ROUTES, SOCKETS, Route, SocketRoute
 from tests.api import raw
-from tests.live import Gateway, serving
+from tests.live import HANG_S, Gateway, serving
 
 pytestmark = pytest.mark.kernel
 
@@ -168,7 +168,7 @@ def test_an_endless_chunked_body_ends(gateway: Gateway) -> None:
     head = raw.compose("POST", "/code-interpreter/python", gateway.token, JSON, "Transfer-Encoding: chunked")
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     count = 0
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=HANG_S) as connection:
         connection.sendall(head)
         with contextlib.suppress(ConnectionError):
             for _ in range(4000):
@@ -181,7 +181,7 @@ def test_two_thousand_silent_connections_keep_nobody_out() -> None:
     """The gateway has room for few; everybody who asks is answered while they are all there."""
     with serving("--max-connections", "64") as gateway, contextlib.ExitStack() as stack:
         for number in range(2000):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=10))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=HANG_S))
             if number % 3:
                 connection.sendall(b"POST /code-interpreter/python HTTP/1.1\r\nX: "[: number % 40])
         for _ in range(10):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.jupyter import Jupyter, execute, is_reply, kinds, request, texts
-from tests.live import Gateway, serving
+from tests.live import Gateway, looks, serving
 
 pytestmark = pytest.mark.kernel
 
@@ -223,7 +223,7 @@ def resident_bytes(pid: int) -> int:
 
 async def _wait_for_pool(gateway: Gateway) -> None:
     """Return once an unused kernel stands ready."""
-    for _ in range(400):
+    for _ in looks():
         shown = str(gateway.ask("GET", "/metrics").body)
         if re.search(r'omega_pool_kernels\{language="python",state="idle"\} [1-9]', shown):
             return
@@ -233,7 +233,7 @@ async def _wait_for_pool(gateway: Gateway) -> None:
 
 async def _wait_alone(jupyter: Jupyter, kernel_id: str) -> None:
     """Return once no client is connected to the kernel."""
-    for _ in range(400):
+    for _ in looks():
         if jupyter.model(kernel_id)["connections"] == 0:
             return
         await asyncio.sleep(0.05)  # another process: there is nothing to wait on
@@ -242,7 +242,7 @@ async def _wait_alone(jupyter: Jupyter, kernel_id: str) -> None:
 
 async def _wait_idle(jupyter: Jupyter, kernel_id: str) -> None:
     """Return once what runs in the kernel has ended."""
-    for _ in range(400):
+    for _ in looks():
         if jupyter.model(kernel_id)["execution_state"] == "idle":
             return
         await asyncio.sleep(0.05)  # another process: there is nothing to wait on

@@ -11,7 +11,7 @@ import pytest
 from tests.api.jupyter import V1, Jupyter, execute, is_reply, kinds, texts
 from tests.api.silent import open_silent
 from tests.api.test_jupyter_facts import resident_bytes
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 
 pytestmark = pytest.mark.kernel
 
@@ -91,6 +91,6 @@ async def test_what_one_never_read_is_there_when_it_comes_back(gateway: Gateway,
 
 
 async def _until_connected(jupyter: Jupyter, kernel_id: str, number: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         while jupyter.model(kernel_id)["connections"] != number:  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)

@@ -31,7 +31,7 @@ def omega(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]
     """`omega token ...` on the gateway's state directory, beside the running gateway."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OMEGA_")}
     command = [sys.executable, "-m", "gateway", "token", *arguments, "--state-dir", str(gateway.state_dir)]
-    return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
 def within(condition: Callable[[], bool]) -> None:
@@ -92,7 +92,7 @@ def test_what_a_key_keeps_ends_with_it(gateway: Gateway, how: str) -> None:
         if how == "revoked":
             time.sleep(0.5)
             omega(gateway, "revoke", f"leaver-{how}")
-        ended = running.result(30).body["error"]
+        ended = running.result(HANG_S).body["error"]
     assert ended["type"] == "SessionEnded"
     assert "its key is no longer valid" in ended["message"]
     within(lambda: kept_kernels(gateway) == kept - 3)

@@ -40,7 +40,7 @@ def test_a_run_over_its_time_is_interrupted(caller: Caller, code: str) -> None:
     assert answer["error"]["type"] == "TimeoutError"
     assert answer["error"]["message"] == "Execution timeout exceeded"
     assert answer["limits"] == ["timeout"]
-    assert answer["stdout"] == "begun\n"
+    assert answer["output"] == "begun\n"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_kernel_that_dies_says_how(caller: Caller, code: str, message: str) ->
     assert answer["error"]["type"] == "KernelDied", answer["error"]
     assert message in answer["error"]["message"]
     assert answer["limits"] == ["kernel_died"]
-    assert answer["stdout"] == "alive\n"
+    assert answer["output"] == "alive\n"
 
 
 def test_a_fork_bomb_meets_the_process_limit(caller: Caller) -> None:

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from tests.api.caller import Caller
+from tests.live import HANG_S, looks
 
 pytestmark = pytest.mark.kernel
 
@@ -98,7 +99,7 @@ def test_small_displays_made_large_do_not_outgrow_the_limit(caller: Caller) -> N
 def test_the_session_ends_with_a_caller_that_leaves(caller: Caller) -> None:
     """In the middle of a cell, with progress asked for or not."""
     for accept in ("application/json", "text/event-stream"):
-        connection = http.client.HTTPConnection("127.0.0.1", caller.gateway.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", caller.gateway.port, timeout=HANG_S)
         headers = {"Authorization": f"Bearer {caller.gateway.token}", "Content-Type": "application/json", "Accept": accept}
         connection.request("POST", "/code-interpreter/notebook", json.dumps(notebook("while True: pass")), headers)
         _wait_for(caller, ["notebook"])
@@ -107,7 +108,7 @@ def test_the_session_ends_with_a_caller_that_leaves(caller: Caller) -> None:
 
 
 def _wait_for(caller: Caller, names: list[str]) -> None:
-    for _ in range(100):
+    for _ in looks():
         if (found := sessions(caller)) == names:
             return
         time.sleep(0.05)  # another process does it: there is nothing to wait on

@@ -217,7 +217,7 @@ def test_a_client_that_leaves_takes_its_run_with_it(session: Session) -> None:
 
 def leaving(session: Session, code: str) -> http.client.HTTPConnection:
     """A connection that has asked for a run and will not wait for the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", session.gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", session.gateway.port, timeout=HANG_S)
     headers = {"Authorization": f"Bearer {session.gateway.token}", "Content-Type": "application/json"}
     connection.request("POST", f"{SESSIONS}/{session.id}/execute", json.dumps({"code": code}), headers)
     return connection

@@ -117,7 +117,7 @@ async def test_the_events_together_are_the_answer(line: Line, gateway: Gateway) 
     client = await line.open()
     await client.say(type="python", code=code)
     heard = await client.hear_until("done")
-    answer = await asyncio.to_thread(gateway.run, code)
+    answer = await asyncio.to_thread(gateway.run, code)  # it has the streams apart, as both were written
     done = heard[-1]
     assert (text_of(heard), text_of(heard, "stderr")) == (answer["stdout"], answer["stderr"])
     assert done["error"] == answer["error"]

@@ -17,6 +17,7 @@ from gateway.cli import NO_FLAG
 from gateway.configuration import GROUPS
 from gateway.settings import Settings
 from gateway.version import VERSION
+from tests.live import HANG_S
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def omega(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedPro
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OMEGA_")}
     command = [sys.executable, "-m", "gateway", *arguments]
     environment = {**kept, "PYTHONPATH": str(ROOT), "HOME": str(cwd), "XDG_STATE_HOME": "", **environ}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
 def test_help_names_every_setting_with_its_default(tmp_path: Path) -> None:

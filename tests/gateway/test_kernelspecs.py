@@ -13,6 +13,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
 from gateway.cli import run
+from tests.live import HANG_S
 
 OURS = ("omega-javascript", "omega-python")
 
@@ -55,7 +56,7 @@ def test_the_command_in_the_kernelspec_only_explains(kernels: Path) -> None:
     """A program that knows no provisioners would run it."""
     assert run(["kernelspec", "install"]) == 0
     argv = json.loads((kernels / "omega-python/kernel.json").read_text())["argv"]
-    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HANG_S)
     assert (said.returncode, said.stdout) == (1, "")
     assert "omega-gateway" in said.stderr
 

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from gateway import listen
+from tests.live import HANG_S
 
 
 def test_all_addresses_of_a_name_share_one_port() -> None:
@@ -22,9 +23,9 @@ def test_connections_are_refused_until_the_gateway_listens() -> None:
     sockets = listen.bind("127.0.0.1", 0)
     address = sockets[0].getsockname()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=1)
+        socket.create_connection(address, timeout=HANG_S)
     listen.listen(sockets, "127.0.0.1")
-    socket.create_connection(address, timeout=1).close()
+    socket.create_connection(address, timeout=HANG_S).close()
     listen.close(sockets)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -65,13 +64,13 @@ class Background:
 
     def answer(self) -> live.Reply:
         """The answer, once it is there."""
-        self._thread.join(60)
+        self._thread.join(HANG_S)
         assert self._reply is not None, self._error
         return self._reply
 
     def end(self) -> Exception | live.Reply | None:
         """What came of it, an answer or not."""
-        self._thread.join(60)
+        self._thread.join(HANG_S)
         return self._reply or self._error
 
 
@@ -108,7 +107,7 @@ def wait_for(gateway: live.Gateway, text: str, times: int = 1) -> None:
 def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(begin: Begin) -> None:
     """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0."""
     process, gateway = begin()
-    kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=HANG_S)
     kept.connect()
     run = Background(gateway, "import time; time.sleep(2); print('x' * 500_000)")
     wait_for(gateway, "run started")
@@ -123,7 +122,7 @@ def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(begin: Begin) -> None
         gateway.ask("GET", "/code-interpreter/health")
     reply = run.answer()
     assert (reply.status, len(reply.body["output"])) == (200, 500_001)
-    assert process.wait(30) == 0
+    assert process.wait(HANG_S) == 0
 
 
 def test_work_that_takes_longer_than_the_drain_is_cut_short(begin: Begin) -> None:
@@ -201,7 +200,7 @@ def test_a_gateway_goes_on_trying_to_have_a_spawner(begin: Begin, tmp_path: Path
         kill_spawner(gateway)
         wait_for(gateway, "spawner exited", number)
     environment.rename(tmp_path / "away")
-    wait_for(gateway, "exit_code=1", 8)
+    wait_for(gateway, "exit_code=1", 3)
     assert_down(gateway)
     (tmp_path / "away").rename(environment)
     wait_for(gateway, "spawner started")
@@ -262,30 +261,9 @@ def test_a_first_spawner_that_fails_leaves_nothing(begin: Begin, tmp_path: Path)
     (python := tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
     python.chmod(0o755)
     process, gateway = begin(ready=False, env={"OMEGA_KERNEL_PYTHON": str(python)})
-    assert process.wait(60) == 1
+    assert process.wait(HANG_S) == 1
     assert "Traceback" not in gateway.log.read_text()
     assert f"spawner: {python} failed" in gateway.log.read_text()
-
-
-def test_the_gateway_has_no_capabilities_in_effect(begin: Begin) -> None:
-    """In none of its threads, and nothing it executes can gain any beyond its own."""
-    process, gateway = begin()
-    gateway.run("1")
-    for task in Path(f"/proc/{gateway.pid}/task").iterdir():
-        status = (task / "status").read_text()
-        assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
-        assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
-    assert live.stop(process) == 0
-
-
-def test_a_second_gateway_on_the_same_directory_is_told_so(begin: Begin) -> None:
-    """It must not take over the first one's kernels."""
-    process, gateway = begin()
-    second, _ = begin(ready=False)
-    assert second.wait(30) == 1
-    assert f"omega: another gateway (process {gateway.pid}) uses the state directory" in gateway.log.read_text()
-    assert gateway.run("print(3)")["output"] == "3\n"
-    assert live.stop(process) == 0
 
 
 def test_the_first_start_shows_a_token_and_a_curl_that_works(tmp_path: Path) -> None:
@@ -313,9 +291,9 @@ def _first_start(folder: Path) -> dict[str, Any]:
     try:
         banner = _read_banner(process, folder / "err")
         curl = banner[banner.index("curl") :]
-        answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=True)
+        answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=HANG_S, check=True)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(HANG_S) == 0
     finally:
         process.kill()
         process.communicate()

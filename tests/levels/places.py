@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.settings import Settings, SettingsError, find_kernel_python
 from tests import live
 from tests.levels import setting
+from tests.live import HANG_S
 
 SMALL = ("--pool-min", "1", "--pool-max", "1", "--memory-mb", "192", "--work-mb", "32", "--tmp-mb", "16", "--shm-mb", "16")
 """Kernels small enough that a bomb is over soon."""
@@ -68,6 +69,6 @@ def omega(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProce
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
         check=False,
     )

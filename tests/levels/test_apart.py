@@ -17,7 +17,7 @@ from gateway.state import instance_name
 from tests import live, traces
 from tests.folders import folder as files_of
 from tests.levels import places, setting
-from tests.live import Gateway
+from tests.live import HANG_S, Gateway
 
 pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
 _ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def spawner(folder: Path, name: str = "spawner") -> Iterator[tuple[subprocess.Po
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            assert process.wait(30) in (0, -signal.SIGTERM, -signal.SIGKILL), log.read_text()
+            assert process.wait(HANG_S) in (0, -signal.SIGTERM, -signal.SIGKILL), log.read_text()
         finally:
             process.kill()
             process.wait()
@@ -56,7 +56,7 @@ def spawner(folder: Path, name: str = "spawner") -> Iterator[tuple[subprocess.Po
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     """Return once something listens at *path*."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_S
     while not path.exists():
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
@@ -127,7 +127,7 @@ def test_a_gateway_outlives_its_spawner(folder: Path) -> None:
             assert gateway.run("print(1)")["output"] == "1\n"
         assert gateway.ask("POST", "/code-interpreter/python", {"code": "print(1)"}).status == 503
         with spawner(folder):
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + HANG_S
             while gateway.ask("POST", "/code-interpreter/python", {"code": "print(2)"}).status != 200:
                 assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
                 time.sleep(0.2)
@@ -142,7 +142,7 @@ def test_a_spawner_that_comes_back_at_a_lower_level_gets_no_code_to_run(folder: 
             live.wait_ready(gateway, process)
             assert gateway.run("print(1)")["output"] == "1\n"
         with spawner(folder, "spawner-without"):
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + HANG_S
             while "the isolation level fell to L2+, below L3" not in gateway.log.read_text():
                 reply = gateway.ask("POST", "/code-interpreter/python", {"code": "print('ran')"})
                 assert reply.status == 503, reply
@@ -151,6 +151,10 @@ def test_a_spawner_that_comes_back_at_a_lower_level_gets_no_code_to_run(folder: 
 
 
 LOOK = "import os\nprint([os.listdir(f'/opt/omega/extra/{name}') for name in sorted(os.listdir('/opt/omega/extra'))])"
+
+
+ONE_AT_A_TIME = ("--pool-min", "1", "--pool-max", "1", "--pool-min-javascript", "0", "--zygote-forks", "1")
+"""A zygote for each kernel, and no more kernels than are looked at."""
 
 
 @pytest.mark.parametrize("name", ["spawner", "root"])
@@ -166,13 +170,13 @@ def test_packages_are_shown_and_what_takes_their_place_is_not(folder: Path, name
     for place in (folder / "packages", *(folder / "packages").rglob("*")):
         os.lchown(place, setting.USER, setting.USER)
     log = folder / "spawner.log"
-    with spawner(folder, name) as (_process, path), serving(folder, path, "--zygote-forks", "1") as (served, gateway):
+    with spawner(folder, name) as (_process, path), serving(folder, path, *ONE_AT_A_TIME) as (served, gateway):
         live.wait_ready(gateway, served)
         assert gateway.run(LOOK)["output"] == "[['added']]\n"
         site = gateway.state_dir / "packages" / "1" / "site"
         site.rename(site.with_name("was"))
         site.symlink_to("../../../../closed/secret")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + HANG_S
         while "zygote: start failed: OSError" not in log.read_text():
             assert gateway.run(LOOK)["output"] == "[['added']]\n"
             assert time.monotonic() < deadline, log.read_text()[-3000:]
@@ -204,7 +208,7 @@ def test_a_serving_spawner_that_is_killed_leaves_nothing(folder: Path) -> None:
         for pid in traces.descendants(served.pid):
             os.kill(pid, signal.SIGSTOP)  # the gateway, which would have another one made
         os.kill(serves, signal.SIGKILL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while traces.take(instance).cgroups:
             assert time.monotonic() < deadline, (folder / "spawner.log").read_text()[-3000:]
             time.sleep(0.05)  # other processes
@@ -222,7 +226,7 @@ def test_another_user_is_turned_away(apart: Apart) -> None:
     """Who connects is known from Linux; root of the test is not the gateway's user either."""
     folder, _process, path = apart
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
-        stranger.settimeout(10)
+        stranger.settimeout(HANG_S)
         stranger.connect(str(path))
         assert stranger.recv(10) == b""
     assert "connection of uid 0 refused" in (folder / "spawner.log").read_text()

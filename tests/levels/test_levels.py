@@ -145,7 +145,7 @@ def test_nothing_a_run_started_outlives_it(place: Place) -> None:
 
 def settled(number: Callable[[], int]) -> int:
     """*number* once it has not changed for half a second."""
-    value, since, deadline = number(), time.monotonic(), time.monotonic() + 10
+    value, since, deadline = number(), time.monotonic(), time.monotonic() + HANG_S
     while time.monotonic() - since < 0.5 and time.monotonic() < deadline:
         time.sleep(0.05)
         if (now := number()) != value:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.live import HANG_MS, patience_s
+from tests.live import HANG_MS, STREAMS, patience_s
 from tests.promises import javascript, prelude
 from tests.promises.attempt import Answer, Attempt, Environment, Place
 from tests.promises.corpus import CORPUS
@@ -48,7 +48,7 @@ class Attack:
         return self._run((run or self.place.gateway.run) if is_python else self._run_javascript, attempt, program)
 
     def _run_javascript(self, program: str, timeout: int) -> Answer:
-        body = {"code": program, "timeout": timeout}
+        body = {"code": program, "timeout": timeout, **STREAMS}
         reply = self.place.gateway.ask("POST", "/code-interpreter/javascript", body, timeout_s=patience_s(body))
         assert reply.status == 200, reply
         answer: Answer = reply.body
@@ -56,9 +56,9 @@ class Attack:
 
     def _run(self, run: Run, attempt: Attempt, program: str) -> Answer:
         if attempt.during is None:
-            return run(program, timeout=attempt.timeout_ms)
+            return run(program, timeout=attempt.timeout_ms, **STREAMS)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            running = pool.submit(run, program, timeout=attempt.timeout_ms)
+            running = pool.submit(run, program, timeout=attempt.timeout_ms, **STREAMS)
             attempt.during(self.place)
             return running.result()
 
@@ -78,7 +78,7 @@ class Attack:
             yield session.run
             if attempt is not None and attempt.after is not None:
                 session.restart()
-                assert not (wrong := attempt.after.judge(session.run(attempt.then))), f"after a restart: {wrong}"
+                assert not (wrong := attempt.after.judge(session.run(attempt.then, **STREAMS))), f"after a restart: {wrong}"
             elif session.has_its_first_kernel():
                 answer = session.run(prelude.STILL_THERE)
                 assert answer["output"] == prelude.STILL_SAYS, answer
@@ -86,14 +86,14 @@ class Attack:
     def _follow(self, attempt: Attempt) -> None:
         """The next request sees nothing of this one."""
         if attempt.after is not None:
-            answer = self.place.gateway.run(attempt.then)
+            answer = self.place.gateway.run(attempt.then, **STREAMS)
             assert not (wrong := attempt.after.judge(answer)), wrong
 
     def _send_batch(self, batch: str, is_used: bool) -> dict[str, Answer]:
         programs = {attempt.name: attempt.program for attempt in CORPUS if attempt.batch == batch}
         program = prelude.complete_batch(programs, self.place.told)
         with self._neighbour(), self._kernel(is_used) as run:
-            answer = run(program, timeout=HANG_MS)
+            answer = run(program, timeout=HANG_MS, **STREAMS)
         assert answer["success"], answer
         self.watch.check()
         parts = prelude.split_batch(answer["stdout"])

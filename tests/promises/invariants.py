@@ -130,13 +130,14 @@ def _network_namespaces(pids: Iterable[int]) -> set[str]:
 
 def _strangers(tree: set[int]) -> list[int]:
     """Live processes with a kernel's uid that lost their parents and are below no spawner: they got away."""
+    orphans = {pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if traces.parent(pid) in (1, os.getpid())}
     found = []
-    for pid in set(map(int, filter(str.isdigit, os.listdir("/proc")))) - tree:
+    for pid in orphans - tree:
         with contextlib.suppress(OSError, IndexError):
             status = Path(f"/proc/{pid}/status").read_text()
-            uid, parent = (int(re.findall(rf"^{name}:\s+(\d+)", status, re.MULTILINE)[0]) for name in ("Uid", "PPid"))
+            uid = int(re.findall(r"^Uid:\s+(\d+)", status, re.MULTILINE)[0])
             is_over = re.search(r"^State:\s+[ZX]", status, re.MULTILINE) is not None
-            if (uid >= FIRST_KERNEL_UID or uid == USER) and parent in (1, os.getpid()) and not is_over:
+            if (uid >= FIRST_KERNEL_UID or uid == USER) and not is_over:
                 found.append(pid)
     return found
 

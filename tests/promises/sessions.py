@@ -91,7 +91,7 @@ def neighbour(gateway: Gateway, uid: int | None) -> Neighbour:
     session = create(_as_holder_of_a_new_key(gateway, uid))
     answer = session.run(_SET_UP)
     assert answer["success"], answer
-    return Neighbour(session, *answer["stdout"].split())
+    return Neighbour(session, *answer["output"].split())
 
 
 def _as_holder_of_a_new_key(gateway: Gateway, uid: int | None) -> Gateway:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.live import HANG_MS
+from tests.live import HANG_MS, STREAMS
 from tests.promises import bwrap, prelude
 from tests.promises.attempt import Answer, Attempt
 from tests.promises.harness import Attack
@@ -44,7 +44,7 @@ def _groups(lines: list[Attempt]) -> Iterator[list[Attempt]]:
 
 def _run(attacked: Attack, programs: Mapping[str, str]) -> dict[str, Answer]:
     """The same programs in one fresh kernel of ours."""
-    answer = attacked.place.gateway.run(prelude.complete_batch(programs, attacked.place.told), timeout=HANG_MS)
+    answer = attacked.place.gateway.run(prelude.complete_batch(programs, attacked.place.told), timeout=HANG_MS, **STREAMS)
     assert answer["success"], answer
     parts = prelude.split_batch(answer["stdout"])
     return {name: {**answer, "stdout": parts.get(name, "")} for name in programs}

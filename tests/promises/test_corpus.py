@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import STREAMS
 from tests.promises.absent import ABSENT, ELSEWHERE, IDS
 from tests.promises.attempt import Answer, Attempt
 from tests.promises.corpus import CORPUS
@@ -119,7 +120,7 @@ def test_what_a_run_left_behind_is_not_the_next_ones_output(attacked: Attack) ->
     """E05: threads of one run print, log and display while the next goes on, whose answer has its own output alone."""
     with contextlib.closing(create(attacked.place.gateway)) as session:
         assert session.run(LEFT_BEHIND)["output"] == "first\n"
-        second = session.run("on.set()\nfor _ in range(3): over.acquire()\nprint('second')")
+        second = session.run("on.set()\nfor _ in range(3): over.acquire()\nprint('second')", **STREAMS)
         assert (second["stdout"], second["stderr"], second["results"]) == ("second\n", "", [])
         assert session.run("print('third')")["output"] == "third\n"
     attacked.watch.check()

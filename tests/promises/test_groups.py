@@ -14,6 +14,8 @@ from tests.traces import dying_groups
 
 pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
 MANY = 40
+ROUNDS = 5
+PATIENCE_S = HANG_S / ROUNDS
 READ = """
 for path in PATHS:
     with open(path, "rb") as file: file.read()
@@ -24,20 +26,28 @@ print("read")
 def test_no_group_of_an_ended_kernel_stays_in_linux(attacked: Attack) -> None:
     """Linux would keep each group that is charged with a file of the host's for as long as it has the memory.
 
-    Those it keeps are counted, of the whole machine: other programs' come and go, so there are many runs.
+    Those it keeps are counted, of the whole machine: other programs' come and go, so there are many runs, and several rounds
+    of them. A group that stays does so in each round.
     """
     if attacked.environment == "user":
         pytest.skip("no control groups")
-    paths = _forgotten(MANY)
-    before = dying_groups()
+    rounds: list[int] = []
+    while len(rounds) < ROUNDS and (not rounds or rounds[-1] > MANY / 2):
+        rounds.append(_stayed(attacked))
+    assert rounds[-1] <= MANY / 2, f"{rounds} groups stay of {MANY} runs each"
+
+
+def _stayed(attacked: Attack) -> int:
+    """How many more groups there are after many runs than before, when Linux has had its time."""
+    paths, before = _forgotten(MANY), dying_groups()
     for path in paths:
         answer = attacked.place.gateway.run(f"PATHS = [{path!r}]\n{READ}")
         assert answer["output"] == "read\n", answer
     attacked.watch.check(MANY)
-    deadline = time.monotonic() + HANG_S
-    while (stayed := dying_groups() - before) > MANY / 2:
-        assert time.monotonic() < deadline, f"{stayed} groups stay of {MANY} runs"
+    deadline = time.monotonic() + PATIENCE_S
+    while (stayed := dying_groups() - before) > MANY / 2 and time.monotonic() < deadline:
         time.sleep(0.1)  # Linux takes a group down in its own time
+    return stayed
 
 
 def _forgotten(number: int) -> list[str]:

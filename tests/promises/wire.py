@@ -57,6 +57,24 @@ raw([*signed(header("apply_reply"), about(), {}, {"status": "ok"}), trap])
 """,
     ),
     line(
+        "G20",
+        """
+types = {f"x{at}/y": {"a": at} for at in range(10_000)}
+names = ("x/\\0", "x/\\x1b[2J", "x/y\\r\\nX: y", "../..", "x/" + "y" * 10**6, "\\ud800/x", "x/y;" + " " * 10**6, "")
+wrong = {"image/png": {"a": 1}, "image/svg+xml": [1], "text/html": 1, "x/y": None}
+for data in (types, dict.fromkeys(names, "v"), wrong, {"x/y": types}):
+    for kind in ("display_data", "execute_result", "update_display_data"):
+        forge(kind, {"data": data, "metadata": data})
+""",
+        case="types",
+    ),
+    line(
+        "G20",
+        "for at in range(5): forge('display_data', {'data': {'x/y': ['v' * 2**20] * 8}, 'metadata': {}})\ntime.sleep(1000)",
+        Ends("output"),
+        case="enormous",
+    ),
+    line(
         "G21",
         """
 info = {"status": "ok", "protocol_version": "99.0", "implementation": "../../x", "banner": "x" * 10**6,

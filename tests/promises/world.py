@@ -146,7 +146,7 @@ def is_other_user(environment: Environment) -> bool:
 
 def _key_backwards(gateway: Gateway) -> str:
     """The key with which a kernel that has ended signed, as it told itself, from its end to its beginning."""
-    return str(gateway.run("print(get_ipython().kernel.session.key.decode()[::-1])")["stdout"].strip())
+    return str(gateway.run("print(get_ipython().kernel.session.key.decode()[::-1])")["output"].strip())
 
 
 def _own_addresses() -> list[str]:

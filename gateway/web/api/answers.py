@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
 from gateway.core import chart_data
-from gateway.core.charts import chart_type, is_chart, without_chart_data
+from gateway.core.charts import chart_type, number, without_picture
 from gateway.core.files import FileChange
-from gateway.core.model import Display, Json, Raised, Result, Task
-from gateway.core.request import RunRequest
+from gateway.core.model import Display, Json, Raised, Result, ShownText, Task
+from gateway.core.request import Include, RunRequest
 from gateway.core.strict_json import clean_text
 from gateway.web.api.file_names import text_of, url_path
 
 _SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _SPACES = _SPACES_TEXT.encode()
+_NOTHING: frozenset[Include] = frozenset()
 
 
-def describe_run(task: Task, result: Result) -> dict[str, Json]:
-    """The answer to a run."""
-    charts: list[Json] = [describe_chart(display) for display in result.displays if is_chart(display)]
+def describe_run(task: Task, result: Result, include: AbstractSet[Include] = _NOTHING) -> dict[str, Json]:
+    """The answer to a run. It has all content once, save ``chart``, and save what *include* names."""
+    shown = number(result.displays)
+    charts: list[Json] = [describe_chart(display, include) for display in shown.pictures]
     text = result.shown or result
     answer: dict[str, Json] = {
         "success": result.success,
@@ -28,9 +31,8 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
         "variables": dict(result.variables),
         "executionTime": round(result.wall_s * 1000),
         "exitCode": result.exit_code,
-        "stdout": text.stdout,
-        "stderr": text.stderr,
-        "results": [_result(shown) for shown in result.displays],
+        **_streams(text, include),
+        "results": [_result(*one) for one in zip(result.displays, shown.numbers, strict=True)],
         "charts": charts,
         "truncated": result.truncated,
         "limits": [str(result.limit)] if result.limit else [],
@@ -50,10 +52,18 @@ def describe_run(task: Task, result: Result) -> dict[str, Json]:
     return answer
 
 
-def _result(shown: Display) -> Json:
-    """A rich value; what is told about it only where there is something."""
+def _streams(result: Result | ShownText, include: AbstractSet[Include]) -> dict[str, Json]:
+    """Each stream alone: the output does not tell them apart if both were written."""
+    is_told = "streams" in include or (result.stdout and result.stderr)
+    return {"stdout": result.stdout, "stderr": result.stderr} if is_told else {}
+
+
+def _result(shown: Display, picture: int | None) -> Json:
+    """A rich value; what is told about it only where there is something. Its picture is told by its number in ``charts``."""
     told: dict[str, Json] = {"metadata": dict(shown.metadata)} if shown.metadata else {}
-    return {"type": shown.kind, "data": dict(without_chart_data(shown.data)), **told}
+    if picture is not None:
+        told["chart"] = picture
+    return {"type": shown.kind, "data": without_picture(shown), **told}
 
 
 def _file(change: FileChange) -> Json:
@@ -68,7 +78,7 @@ def _file(change: FileChange) -> Json:
 
 def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
     """The answer to *request*. In a session it also has the session's id and the number of the run."""
-    answer = describe_run(request.task, result)
+    answer = describe_run(request.task, result, request.include)
     if request.session:
         answer |= {"sessionId": request.session, "executionCount": result.execution_count}
     return answer
@@ -85,15 +95,19 @@ def describe_raised(raised: Raised) -> dict[str, Json]:
     return {"type": raised.type, "message": raised.message, "traceback": raised.traceback or None, **hint}
 
 
-def describe_chart(display: Display) -> dict[str, Json]:
-    """The best picture of *display* as base64, ready for a data URI; SVG also as text. Beside it what it shows as data."""
+def describe_chart(display: Display, include: AbstractSet[Include] = _NOTHING) -> dict[str, Json]:
+    """The best picture of *display* as base64, ready for a data URI; SVG also as text if *include* names it.
+
+    Beside it stands what it shows as data.
+    """
     kind = chart_type(display)
     text = str(display.data[kind]) if kind else ""
     data = chart_data.read(display.data.get(chart_data.MIME))
     told: dict[str, Json] = {"chartData": data.chart, **({"chartDataTruncated": True} if data.is_left_out else {})}
     if kind == "image/svg+xml":
         encoded = base64.b64encode(clean_text(text).encode()).decode()
-        return {"base64": encoded, "mimeType": kind, "svg": text, **told}
+        also: dict[str, Json] = {"svg": text} if "svg" in include else {}
+        return {"base64": encoded, "mimeType": kind, **also, **told}
     return {"base64": _joined(text), "mimeType": kind, **told}
 
 

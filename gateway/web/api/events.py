@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from gateway.core.charts import chart_type, without_chart_data
+from gateway.core.charts import is_chart, without_picture
 from gateway.core.errors import GatewayError
 from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
 from gateway.core.model import Cleared, Display, Finished, Json, KernelReport, Raised, Result, Text
@@ -38,7 +38,7 @@ def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json
         case Text(stream, text):
             return stream, {"text": text}
         case Display():
-            return _describe_display(item)
+            return _describe_display(item, request)
         case Cleared(wait):
             return "clear", {"wait": wait}
         case Raised():
@@ -53,17 +53,16 @@ def _describe_item(item: Item, request: RunRequest) -> tuple[str, dict[str, Json
             assert_never(never)
 
 
-def _describe_display(display: Display) -> tuple[str, dict[str, Json]]:
+def _describe_display(display: Display, request: RunRequest) -> tuple[str, dict[str, Json]]:
     """A display with a picture is a chart. Its other forms are in *data*, without the picture."""
-    picture, shown = chart_type(display), without_chart_data(display.data)
-    fields: dict[str, Json] = {"data": {name: value for name, value in shown.items() if name != picture}}
+    fields: dict[str, Json] = {"data": without_picture(display)}
     if display.metadata:
         fields["metadata"] = dict(display.metadata)
     if display.display_id:
         fields |= {"displayId": display.display_id, "updates": display.updates}
-    if picture is None:
+    if not is_chart(display):
         return display.kind, fields
-    return "chart", {**describe_chart(display), **fields}
+    return "chart", {**describe_chart(display, request.include), **fields}
 
 
 def describe_end(request: RunRequest, result: Result) -> dict[str, Json]:

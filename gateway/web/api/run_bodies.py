@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
-from gateway.core.request import RunRequest
+from gateway.core.request import Include, RunRequest
 from gateway.web.api import patterns
 from gateway.web.edge.body import name_of, parse_object
 from kernels.run_rules import DEFAULT_DPI, MAX_DPI, MIN_DPI
@@ -62,6 +62,10 @@ TextOption = Annotated[
         },
     ),
 ]
+IncludeList = Annotated[
+    Annotated[list[Include], Field(fail_fast=True)],
+    Field(default_factory=list, description="a list with 'streams', 'svg', both or neither"),
+]
 
 
 class PythonBody(Body):
@@ -71,6 +75,7 @@ class PythonBody(Body):
     timeout: Timeout = None
     session: SessionId = None
     text: TextOption = "raw"
+    include: IncludeList
 
 
 class JavascriptBody(Body):
@@ -80,6 +85,7 @@ class JavascriptBody(Body):
     timeout: Timeout = None
     session: SessionId = None
     text: TextOption = "raw"
+    include: IncludeList
 
 
 class ChartBody(Body):
@@ -95,6 +101,7 @@ class ChartBody(Body):
     ] = DEFAULT_DPI
     session: SessionId = None
     text: TextOption = "raw"
+    include: IncludeList
 
 
 class AnalyzeBody(Body):
@@ -109,6 +116,7 @@ class AnalyzeBody(Body):
     ] = "summary"
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 class MathBody(Body):
@@ -125,6 +133,7 @@ class MathBody(Body):
     ]
     timeout: Timeout = None
     session: SessionId = None
+    include: IncludeList
 
 
 RunBody = PythonBody | JavascriptBody | ChartBody | AnalyzeBody | MathBody
@@ -238,7 +247,8 @@ def _request(
     """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
     text = "raw" if isinstance(asked, AnalyzeBody | MathBody) else asked.text
-    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "", text=text)
+    include = frozenset(asked.include)
+    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "", text=text, include=include)
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:

@@ -37,6 +37,10 @@ VARIABLE: dict[str, Schema] = {
 CHANGED_FILE = struct(
     {"path": TEXT, "urlPath": TEXT, "change": one_of(["created", "changed", "deleted"]), "size": BYTES},
 )
+RICH = struct(
+    {"type": one_of(["display", "result"]), "data": described(ANY, "by MIME type, without the picture")},
+    {"metadata": ANY, "chart": described(WHOLE, "the number of its picture in charts, from 0")},
+)
 RUN: dict[str, Schema] = {
     "success": FLAG,
     "output": described(TEXT, "stdout and stderr in the order written"),
@@ -44,9 +48,7 @@ RUN: dict[str, Schema] = {
     "variables": mapping(struct({}, VARIABLE)),
     "executionTime": MILLISECONDS,
     "exitCode": WHOLE,
-    "stdout": TEXT,
-    "stderr": TEXT,
-    "results": array(struct({"type": one_of(["display", "result"]), "data": ANY}, {"metadata": ANY})),
+    "results": array(RICH),
     "charts": array(ref("Chart")),
     "truncated": FLAG,
     "limits": LIMITS,
@@ -73,6 +75,9 @@ TABLE: dict[str, Schema] = {
     "data": described(array(array(CELL_VALUE)), "the rows, each with a value for each of columns"),
     "cut": described(array(one_of(list(PARTS))), "what there is less of than was asked for"),
 }
+STREAMS: dict[str, Schema] = dict.fromkeys(
+    ("stdout", "stderr"), described(TEXT, "if both streams were written, or include has 'streams'")
+)
 IN_SESSION: dict[str, Schema] = {"sessionId": TEXT, "executionCount": WHOLE}
 CHART: dict[str, Schema] = {"chart": nullable("Chart")}
 RETURN_VALUE: dict[str, Schema] = {"returnValue": {"description": "what the code returned, as JSON"}}
@@ -135,12 +140,15 @@ ANSWERS: dict[str, Schema] = {
     **CHART_SCHEMAS,
     "Chart": struct(
         {"base64": TEXT, "mimeType": TEXT, "chartData": nullable("ChartData")},
-        {"svg": TEXT, "chartDataTruncated": described(YES, "the data is over the limit and left out")},
+        {
+            "svg": described(TEXT, "of an SVG, if include has 'svg'"),
+            "chartDataTruncated": described(YES, "the data is over the limit and left out"),
+        },
     ),
-    "Run": struct(RUN, IN_SESSION),
-    "JavascriptRun": struct({**RUN, **RETURN_VALUE}, IN_SESSION),
-    "ChartRun": struct({**RUN, **CHART}, IN_SESSION),
-    "SessionRun": struct({**RUN, **IN_SESSION}, {**CHART, **RETURN_VALUE}),
+    "Run": struct(RUN, {**STREAMS, **IN_SESSION}),
+    "JavascriptRun": struct({**RUN, **RETURN_VALUE}, {**STREAMS, **IN_SESSION}),
+    "ChartRun": struct({**RUN, **CHART}, {**STREAMS, **IN_SESSION}),
+    "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE}),
     "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),
     "Session": struct(SESSION, {"success": YES}),
     "SessionList": struct({"sessions": array(ref("Session"))}),

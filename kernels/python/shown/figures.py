@@ -41,9 +41,13 @@ class Figures:
     publish: Callable[[Picture], None]
     format: Format = "png"
     dpi: float | None = None
+    scale: float = 1.0
+    """How many pixels stand for one: 2 for screens with small ones."""
     chart_bytes: int = 0
     """How much data may come with each picture; 0 for none."""
     count: int = 0
+    is_shown: Callable[[Figure], bool] = lambda _figure: False
+    """Whether the run has shown a figure, as it is now, in another way."""
     _entries: list[_Entry] = field(default_factory=list)
     _published: WeakSet[Figure] = field(default_factory=WeakSet)
     _is_drawing: bool = False
@@ -51,6 +55,7 @@ class Figures:
     def begin(self, image_format: Format = "png", dpi: float | None = None, chart_bytes: int = 0) -> None:
         """Start a run: nothing of an earlier one is left."""
         self.format, self.dpi, self.chart_bytes, self.count = image_format, dpi, chart_bytes, 0
+        self.scale = 1.0
         self._entries.clear()
         self._published.clear()
         Gcf.destroy_all()
@@ -148,13 +153,14 @@ class Figures:
                 self.publish(entry.picture)
 
     def _render(self, figure: Figure) -> Picture | None:
-        if drawing.is_empty(figure):
+        if drawing.is_empty(figure) or self.is_shown(figure):
             return None
         was_drawing, self._is_drawing = self._is_drawing, True
         try:
-            return drawing.render(figure, self.format, self.dpi, self.chart_bytes)
+            return drawing.render(figure, self.format, (self.dpi or figure.dpi) * self.scale, self.chart_bytes)
         finally:
             self._is_drawing = was_drawing
+            figure.stale = False  # it was in other sizes for a moment; that is no change
 
 
 def _ignore(_picture: Picture) -> None:

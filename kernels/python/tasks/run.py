@@ -11,7 +11,8 @@ from IPython.core.async_helpers import _pseudo_sync_runner
 
 from kernels.python.event_loops import ScriptLoops
 from kernels.python.request import Outcome, TaskRequest
-from kernels.python.shown import figures, tracebacks, values
+from kernels.python.shown import figures, inline, tracebacks, values
+from kernels.python.shown.album import album
 from kernels.python.shown.drawing import Format
 from kernels.python.tables import page
 from kernels.python.tasks import analyze, expression, setup, variables
@@ -65,13 +66,15 @@ class TaskRun:
         before = dict(self._shell.user_ns)
         error: BaseException | None = None
         try:
-            figures.gallery.begin(*self._image_options(), self._request.chart_bytes)
+            self._begin_figures()
             error = await self._do(store_history=store_history)
             self._kernel.end_if_forked()
             self._finish_figures(error)
         except BaseException as raised:  # noqa: BLE001  # the caller's code, or an interrupt while its results are drawn
             self._kernel.interrupts.refuse()
             error = error or raised
+        finally:
+            album.close()
         return self._outcome(error, before)
 
     async def _do(self, *, store_history: bool) -> BaseException | None:
@@ -123,6 +126,13 @@ class TaskRun:
             self._answer = page.answer(listed, self._request.inputs)
 
     # -- python and chart ---------------------------------------------------------------------------------------------
+
+    def _begin_figures(self) -> None:
+        figures.gallery.begin(*self._image_options(), self._request.chart_bytes)
+        if "format" not in self._request.inputs:
+            inline.apply()
+        if self._request.task in ("python", "chart"):
+            album.begin()
 
     def _image_options(self) -> tuple[Format, float | None]:
         inputs = self._request.inputs
@@ -177,10 +187,13 @@ class TaskRun:
 
     def _finish_figures(self, error: BaseException | None) -> None:
         with self._kernel.interrupts.allowed():
-            figures.gallery.finish()
+            try:
+                figures.gallery.finish()
+            finally:
+                album.finish()
         if self._request.task != "chart" or error is not None:
             return
-        if not figures.gallery.count:
+        if not (figures.gallery.count or album.has_pictures):
             raise ChartError(NO_CHART)
         self._kernel.streams[0].write(CHART_SAVED)
 

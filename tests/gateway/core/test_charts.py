@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.chart_data import MIME
-from gateway.core.charts import chart_type, is_chart, judge, without_chart_data
+from gateway.core.charts import Numbered, chart_type, is_chart, judge, number, without_chart_data, without_picture
 from gateway.core.fold import Completed, fold
 from gateway.core.model import Display, Event, Finished, Json, Raised, Result, Task
 from kernels.run_rules import NO_CHART
@@ -25,14 +25,16 @@ TEXT = Display("result", {"text/plain": "1"})
     [
         ({"image/png": "a", "image/svg+xml": "<svg/>"}, "image/png"),
         ({"image/jpeg": "a", "image/svg+xml": "<svg/>"}, "image/svg+xml"),
-        ({"image/jpeg": "a"}, "image/jpeg"),
+        ({"image/jpeg": "a", "image/gif": "a", "image/webp": "a"}, "image/jpeg"),
+        ({"image/gif": "a", "image/webp": "a"}, "image/webp"),
+        ({"image/gif": "a"}, "image/gif"),
         ({"image/png": ["a"]}, None),
         ({"text/html": "<img>"}, None),
         ({}, None),
     ],
 )
 def test_the_best_picture_of_a_display_is_named(data: dict[str, object], kind: str | None) -> None:
-    """PNG before SVG before JPEG; what is no text is no picture."""
+    """PNG before SVG before JPEG before WebP before GIF; what is no text is no picture."""
     display = Display("display", data)  # type: ignore[arg-type]  # a kernel may send anything
     assert chart_type(display) == kind
     assert is_chart(display) is (kind is not None)
@@ -50,6 +52,7 @@ def test_a_chart_run_without_a_chart_fails() -> None:
     [
         ("python", ended(TEXT)),
         ("chart", ended(TEXT, PICTURE)),
+        ("chart", ended(TEXT, Display("display", {"application/vnd.plotly.v1+json": {"data": []}}))),
         ("chart", fold([Raised("ValueError", "no", ""), Finished("error")], Completed())),
     ],
 )
@@ -63,3 +66,17 @@ def test_what_a_picture_shows_is_no_form_of_it() -> None:
     data: dict[str, Json] = {"image/png": "a", MIME: {"type": "line"}}
     assert without_chart_data(data) == {"image/png": "a"}
     assert without_chart_data(TEXT.data) is TEXT.data
+
+
+def test_each_picture_has_one_number() -> None:
+    """Also one that stands at several places, as an updated display does; equal figures are two pictures."""
+    equal = Display("display", dict(PICTURE.data))
+    assert number([TEXT, PICTURE, equal, TEXT, PICTURE]) == Numbered((PICTURE, equal), (None, 0, 1, None, 0))
+    assert number([]) == Numbered((), ())
+
+
+def test_the_other_forms_of_a_picture_stay() -> None:
+    """What is told by its number is left out, and nothing else."""
+    data: dict[str, Json] = {"text/plain": "t", "image/svg+xml": "<svg/>", "image/png": "a", MIME: {"type": "line"}}
+    assert without_picture(Display("display", data)) == {"text/plain": "t", "image/svg+xml": "<svg/>"}
+    assert without_picture(TEXT) == TEXT.data

@@ -156,7 +156,7 @@ def test_a_message_counts_only_on_its_own_channel(channel: str, kind: str, conte
 
 
 def test_bundles_keep_what_is_well_formed() -> None:
-    """Entries of a wrong type name or shape are left out, and that is said."""
+    """Types nobody knows are kept, as text or JSON. Entries of a wrong type name or shape are left out, and that is said."""
     data = {
         "text/plain": "1",
         "image/png": b"raw",
@@ -164,9 +164,17 @@ def test_bundles_keep_what_is_well_formed() -> None:
         "application/json": {"a": [1, float("nan")]},
         "application/vnd.x.v1+json": [1],
         "text/html": {"not": "text"},
+        "Image/X": ["not text"],
+        "image/x+json": {"a": 1},
+        "e2b/data": {"a": [1]},
+        "application/vnd.Unheard-Of;v=1": None,
+        "x/y": "text",
         "no mime": "x",
         "../../etc": "x",
-        "TEXT/PLAIN": "x",
+        "x/y\n": "x",
+        "x/\x1b[31m": "x",
+        "x/y;\x00": "x",
+        "x/" + "y" * 200: "x",
         7: "x",
     }
     shown = parse("iopub", "display_data", {"data": data, "metadata": {"image/png": {"width": 3}}})
@@ -176,6 +184,10 @@ def test_bundles_keep_what_is_well_formed() -> None:
         "image/svg+xml": "<svg/>",
         "application/json": {"a": [1, None]},
         "application/vnd.x.v1+json": [1],
+        "image/x+json": {"a": 1},
+        "e2b/data": {"a": [1]},
+        "application/vnd.Unheard-Of;v=1": None,
+        "x/y": "text",
     }
     assert shown.display.metadata == {"image/png": {"width": 3}}
     assert shown.is_cut

@@ -12,6 +12,7 @@ from gateway.core.model import Event, Finished, Text
 from gateway.kernel.client import ClientSettings, KernelClient
 from tests.fakes import CRASH, KILLED, FakeKernel, Request, say_never, say_ok, spec
 from tests.gateway.kernel.conftest import Connect
+from tests.live import HANG_S
 
 MIB = 2**20
 
@@ -271,7 +272,7 @@ async def test_a_kernel_that_dies_before_it_answers_is_not_waited_for() -> None:
     kernel = FakeKernel(welcomes=False)
     client = KernelClient(kernel, memory_bytes=MIB)
     kernel.die(CRASH)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         with pytest.raises(Unavailable):
             await client.connect()
     await client.kill()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.service import schema
+from tests.live import HANG_S
 from tests.source import modules
 
 ROOT = Path(__file__).parents[3]
@@ -33,7 +34,9 @@ opened.close()
 found = sqlite3.connect("{tmp_path}/h.db").execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
 print(*(name for name, in found))
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, check=True, timeout=HANG_S, capture_output=True, text=True
+    )
     assert done.stdout.split() == sorted(schema.metadata.tables)
 
 

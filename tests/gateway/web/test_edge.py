@@ -181,7 +181,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_answer_is_no_fault_of_o
 
 async def no_connection(gateway: Gateway) -> None:
     """Return once the server has none."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while gateway.server._connections:  # noqa: ASYNC110  # the server has no event
             await asyncio.sleep(0.02)
 
@@ -212,7 +212,7 @@ async def test_runs_are_not_ended_for_new_connections(gateway: Gateway) -> None:
     most = gateway.services.settings.max_connections
     gateway.runner.waits_for = asyncio.Event()
     busy = [asyncio.create_task(gateway.raw(closing(PYTHON, BODY), timeout_s=20)) for _ in range(most)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while len(gateway.runner.asked) < most:  # noqa: ASYNC110  # the fake runner only counts
             await asyncio.sleep(0.01)
     for _ in range(5):

@@ -17,6 +17,8 @@ from uuid import uuid4
 import zmq
 from jupyter_client.session import Session
 
+from tests.live import HANG_S
+
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(os.environ.get("OMEGA_KERNEL_PYTHON", ROOT / ".venv-kernels" / "bin" / "python"))
 CHANNELS = ("shell", "iopub", "stdin", "control")
@@ -101,7 +103,7 @@ class ForkServer:
     def close(self) -> None:
         """End the process."""
         self._socket.close()
-        self._process.wait(10)
+        self._process.wait(HANG_S)
 
 
 class TestKernel:

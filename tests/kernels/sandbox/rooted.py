@@ -12,6 +12,7 @@ from typing import Any
 import kernels
 from kernels.contract import Level
 from kernels.sandbox import root
+from tests.live import HANG_S
 
 APP_DIR = str(Path(kernels.__file__).resolve().parents[1])
 _BUILD = """
@@ -101,7 +102,7 @@ def run_as_zygote(
         [*under, builder, "-I", "-c", script],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         check=False,
         stdin=subprocess.DEVNULL,
         cwd="/",
@@ -158,7 +159,7 @@ def run_without_root(python: str, work_dir: str, code: str) -> str:
         argv,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
         check=False,
         stdin=subprocess.DEVNULL,
         cwd="/",

@@ -23,6 +23,7 @@ from kernels.spawner.files_helpers import FilesHelpers, HelperPlace
 from kernels.spawner.loop import Loop
 from tests.kernels.sandbox import trial
 from tests.kernels.sandbox.trial import KERNEL_UID, error_of
+from tests.live import HANG_S
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -59,7 +60,7 @@ class World:
         """The gateway's end of the socket to a new helper."""
         ours, theirs = socket.socketpair()
         self.helpers.start(KERNEL, place, theirs.detach())
-        ours.settimeout(20)
+        ours.settimeout(HANG_S)
         return ours
 
     def end(self) -> None:
@@ -217,7 +218,7 @@ def test_a_helper_dies_with_its_spawner(place: HelperPlace) -> None:
     def spawn() -> int:
         world = World()
         world.helpers.start(KERNEL, place, theirs.detach())
-        ours.settimeout(20)
+        ours.settimeout(HANG_S)
         assert hear(ours)[0] == wire.READY
         (pid,) = world.helpers.pids()
         return pid

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from kernels.spawner.tree import children_of, descendants, is_own_child
+from tests.live import HANG_S
 
 ORPHAN_MAKER = """
 import os, signal, sys, time
@@ -42,7 +43,7 @@ def test_orphans_and_what_they_started_are_killed_and_the_known_are_spared() -> 
     """Three daemons, each with a child of its own, are gone; the process that is known lives."""
     root = str(Path(__file__).parents[3])
     done = subprocess.run(
-        [sys.executable, "-c", ORPHAN_MAKER.format(root=root)], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", ORPHAN_MAKER.format(root=root)], capture_output=True, text=True, timeout=HANG_S, check=True
     )
     assert done.stdout.split() == ["6", "True"], done.stderr
 

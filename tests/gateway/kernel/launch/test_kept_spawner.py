@@ -17,6 +17,7 @@ from gateway.kernel.launch import kept_spawner
 from gateway.kernel.launch.kept_spawner import KeptSpawner
 from kernels import contract
 from kernels.contract import ContractError, Interrupt, Packet, Ready, Renewed, Shutdown
+from tests.live import HANG_S
 
 KILLED = -9
 
@@ -86,7 +87,7 @@ class World:
 
     async def until(self, count: int) -> FakeSpawner:
         """The last of so many spawners, once it was opened and what it said at once was heard."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while len(self.opened) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -105,7 +106,7 @@ async def kept(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[KeptSpawn
     yield spawner, world
     for one in world.opened:
         one.is_obedient = True
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         closing = asyncio.create_task(spawner.close())
         await asyncio.sleep(0)
         for one in world.opened:
@@ -208,7 +209,7 @@ async def test_closing_does_not_wait_for_the_next_attempt(kept: Kept, monkeypatc
     while not world.lost:
         world.changed.clear()
         await world.changed.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         assert await spawner.close() is False
     assert (len(world.opened), world.lost) == (1, 1)
 

@@ -21,6 +21,7 @@ from gateway.kernel.launch.spawner_process import SpawnerConnection
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from kernels import contract
 from kernels.contract import NotRenewed, Policy, Ready, Renewed, SpawnerOptions, Started
+from tests.live import HANG_S
 
 OPTIONS = ZygoteOptions("/usr/bin/python3", "tried")
 REFUSALS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENOSPC)
@@ -91,7 +92,7 @@ async def test_what_kernels_left_at_level_1_does_not_keep_a_spawner_from_startin
     for place in (runtime / "work" / "k" / "deep", runtime / "k"):
         place.mkdir(parents=True)
     (runtime / "link").symlink_to("work")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         spawners.ends[0].close()
         await spawners.second.wait()
     assert sorted(path.name for path in runtime.rglob("*")) == ["deep", "k", "work"]
@@ -122,7 +123,7 @@ async def test_a_spawner_that_cannot_be_started_again_at_once_is_tried_again(spa
     launcher = await ZygoteLauncher.start(OPTIONS)
     spawners.refusals = list(REFUSALS)[:3]
     spawners.ends[0].close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         await spawners.second.wait()
         await asyncio.sleep(0)  # what it says first is there: it is heard in this turn of the loop
     assert launcher.ready.level == "L1"
@@ -141,7 +142,7 @@ async def test_packages_are_there_when_the_spawner_says_so(spawners: Spawners) -
     assert contract.decode(asked) == contract.Renew(list(ADDED))
     assert not adding.done()
     contract.send(spawners.ends[0], Renewed(list(ADDED)))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_S):
         await adding
     spawners.ends[0].close()
     await launcher.close()
@@ -153,7 +154,7 @@ async def test_packages_that_the_spawner_cannot_show_are_refused_at_once(spawner
     adding = asyncio.create_task(launcher.use_packages(ADDED))
     await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
     contract.send(spawners.ends[0], NotRenewed())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_S):
         with pytest.raises(Unavailable, match="can't show the added packages"):
             await adding
     spawners.ends[0].close()
@@ -168,7 +169,7 @@ async def test_packages_fail_at_once_when_the_spawner_ends(spawners: Spawners, i
     if is_heard:
         await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
     spawners.ends[0].close()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_S):
         with pytest.raises(Unavailable, match=r"ended|exited"):
             await adding
         await spawners.second.wait()

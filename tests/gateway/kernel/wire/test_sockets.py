@@ -13,6 +13,7 @@ from gateway.kernel.launch.launcher import ConnectionInfo
 from gateway.kernel.wire.sockets import RUN_CHANNELS, KernelSockets, Loss
 from gateway.kernel.wire.zmtp import GREETING, encode_ready
 from tests.fakes import short_directory
+from tests.live import HANG_S
 
 MIB = 2**20
 LIMIT_BYTES = 4 * MIB
@@ -47,7 +48,7 @@ async def test_nothing_is_held_of_a_message_that_never_ended() -> None:
     tracemalloc.start()
     try:
         sockets = KernelSockets(ConnectionInfo(str(directory), ""), hear, lose, max_message_bytes=LIMIT_BYTES)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_S):
             await are_lost.wait()
         held_bytes, peak_bytes = tracemalloc.get_traced_memory()
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.core.request import RunRecord
 from gateway.service.history.history import History
 from gateway.service.history.store import Retention
+from tests.live import HANG_S
 
 
 class Tally:
@@ -50,7 +51,7 @@ async def opened(path: Path, retention: Retention | None = None, tally: Tally | 
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for the writer thread, which has no event of its own to wait for."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         while not condition():  # noqa: ASYNC110  # see above
             await asyncio.sleep(0.01)
 

@@ -16,6 +16,7 @@ from gateway.core.request import RunRecord
 from gateway.service.history import history as module
 from gateway.service.history.store import CODE_BYTES, Retention, Store, fit
 from tests.gateway.service.history.history_world import Tally, ids, opened, record, until, url_of
+from tests.live import HANG_S
 
 
 async def test_a_run_is_listed_at_once_and_newest_first(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ async def test_runs_that_reach_the_disk_while_they_are_read_keep_their_order(
     insert, newest = Store.insert, Store.newest
 
     def insert_late(store: Store, records: Sequence[RunRecord]) -> None:
-        assert may_write.wait(20)
+        assert may_write.wait(HANG_S)
         insert(store, records)
 
     def read(store: Store, key_id: str, limit: int) -> list[RunRecord]:
@@ -57,7 +58,7 @@ async def test_runs_that_reach_the_disk_while_they_are_read_keep_their_order(
         for number in range(10, 10 + arrive_meanwhile):
             history.record(record(number))
         may_write.set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_S
         while tally.written < 10 + arrive_meanwhile:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -120,7 +121,7 @@ async def test_old_rows_are_removed_at_the_start(tmp_path: Path) -> None:
         history.record(record(1, age_s=3 * 86_400))
         history.record(record(2))
     async with opened(tmp_path / "h.db", Retention(max_days=2)) as history:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_S):
             while await ids(history) != ["run-2"]:  # noqa: ASYNC110  # as in until()
                 await asyncio.sleep(0.01)
 

@@ -21,6 +21,7 @@ from gateway.service.history.store import Retention, Store
 from gateway.service.keys.keys import hash_token, make_token
 from gateway.service.keys.store import KeyRefused, KeyStore
 from gateway.service.schema import keys
+from tests.live import HANG_S
 
 ROOT = Path(__file__).parents[4]
 
@@ -128,7 +129,7 @@ store = KeyStore("sqlite:///{path}")
 store.add("k{number}", bytes([{number}]) * 32, None, KeyLimits())
 store.close()
 """
-        subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=HANG_S)
         assert (store.count_changes(), again.count_changes()) == (number, number)
         history.insert([RunRecord(f"r{number}", "default", time.time(), "python", "1", True, 0.1)])
     again.close()

@@ -13,6 +13,7 @@ from gateway.core.errors import Unavailable
 from gateway.service.keys import watch as watch_module
 from gateway.service.keys.keys import Key, Keys
 from gateway.service.keys.watch import KeyWatch
+from tests.live import HANG_S
 
 A, B = Key.of_token("a" * 20, "a", "a"), Key.of_token("b" * 20, "b", "b")
 
@@ -66,7 +67,7 @@ async def test_it_looks_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = KeyWatch(store, keys, lambda: None)
     await watch.open()
     store.change(A)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while not keys.ids:  # noqa: ASYNC110  # the watch has no event to wait for
             await asyncio.sleep(0.01)
     await watch.close()

@@ -19,6 +19,7 @@ from gateway.service.packages.installer import Installer, InstallLimits
 from gateway.service.packages.pip import ENVIRONMENT, Pin, Pip
 from gateway.service.packages.store import PackageStore
 from gateway.service.packages.wheels import hash_file
+from tests.live import looks
 
 BASE = {"numpy": "2.4.6", "scikit_learn": "1.9.1"}
 
@@ -329,7 +330,7 @@ async def test_nothing_of_a_cancelled_pip_goes_on(moment: str, tmp_path: Path, m
 
 async def until(holds: Callable[[], bool]) -> None:
     """Return once *holds*; what is watched is another process, so there is nothing to wait on."""
-    for _ in range(500):
+    for _ in looks():
         if holds():
             return
         await asyncio.sleep(0.01)

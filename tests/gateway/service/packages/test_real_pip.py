@@ -15,11 +15,12 @@ import pytest
 from gateway.core.errors import NotFound, Unavailable
 from gateway.service.packages.pip import Pip
 from tests.gateway.service.packages.test_installer import installer
+from tests.live import HANG_S
 
 
 def python(*command: str | Path) -> str:
     """What an interpreter prints."""
-    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True, timeout=HANG_S).stdout
 
 
 @pytest.mark.kernel

@@ -15,6 +15,7 @@ from gateway.core.model import Display, Event, Finished, KernelReport, OnEvent, 
 from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
 from gateway.service.runs.live import EXIT_INTERRUPTED, LiveRun, LiveRuns, LiveSettings
 from tests.fakes import in_fake_time
+from tests.live import HANG_S
 
 ONE, OTHER = Caller("k1", "one"), Caller("k2", "other")
 ALLOWANCE = Allowance(1000, 2000)
@@ -69,7 +70,7 @@ async def everything(run: LiveRun, after: int = 0) -> list[object]:
             elif run.is_over:
                 return got
             else:
-                await asyncio.wait_for(news.wait(), 5)
+                await asyncio.wait_for(news.wait(), HANG_S)
 
 
 async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
@@ -103,7 +104,7 @@ def test_a_run_without_readers_is_stopped_after_its_grace() -> None:
             assert not script.cancelled.is_set()
         await asyncio.sleep(29)
         assert not script.cancelled.is_set()
-        await asyncio.wait_for(script.cancelled.wait(), 2)
+        await asyncio.wait_for(script.cancelled.wait(), HANG_S)
 
     in_fake_time(main())
 

@@ -11,23 +11,46 @@ from gateway.core import strict_json
 from gateway.core.chart_data import MIME
 from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.model import Display, Json, Limit, Raised, Result
+from gateway.core.request import Include
 from gateway.web.api.answers import describe_chart, describe_raised, describe_run
 from gateway.web.edge.json_answer import clean
 
 PNG = base64.b64encode(b"\x89PNG").decode()
-FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "stdout", "stderr", "results", "charts"}
+FIELDS = {"success", "output", "error", "variables", "executionTime", "exitCode", "results", "charts"}
+STREAMS = {"stdout", "stderr"}
 MORE = {"truncated", "limits", "usage", "kernelReplaced", "files", "filesTruncated"}
 
 
 def test_a_run_has_the_fields_of_the_guide_and_more() -> None:
     """Every field is always there; nothing else is."""
-    answer = describe_run("python", Result(True, "oe", "o", "e", None, 0, 0.1234, variables={"x": {"type": "int"}}))
+    answer = describe_run("python", Result(True, "o", "o", "", None, 0, 0.1234, variables={"x": {"type": "int"}}))
     assert set(answer) == FIELDS | MORE
     assert answer["executionTime"] == 123
-    assert (answer["output"], answer["stdout"], answer["stderr"]) == ("oe", "o", "e")
+    assert answer["output"] == "o"
     assert answer["variables"] == {"x": {"type": "int"}}
     assert answer["limits"] == []
     assert answer["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "include", "is_told"),
+    [
+        ("o", "e", frozenset(), True),
+        ("o", "", frozenset(), False),
+        ("", "e", frozenset(), False),
+        ("", "", frozenset(), False),
+        ("o", "", frozenset({"svg"}), False),
+        ("o", "", frozenset({"streams"}), True),
+        ("", "", frozenset({"streams"}), True),
+    ],
+)
+def test_each_stream_comes_alone_if_both_were_written_or_it_is_asked_for(
+    stdout: str, stderr: str, include: frozenset[Include], is_told: bool
+) -> None:
+    """Otherwise `output` has all that one of them has, and an answer has its bytes once."""
+    answer = describe_run("python", Result(True, stdout + stderr, stdout, stderr, None, 0, 0.0), include)
+    assert set(answer) & STREAMS == (STREAMS if is_told else set())
+    assert not is_told or (answer["stdout"], answer["stderr"]) == (stdout, stderr)
 
 
 def test_an_error_has_type_message_and_traceback() -> None:
@@ -51,11 +74,15 @@ def test_the_first_chart_comes_apart() -> None:
     answer = describe_run("chart", Result(True, "", "", "", None, 0, 0.0, displays=shown))
     assert answer["chart"] == {"base64": PNG, "mimeType": "image/png", "chartData": None}
     svg = base64.b64encode("<svg>é</svg>".encode()).decode()
-    drawn = {"base64": svg, "mimeType": "image/svg+xml", "svg": "<svg>é</svg>", "chartData": None}
+    drawn = {"base64": svg, "mimeType": "image/svg+xml", "chartData": None}
     assert answer["charts"] == [answer["chart"], drawn]
-    results = answer["results"]
-    assert isinstance(results, list)
-    assert len(results) == 3
+    assert answer["results"] == [
+        {"type": "display", "data": {"text/plain": "x"}},
+        {"type": "display", "data": {"text/plain": "<Figure>"}, "chart": 0},
+        {"type": "display", "data": {}, "chart": 1},
+    ]
+    asked = describe_run("chart", Result(True, "", "", "", None, 0, 0.0, displays=shown), frozenset({"svg"}))
+    assert asked["charts"] == [answer["chart"], {**drawn, "svg": "<svg>é</svg>"}]
 
 
 def test_what_a_figure_shows_stands_beside_its_picture_once() -> None:
@@ -70,7 +97,7 @@ def test_what_a_figure_shows_stands_beside_its_picture_once() -> None:
         {**picture, "chartData": None, "chartDataTruncated": True},
         {**picture, "chartData": None},
     ]
-    assert answer["results"] == [{"type": "display", "data": {"image/png": PNG}}] * 3
+    assert answer["results"] == [{"type": "display", "data": {}, "chart": at} for at in range(3)]
 
 
 def test_a_failed_chart_is_null() -> None:
@@ -82,7 +109,9 @@ def test_a_failed_chart_is_null() -> None:
 def test_a_picture_that_is_no_text_is_no_chart() -> None:
     """Forged MIME data can't break the answer."""
     shown = (Display("display", {"image/png": 5, "image/svg+xml": None}),)
-    assert describe_run("python", Result(True, "", "", "", None, 0, 0.0, displays=shown))["charts"] == []
+    answer = describe_run("python", Result(True, "", "", "", None, 0, 0.0, displays=shown))
+    assert answer["charts"] == []
+    assert answer["results"] == [{"type": "display", "data": {"image/png": 5, "image/svg+xml": None}}]
 
 
 @pytest.mark.parametrize("spaces", ["\n", " \t\r\n\v\f", "\u2028"])

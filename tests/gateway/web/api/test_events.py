@@ -56,6 +56,16 @@ def test_everything_has_its_own_type(item: Item, event: dict[str, object]) -> No
     assert events.describe(LoggedEvent(7, item), REQUEST) == {**event, "seq": 7}
 
 
+def test_a_chart_is_sent_once_unless_its_text_is_asked_for() -> None:
+    """An SVG is base64 like other pictures, and text for a client that includes it."""
+    item = LoggedEvent(7, Display("display", {"image/svg+xml": "<svg/>", "text/plain": "<Figure>"}))
+    chart = {"type": "chart", "seq": 7, "base64": "PHN2Zy8+", "mimeType": "image/svg+xml", "chartData": None}
+    told = {**chart, "data": {"text/plain": "<Figure>"}}
+    assert events.describe(item, REQUEST) == told
+    asked = RunRequest("python", "x", 5.0, include=frozenset({"svg"}))
+    assert events.describe(item, asked) == {**told, "svg": "<svg/>"}
+
+
 def test_the_last_event_is_the_answer_without_what_was_shown() -> None:
     """A client that missed nothing has every field that the HTTP answer has."""
     result = Result(False, "a", "a", "", Raised("ValueError", "no", "Traceback"), 1, 0.25, execution_count=3)
@@ -108,6 +118,7 @@ def test_a_run_is_asked_for_as_over_http() -> None:
     assert said({"type": "execute", "code": "1", "timeout": 500, "id": "a"}) == Execute(RunRequest("python", "1", 0.5), "a")
     assert said({"type": "chart", "code": "1", "format": "svg"}).request.inputs == {"format": "svg", "dpi": 100}
     assert said({"type": "math", "expression": "1+1"}).request.task == "math"
+    assert said({"type": "math", "expression": "1+1", "include": ["svg"]}).request.include == {"svg"}
     assert said({"language": "javascript", "code": "1"}).request == RunRequest("javascript", "1", 10.0)
     assert said({"code": "1"}, session="s1").request == RunRequest("python", "1", 0.0, session="s1")
     assert said({"code": "1"}, session="s1", language="javascript").request.task == "javascript"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
+from gateway.core.request import RunRequest
 from gateway.web.api import run_bodies
-from gateway.web.api.session_bodies import parse_new_session
+from gateway.web.api.session_bodies import parse_execute, parse_new_session
 
 LIMITS = Timeouts(30.0, 300.0)
 
@@ -56,6 +57,27 @@ def test_a_timeout_out_of_range_is_refused(timeout: object, shown: str) -> None:
     assert sentence.endswith(f"not {shown}.")
 
 
+@pytest.mark.parametrize(
+    ("task", "body"),
+    [
+        (run_bodies.parse_python, {"code": "1"}),
+        (run_bodies.parse_javascript, {"code": "1"}),
+        (run_bodies.parse_chart, {"code": "1"}),
+        (run_bodies.parse_analyze, {"data": []}),
+        (run_bodies.parse_math, {"expression": "1"}),
+        (lambda body, limits: parse_execute(body, "s", "python", limits), {"code": "1"}),
+    ],
+    ids=["python", "javascript", "chart", "analyze", "math", "session"],
+)
+def test_what_an_answer_includes_is_asked_for_at_each_endpoint(
+    task: Callable[[bytes, Timeouts], RunRequest], body: dict[str, object]
+) -> None:
+    """Nothing without the field; a name twice is the same as once."""
+    assert task(orjson.dumps(body), LIMITS).include == frozenset()
+    asked = orjson.dumps({**body, "include": ["svg", "streams", "svg"]})
+    assert task(asked, LIMITS).include == {"svg", "streams"}
+
+
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"01", b"+1", b".5", b"0x10"])
 def test_what_json_has_no_number_for_is_refused(number: bytes) -> None:
     """Strict JSON goes both ways."""
@@ -72,7 +94,17 @@ SENTENCES = [
     (
         run_bodies.parse_python,
         {"code": "1", "timeuot": 5},
-        "Unknown field 'timeuot'; allowed are: code, timeout, session, text.",
+        "Unknown field 'timeuot'; allowed are: code, timeout, session, text, include.",
+    ),
+    (
+        run_bodies.parse_python,
+        {"code": "1", "include": ["streams", "stdin"]},
+        "include must be a list with 'streams', 'svg', both or neither, not 'stdin' at include[1].",
+    ),
+    (
+        run_bodies.parse_math,
+        {"expression": "1", "include": "svg"},
+        "include must be a list with 'streams', 'svg', both or neither, not 'svg'.",
     ),
     (run_bodies.parse_chart, {"code": "1", "format": "pdf"}, "format must be 'png' or 'svg', not 'pdf'."),
     (run_bodies.parse_python, {"code": "1", "text": "tty"}, "text must be 'raw' or 'terminal', not 'tty'."),
@@ -120,6 +152,7 @@ def test_a_record_that_is_no_object_is_named_by_its_place() -> None:
     [
         (run_bodies.parse_analyze, b'{"data":[%s]}' % b",".join([b"[]"] * 300_000), "not an empty list at data[0]"),
         (run_bodies.parse_analyze, b'{"data":{%s}}' % b",".join(b'"%d":1' % at for at in range(300_000)), "not an object"),
+        (run_bodies.parse_python, b'{"code":"1","include":[%s]}' % b",".join([b"1"] * 300_000), "not 1 at include[0]"),
         (run_bodies.parse_python, b'{"code":"1",%s}' % b",".join(b'"%d":1' % at for at in range(300_000)), "field '0'"),
         (
             lambda body, limits: parse_new_session(body, limits, limits, limits),
@@ -127,7 +160,7 @@ def test_a_record_that_is_no_object_is_named_by_its_place() -> None:
             "texts",
         ),
     ],
-    ids=["records", "columns", "fields", "env"],
+    ids=["records", "columns", "include", "fields", "env"],
 )
 def test_the_first_of_many_flaws_is_told_and_no_other_looked_for(
     parse: Callable[[bytes, Timeouts], object], body: bytes, part: str

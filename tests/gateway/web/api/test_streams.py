@@ -16,6 +16,7 @@ from gateway.core.request import Caller, RunRequest
 from gateway.web.api import server_sent_events
 from tests.gateway.web.edge.test_endpoint import assert_failure, request
 from tests.gateway.web.world import TOKEN, Gateway
+from tests.live import HANG_S
 
 STREAM = "/code-interpreter/stream"
 SESSION = "/code-interpreter/sessions/there/stream"
@@ -26,7 +27,7 @@ SSE = {"Accept": "text/event-stream"}
 
 async def hear(socket: WebSocketClientConnection) -> dict[str, Any]:
     """The next event; closing is an AssertionError."""
-    message = await asyncio.wait_for(socket.read_message(), 5)
+    message = await asyncio.wait_for(socket.read_message(), HANG_S)
     assert message is not None, (socket.close_code, socket.close_reason)
     event: dict[str, Any] = json.loads(message)
     return event
@@ -170,7 +171,7 @@ async def test_who_says_goodbye_stops_the_run(gateway: Gateway) -> None:
     await say(socket, code="1")
     await hear_all(socket, "started")
     socket.close(1000)
-    await asyncio.wait_for(gateway.runner.cancelled.wait(), 5)
+    await asyncio.wait_for(gateway.runner.cancelled.wait(), HANG_S)
 
 
 async def test_a_run_ends_before_its_connection_does(gateway: Gateway) -> None:
@@ -255,9 +256,9 @@ async def test_a_reader_of_events_who_leaves_stops_the_run(gateway: Gateway) -> 
     gateway.runner.waits_for = asyncio.Event()
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(request("POST", PYTHON, b'{"code": "1"}', "Accept: text/event-stream"))
-    await asyncio.wait_for(reader.readuntil(b"event: started"), 5)
+    await asyncio.wait_for(reader.readuntil(b"event: started"), HANG_S)
     writer.close()
-    await asyncio.wait_for(gateway.runner.cancelled.wait(), 5)
+    await asyncio.wait_for(gateway.runner.cancelled.wait(), HANG_S)
     await asyncio.sleep(0.01)
     assert gateway.metrics.answered == [(PYTHON, "POST", 499)]
 

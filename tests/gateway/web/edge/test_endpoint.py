@@ -16,6 +16,7 @@ from gateway.web.api import run_bodies
 from gateway.web.edge.failure import SECURITY_HEADERS
 from gateway.web.routes import ROUTES, SOCKETS
 from tests.gateway.web.world import TOKEN, Gateway
+from tests.live import HANG_S
 
 SERVED = [(route.path, route.endpoint) for route in (*ROUTES, *SOCKETS)]
 ALL = [(path, method) for path, endpoint in SERVED for method in endpoint.allowed_methods()]
@@ -115,7 +116,7 @@ async def test_a_request_that_is_refused_leaves_nothing_behind(gateway: Gateway,
     monkeypatch.setattr(run_bodies, "parse_python", parse)
     response = await gateway.ask("/code-interpreter/python", BODY)
     assert response.code == 400
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while seen[0]() is not None:  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)
 
@@ -224,10 +225,10 @@ async def test_a_run_is_cancelled_when_its_client_goes_away(gateway: Gateway) ->
     gateway.runner.waits_for = asyncio.Event()
     _reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(request("POST", "/code-interpreter/python", BODY))
-    await asyncio.wait_for(gateway.runner.started.wait(), 5)
+    await asyncio.wait_for(gateway.runner.started.wait(), HANG_S)
     assert not gateway.runner.cancelled.is_set()
     writer.close()
-    await asyncio.wait_for(gateway.runner.cancelled.wait(), 5)
+    await asyncio.wait_for(gateway.runner.cancelled.wait(), HANG_S)
     await asyncio.sleep(0)
     assert gateway.metrics.answered == [("/code-interpreter/python", "POST", 499)]
 
@@ -237,7 +238,7 @@ async def test_a_connection_serves_many_requests(gateway: Gateway) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     for body, status in ((BODY, 200), (b"{", 400), (b'{"code": ""}', 400), (BODY, 200)):
         writer.write(request("POST", "/code-interpreter/python", body))
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HANG_S)
         assert int(head.split()[1]) == status
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length is not None

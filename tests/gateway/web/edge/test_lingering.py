@@ -12,6 +12,7 @@ from gateway.core.errors import HeadersTooLarge
 from gateway.web.edge import lingering
 from gateway.web.edge.failure import SECURITY_HEADERS
 from gateway.web.edge.lingering import FULL, LINGER_BYTES, MALFORMED, Farewells, headers_too_large
+from tests.live import HANG_S
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 async def heard(client: socket.socket) -> bytes:
     """All that comes until the other end shuts down; ConnectionResetError when it is cut off."""
     loop, parts = asyncio.get_running_loop(), []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         while data := await loop.sock_recv(client, 65536):
             parts.append(data)
     return b"".join(parts)
@@ -73,7 +74,7 @@ async def test_a_client_that_sends_on_and_on_is_cut_off(monkeypatch: pytest.Monk
         accepted.close()
         sent, loop = 0, asyncio.get_running_loop()
         with pytest.raises(ConnectionError):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(HANG_S):
                 while True:
                     await loop.sock_sendall(client, bytes(65536))
                     sent += 65536
@@ -83,7 +84,7 @@ async def test_a_client_that_sends_on_and_on_is_cut_off(monkeypatch: pytest.Monk
 
 async def reset_of(client: socket.socket) -> None:
     """Return once the other end is gone altogether: it answers what is sent by a reset."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         while True:
             try:
                 client.send(b"x")

@@ -20,6 +20,7 @@ from gateway.web.edge.endpoint import PIECE_BYTES
 from gateway.web.edge.unread import LARGE_BYTES, Unread
 from tests.gateway.web.edge.test_endpoint import assert_failure
 from tests.gateway.web.world import TOKEN, Gateway, ok
+from tests.live import HANG_S
 
 MIB = 1024 * 1024
 PYTHON = "/code-interpreter/python"
@@ -77,7 +78,7 @@ def unread_of(gateway: Gateway) -> Unread:
 async def until_unread(gateway: Gateway, low: int) -> int:
     """How much is unread, once it is *low* at least (0: nothing)."""
     unread = unread_of(gateway)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         while unread.size_bytes < low or (not low and unread.size_bytes):  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)
     return unread.size_bytes

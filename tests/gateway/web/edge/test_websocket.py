@@ -24,6 +24,7 @@ from gateway.web.routes import SocketRoute
 from gateway.web.services import WebSettings
 from tests.gateway.web.edge.test_endpoint import assert_failure
 from tests.gateway.web.world import TOKEN, Gateway, serve
+from tests.live import HANG_S
 
 ECHO = "/echo/x"
 FLOOD = os.urandom(8 * 1024 * 1024).hex().encode()
@@ -178,8 +179,8 @@ async def test_a_storm_of_closings_leaves_nothing_open(gateway: Gateway) -> None
         await writer.wait_closed()
     socket = await gateway.connect(ECHO)
     await socket.write_message("hello")
-    assert await asyncio.wait_for(socket.read_message(), 5) == "hello"
-    async with asyncio.timeout(5):
+    assert await asyncio.wait_for(socket.read_message(), HANG_S) == "hello"
+    async with asyncio.timeout(HANG_S):
         while len(gateway.server.open_sockets) > 1 or len(gateway.server.open_connections) > 1:  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)
 

@@ -17,6 +17,7 @@ from gateway.service.jupyter.table import JupyterKernels
 from gateway.web.jupyter.channels import KernelChannels
 from tests.gateway.web.edge.test_unread import watching
 from tests.gateway.web.world import Gateway
+from tests.live import HANG_S
 
 MIB = 1024 * 1024
 
@@ -80,6 +81,6 @@ async def test_one_who_does_not_read_is_closed_and_holds_nobody_up(
 async def until(holds: object) -> None:
     """Return once *holds* does."""
     assert callable(holds)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_S):
         while not holds():  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)

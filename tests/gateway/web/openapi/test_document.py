@@ -168,6 +168,8 @@ def edges(name: str, schema: Any) -> Iterator[tuple[object, bool]]:
             yield "none of these", False
         if kind == "boolean":
             yield from ((True, True), (False, True), (1, False), ("true", False))
+        if kind == "array" and "enum" in form["items"]:
+            yield from (([], True), (form["items"]["enum"], True), (["none of these"], False), ([1], False), ({}, False))
         if "maxLength" in form:
             unit = "a/" if name == "cwd" else "1"
             yield (unit * form["maxLength"])[: form["maxLength"]], True

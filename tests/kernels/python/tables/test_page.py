@@ -53,7 +53,7 @@ def test_a_table_runs_no_code_of_its_values(kernel: TestKernel) -> None:
 
 RANDOM = """
 import numpy as np, pandas as pd
-made = np.random.default_rng(SEED)
+made = np.random.default_rng(7)
 n = 700_000
 df = pd.DataFrame({
     "few": made.integers(-2, 3, n),
@@ -68,11 +68,21 @@ df = pd.DataFrame({
     "masked": pd.array(made.integers(0, 50, n), dtype="Int64"),
 })
 df.loc[made.integers(0, n, 1000), ["text", "when", "masked"]] = None
-def expected(by, ascending, start, stop, frame=None):
-    found = (df if frame is None else frame).astype({"group": "str"})
-    ordered = found.sort_values(by, ascending=ascending, kind="stable", na_position="last")
-    return [int(at) for at in ordered.index[start:stop]]
+def ordered(by, ascending, frame=df):
+    found = frame[by].astype({"group": "str"} if "group" in by else {})
+    return found.sort_values(by, ascending=ascending, kind="stable", na_position="last").index
+def part(order, start, stop):
+    return [int(at) for at in order[start:stop]]
 """
+
+
+@pytest.fixture(scope="module")
+def random_table(shared: TestKernel) -> TestKernel:
+    """A kernel with a large table of every kind of column."""
+    assert shared.run(RANDOM).status == "ok"
+    return shared
+
+
 ORDERS = (
     "few",
     "float",
@@ -90,15 +100,15 @@ ORDERS = (
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_an_order_is_that_of_pandas(shared: TestKernel, order: str) -> None:
+def test_an_order_is_that_of_pandas(random_table: TestKernel, order: str) -> None:
     """Of more rows than one piece, from the start, in the middle and at the end, both ways, ties and missing values too."""
-    assert shared.run(RANDOM.replace("SEED", "7") + "if 'ready' not in globals(): ready = True").status == "ok"
     columns = order.split(",")
     for sign in ("", "-"):
         keys = ",".join(sign + column for column in columns)
+        assert random_table.run(f"order = ordered({columns!r}, {sign == ''})").status == "ok"
         for start, stop in ((0, 7), (349_990, 350_010), (699_990, 700_000)):
-            got = [label for (label,) in ask(shared, "df", sort=keys, rows=(start, stop))["page"]["labels"]]
-            wanted = shared.run(f"expected({columns!r}, {sign == ''}, {start}, {stop})").result["application/json"]
+            got = [label for (label,) in ask(random_table, "df", sort=keys, rows=(start, stop))["page"]["labels"]]
+            wanted = random_table.run(f"part(order, {start}, {stop})").result["application/json"]
             assert got == wanted, (keys, start)
 
 
@@ -115,14 +125,15 @@ def test_an_order_is_that_of_pandas(shared: TestKernel, order: str) -> None:
         (("bytes", "in", [300, -5, 7]), "df.bytes.isin([-5, 7])"),
     ],
 )
-def test_a_condition_is_met_by_the_rows_of_pandas(shared: TestKernel, where: tuple[Any, ...], mask: str) -> None:
+def test_a_condition_is_met_by_the_rows_of_pandas(random_table: TestKernel, where: tuple[Any, ...], mask: str) -> None:
     """All of them, in their order and in another."""
-    assert shared.run(RANDOM.replace("SEED", "7") + f"chosen = df[{mask}]").status == "ok"
-    page = ask(shared, "df", where=where, rows=(1000, 1005))["page"]
-    wanted = shared.run("[len(chosen), *map(int, chosen.index[1000:1005])]").result["application/json"]
+    assert random_table.run(f"chosen = df[{mask}]").status == "ok"
+    page = ask(random_table, "df", where=where, rows=(1000, 1005))["page"]
+    wanted = random_table.run("[len(chosen), *part(chosen.index, 1000, 1005)]").result["application/json"]
     assert [page["matched"], *(label for (label,) in page["labels"])] == wanted
-    got = ask(shared, "df", where=where, sort="-few,float", rows=(1000, 1005))["page"]["labels"]
-    wanted = shared.run("expected(['few', 'float'], [False, True], 1000, 1005, chosen)").result["application/json"]
+    got = ask(random_table, "df", where=where, sort="-few,float", rows=(1000, 1005))["page"]["labels"]
+    order = "ordered(['few', 'float'], [False, True], chosen)"
+    wanted = random_table.run(f"part({order}, 1000, 1005)").result["application/json"]
     assert [label for (label,) in got] == wanted
 
 
