@@ -4,7 +4,8 @@ A frame is one letter, a length (four bytes, big-endian) and that many bytes. Th
 answers in turn; every failure is one FAILED frame. Names are bytes, as in Linux, and are never decoded here.
 
     list    LIST                  ENTRY*, END (entries; whether some were dropped)
-    read    READ                  ENTRY, DATA*, END
+    read    READ                  ENTRY
+            PART                  DATA*, END
     write   WRITE, DATA*, END     ENTRY
     delete  DELETE                END (entries removed)
 """
@@ -23,6 +24,8 @@ FRAME_BYTES: Final = 64 * 1024
 READY: Final = b"h"
 """The helper's first frame: it is confined and ready."""
 LIST, READ, WRITE, DELETE = b"l", b"r", b"w", b"d"
+PART: Final = b"p"
+"""Which bytes of the file that READ has opened are wanted. The gateway may hang up instead: it knows the file's size now."""
 ENTRY, DATA, END, FAILED = b"e", b"D", b"E", b"X"
 
 MAX_PATH_BYTES: Final = 4000
@@ -36,6 +39,7 @@ _ENTRY: Final = struct.Struct("!BQqB")
 _END: Final = struct.Struct("!I?")
 _LIST: Final = struct.Struct("!?")
 _WRITE: Final = struct.Struct("!Q")
+_PART: Final = struct.Struct("!QQ")
 _DIGEST_BYTES: Final = 32
 
 
@@ -133,7 +137,8 @@ def parse_problem(payload: bytes) -> Problem:
 def pack_entry(entry: FileEntry) -> bytes:
     """An ENTRY's payload."""
     size = min(max(entry.size, 0), 2**64 - 1)
-    return _ENTRY.pack(_KINDS.index(entry.kind), size, entry.modified_ns, len(entry.digest)) + entry.digest + entry.path
+    modified_ns = min(max(entry.modified_ns, -(2**63)), 2**63 - 1)  # code can give a file any time
+    return _ENTRY.pack(_KINDS.index(entry.kind), size, modified_ns, len(entry.digest)) + entry.digest + entry.path
 
 
 def parse_entry(payload: bytes) -> FileEntry:
@@ -187,6 +192,17 @@ def parse_write(payload: bytes) -> tuple[bytes, int]:
     """The path, and its maximum size in bytes."""
     (most_bytes,) = _WRITE.unpack_from(payload)
     return payload[_WRITE.size :], most_bytes
+
+
+def pack_part(start: int, count: int) -> bytes:
+    """A PART's payload."""
+    return _PART.pack(start, count)
+
+
+def parse_part(payload: bytes) -> tuple[int, int]:
+    """The number of the first byte, and how many are wanted."""
+    start, count = _PART.unpack(payload)
+    return start, count
 
 
 def pack_delete(path: bytes, *, is_recursive: bool) -> bytes:

@@ -11,6 +11,7 @@ GatewayError
 ├── Gone                  410  ended sessions (service/sessions/table)
 ├── TooLarge              413  bodies (web/edge), files of sessions and packages (service)
 ├── UnsupportedMediaType  415  Content-Type and Content-Encoding (web)
+├── RangeNotSatisfiable   416  parts of files (web/api/files)
 ├── Misdirected           421  Host header (web/edge/header_rules)
 ├── UpgradeRequired       426  WebSockets (web/edge/websocket)
 ├── TooManyRequests       429  rates and quotas of a key (service/keys, service/sessions, web/edge/unread)
@@ -98,6 +99,17 @@ class UnsupportedMediaType(GatewayError):
 
     code = "unsupported_media_type"
     status = 415
+
+
+class RangeNotSatisfiable(GatewayError):
+    """The file, which has *size* bytes, has none of those that are asked for."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, size: int = 0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.size = size
 
 
 class RequestTimeout(GatewayError):

@@ -190,7 +190,8 @@ def content_bytes(item: Item) -> int:
             return text_bytes(kind) + text_bytes(message) + text_bytes(traceback) + text_bytes(hint)
         case Done(result):
             fetched = result.fetched.files if result.fetched else ()
-            return size_bytes(result.variables) + sum(len(file.base64) for file in fetched)
+            shown = text_bytes(result.shown.output) if result.shown else 0
+            return size_bytes(result.variables) + sum(len(file.base64) for file in fetched) + shown
         case Accepted(shown=ShownCode(code=code)):
             return text_bytes(code)
         case _:

@@ -12,6 +12,7 @@ from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from gateway.core.run_files import NOTHING_GIVEN, Given
 from kernels.contract import Policy
 
+TextForm = Literal["raw", "terminal"]
 Include = Literal["streams", "svg"]
 """What an answer has twice if the client asks for it: the output by stream, and the text of SVG pictures."""
 
@@ -66,6 +67,8 @@ class RunRequest:
     title: str = ""
     session: str = ""
     given: Given = NOTHING_GIVEN
+    text: TextForm = "raw"
+    """*terminal*: the answer's text is what a terminal or a notebook would show in the end."""
     include: frozenset[Include] = frozenset()
 
 

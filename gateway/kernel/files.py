@@ -111,6 +111,10 @@ class FolderClient:
         with _checked():
             return wire.parse_end(payload)[0]
 
+    async def ask_for(self, start: int, count: int) -> None:
+        """Have these bytes of the file being read sent, for piece()."""
+        await self._send(wire.PART, wire.pack_part(start, count))
+
     async def piece(self) -> bytes:
         """The next bytes of the file being read, empty at its end."""
         letter, payload = await self._receive()
@@ -153,14 +157,16 @@ class FolderClient:
 
 @dataclass(frozen=True, slots=True)
 class FileContents:
-    """A file being read: *entry* says how many bytes come."""
+    """A file being read: *entry* says how many bytes it has."""
 
     entry: FileEntry
     client: FolderClient
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Exactly ``entry.size`` bytes; raises Conflict or Unavailable if they are not there any more."""
-        left = self.entry.size
+    async def pieces(self, part: range | None = None) -> AsyncIterator[bytes]:
+        """Exactly the bytes that *part* numbers, or all; raises Conflict or Unavailable if they are not there any more."""
+        wanted = range(self.entry.size) if part is None else part
+        await self.client.ask_for(wanted.start, len(wanted))
+        left = len(wanted)
         while piece := await self.client.piece():
             left -= len(piece)
             if left < 0:

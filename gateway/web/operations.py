@@ -18,8 +18,8 @@ class Operation:
     """One method of an address and its successful answer.
 
     *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may ask
-    for server-sent events instead. *takes* is the model of the body, or the name of its schema. *query* names the
-    parameters, *busy* the schema of a 503.
+    for server-sent events instead. *has_parts*: it may ask for a range of bytes. *has_csv*: it may ask for CSV. *takes* is
+    the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a 503.
     """
 
     method: str
@@ -33,11 +33,18 @@ class Operation:
     busy: str = "Failure"
     takes_form: bool = False
     """Whether the fields of the body may also come as the parts of a form, with files."""
+    has_parts: bool = False
+    has_csv: bool = False
 
 
 def get(answer: str, *content_types: str, query: tuple[str, ...] = ()) -> Operation:
     """A GET that answers with *answer*, as JSON unless *content_types* names others."""
     return Operation("GET", answer, content_types=content_types or (JSON,), query=query)
+
+
+def get_parts(answer: str, content_type: str) -> Operation:
+    """A GET that answers with bytes, or with the range of them that the client asks for."""
+    return Operation("GET", answer, content_types=(content_type,), has_parts=True)
 
 
 def run(answer: str, body: type[BaseModel]) -> Operation:

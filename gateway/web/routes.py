@@ -31,7 +31,7 @@ from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest
 from gateway.web.jupyter.channels import KernelChannels
 from gateway.web.openapi.document import ApiDescription
-from gateway.web.operations import FORM, Operation, delete, get, post, run, run_with_files
+from gateway.web.operations import FORM, Operation, delete, get, get_parts, post, run, run_with_files
 from gateway.web.services import Services
 
 BASE = "/code-interpreter"
@@ -82,7 +82,11 @@ ROUTES = (
     at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
     at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),
     at(f"{SESSION}/variables", sessions.SessionVariables, get("Variables")),
-    at(f"{SESSION}/variables/{{name}}", tables.SessionTablePage, get("Table", query=tables.PARAMETERS)),
+    at(
+        f"{SESSION}/variables/{{name}}",
+        tables.SessionTablePage,
+        Operation("GET", "Table", query=tables.PARAMETERS, has_csv=True),
+    ),
     at(
         f"{SESSION}/files",
         files.FileTable,
@@ -92,7 +96,7 @@ ROUTES = (
     at(
         f"{SESSION}/files/{{path:path}}",
         files.OneFile,
-        get("Bytes", OCTETS),
+        get_parts("Bytes", OCTETS),
         Operation("PUT", "FilePut", "Bytes", OCTETS),
         delete("Deleted", query=("recursive",)),
     ),

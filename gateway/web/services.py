@@ -104,8 +104,8 @@ class FileContents(Protocol):
     def entry(self) -> FileEntry:
         """What it is."""
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """Its bytes; raises GatewayError when they can't be had any more."""
+    def pieces(self, part: range | None = None) -> AsyncIterator[bytes]:
+        """Its bytes, or those that *part* numbers; raises GatewayError when they can't be had any more."""
 
 
 class Files(Protocol):

@@ -178,9 +178,11 @@ class Reading:
             os.close(fd)
             raise
 
-    def pieces(self) -> Iterator[bytes]:
-        """The bytes; raises FileRefused if the file has become shorter."""
-        return _pieces(self.fd, self.entry.size)
+    def pieces(self, start: int, count: int) -> Iterator[bytes]:
+        """So many bytes from *start*, or up to the end; raises FileRefused if the file has become shorter."""
+        start = min(start, self.entry.size)
+        os.lseek(self.fd, start, os.SEEK_SET)
+        return _pieces(self.fd, min(count, self.entry.size - start))
 
     def close(self) -> None:
         """Close it."""

@@ -81,7 +81,10 @@ def _read(channel: int, root: int, path: bytes) -> None:
     reading = folder.Reading.open(root, path)
     try:
         send(channel, wire.ENTRY, wire.pack_entry(reading.entry))
-        for piece in reading.pieces():
+        letter, part = receive(channel)
+        if letter != wire.PART:
+            raise Ended
+        for piece in reading.pieces(*wire.parse_part(part)):
             send(channel, wire.DATA, piece)
         send(channel, wire.END, wire.pack_end())
     finally:

@@ -32,4 +32,4 @@ def _serve(start: ChildStart) -> None:
     kernel.attach(process, wires.loop.asyncio_loop)  # type: ignore[attr-defined]  # tornado's loops all have it
     child.run(parts.publisher, wires)
     process.kill()
-    child.stop(parts.record, wires.context)
+    child.stop(parts.record, wires)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from kernels.serving import odd_characters
+
 _NO_MODULES: Final = "modules can't be loaded: the language and its built-in objects are all there is"
 _NO_EXPORTS: Final = "code is no module: leave out 'export', and use return or console.log"
 _NO_NETWORK: Final = "kernels have no network: send data with the code"
@@ -24,6 +26,8 @@ _ABSENT: Final[Mapping[str, str]] = {
     "Buffer": _NO_BUFFER,
     "global": "the global object is globalThis",
 }
+_MARKED: Final = re.compile(r"[^\n]*:(\d{1,9})\n([^\n]*)\n( *)\^\n")
+_MARKED_CHARS: Final = 1000
 _NOT_DEFINED: Final = re.compile(r"(\w{1,40}) is not defined")
 _TYPES: Final = re.compile(
     r"""^\s*(?:export\s+)?(?:declare|interface|type|enum|namespace|abstract\s+class)\s+\w
@@ -53,10 +57,20 @@ def find_hint(ename: str, evalue: str, traceback: str = "") -> str:
 
 
 def _of_source(evalue: str, traceback: str) -> str:
-    """Code for another place: a module, or another language. The second line of the traceback is the code's."""
+    """Code for another place: a module, or another language; or a character of none."""
     if evalue.startswith("Cannot use import statement"):
         return _NO_MODULES
-    lines = traceback.split("\n", 2)
+    lines = traceback.split("\n", 2)  # the second one is the code's
     if len(lines) == 3 and _TYPES.search(_QUOTED.sub("''", lines[1][:_LINE_CHARS])):
         return _NO_TYPES
-    return _NO_EXPORTS if evalue == "Unexpected token 'export'" else ""
+    if evalue == "Unexpected token 'export'":
+        return _NO_EXPORTS
+    marked = _MARKED.match(traceback[:_MARKED_CHARS])
+    return _of_character(int(marked[1]), marked[2], len(marked[3])) if marked else ""
+
+
+def _of_character(line: int, source: str, units: int) -> str:
+    """What to do about the character at which V8 could not read *source*, so many UTF-16 units from its start."""
+    rest = source.encode("utf-16-le", "surrogatepass")[2 * units :].decode("utf-16-le", "replace")
+    character = odd_characters.closing_quote(rest[1:], rest[0]) if rest[:1] in ("'", '"') else rest[:1]
+    return odd_characters.advice(character, line) if character else ""

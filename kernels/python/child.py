@@ -35,4 +35,4 @@ def _serve(start: ChildStart) -> None:
     kernel.start()
     capture_output(parts.record, kernel, wires.attendant)  # last: until here, errors go to the real stderr
     run(parts.publisher, wires)
-    stop(parts.record, wires.context)
+    stop(parts.record, wires)

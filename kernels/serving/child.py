@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -146,8 +147,11 @@ def capture_output(record: OutputRecord, kernel: Any, attendant: Attendant) -> N
     sys.stdout, sys.stderr = kernel.streams
 
 
-def stop(record: OutputRecord, context: Any) -> None:
-    """Send the remaining output and close the sockets."""
+def stop(record: OutputRecord, wires: Wires) -> None:
+    """Send the remaining output and close the sockets, once the second thread has let go of them."""
     atexit._run_exitfuncs()
     record.finish()
-    context.destroy(linger=LINGER_MS)
+    with suppress(RuntimeError):  # code has closed the loop
+        wires.attendant.loop.call_soon_threadsafe(wires.attendant.loop.stop)
+    wires.attendant.join(LINGER_MS / 1000)
+    wires.context.destroy(linger=LINGER_MS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
+from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 
 from kernels.serving.interrupts import Interrupts
@@ -16,10 +18,21 @@ from kernels.serving.texts import clean
 def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, OutputRecord]:
     """The parts that sign, send and collect a kernel's messages, not yet connected."""
     session = Session(key=b"at rest", username="kernel", check_pid=False)  # the publisher knows its process
+    session.pack = _pack
     publisher = Publisher(interrupts)
     record = OutputRecord(lambda name, text, parent: _emit(session, publisher, name, text, parent), interrupts)
     publisher.welcome = lambda topic: _welcome(session, topic)
     return session, publisher, record
+
+
+def _pack(value: Any) -> bytes:
+    """*value* as JSON in UTF-8. For half a character the Session's packer raises, or makes bytes that nobody can read."""
+    options: dict[str, Any] = {"default": json_default, "ensure_ascii": False, "allow_nan": False}
+    try:
+        text = json.dumps(value, **options)
+    except (TypeError, ValueError):
+        text = json.dumps(json_clean(value), **options)
+    return clean(text).encode()
 
 
 def _emit(session: Session, publisher: Publisher, name: Name, text: str, parent: Any) -> bool:

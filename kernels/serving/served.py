@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import zmq
+
 from kernels.serving import attribution
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ class Served(Base):
         if self._omega is not None:
             metadata["omega"] = self._omega
         return metadata
+
+    async def _at_shutdown(self) -> None:
+        """Send the answer to the request before the process ends: the base class leaves it in the stream's queue."""
+        await super()._at_shutdown()
+        if self.control_stream is not None:
+            self.control_stream.flush(zmq.POLLOUT)
 
     def publish(self, message: str, content: dict[str, Any]) -> None:
         """Send one rich message after all text written before it, as an answer to the request that text belongs to.

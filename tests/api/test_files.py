@@ -65,6 +65,25 @@ def test_the_paths_of_other_interpreters_are_the_work_directory(files: Folder, p
     assert [change["path"] for change in answer["files"]] == ["made/out.csv"]
 
 
+def test_parts_of_a_file_are_the_file(files: Folder) -> None:
+    """A download that broke off goes on where it stopped, unless the file is another one by now."""
+    body = os.urandom(2 * MIB + 17)
+    files.put(b"big", body)
+    files.run("import os\nos.utime('big', (10**9, 10**9))")  # long ago, so that its tag is a strong one
+    head = files.ask("HEAD", "/big")
+    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(body)))
+    same = {"If-Range": head.headers["Etag"]}
+    parts = [files.ask("GET", "/big", headers={"Range": f"bytes={at}", **same}) for at in ("0-999999", "1000000-", "-17")]
+    assert [part.status for part in parts] == [206] * 3
+    assert parts[0].body + parts[1].body == body
+    assert (parts[2].body, parts[2].headers["Content-Range"]) == (body[-17:], f"bytes {2 * MIB}-{2 * MIB + 16}/{len(body)}")
+    assert files.ask("GET", "/big", headers={"Range": f"bytes={len(body)}-"}).status == 416
+    assert files.ask("GET", "/big", headers={"If-None-Match": head.headers["Etag"]}).status == 304
+    files.run("open('big', 'ab').write(b'1')")
+    changed = files.ask("GET", "/big", headers={"Range": "bytes=0-0", **same})
+    assert (changed.status, changed.body) == (200, body + b"1")
+
+
 def test_a_run_tells_what_it_did_to_files(files: Folder) -> None:
     """Created, changed and deleted, with the address to fetch each; what was put in between is not the next run's doing."""
     first = files.run("import os\nos.mkdir('d'); open('d/ü x', 'w').write('12'); open('b', 'w')")

@@ -115,6 +115,16 @@ async def test_sessions_name_the_notebook_of_a_kernel(gateway: Gateway, jupyter:
     assert gateway.ask("GET", where).status == 404
 
 
+async def test_requests_at_once_for_one_path_make_one_session(gateway: Gateway, jupyter: Jupyter) -> None:
+    """As when a browser opens a notebook in two tabs: a second kernel would be nobody's."""
+    asked = {"path": "at/once.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    made = await asyncio.gather(*(asyncio.to_thread(gateway.ask, "POST", "/api/sessions", asked) for _ in range(4)))
+    assert {reply.status for reply in made} == {201}
+    (kernel_id,) = {reply.body["kernel"]["id"] for reply in made}
+    assert [item["id"] for item in gateway.ask("GET", "/api/kernels").body] == [kernel_id]
+    assert gateway.ask("DELETE", f"/api/sessions/{made[0].body['id']}").status == 204
+
+
 # ---- WebSocket ----------------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,19 @@ def kept_kernels(gateway: Gateway) -> int:
     return sum(
         int(float(count)) for count in re.findall(r'omega_pool_kernels\{language="\w+",state="leased"\} ([\d.]+)', text)
     )
+
+
+def test_each_key_has_ids_of_its_own_for_jupyter_kernels(gateway: Gateway) -> None:
+    """An id that another key uses can be had, and does not tell that it is in use."""
+    mine, theirs = add(gateway, "ids-one"), add(gateway, "ids-two")
+    wanted = {"kernel_id": str(uuid.uuid4())}
+    where = f"/api/kernels/{wanted['kernel_id']}"
+    assert mine.ask("POST", "/api/kernels", wanted).status == 201
+    assert mine.ask("POST", "/api/kernels", wanted).status == 409
+    assert theirs.ask("POST", "/api/kernels", wanted).status == 201
+    assert theirs.ask("DELETE", where).status == 204
+    assert (theirs.ask("GET", where).status, mine.ask("GET", where).status) == (404, 200)
+    assert mine.ask("DELETE", where).status == 204
 
 
 def test_each_key_has_its_own_history(gateway: Gateway) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator
+import http.client
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.api.test_sessions import Session, create, until
-from tests.live import Gateway, Reply
+from tests.api.test_sessions import SESSIONS, Session, create, until
+from tests.live import HANG_S, Gateway, Reply
 
 pytestmark = pytest.mark.kernel
 
@@ -309,6 +310,34 @@ def test_a_million_rows(session: Session) -> None:
     assert page(session, "big", rows="999999:")["labels"] == [[999_999]]
     assert page(session, "big", rows="1000000:2000000")["data"] == []
     assert column(session, "big", "s", sort="s,-n", rows=":2") == ["0", "0"]
+
+
+def test_a_table_is_had_as_csv(session: Session) -> None:
+    """With the same rows, columns, order and conditions. A long one says where it ends."""
+    session.run("import pandas as pd\nsold = pd.DataFrame({'day': ['b, c', '=1+1', 'é\\n'], 'n': [1.5, None, 3]})")
+    query = urlencode({"format": "csv", "sort": "-n", "where": "n is not null", "columns": "n,day"})
+    headers, body = _fetched(session, f"sold?{query}")
+    assert body == 'index,n,day\r\n2,3.0,"é\n"\r\n0,1.5,"b, c"\r\n'.encode()
+    assert (headers["X-Table-Matched"], headers["X-Table-Cut"]) == ("2", "none")
+    session.run("many = pd.Series(range(15_000))")
+    headers, body = _fetched(session, "many", accept="text/csv")
+    stop = int(headers["X-Table-Rows"].removeprefix("0:"))
+    assert (headers["X-Table-Cut"], len(body.splitlines())) == ("rows", stop + 1)
+    rest = _fetched(session, f"many?format=csv&rows={stop}:")[1].splitlines()
+    assert (rest[1], stop + len(rest) - 1) == (f"{stop},{stop}".encode(), 15_000)
+
+
+def _fetched(session: Session, address: str, *, accept: str = "*/*") -> tuple[Mapping[str, str], bytes]:
+    """Headers and body of the answer about a variable."""
+    connection = http.client.HTTPConnection("127.0.0.1", session.gateway.port, timeout=HANG_S)
+    sent = {"Authorization": f"Bearer {session.gateway.token}", "Accept": accept}
+    connection.request("GET", f"{SESSIONS}/{session.id}/variables/{address}", headers=sent)
+    answer = connection.getresponse()
+    try:
+        assert answer.status == 200
+        return dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
 
 
 def test_a_page_is_bounded_and_says_what_is_cut(session: Session) -> None:

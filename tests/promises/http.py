@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.client
+import itertools
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -321,6 +322,49 @@ def _says_nothing_of_the_host(gateway: Gateway) -> None:
             assert word.encode() not in answer, (path, word)
 
 
+def _serves_parts_of_files(gateway: Gateway) -> None:
+    """Ranges of every size and number, of files of every time: each has an answer, and none is larger than the file."""
+    session = gateway.ask("POST", "/code-interpreter/sessions", {}).body["id"]
+    place = f"/code-interpreter/sessions/{session}"
+    code = "import os\nfor at in (-2**33, 2**40):\n    open(f'f{at}', 'w').write('0123456789'); os.utime(f'f{at}', (at, at))"
+    assert gateway.ask("POST", f"{place}/execute", {"code": code}).body["success"]
+    wanted = (
+        "0-" + "9" * 9000,
+        "-" + "9" * 9000,
+        "9" * 9000 + "-",
+        ",".join(["0-"] * 1200),
+        "-0",
+        "0-0," * 1000,
+        "\xb2-",
+        "",
+    )
+    known = itertools.cycle(('W/"' + "a" * 4000 + '"', "Mon, 99 Foo 99999999999 99:99:99 +99999", '"' * 4000, None))
+    for at, part in itertools.product((-(2**33), 2**40), wanted):
+        tag = next(known)
+        others = (f"If-Range: {tag}", f"If-None-Match: {tag}", f"If-Modified-Since: {tag}") if tag else ()
+        first = f"GET {place}/files/f{at} HTTP/1.1"
+        answer = _raw(gateway, _head(gateway, f"Range: bytes={part}", *others, "Connection: close", first=first))
+        assert _status(answer) in (200, 206, 416), (at, part[:40], (tag or "")[:40], answer[:200])
+        assert len(answer.partition(b"\r\n\r\n")[2]) <= 10 or _status(answer) == 416
+    gateway.ask("DELETE", place)
+
+
+def _shows_any_text(gateway: Gateway) -> None:
+    """Text that is costly to show as a terminal does, or would grow: it is bounded, and others are served."""
+    for text in (
+        "'a\\b' * 400_000",
+        "'x' * 400_000 + '\\x1b[1K\\x1b[2Ky' * 70_000",
+        "'x' * 400_000 + '\\n' + '\\x1b[Ay\\x1b[J\\n' * 60_000",
+        "'\\x1b[999999999Cx\\n' * 60_000",
+        "'\\x1b[' * 400_000",
+        "'\\x1b]' * 400_000",
+    ):
+        answer = gateway.ask("POST", PYTHON, {"code": f"print({text}, end='')", "text": "terminal"}).body
+        assert answer["success"], answer
+        assert len(answer["output"]) <= 1 << 20
+        assert _post(gateway, {"code": "print(1)"}) == 200
+
+
 KNOCKS = (
     Knock("H04", _refuses_forms),
     Knock("H05", _refuses_guesses),
@@ -337,4 +381,6 @@ KNOCKS = (
     Knock("H30", _says_nothing_of_the_host),
     Knock("H31", _gives_a_run_nothing_outside, "given"),
     Knock("H31", _fetches_no_more_than_it_may, "fetched"),
+    Knock("H18", _serves_parts_of_files, case="ranges"),
+    Knock("H17", _shows_any_text, case="terminal"),
 )

@@ -17,8 +17,19 @@ from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
 from gateway.core.jupyter import Relayed
+from gateway.core.model import Raised
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, Count, Steps, counting, decoding, run_out
-from gateway.core.validate import READ, Channel, Message, MessageHead, UnreadMessage, parse_head, parse_message
+from gateway.core.validate import (
+    READ,
+    Channel,
+    ErrorMessage,
+    ExecuteReply,
+    Message,
+    MessageHead,
+    UnreadMessage,
+    parse_head,
+    parse_message,
+)
 from gateway.kernel.wire.share import VALUE_COST
 
 MAX_HEADER_BYTES: Final = 16 * 1024
@@ -28,6 +39,10 @@ MAX_RELAYED_FRAMES: Final = jupyter.MAX_BUFFERS + 16
 UNCOUNTED_BYTES: Final = 2048
 """Parts up to this size are not worth counting."""
 USERNAME: Final = "omega"
+
+_UNREAD: Final = Raised("ExecutionError", "The kernel's answer can't be read", "")
+UNREADABLE: Final = ExecuteReply("error", failure=ErrorMessage(_UNREAD, is_cut=False), is_cut=True)
+"""What stands for a reply that is malformed or too much to read: no other will come, so the run must not wait for one."""
 
 Reading = Steps[Message | MessageHead | None]
 
@@ -106,8 +121,9 @@ class Codec:
 def _reading(channel: Channel, head: MessageHead, metadata: bytes, content: bytes) -> Reading:
     """The message of these parts, which are counted before they are decoded; UnreadMessage for one of too many values."""
     counted, is_much = yield from _counting(content)
+    is_reply = (channel, head.type) == ("shell", "execute_reply")
     if is_much:
-        return Message(head.parent_id, UnreadMessage())
+        return Message(head.parent_id, UNREADABLE if is_reply else UnreadMessage())
     said: object = None
     if head.type == "execute_reply":  # nobody reads the metadata of other messages
         more, is_much = yield from _counting(metadata)
@@ -120,7 +136,9 @@ def _reading(channel: Channel, head: MessageHead, metadata: bytes, content: byte
     if cost > STEP_BYTES:
         yield cost
     message = parse_message(channel, head, said, value)
-    return message and Message(message.parent_id, message.body, counted)
+    if message is None:
+        return Message(head.parent_id, UNREADABLE, counted) if is_reply else None
+    return Message(message.parent_id, message.body, counted)
 
 
 def _counting(data: bytes) -> Steps[tuple[Count, bool]]:

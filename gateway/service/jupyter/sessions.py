@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 from gateway.core.errors import NotFound
 from gateway.core.request import Caller
@@ -39,6 +41,8 @@ class JupyterSessions:
     def __init__(self, kernels: JupyterKernels) -> None:
         self._kernels = kernels
         self._table: dict[str, dict[str, JupyterSession]] = {}
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        """For each key and path for which a session is being made; requests for the same one wait and find it."""
 
     def list(self, caller: Caller) -> list[tuple[JupyterSession, JupyterKernel]]:
         """The sessions of *caller*."""
@@ -58,9 +62,13 @@ class JupyterSessions:
 
     async def create(self, wanted: SessionChange, caller: Caller) -> tuple[JupyterSession, JupyterKernel]:
         """A new session, or the one that has this path. Raises what JupyterKernels.start does, or NotFound for a kernel."""
-        for item, kernel in self.list(caller):
-            if item.path == wanted.path:
-                return item, kernel
+        if wanted.path is None:
+            return await self._make(wanted, caller)
+        async with self._turns.setdefault((caller.key_id, wanted.path), asyncio.Lock()):
+            found = [(item, kernel) for item, kernel in self.list(caller) if item.path == wanted.path]
+            return found[0] if found else await self._make(wanted, caller)
+
+    async def _make(self, wanted: SessionChange, caller: Caller) -> tuple[JupyterSession, JupyterKernel]:
         if wanted.kernel_id is not None:
             kernel = self._kernels.find(wanted.kernel_id, caller)
         else:

@@ -66,6 +66,10 @@ class NewKernel:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+_Name = tuple[str, str]
+"""A key and an id. Each key has ids of its own: the one a client chooses must not tell that another key uses it."""
+
+
 @dataclass(slots=True)
 class _Place:
     """A kernel's place in the table. It is taken before the kernel starts, so that two requests can't get the last one."""
@@ -83,7 +87,7 @@ class JupyterKernels:
         self._quota = quota
         self._drain = drain
         self._settings = settings
-        self._table: dict[str, _Place] = {}
+        self._table: dict[_Name, _Place] = {}
         self._culler: asyncio.Task[None] | None = None
         self.started_utc = time.time()
 
@@ -105,14 +109,15 @@ class JupyterKernels:
         if spec is None:
             known = ", ".join(spec.name for spec in self.specs())
             raise BadRequest(f"There is no kernel of this name; available: {known}.")
-        kernel_id, env = self._free_id(asked.kernel_id), self._filter(asked.env)
+        kernel_id, env = self._free_id(asked.kernel_id, caller), self._filter(asked.env)
+        name = caller.key_id, kernel_id
         with self._drain.enter():
             self._quota.take(caller)
-            place = self._table[kernel_id] = _Place(caller)
+            place = self._table[name] = _Place(caller)
             try:
-                place.kernel = await self._make(kernel_id, spec, caller, env)
+                place.kernel = await self._make(name, spec, caller, env)
             except BaseException:
-                self._free(kernel_id)
+                self._free(name)
                 raise
         if self._culler is None:
             self._culler = asyncio.create_task(self._cull())
@@ -121,20 +126,20 @@ class JupyterKernels:
 
     def list(self, caller: Caller) -> list[JupyterKernel]:
         """The kernels of *caller*, the oldest first."""
-        places = self._table.values()
-        return [place.kernel for place in places if place.kernel is not None and place.caller.key_id == caller.key_id]
+        mine = (place.kernel for (key_id, _), place in self._table.items() if key_id == caller.key_id)
+        return [kernel for kernel in mine if kernel is not None]
 
     def find(self, kernel_id: str, caller: Caller) -> JupyterKernel:
         """The kernel; raises NotFound if there is none or it is another key's."""
-        place = self._table.get(kernel_id)
-        if place is None or place.kernel is None or place.caller.key_id != caller.key_id or place.ending is not None:
+        place = self._table.get((caller.key_id, kernel_id))
+        if place is None or place.kernel is None or place.ending is not None:
             raise NotFound("Kernel does not exist: it never existed, belongs to another key, or has exited.")
         return place.kernel
 
     async def delete(self, kernel_id: str, caller: Caller) -> None:
         """End the kernel; answers once its processes are gone. Raises NotFound."""
         self.find(kernel_id, caller)
-        await asyncio.shield(self._end(kernel_id, "the kernel was shut down"))
+        await asyncio.shield(self._end((caller.key_id, kernel_id), "the kernel was shut down"))
 
     async def restart(self, kernel_id: str, caller: Caller) -> JupyterKernel:
         """The kernel, with a new process behind it. Raises NotFound, Busy or Unavailable."""
@@ -149,40 +154,40 @@ class JupyterKernels:
 
     def keep_only(self, key_ids: frozenset[str]) -> None:
         """End the kernels of all other keys."""
-        for kernel_id, place in self._table.items():
-            if place.kernel is not None and place.caller.key_id not in key_ids:
-                self._end(kernel_id, "the key is no longer valid")
+        for name, place in self._table.items():
+            if place.kernel is not None and name[0] not in key_ids:
+                self._end(name, "the key is no longer valid")
 
     async def close(self) -> None:
         """End all of them."""
         if self._culler is not None:
             self._culler.cancel()
-        ending = [self._end(kernel_id, "the gateway is shutting down") for kernel_id in list(self._table)]
+        ending = [self._end(name, "the gateway is shutting down") for name in list(self._table)]
         if ending:
             await asyncio.wait(ending)
 
     # ---- making one -------------------------------------------------------------------------------------------------
 
-    async def _make(self, kernel_id: str, spec: Spec, caller: Caller, env: Mapping[str, str]) -> JupyterKernel:
+    async def _make(self, name: _Name, spec: Spec, caller: Caller, env: Mapping[str, str]) -> JupyterKernel:
         source = next(source for source in self._sources if spec in source.specs())
 
         async def start() -> KernelClient:
             return await source.start(spec.name, caller, env)
 
         recipe = KernelRecipe(spec.name, start, source.discard, self._settings.backlog_bytes)
-        kernel = JupyterKernel(kernel_id, recipe, lambda: self._end_soon(kernel_id))
+        kernel = JupyterKernel(name[1], recipe, lambda: self._end_soon(name))
         await kernel.start()
         return kernel
 
-    def _free_id(self, wanted: str) -> str:
-        """The id that the client chose, or a new one. Raises BadRequest, or Conflict if it is taken."""
+    def _free_id(self, wanted: str, caller: Caller) -> str:
+        """The id that the client chose, or a new one. Raises BadRequest, or Conflict if a kernel of *caller* has it."""
         if not wanted:
             return str(uuid.uuid4())
         try:
             kernel_id = str(uuid.UUID(wanted))
         except ValueError:
             raise BadRequest("kernel_id must be a UUID.") from None
-        if kernel_id in self._table:
+        if (caller.key_id, kernel_id) in self._table:
             raise Conflict("A kernel with this kernel_id exists already.")
         return kernel_id
 
@@ -202,26 +207,26 @@ class JupyterKernels:
 
     # ---- ending one -------------------------------------------------------------------------------------------------
 
-    def _end_soon(self, kernel_id: str) -> None:
-        self._end(kernel_id, "the kernel was shut down")
+    def _end_soon(self, name: _Name) -> None:
+        self._end(name, "the kernel was shut down")
 
-    def _end(self, kernel_id: str, reason: str) -> asyncio.Task[None]:
-        place = self._table[kernel_id]
+    def _end(self, name: _Name, reason: str) -> asyncio.Task[None]:
+        place = self._table[name]
         if place.ending is None:
-            place.ending = asyncio.create_task(self._end_now(kernel_id, place, reason))
+            place.ending = asyncio.create_task(self._end_now(name, place, reason))
         return place.ending
 
-    async def _end_now(self, kernel_id: str, place: _Place, reason: str) -> None:
+    async def _end_now(self, name: _Name, place: _Place, reason: str) -> None:
         if place.kernel is None:
             return  # start() takes it out of the table
         try:
             await place.kernel.shut_down(reason)
         finally:
-            self._free(kernel_id)
-        _log.info("jupyter kernel ended", kernel_id=kernel_id, reason=reason)
+            self._free(name)
+        _log.info("jupyter kernel ended", kernel_id=name[1], reason=reason)
 
-    def _free(self, kernel_id: str) -> None:
-        place = self._table.pop(kernel_id, None)
+    def _free(self, name: _Name) -> None:
+        place = self._table.pop(name, None)
         if place is not None:
             self._quota.give_back(place.caller)
 
@@ -230,12 +235,12 @@ class JupyterKernels:
         loop, idle_s = asyncio.get_running_loop(), self._settings.idle_s
         while True:
             now, next_at = loop.time(), loop.time() + idle_s
-            for kernel_id, place in list(self._table.items()):
+            for name, place in list(self._table.items()):
                 if place.kernel is None or place.kernel.is_busy:
                     continue
                 due_at = place.kernel.idle_since + idle_s
                 if due_at <= now:
-                    self._end(kernel_id, f"the kernel was idle for {idle_s:.0f} s")
+                    self._end(name, f"the kernel was idle for {idle_s:.0f} s")
                 else:
                     next_at = min(next_at, due_at)
             # A kernel that becomes idle or is started later is not due before idle_s from then.

@@ -83,6 +83,8 @@ class Installer:
         self._drain = drain or Drain()
         self._lock = asyncio.Lock()
         self._waiting = 0
+        self._in_use = store.current_dir()
+        """The directory of added packages that kernels have. An installation that failed late left another one current."""
 
     async def install(self, package: str) -> Installed:
         """*package*, installed already or now. Raises Forbidden for one that is not allowed, Unavailable during shutdown."""
@@ -121,9 +123,18 @@ class Installer:
 
     def _versions(self) -> dict[str, str]:
         base = {normalise(name): version for name, version in self._kernels.versions().items()}
-        return {**{pin.name: pin.version for pin in self._store.pins()}, **base}
+        added = {pin.name: pin.version for pin in self._store.pins()} if self._store.current_dir() == self._in_use else {}
+        return {**added, **base}
+
+    async def _use(self, directory: Path) -> None:
+        """Have kernels use *directory*, which is the current one."""
+        await self._kernels.use_packages((str(directory),))
+        self._in_use = directory
 
     async def _add(self, name: str) -> Installed:
+        current = self._store.current_dir()
+        if current is not None and current != self._in_use:
+            await self._use(current)
         versions = self._versions()
         if name in versions:
             return Installed(name, versions[name], f"{name}-{versions[name]} is already installed\n")
@@ -136,7 +147,7 @@ class Installer:
         except OSError as error:
             _log.warning("packages could not be written", reason=str(error))
             raise Unavailable(f"The packages could not be written: {error.strerror}.", retry_after_s=300) from None
-        await self._kernels.use_packages((str(directory),))
+        await self._use(directory)
         added = [pin for pin in pins if pin.name not in before]
         shown = [f"{pin.name}=={pin.version} sha256:{pin.sha256}" for pin in added]
         _log.info("packages installed for the kernels of all keys", added=shown)

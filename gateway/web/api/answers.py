@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from gateway.core import chart_data
 from gateway.core.charts import chart_type, number, without_picture
-from gateway.core.model import Display, Json, Raised, Result, Task
+from gateway.core.model import Display, Json, Raised, Result, ShownText, Task
 from gateway.core.request import Include, RunRequest
 from gateway.core.run_files import LOST
 from gateway.core.strict_json import clean_text
@@ -24,14 +24,15 @@ def describe_run(task: Task, result: Result, include: AbstractSet[Include] = _NO
     """The answer to a run. It has all content once, save ``chart``, and save what *include* names."""
     shown = number(result.displays)
     charts: list[Json] = [describe_chart(display, include) for display in shown.pictures]
+    text = result.shown or result
     answer: dict[str, Json] = {
         "success": result.success,
-        "output": result.output,
+        "output": text.output,
         "error": describe_raised(result.error) if result.error else None,
         "variables": dict(result.variables),
         "executionTime": round(result.wall_s * 1000),
         "exitCode": result.exit_code,
-        **_streams(result, include),
+        **_streams(text, include),
         "results": [_result(*one) for one in zip(result.displays, shown.numbers, strict=True)],
         "charts": charts,
         "truncated": result.truncated,
@@ -52,7 +53,7 @@ def describe_run(task: Task, result: Result, include: AbstractSet[Include] = _NO
     return answer
 
 
-def _streams(result: Result, include: AbstractSet[Include]) -> dict[str, Json]:
+def _streams(result: Result | ShownText, include: AbstractSet[Include]) -> dict[str, Json]:
     """Each stream alone: the output does not tell them apart if both were written."""
     is_told = "streams" in include or (result.stdout and result.stderr)
     return {"stdout": result.stdout, "stderr": result.stderr} if is_told else {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
-from gateway.core.errors import BadRequest
+from gateway.core.errors import BadRequest, RangeNotSatisfiable
 from gateway.core.files import FileEntry, Path, parse_path
 from gateway.core.model import Json
 from gateway.web.api import file_names, multipart
 from gateway.web.api.answers import iso_utc
+from gateway.web.edge.byte_ranges import Unsatisfiable, Version, wanted_part
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.edge.streamed_body import OCTETS, StreamedEndpoint
 from gateway.web.services import Answer
@@ -37,16 +38,41 @@ class FileTable(Endpoint):
 
 
 class OneFile(StreamedEndpoint):
-    """One file of a session: GET downloads it, PUT replaces it with the body, DELETE deletes it."""
+    """One file of a session: GET downloads it or a part of it, PUT replaces it with the body, DELETE deletes it."""
 
     async def on_get(self) -> Reply:
         async with self.services.files.read(self.parts["session_id"], self.caller, self._path()) as contents:
+            entry = contents.entry
+            version = Version(entry.size, entry.modified_ns, time.time())
+            if version.is_known(self.request.headers):
+                self._describe_file(version)
+                return Reply(b"", OCTETS, 304)
+            part = self._part(version)
+            self._describe_file(version)
             self.set_header("Content-Type", OCTETS)
-            self.set_header("Content-Disposition", file_names.disposition(contents.entry.path))
-            self.set_header("Content-Length", str(contents.entry.size))
-            modified = datetime.fromtimestamp(_seconds(contents.entry), UTC)
-            self.set_header("Last-Modified", modified.strftime("%a, %d %b %Y %H:%M:%S GMT"))
-            return await self.send_pieces(contents.pieces())
+            self.set_header("Content-Disposition", file_names.disposition(entry.path))
+            self.set_header("Content-Length", str(entry.size if part is None else len(part)))
+            if part is not None:
+                self.set_status(206)
+                self.set_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{entry.size}")
+            return await self.send_pieces(contents.pieces(part))
+
+    def _part(self, version: Version) -> range | None:
+        """The bytes that are asked for, None for all; raises RangeNotSatisfiable."""
+        headers = self.request.headers
+        if self.request.method != "GET" or not version.may_be_continued(headers):
+            return None
+        try:
+            return wanted_part(headers.get("Range"), version.size)
+        except Unsatisfiable:
+            said = f"The file has {version.size} bytes and none of those that the Range header asks for."
+            raise RangeNotSatisfiable(said, size=version.size) from None
+
+    def _describe_file(self, version: Version) -> None:
+        """Set the headers that a whole file, a part, and the answer to those who have it share."""
+        self.set_header("Accept-Ranges", "bytes")
+        self.set_header("ETag", version.tag)
+        self.set_header("Last-Modified", version.modified)
 
     async def on_put(self) -> Answer:
         path = self._path()

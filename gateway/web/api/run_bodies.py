@@ -44,6 +44,16 @@ SessionId = Annotated[
     Annotated[str, Field(min_length=1, max_length=64)] | None,
     Field(description="the id of one of this key's sessions"),
 ]
+TextOption = Annotated[
+    Literal["raw", "terminal"],
+    Field(
+        description="'raw' or 'terminal'",
+        json_schema_extra={
+            "description": "raw: text as it was written. terminal: what a terminal shows of it in the end, after carriage "
+            "returns, backspaces, erased lines and clear_output()."
+        },
+    ),
+]
 IncludeList = Annotated[
     Annotated[list[Include], Field(fail_fast=True)],
     Field(default_factory=list, description="a list with 'streams', 'svg', both or neither"),
@@ -65,6 +75,7 @@ class PythonBody(GivenBody):
     """Python to run in a fresh kernel."""
 
     session: SessionId = None
+    text: TextOption = "raw"
     include: IncludeList
 
 
@@ -75,6 +86,7 @@ class JavascriptBody(Body):
     code: Code
     timeout: Timeout = None
     session: SessionId = None
+    text: TextOption = "raw"
     include: IncludeList
 
 
@@ -88,6 +100,7 @@ class ChartBody(GivenBody):
         BeforeValidator(whole),
     ] = DEFAULT_DPI
     session: SessionId = None
+    text: TextOption = "raw"
     include: IncludeList
 
 
@@ -238,7 +251,9 @@ def _request(
 ) -> RunRequest:
     """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
-    return RunRequest(task, code, timeout_s, inputs or {}, title, asked.session or "", include=frozenset(asked.include))
+    text = "raw" if isinstance(asked, AnalyzeBody | MathBody) else asked.text
+    include = frozenset(asked.include)
+    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "", text=text, include=include)
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,7 +16,7 @@ from gateway.core.request import RunRequest
 from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
 from gateway.web.api.given import Env, Uploads, check_env, check_task, read_given
-from gateway.web.api.run_bodies import Body, GivenBody, IncludeList, Timeout, parse_seconds, read, source
+from gateway.web.api.run_bodies import Body, GivenBody, IncludeList, TextOption, Timeout, parse_seconds, read, source
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
@@ -61,6 +62,7 @@ class ExecuteBody(GivenBody):
         Literal["python", "javascript", "chart", "math"] | None,
         Field(description="'python', 'javascript', 'chart' or 'math'; it must fit the session's language"),
     ] = None
+    text: TextOption = "raw"
     include: IncludeList
 
 
@@ -92,8 +94,8 @@ def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Ti
     check_task(task, {*asked.model_fields_set, *(["files"] if uploads else [])})
     timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
     inputs = dict(CHART_INPUTS) if task == "chart" else {}
-    code, given, include = source("code", asked.code), read_given(asked, uploads), frozenset(asked.include)
-    return RunRequest(task, code, timeout_s, inputs, session=session_id, given=given, include=include)
+    request = RunRequest(task, source("code", asked.code), timeout_s, inputs, session=session_id)
+    return replace(request, given=read_given(asked, uploads), text=asked.text, include=frozenset(asked.include))
 
 
 def parse_nothing(body: bytes) -> None:

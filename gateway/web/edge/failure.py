@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gateway.core.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, Unauthorized, UpgradeRequired
+from gateway.core.errors import (
+    BadRequest,
+    GatewayError,
+    MethodNotAllowed,
+    NotFound,
+    RangeNotSatisfiable,
+    Unauthorized,
+    UpgradeRequired,
+)
 from gateway.web.edge import json_answer
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -54,6 +62,8 @@ def headers_of(error: GatewayError, allowed: Sequence[str]) -> dict[str, str]:
             headers["WWW-Authenticate"] = 'Bearer realm="omega"'
         case MethodNotAllowed():
             headers["Allow"] = ", ".join(allowed)
+        case RangeNotSatisfiable(size=size):
+            headers["Content-Range"] = f"bytes */{size}"
         case UpgradeRequired():
             headers |= {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
     return headers

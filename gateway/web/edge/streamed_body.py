@@ -115,7 +115,7 @@ class StreamedEndpoint(Endpoint):
                     await self._flush()
         except (GatewayError, TimeoutError, StreamClosedError):
             self._stream.close()
-        return Reply(b"", OCTETS)
+        return Reply(b"", OCTETS, self.get_status())
 
     def on_connection_close(self) -> None:
         # A client that has read everything may disconnect while the file is being closed: its download was complete.

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.core import table_query
 from gateway.core.model import Json
 from gateway.web.api.caller_limits import CallerLimits
+from gateway.web.api.csv_pages import CSV
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
 from gateway.web.api.patterns import FILE
 from gateway.web.api.server_sent_events import EVENT_STREAM
@@ -55,7 +56,14 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         "The number ('at') of the last event the client has. Without it the runs under way are told from their beginning.",
         {"type": "integer", "minimum": 0},
     ),
+    "format": ("The form of the answer; csv has all that has room.", {"type": "string", "enum": ["json", "csv"]}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
+}
+_HEADERS: Mapping[str, str] = {
+    "Range": "The bytes to send, such as 'bytes=0-99', 'bytes=100-' or 'bytes=-100'. Several ranges are answered whole.",
+    "If-Range": "The ETag or Last-Modified of the file whose part is wanted; of any other the whole is sent.",
+    "If-None-Match": "ETags of files that the client has; the answer to one of them has no body.",
+    "If-Modified-Since": "A Last-Modified that the client has; if it still holds, the answer has no body.",
 }
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."
 _SCHEMES: Answer = {
@@ -158,6 +166,7 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         "operationId": f"{operation.method.lower()}_{endpoint.__name__}",
         "responses": {
             str(operation.status): _success(operation),
+            **(_parts_of(operation) if operation.has_parts else {}),
             "503": _failure(operation.busy, "The gateway can't run code at the moment. Retry-After says when to try again."),
             "default": _failure("Failure", "The request failed."),
         },
@@ -176,6 +185,8 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         }
     if operation.query:
         described["parameters"] = [_parameter(name, *_QUERY[name]) for name in operation.query]
+    if operation.has_parts:
+        described["parameters"] = [_header(name, description) for name, description in _HEADERS.items()]
     return described
 
 
@@ -183,13 +194,28 @@ def _success(operation: Operation) -> Json:
     if not operation.answer:
         return {"description": "Done."}
     content: dict[str, Json] = {kind: {"schema": ref(operation.answer)} for kind in operation.content_types}
+    if operation.has_csv:
+        content[CSV] = {"schema": {"type": "string", "description": "CSV, if format or the Accept header asks for it."}}
     if operation.streams:
         content[EVENT_STREAM] = {"schema": {"type": "string", "description": _EVENTS}}
     return {"description": "The response.", "content": content}
 
 
+def _parts_of(operation: Operation) -> Answer:
+    """The other answers of an operation of whose bytes a client may want a range."""
+    return {
+        "206": {**cast(Schema, _success(operation)), "description": "The range of bytes that Content-Range names."},
+        "304": {"description": "The client has the file."},
+        "416": _failure("Failure", "The file has none of the bytes; Content-Range says how many it has."),
+    }
+
+
 def _failure(schema: str, description: str) -> Json:
     return {"description": description, "content": {JSON: {"schema": ref(schema)}}}
+
+
+def _header(name: str, description: str) -> Json:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
 def _parameter(name: str, description: str, schema: Schema) -> Json:

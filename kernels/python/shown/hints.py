@@ -7,6 +7,7 @@ read, so that no code of the caller is called.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import sys
 from typing import Any
@@ -15,6 +16,7 @@ from IPython.core.error import UsageError
 
 from kernels.python.refusals import NO_INPUT_HINT, NoStdinError
 from kernels.python.shown import absent, missing
+from kernels.serving import odd_characters
 
 NO_NETWORK = (
     "kernels have no network: send the file with the code (the field files), or upload it to a session "
@@ -22,7 +24,6 @@ NO_NETWORK = (
 )
 NO_FILE = "the code is run as text, not from a file; os.getcwd() is the work directory"
 FENCE = "the code is inside a Markdown fence: send only what stands between the lines of ```"
-NO_BREAK_SPACE = "line {} has a no-break space (U+00A0): replace it by a space"
 _OF_ERRNO = {
     errno.EFBIG: "the file is as large as a file may be here (OMEGA_WORK_MB)",
     errno.ENOSPC: "the directory is full: delete files, or ask the operator for more (OMEGA_WORK_MB, OMEGA_TMP_MB)",
@@ -34,6 +35,15 @@ _CAUSE: Any = BaseException.__cause__
 _CONTEXT: Any = BaseException.__context__
 _SUPPRESS: Any = BaseException.__suppress_context__
 _NO_PROCESS = "the kernel has as many processes and threads as it may have (OMEGA_PROCESSES): end some"
+IN_A_LOOP = "an event loop runs this code already, because of an 'await' outside of functions: use 'await' here, too"
+_OF_RUNTIME = {
+    "can't start new thread": _NO_PROCESS,
+    "asyncio.run() cannot be called from a running event loop": IN_A_LOOP,
+    "Cannot run the event loop while another loop is running": IN_A_LOOP,
+    "This event loop is already running": IN_A_LOOP,
+}
+_ODD_CHARACTER = re.compile(r"invalid (?:non-printable )?character .*?U\+([0-9A-F]{4,6})\)?", re.DOTALL)
+_OPEN_STRING, _PREFIXES = ("unterminated string literal", "unterminated f-string literal"), "rRbBuUfFtT"
 _TEXT_CHARS = 16 * 1024
 
 
@@ -55,7 +65,7 @@ def find_hint(error: BaseException) -> str:
     if type(error) is NameError:
         return NO_FILE if type(error.name) is str and error.name == "__file__" else ""
     if type(error) is RuntimeError:
-        return _NO_PROCESS if _first_text(error) == "can't start new thread" else ""
+        return _OF_RUNTIME.get(_first_text(error), "")
     return _of_system(error)
 
 
@@ -66,11 +76,17 @@ def _first_text(error: BaseException) -> str:
 
 def _of_source(error: SyntaxError) -> str:
     """Slips of those who paste code, or write it for a page."""
-    if type(error.text) is str and error.text.lstrip().startswith("```"):
+    text = error.text[:_TEXT_CHARS] if type(error.text) is str else ""
+    if text.lstrip().startswith("```"):
         return FENCE
-    if type(error.msg) is str and error.msg.endswith("U+00A0") and type(error.lineno) is int:
-        return NO_BREAK_SPACE.format(error.lineno)
-    return ""
+    if type(error.msg) is not str or type(error.lineno) is not int:
+        return ""
+    found = _ODD_CHARACTER.fullmatch(error.msg[:_TEXT_CHARS])
+    character = chr(int(found[1], 16)) if found and int(found[1], 16) <= sys.maxunicode else ""
+    if error.msg.startswith(_OPEN_STRING) and type(error.offset) is int and error.offset > 0:
+        rest = text[error.offset - 1 :].lstrip(_PREFIXES)
+        character = odd_characters.closing_quote(rest[1:], rest[:1])
+    return odd_characters.advice(character, error.lineno) if character else ""
 
 
 def _wanted_network(error: BaseException) -> bool:

@@ -23,7 +23,7 @@ from gateway.core.event_log import (
     ShownCode,
     content_bytes,
 )
-from gateway.core.model import Display, Raised, Result, Text
+from gateway.core.model import Display, Raised, Result, ShownText, Text
 from gateway.core.run_files import Fetched, FetchedFile
 from gateway.core.strict_json import NODE_BYTES
 
@@ -127,6 +127,8 @@ def test_the_values_of_an_ended_run_count_too() -> None:
     """They may be as large as its output."""
     result = Result(True, "", "", "", None, 0, 0.1, variables={"x": {"preview": "y" * 1000}})
     assert content_bytes(Done(result)) > 1000
+    shown = ShownText("a" * 5000, "", "")
+    assert content_bytes(Done(replace(result, shown=shown))) >= content_bytes(Done(result)) + 5000
     fetched = Fetched((FetchedFile(b"a", 750, "A" * 1000),))
     assert content_bytes(Done(replace(DONE.result, fetched=fetched))) >= content_bytes(DONE) + 1000
 

@@ -46,6 +46,11 @@ async def read_all(folder: FolderClient) -> bytes:
     return b"".join([piece async for piece in contents.pieces()])
 
 
+async def read_middle(folder: FolderClient) -> bytes:
+    contents = await folder.read(b"a")
+    return b"".join([piece async for piece in contents.pieces(range(1, 3))])
+
+
 async def list_all(folder: FolderClient) -> object:
     return await folder.list(b"", wants_digests=True)
 
@@ -66,6 +71,9 @@ async def test_what_the_helper_says_is_understood() -> None:
     assert (
         await with_peer(READY + entry + wire.frame(wire.DATA, b"12") + wire.frame(wire.DATA, b"3") + end, read_all) == b"123"
     )
+    assert await with_peer(READY + entry + wire.frame(wire.DATA, b"23") + end, read_middle) == b"23"
+    with pytest.raises(Unavailable):
+        await with_peer(READY + entry + wire.frame(wire.DATA, b"123") + end, read_middle)
     assert await with_peer(READY + entry, write_one) == FILE
     assert await with_peer(READY + end, delete_one) == 1
 

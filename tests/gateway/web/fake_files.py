@@ -22,12 +22,13 @@ class FakeContents:
     fails: GatewayError | None = None
     lasts: asyncio.Event | None = None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        half = len(self.body) // 2
-        yield self.body[:half]
+    async def pieces(self, part: range | None = None) -> AsyncIterator[bytes]:
+        body = self.body if part is None else self.body[part.start : part.stop]
+        half = len(body) // 2
+        yield body[:half]
         if self.fails is not None:
             raise self.fails
-        yield self.body[half:]
+        yield body[half:]
         if self.lasts is not None:
             await self.lasts.wait()
 
@@ -42,6 +43,7 @@ class FakeFiles:
     fails: GatewayError | None = None
     lasts: asyncio.Event | None = None
     is_cut: bool = False
+    modified_ns: int = 1_700_000_000_000_000_000
 
     async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
         self._check(session_id)
@@ -76,7 +78,7 @@ class FakeFiles:
         return 1
 
     def _entry(self, path: Path) -> FileEntry:
-        return FileEntry(path, "file", len(self.held[path]), 1_700_000_000_000_000_000, bytes(32))
+        return FileEntry(path, "file", len(self.held[path]), self.modified_ns, bytes(32))
 
     @staticmethod
     def _check(session_id: str) -> None:

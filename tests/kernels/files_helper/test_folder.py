@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels import filewire
 from kernels.files_helper import folder
 from kernels.files_helper.folder import EntryWalk, FileRefused, Reading, delete, problem_of, write
 from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
@@ -52,7 +53,7 @@ def root(work: Path) -> Iterator[int]:
 def read(root: int, path: bytes) -> bytes:
     reading = Reading.open(root, path)
     try:
-        return b"".join(reading.pieces())
+        return b"".join(reading.pieces(0, 2**64 - 1))
     finally:
         reading.close()
 
@@ -207,11 +208,30 @@ def test_a_sparse_file_costs_nothing(root: int, work: Path) -> None:
     assert size >= 1 << 40
 
 
+@pytest.mark.parametrize(
+    ("start", "count", "part"),
+    [(0, 0, b""), (0, 3, b"012"), (7, 2**64 - 1, b"789"), (9, 1, b"9"), (10, 1, b""), (2**64 - 1, 2**64 - 1, b"")],
+)
+def test_a_part_of_a_file_is_read(root: int, start: int, count: int, part: bytes) -> None:
+    """No byte beyond its end, whatever the numbers are."""
+    write(root, b"f", [b"0123456789"], 10)
+    reading = Reading.open(root, b"f")
+    assert b"".join(reading.pieces(start, count)) == part
+    reading.close()
+
+
+@pytest.mark.parametrize("modified_ns", [2**40 * 10**9, -(2**40) * 10**9, 2**63, 2**63 - 1])
+def test_a_file_of_any_time_can_be_told(modified_ns: int) -> None:
+    """The nearest time that the protocol has stands for one beyond it: code can set times that last longer than it."""
+    told = filewire.parse_entry(filewire.pack_entry(FileEntry(b"f", "file", 1, modified_ns)))
+    assert told.modified_ns == min(max(modified_ns, -(2**63)), 2**63 - 1)
+
+
 def test_a_file_cut_short_while_it_is_read_is_told(root: int, work: Path) -> None:
     """Fewer bytes than promised are an error, more are not sent."""
     write(root, b"f", [bytes(200_000)], 200_000)
     reading = Reading.open(root, b"f")
-    pieces = reading.pieces()
+    pieces = reading.pieces(0, 200_000)
     got = len(next(pieces))
     os.truncate(work / "f", 70_000)
     assert problem(lambda: list(pieces)) is Problem.CHANGED
@@ -220,7 +240,7 @@ def test_a_file_cut_short_while_it_is_read_is_told(root: int, work: Path) -> Non
     reading = Reading.open(root, b"f")
     with (work / "f").open("ab") as file:
         file.write(b"more")
-    assert sum(map(len, reading.pieces())) == 70_000
+    assert sum(map(len, reading.pieces(0, 2**63))) == 70_000
     reading.close()
 
 

@@ -200,3 +200,18 @@ def test_an_interrupt_at_any_moment_leaves_a_kernel_that_answers(kernel: TestKer
         reply = kernel.collect(request)
         assert reply.status == "ok" or reply.content["ename"] == "KeyboardInterrupt"
     assert kernel.run("print('alive')").text() == "alive\n"
+
+
+def test_the_answer_to_a_shutdown_is_sent_before_the_process_ends(kernel: TestKernel) -> None:
+    """However long the second thread takes for what comes after it: here until the main thread has stopped serving."""
+    code = (
+        "import time\nkernel = get_ipython().kernel\nloop = kernel.io_loop.asyncio_loop\n"
+        "publish = kernel._publish_status_and_flush\n"
+        "def late(status, channel, *more):\n"
+        "    while (status, channel) == ('idle', 'control') and loop.is_running(): time.sleep(0.001)\n"
+        "    publish(status, channel, *more)\n"
+        "kernel._publish_status_and_flush = late"
+    )
+    assert kernel.plain(code).status == "ok"
+    assert kernel.ask("shutdown_request", {"restart": False}, channel="control")["content"]["status"] == "ok"
+    assert kernel.wait()["code"] == 0

@@ -241,6 +241,18 @@ def test_what_a_pager_would_show_is_output(shared: TestKernel) -> None:
     assert shared.run("1").text() == ""
 
 
+def test_a_byte_order_mark_in_front_of_code_is_taken(shared: TestKernel) -> None:
+    """Editors of Windows write one. Line numbers, magics and other requests are the same with it."""
+    for run in (shared.run, shared.plain):
+        assert run("\ufeffprint(1)\r\nprint(2)\r\n").text() == "1\n2\n"
+        assert run("\ufeff%%writefile /dev/stdout\nmagic").text().endswith("magic\n")
+        assert "line 3, in" in shared.run("\ufeff\n\n1/0").traceback
+    assert shared.run("\ufeff1 + 1", task="math").result["application/json"] == 2
+    assert shared.run("\ufeffplt.plot([1, 2])", task="chart").images()
+    assert shared.ask("is_complete_request", {"code": "\ufeffx = 1"})["content"]["status"] == "complete"
+    assert shared.run("x = '\ufeff'\nlen(x)").result["application/json"] == 1
+
+
 def test_whatever_is_cut_is_told(shared: TestKernel) -> None:
     """A text that ends early is never taken for a whole one."""
     for code in (
@@ -267,6 +279,16 @@ def test_lone_surrogates_in_output_are_replaced(shared: TestKernel) -> None:
     assert shared.run("print('a\\udcffb')").text() == "a?b\n"
     assert shared.run("'\\udcff'").status == "ok"
     assert shared.run("import os; _ = os.write(1, b'\\xff\\xfe ok\\n')").text() == "\ufffd\ufffd ok\n"
+
+
+def test_half_a_character_in_a_reply_is_a_reply_all_the_same(shared: TestKernel) -> None:
+    """Also where nothing of ours has looked at it: in what a plain client and a library get."""
+    for half in ("\\ud800", "\\udc80"):
+        reply = shared.plain(f"raise ValueError('{half}')")
+        assert (reply.status, reply.content["ename"], reply.content["evalue"]) == ("error", "ValueError", "?")
+        (shown,) = shared.plain(f"display({{'text/x': '{half}'}}, raw=True)").of("display_data")
+        assert shown["data"] == {"text/x": "?"}
+    assert shared.run("1").status == "ok"
 
 
 def test_plain_requests_behave_as_ipykernel_does(kernel: TestKernel) -> None:

@@ -241,6 +241,10 @@ def test_files_are_made_with_the_kernels_uid(world: World, place: HelperPlace) -
             wire.frame(wire.WRITE, wire.pack_write(b"a/f", 9)) + wire.frame(wire.DATA, b"1") + wire.frame(wire.END)
         )
         assert hear(channel)[0] == wire.ENTRY
+        channel.sendall(wire.frame(wire.READ, b"a/f"))
+        assert hear(channel)[0] == wire.ENTRY
+        channel.sendall(wire.frame(wire.LIST, wire.pack_list(b"", wants_digests=False)))
+        assert is_over(channel), "what a file is followed by is which part of it is wanted"
     world.end()
     for name in ("a", "a/f"):
         assert os.stat(f"{place.work_path}/{name}").st_uid == KERNEL_UID

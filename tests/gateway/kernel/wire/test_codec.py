@@ -14,7 +14,7 @@ from gateway.core import jupyter
 from gateway.core.model import KernelReport
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, run_out
 from gateway.core.validate import READ, ExecuteReply, Message, MessageHead, Shown, StreamMessage, UnreadMessage
-from gateway.kernel.wire.codec import MAX_FRAMES, Codec
+from gateway.kernel.wire.codec import MAX_FRAMES, UNREADABLE, Codec
 
 KEY = "secret"
 peer = Session(key=KEY.encode(), username="kernel")
@@ -129,6 +129,22 @@ def test_a_reply_whose_report_is_too_much_ends_its_run_all_the_same() -> None:
     report = b'{"omega":{"return_value":%s}}' % of_values(MAX_VALUES + 2)
     parts = (b'{"msg_type":"execute_reply"}', b'{"msg_id":"r"}', report, b'{"status":"ok"}')
     assert codec.decode("shell", signed(*parts), "r") == Message("r", ExecuteReply("ok", KernelReport(), None, is_cut=True))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{", b"\xff", b'{"evalue": "\xed\xa0\x80"}', b'{"status": 5}', b"[" + b"0," * MAX_VALUES + b"0]"],
+)
+def test_a_reply_that_can_not_be_read_ends_its_run(content: bytes) -> None:
+    """No other one comes: a run that waited for it would last until its deadline. Of other runs it ends nothing."""
+    head = (b'{"msg_type": "execute_reply", "msg_id": "m"}', b'{"msg_id": "r"}', b"{}")
+    read = codec.decode("shell", signed(*head, content), "r")
+    assert isinstance(read, Message)
+    assert (read.parent_id, read.body) == ("r", UNREADABLE)
+    assert UNREADABLE.failure is not None
+    assert UNREADABLE.failure.raised.message == "The kernel's answer can't be read"
+    assert codec.decode("shell", signed(*head, content), "other") == MessageHead("execute_reply", "r")
+    assert codec.decode("iopub", signed(*head, content), "r") in (None, Message("r", UnreadMessage()))
 
 
 def test_of_messages_that_nobody_reads_the_content_is_not_decoded() -> None:

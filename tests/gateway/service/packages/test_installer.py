@@ -28,11 +28,14 @@ BASE = {"numpy": "2.4.6", "scikit_learn": "1.9.1"}
 class FakeKernels:
     base: Mapping[str, str] = field(default_factory=lambda: dict(BASE))
     used: list[tuple[str, ...]] = field(default_factory=list)
+    fails: bool = False
 
     def versions(self) -> Mapping[str, str]:
         return self.base
 
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
+        if self.fails:
+            raise Unavailable("no spawner")
         self.used.append(extra_dirs)
 
 
@@ -162,6 +165,21 @@ async def test_whatever_kernels_have_is_there_whether_it_may_be_added_or_not(tmp
     made, kernels = installer(tmp_path)
     kernels.base = {**BASE, "tqdm": "4.70.1"}
     assert (await made.install("tqdm")).output == "tqdm-4.70.1 is already installed\n"
+
+
+async def test_a_package_that_kernels_could_not_be_given_is_not_called_installed(tmp_path: Path) -> None:
+    """The next request for any package gives it to them first; only then it is there."""
+    made, kernels = installer(tmp_path, FakePip({"six": ("1.0", ["six.py"])}), "six")
+    kernels.fails = True
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="no spawner"):
+            await made.install("six")
+    assert kernels.used == []
+    kernels.fails = False
+    assert (await made.install("six")).output == "six-1.0 is already installed\n"
+    assert len(kernels.used) == 1
+    assert (await made.install("six")).output == "six-1.0 is already installed\n"
+    assert len(kernels.used) == 1
 
 
 async def test_what_was_added_before_stays_in_the_same_version(tmp_path: Path) -> None:

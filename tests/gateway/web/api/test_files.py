@@ -110,6 +110,45 @@ async def test_a_download_has_its_length_also_without_its_body(gateway: Gateway)
     assert (await gateway.ask("/code-interpreter/sessions/other/files/f")).code == 404
 
 
+async def test_a_part_of_a_file_is_206_and_says_which(gateway: Gateway) -> None:
+    """Single ranges; others are answered whole, and one beyond the end is 416 with the size."""
+    gateway.files.held[b"f"] = b"0123456789"
+    for wanted, part, told in [
+        ("bytes=2-4", b"234", "bytes 2-4/10"),
+        ("bytes=7-", b"789", "bytes 7-9/10"),
+        ("bytes=-3", b"789", "bytes 7-9/10"),
+    ]:
+        got = await gateway.ask(f"{FILES}/f", headers={"Range": wanted})
+        assert (got.code, got.body, got.headers["Content-Range"]) == (206, part, told)
+        assert (got.headers["Content-Length"], got.headers["Accept-Ranges"]) == (str(len(part)), "bytes")
+    for wanted in ("bytes=0-1,4-5", "lines=1-2", "bytes=4-2"):
+        got = await gateway.ask(f"{FILES}/f", headers={"Range": wanted})
+        assert (got.code, got.body, "Content-Range" in got.headers) == (200, b"0123456789", False)
+    beyond = await gateway.ask(f"{FILES}/f", headers={"Range": "bytes=10-"})
+    assert (beyond.code, beyond.headers["Content-Range"]) == (416, "bytes */10")
+    assert json_of(beyond)["error"]["code"] == "range_not_satisfiable"  # type: ignore[index, call-overload]
+    head = await gateway.ask(f"{FILES}/f", method="HEAD", headers={"Range": "bytes=2-4"})
+    assert (head.code, head.headers["Content-Length"], head.headers["Accept-Ranges"]) == (200, "10", "bytes")
+    assert [status for _, _, status in gateway.metrics.answered] == [206] * 3 + [200] * 3 + [416, 200]
+
+
+async def test_a_part_is_sent_only_of_the_file_that_the_client_knows(gateway: Gateway) -> None:
+    """If-Range names it by tag or time; a client that has all of it gets no body."""
+    gateway.files.held[b"f"] = b"0123456789"
+    first = await gateway.ask(f"{FILES}/f")
+    for known in (first.headers["ETag"], first.headers["Last-Modified"]):
+        got = await gateway.ask(f"{FILES}/f", headers={"Range": "bytes=2-4", "If-Range": known})
+        assert (got.code, got.body) == (206, b"234")
+    for headers in ({"If-None-Match": first.headers["ETag"]}, {"If-Modified-Since": first.headers["Last-Modified"]}):
+        for method in ("GET", "HEAD"):
+            got = await gateway.ask(f"{FILES}/f", method=method, headers=headers)
+            assert (got.code, got.body, got.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    gateway.files.modified_ns += 10**9
+    for header, known in (("If-Range", "ETag"), ("If-Range", "Last-Modified"), ("If-None-Match", "ETag")):
+        got = await gateway.ask(f"{FILES}/f", headers={header: first.headers[known]})
+        assert (got.code, got.body) == (200, b"0123456789")
+
+
 async def test_a_download_that_fails_half_way_does_not_look_whole(gateway: Gateway) -> None:
     """The connection is closed before the promised length."""
     gateway.files.held[b"f"] = b"12345678"

@@ -94,7 +94,7 @@ SENTENCES = [
     (
         run_bodies.parse_python,
         {"code": "1", "timeuot": 5},
-        "Unknown field 'timeuot'; allowed are: code, timeout, files, fetchFiles, stdin, env, session, include.",
+        "Unknown field 'timeuot'; allowed are: code, timeout, files, fetchFiles, stdin, env, session, text, include.",
     ),
     (
         run_bodies.parse_python,
@@ -107,6 +107,7 @@ SENTENCES = [
         "include must be a list with 'streams', 'svg', both or neither, not 'svg'.",
     ),
     (run_bodies.parse_chart, {"code": "1", "format": "pdf"}, "format must be 'png' or 'svg', not 'pdf'."),
+    (run_bodies.parse_python, {"code": "1", "text": "tty"}, "text must be 'raw' or 'terminal', not 'tty'."),
     (run_bodies.parse_chart, {"code": "1", "dpi": 301}, "dpi must be a whole number from 30 to 300, not 301."),
     (run_bodies.parse_chart, {"code": "1", "dpi": 72.5}, "dpi must be a whole number from 30 to 300, not 72.5."),
     (

@@ -53,7 +53,8 @@ async def test_a_table_is_asked_for_as_data(gateway: Gateway) -> None:
         ("where=%ff", "where is not UTF-8."),
         ("sort=", "sort: the name of a column"),
         ("columns=,", "columns: the name of a column"),
-        ("filter=x", "Unknown parameter 'filter': use rows, columns, sort, where."),
+        ("filter=x", "Unknown parameter 'filter': use rows, columns, sort, where, format."),
+        ("format=xlsx", "format must be json or csv, not 'xlsx'."),
     ],
 )
 async def test_a_part_that_is_not_read_is_one_sentence(gateway: Gateway, query: str, sentence: str) -> None:
@@ -62,6 +63,32 @@ async def test_a_part_that_is_not_read_is_one_sentence(gateway: Gateway, query: 
     assert response.code == 400
     assert orjson.loads(response.body)["error"]["message"].startswith(sentence)
     assert gateway.runner.asked == []
+
+
+async def test_a_table_is_a_file_where_that_is_asked_for(gateway: Gateway) -> None:
+    """By parameter or header; with all that has room, and told what is missing. An error is an error, not a file."""
+    answering(gateway, {"page": RIGHT})
+    for query, accept in (("?format=csv", "*/*"), ("", "text/csv;q=0.9, text/plain"), ("?format=csv", "application/json")):
+        got = await gateway.ask(f"{TABLE}{query}", headers={"Accept": accept})
+        assert got.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+        assert got.headers["Content-Disposition"].startswith('attachment; filename="df.csv"')
+        assert got.body == b"index,a,b\r\n0,1,x\r\n1,,AA==\r\n"
+        told = [got.headers[f"X-Table-{name}"] for name in ("Matched", "Rows", "Cut")]
+        assert told == ["2", "0:2", "cells"]
+        asked = gateway.runner.asked[-1].inputs
+        assert (asked["rows"], asked["columns"]) == ([0, None], [0, None])
+    for query, accept in (("?format=json", "text/csv"), ("", "text/csv, application/json")):
+        answer: Any = json_of(await gateway.ask(f"{TABLE}{query}", headers={"Accept": accept}))
+        assert answer["success"] is True
+    failures: list[tuple[Any, Raised | None, int]] = [
+        (None, Raised("KeyboardInterrupt", "", "trace"), 409),
+        ({"page": {}}, None, 409),
+        ({"refused": {"code": "not_found", "message": "No."}}, None, 404),
+    ]
+    for value, error, status in failures:
+        answering(gateway, value, error)
+        got = await gateway.ask(f"{TABLE}?format=csv")
+        assert (got.code, orjson.loads(got.body)["success"]) == (status, False)
 
 
 async def test_what_a_kernel_refuses_is_an_error(gateway: Gateway) -> None:

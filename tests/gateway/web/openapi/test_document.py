@@ -75,20 +75,24 @@ def test_each_address_says_what_it_takes_and_gives(route: Route, operation: Oper
     path: Any = DOCUMENT["paths"][route.path.replace(":path}", "}")]
     said = path[operation.method.lower()]
     responses = said["responses"]
-    assert list(responses) == [str(operation.status), "503", "default"]
+    of_parts = ["206", "304", "416"] if operation.has_parts else []
+    assert list(responses) == [str(operation.status), *of_parts, "503", "default"]
     content = responses[str(operation.status)].get("content", {})
-    assert set(content) == {*operation.content_types, *(["text/event-stream"] if operation.streams else [])} or (
-        operation.status == 204 and not content
-    )
+    assert set(content) == {
+        *operation.content_types,
+        *(["text/event-stream"] if operation.streams else []),
+        *(["text/csv"] if operation.has_csv else []),
+    } or (operation.status == 204 and not content)
     for kind in operation.content_types if content else ():
         assert content[kind] == {"schema": {"$ref": f"#/components/schemas/{operation.answer}"}}
     for status in ("503", "default"):
         assert list(responses[status]["content"]) == ["application/json"]
+    of_headers = ["Range", "If-Range", "If-None-Match", "If-Modified-Since"] if operation.has_parts else []
     taken = said.get("requestBody", {"content": {}})["content"]
     form = ["multipart/form-data"] if operation.takes_form else []
     assert list(taken) == ([operation.takes_type, *form] if operation.takes else [])
     assert [part["name"] for part in path.get("parameters", [])] == re.findall(r"\{(\w+)", route.path)
-    assert [part["name"] for part in said.get("parameters", [])] == list(operation.query)
+    assert [part["name"] for part in said.get("parameters", [])] == [*operation.query, *of_headers]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: str(route.path))
