@@ -40,7 +40,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/run_rules.py",
     ),
     "gateway/web/api/test_events.py": (
-        "gateway/web/api/caller_limits.py",
+        "gateway/web/caller_limits.py",
         "gateway/web/api/server_sent_events.py",
         "gateway/web/api/stream_messages.py",
     ),
@@ -53,6 +53,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/service/history/test_history.py": ("gateway/service/database.py", "gateway/service/history/store.py"),
     "gateway/service/packages/test_pip.py": ("gateway/service/packages/pip_failures.py",),
     "gateway/service/packages/test_installer.py": ("gateway/service/packages/store.py",),
+    "gateway/service/tools/test_formats.py": ("gateway/service/tools/openapi.py",),
     "api/test_guide.py": (
         "gateway/service/examples/example.py",
         "gateway/service/examples/gallery.py",

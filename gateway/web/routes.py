@@ -20,6 +20,7 @@ from gateway.web.api import (
     sessions,
     streams,
     tables,
+    tools,
 )
 from gateway.web.edge import header_rules
 from gateway.web.edge.endpoint import Endpoint, Unknown
@@ -28,6 +29,8 @@ from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest
 from gateway.web.jupyter.channels import KernelChannels
+from gateway.web.mcp.calls import Calls
+from gateway.web.mcp.endpoint import McpEndpoint
 from gateway.web.openapi.document import ApiDescription
 from gateway.web.operations import Operation, delete, get, post, run
 from gateway.web.services import Services
@@ -99,6 +102,9 @@ ROUTES = (
     at(f"{BASE}/history", pages.HistoryList, get("History", query=("limit",))),
     at(f"{BASE}/health", pages.HealthCheck, Operation("GET", "Health", busy="Health")),
     at(f"{BASE}/examples", pages.Examples, get("Gallery")),
+    at(f"{BASE}/tools", tools.ToolList, get("ToolList", query=("format", "names"))),
+    at(f"{BASE}/tools/openapi.json", tools.ToolsDescription, get("OpenApi")),
+    at(f"{BASE}/tools/{{name}}", tools.ToolCalls, post("ToolAnswer", "ToolArguments")),
     at("/api", rest.ApiVersion, get("ApiVersion")),
     at("/api/status", rest.ApiStatus, get("ApiStatus")),
     at("/api/me", rest.Identity, get("Identity")),
@@ -130,6 +136,7 @@ ROUTES = (
     at("/api/swagger.json", rest.SwaggerJson, get("Swagger")),
     at("/api/swagger.yaml", rest.SwaggerYaml, get("Swagger", "text/x-yaml")),
     at("/metrics", pages.MetricsText, get("Text", "text/plain")),
+    at("/mcp", McpEndpoint, post("McpAnswer", "McpMessage")),
     at("/openapi.json", ApiDescription, get("OpenApi")),
     at("/", pages.Home, get("Home")),
 )
@@ -164,6 +171,7 @@ def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKET
         default_handler_args={"services": services, "route": "unknown"},
         log_function=log_request,
         routes=ROUTES,
+        mcp_calls=Calls(),
     )
 
 

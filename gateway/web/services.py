@@ -20,6 +20,7 @@ from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, SessionView
+from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from kernels.contract import MIB
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -138,6 +139,13 @@ class Notebooks(Protocol):
         """Execute a notebook; the answer has it with new outputs."""
 
 
+class Tools(Protocol):
+    """The tools that agents call; see service.tools.toolbox."""
+
+    async def call(self, call: ToolCall) -> ToolAnswer:
+        """The answer to *call*. Raises NotFound for an unknown tool, and what a model cannot mend: Busy and the like."""
+
+
 class Metrics(Protocol):
     """Metrics for Prometheus."""
 
@@ -166,6 +174,7 @@ class Services:
     live: LiveRuns
     notebooks: Notebooks
     files: Files
+    tools: Tools
 
 
 Answer = dict[str, Json]

@@ -6,7 +6,7 @@ from gateway.core.limits import Timeouts
 from gateway.core.request import Allowance, RunRequest, Submission
 from gateway.web.api import run_bodies, server_sent_events
 from gateway.web.api.answers import describe_answer
-from gateway.web.api.caller_limits import CallerLimits
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 

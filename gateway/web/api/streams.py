@@ -18,8 +18,8 @@ from gateway.core.model import Json
 from gateway.core.request import Submission
 from gateway.service.runs.live import LiveRun
 from gateway.web.api import events, stream_messages
-from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
 from gateway.web.edge.websocket import Socket

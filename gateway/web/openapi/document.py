@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
 from pydantic.json_schema import models_json_schema
 
 from gateway.core import table_query
 from gateway.core.model import Json
-from gateway.web.api.caller_limits import CallerLimits
+from gateway.service.tools.formats import Format
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
 from gateway.web.api.patterns import FILE
 from gateway.web.api.server_sent_events import EVENT_STREAM
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge.endpoint import Endpoint
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.openapi.answers import ANSWERS
@@ -50,6 +51,8 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),
     "sort": ("Columns to sort by; a minus before a name turns its order around.", _form(table_query.SORT_PATTERN)),
     "where": ("Conditions, joined by 'and', that the rows have to meet.", _form(table_query.WHERE_PATTERN)),
+    "format": ("The API whose form the answer has.", {"enum": list(get_args(Format)), "default": "openai"}),
+    "names": ("Names of tools, with commas between them; all by default.", {"type": "string"}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."

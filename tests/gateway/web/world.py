@@ -27,6 +27,7 @@ from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, SessionView
+from gateway.service.tools.toolbox import ToolBox
 from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.services import Services, WebSettings
@@ -250,6 +251,10 @@ class Gateway:
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
+async def _begin(_language: Language, _timeout_s: float, _caller: Caller) -> str:
+    return "there"
+
+
 @asynccontextmanager
 async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
@@ -272,6 +277,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         LiveRuns(runner),
         notebooks,
         files,
+        ToolBox(runner, _begin, sessions, files),
     )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
