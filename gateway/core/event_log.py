@@ -141,6 +141,6 @@ def content_bytes(item: Item) -> int:
         case Raised(kind, message, traceback, hint):
             return text_bytes(kind) + text_bytes(message) + text_bytes(traceback) + text_bytes(hint)
         case Done(result):
-            return size_bytes(result.variables)
+            return size_bytes(result.variables) + (text_bytes(result.shown.output) if result.shown else 0)
         case _:
             return 0

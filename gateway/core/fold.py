@@ -10,6 +10,7 @@ from typing import assert_never
 
 from gateway.core.model import (
     Cleared,
+    ClearedText,
     Death,
     Display,
     Event,
@@ -80,6 +81,8 @@ class Fold:
         self._streams = {"stdout": StringIO(), "stderr": StringIO()}
         self._displays: list[Display] = []
         self._latest: dict[str, Display] = {}
+        self._cleared = ClearedText()
+        self._clears_next = False
         self._raised: Raised | None = None
         self._report = KernelReport()
         self._status: str | None = None
@@ -91,9 +94,12 @@ class Fold:
                 self._write(stream, text)
             case Display() as display:
                 self._show(display)
-            case Cleared():
-                pass
+            case Cleared(wait):
+                self._clears_next = True
+                if not wait:
+                    self._clear()
             case Raised() as raised:
+                self._clear()
                 self._raised = raised
             case KernelReport() as report:
                 self._report = report
@@ -102,7 +108,15 @@ class Fold:
             case _ as never:
                 assert_never(never)
 
+    def _clear(self) -> None:
+        """Note that a notebook shows nothing of the text so far, if that was asked for. The text is kept."""
+        if self._clears_next:
+            self._clears_next = False
+            ends = self._output, self._streams["stdout"], self._streams["stderr"]
+            self._cleared = ClearedText(*(written.tell() for written in ends))
+
     def _write(self, stream: str, text: str) -> None:
+        self._clear()
         self._output.write(text)
         self._streams[stream].write(text)
 
@@ -112,6 +126,7 @@ class Fold:
         if display.display_id:
             self._latest[display.display_id] = display
         if not (display.updates and is_known):
+            self._clear()
             self._displays.append(display)
 
     def finish(self, ending: Ending, wall_s: float, *, is_truncated: bool = False) -> Result:
@@ -139,6 +154,7 @@ class Fold:
             files=self._report.files,
             are_files_cut=self._report.are_files_cut,
             return_value=self._report.return_value if verdict.error is None else None,
+            cleared=self._cleared,
         )
 
     def _judge(self, ending: Ending) -> _Verdict:

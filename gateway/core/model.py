@@ -139,6 +139,24 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearedText:
+    """How many characters, from the start of each, a notebook would not show any more because of clear_output()."""
+
+    output: int = 0
+    stdout: int = 0
+    stderr: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShownText:
+    """What a terminal shows in the end of both streams together, and of each."""
+
+    output: str
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """All events of a run, folded. *limit* is the limit that ended it early; *kernel_replaced*: its state is lost."""
 
@@ -161,3 +179,6 @@ class Result:
     are_files_cut: bool = False
     """Whether there may be more changed files than *files*."""
     return_value: Json = None
+    cleared: ClearedText = ClearedText()
+    shown: ShownText | None = None
+    """The text as a terminal shows it; None unless the request wants that."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from kernels.contract import Policy
+
+TextForm = Literal["raw", "terminal"]
 
 
 class LentKernel(Protocol):
@@ -61,6 +63,8 @@ class RunRequest:
     inputs: dict[str, Json] = field(default_factory=dict)
     title: str = ""
     session: str = ""
+    text: TextForm = "raw"
+    """*terminal*: the answer's text is what a terminal or a notebook would show in the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def _failure(said: Any) -> Failure | None:
     if not isinstance(said, dict):
         return None
     ename, evalue, traceback = (str(said.get(name, "")) for name in ("ename", "evalue", "traceback"))
-    return Failure(ename, evalue, traceback, find_hint(ename, evalue))
+    return Failure(ename, evalue, traceback, find_hint(ename, evalue, traceback))
 
 
 def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from kernels.python.shown.drawing import MIME, Picture
 from kernels.python.tasks.run import TaskRun
 from kernels.serving import attribution
 from kernels.serving.interrupts import Interrupts
+from kernels.serving.odd_characters import BOM
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
 from kernels.serving.streams import OutputRecord, OutputStream
@@ -76,6 +77,7 @@ class PythonKernel(Served, IPythonKernel):
 
     async def do_execute(self, code: str, silent: bool, *args: Any, cell_meta: Any = None, **kwargs: Any) -> Any:  # noqa: FBT001  # as ipykernel calls it
         """Run *code* and answer with the content of the reply."""
+        code = code.removeprefix(BOM)
         request = parse((cell_meta or {}).get("omega"))
         if request is None:
             return await self._execute_plain(code, silent, *args, cell_meta=cell_meta, **kwargs)
@@ -186,6 +188,10 @@ class PythonKernel(Served, IPythonKernel):
         self.record.finish()
         reply["execution_count"] = self.shell.execution_count - 1
         return reply
+
+    def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Whether *code* is complete."""
+        return dict(super().do_is_complete(code.removeprefix(BOM)))
 
     def do_history(
         self,

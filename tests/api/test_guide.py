@@ -101,6 +101,19 @@ def test_output_keeps_the_order_of_both_streams_and_has_them_apart(caller: Calle
     assert answer["stderr"] == "err 0\nerr 1\nerr 2\n"
 
 
+@pytest.mark.parametrize("endpoint", ["python", "chart"])
+def test_text_can_be_had_as_a_terminal_shows_it(caller: Caller, endpoint: str) -> None:
+    """The last state of a progress bar and what clear_output() left. Without the option nothing is taken away."""
+    code = (
+        "import sys\nfrom IPython.display import clear_output\nplt = __import__('matplotlib.pyplot').pyplot\nplt.plot([1])\n"
+        "for i in range(3):\n    clear_output(wait=True)\n    print(i)\n    sys.stderr.write(f'\\r{i * 50}%')\n"
+    )
+    raw, shown = (caller.post(endpoint, {"code": code, **option}).body for option in ({}, {"text": "terminal"}))
+    assert (raw["stdout"], raw["stderr"]) == ("0\n1\n2\n" + raw["stdout"][6:], "\r0%\r50%\r100%")
+    assert (shown["stdout"], shown["stderr"]) == ("2\n" + raw["stdout"][6:], "100%")
+    assert shown["output"].startswith("2\n100%")
+
+
 def test_the_last_expression_is_a_result(caller: Caller) -> None:
     """Its value comes as a MIME bundle; a frame also as HTML."""
     answer = caller.python("import pandas as pd\npd.DataFrame({'a': [1, 2]})")

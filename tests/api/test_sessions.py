@@ -103,6 +103,21 @@ def test_the_guides_endpoints_run_in_a_session(session: Session) -> None:
     assert (other.status, other.body["error"]["code"]) in ((409, "conflict"), (501, "not_implemented"))
 
 
+def test_code_of_an_editor_that_begins_files_with_a_mark_runs_everywhere(gateway: Gateway, session: Session) -> None:
+    """A byte order mark is taken, wherever code comes in."""
+
+    def post(endpoint: str, **body: object) -> Any:
+        return gateway.ask("POST", f"/code-interpreter/{endpoint}", body).body
+
+    assert post("python", code="\ufeffprint(1)\r\nprint(2)\r\n")["output"] == "1\n2\n"
+    assert post("javascript", code="\ufeffreturn 1")["returnValue"] == 1
+    assert post("math", expression="\ufeff1 + 1")["output"] == "Result: 2\n"
+    assert session.run("\ufeffx = 5\r\nprint(x)")["output"] == "5\n"
+    cell = {"cell_type": "code", "source": ["\ufeffprint(1)\n", "2"], "metadata": {}, "outputs": []}
+    notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [cell]}
+    assert (post("notebook", notebook=notebook)["success"], post("python", code="\ufeff")["success"]) == (True, True)
+
+
 def test_sessions_and_single_runs_do_not_meet(gateway: Gateway, session: Session) -> None:
     """Each has a kernel of its own."""
     session.run("x = 1\nopen('here', 'w')")

@@ -129,6 +129,14 @@ async def test_the_events_together_are_the_answer(line: Line, gateway: Gateway) 
     assert [event["data"] for event in heard if event["type"] == "display"] == [answer["results"][0]["data"]]
 
 
+async def test_a_stream_tells_the_text_as_a_terminal_shows_it_at_its_end(line: Line) -> None:
+    """Its pieces come as they were written."""
+    client = await line.open()
+    await client.say(type="python", code="print('\\r1%\\r2%', end='')", text="terminal")
+    heard = await client.hear_until("done")
+    assert (text_of(heard), heard[-1]["output"]) == ("\r1%\r2%", "2%")
+
+
 async def test_a_broken_connection_loses_nothing(line: Line) -> None:
     """The program goes on; who comes back hears every line exactly once, also after its end."""
     client = await line.open()

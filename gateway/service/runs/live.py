@@ -189,7 +189,8 @@ class LiveRun:
             self._add(Text("stderr", late))
         if result.error is not None:
             self._add(result.error)
-        self._add(Done(replace(result, output="", stdout="", stderr="", displays=())))
+        shown = result.shown and replace(result.shown, stdout="", stderr="")
+        self._add(Done(replace(result, output="", stdout="", stderr="", displays=(), shown=shown)))
 
     def _add(self, item: Item) -> None:
         self._log.append(item)

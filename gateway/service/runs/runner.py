@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
+from gateway.core import terminal
 from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.model import LOOKS, OnEvent, Result, RunSpec, Task
+from gateway.core.model import LOOKS, OnEvent, Result, RunSpec, ShownText, Task
 from gateway.core.request import Allowance, Caller, Control, LentKernel, RunRecord, RunRequest, Submission
 from kernels.contract import Language, Policy
 
@@ -105,6 +107,8 @@ class Runner:
             async with self._lease(request, caller) as kernel:
                 with control.holding(kernel):
                     result = judge(request.task, await kernel.run(_spec(request, submission.allowance), on_event))
+            if request.text == "terminal":
+                result = replace(result, shown=await _shown_text(result))
             outcome = outcome_of(result)
             return result
         except GatewayError as error:
@@ -130,6 +134,26 @@ class Runner:
         if request.task in LOOKS:
             return self._sessions.look(request.session, caller, patience_s=LOOK_PATIENCE_S)
         return self._sessions.lease(request.session, caller, language=_language(request.task))
+
+
+async def _shown_text(result: Result) -> ShownText:
+    """The text of *result* that is left in the end; others are served between the steps."""
+    cleared = result.cleared
+    return ShownText(
+        await _shown(result.output[cleared.output :]),
+        await _shown(result.stdout[cleared.stdout :]),
+        await _shown(result.stderr[cleared.stderr :]),
+    )
+
+
+async def _shown(text: str) -> str:
+    steps = terminal.shown(text)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return str(end.value)
+        await asyncio.sleep(0)
 
 
 def outcome_of(result: Result) -> str:

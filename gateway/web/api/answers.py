@@ -20,15 +20,16 @@ _SPACES = _SPACES_TEXT.encode()
 def describe_run(task: Task, result: Result) -> dict[str, Json]:
     """The answer to a run."""
     charts: list[Json] = [describe_chart(display) for display in result.displays if is_chart(display)]
+    text = result.shown or result
     answer: dict[str, Json] = {
         "success": result.success,
-        "output": result.output,
+        "output": text.output,
         "error": describe_raised(result.error) if result.error else None,
         "variables": dict(result.variables),
         "executionTime": round(result.wall_s * 1000),
         "exitCode": result.exit_code,
-        "stdout": result.stdout,
-        "stderr": result.stderr,
+        "stdout": text.stdout,
+        "stderr": text.stderr,
         "results": [_result(shown) for shown in result.displays],
         "charts": charts,
         "truncated": result.truncated,

@@ -69,4 +69,5 @@ def _describe_display(display: Display) -> tuple[str, dict[str, Json]]:
 def describe_end(request: RunRequest, result: Result) -> dict[str, Json]:
     """The end of a run: its answer without the outputs, which the events before it have."""
     told = describe_answer(request, result)
-    return {name: value for name, value in told.items() if name not in OUTPUT_FIELDS}
+    kept = {"output": told["output"]} if result.shown else {}  # the events have its raw text
+    return {**{name: value for name, value in told.items() if name not in OUTPUT_FIELDS}, **kept}

@@ -52,6 +52,16 @@ SessionId = Annotated[
     Annotated[str, Field(min_length=1, max_length=64)] | None,
     Field(description="the id of one of this key's sessions"),
 ]
+TextOption = Annotated[
+    Literal["raw", "terminal"],
+    Field(
+        description="'raw' or 'terminal'",
+        json_schema_extra={
+            "description": "raw: text as it was written. terminal: what a terminal shows of it in the end, after carriage "
+            "returns, backspaces, erased lines and clear_output()."
+        },
+    ),
+]
 
 
 class PythonBody(Body):
@@ -60,6 +70,7 @@ class PythonBody(Body):
     code: Code
     timeout: Timeout = None
     session: SessionId = None
+    text: TextOption = "raw"
 
 
 class JavascriptBody(Body):
@@ -68,6 +79,7 @@ class JavascriptBody(Body):
     code: Code
     timeout: Timeout = None
     session: SessionId = None
+    text: TextOption = "raw"
 
 
 class ChartBody(Body):
@@ -82,6 +94,7 @@ class ChartBody(Body):
         BeforeValidator(whole),
     ] = DEFAULT_DPI
     session: SessionId = None
+    text: TextOption = "raw"
 
 
 class AnalyzeBody(Body):
@@ -224,7 +237,8 @@ def _request(
 ) -> RunRequest:
     """The run of *task*, with the fields that all bodies share."""
     timeout_s = _seconds(asked.timeout, timeouts, asked.session)
-    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "")
+    text = "raw" if isinstance(asked, AnalyzeBody | MathBody) else asked.text
+    return RunRequest(task, code, timeout_s, inputs or {}, title, session=asked.session or "", text=text)
 
 
 def _seconds(timeout_ms: float | None, timeouts: Timeouts, session: str | None) -> float:

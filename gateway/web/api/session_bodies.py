@@ -14,7 +14,7 @@ from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
-from gateway.web.api.run_bodies import Body, Code, Timeout, first_flaw, parse_seconds, read, source
+from gateway.web.api.run_bodies import Body, Code, TextOption, Timeout, first_flaw, parse_seconds, read, source
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
@@ -75,6 +75,7 @@ class ExecuteBody(Body):
         Literal["python", "javascript", "chart", "math"] | None,
         Field(description="'python', 'javascript', 'chart' or 'math'; it must fit the session's language"),
     ] = None
+    text: TextOption = "raw"
 
 
 class NothingBody(Body):
@@ -104,7 +105,7 @@ def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Ti
     task = asked.type or language
     timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
     inputs = dict(CHART_INPUTS) if task == "chart" else {}
-    return RunRequest(task, source("code", asked.code), timeout_s, inputs, session=session_id)
+    return RunRequest(task, source("code", asked.code), timeout_s, inputs, session=session_id, text=asked.text)
 
 
 def parse_nothing(body: bytes) -> None:

@@ -96,7 +96,7 @@ class Run {
   }
 
   describeSyntax(error, code) {
-    const place = /^[^\n]*:(\d+)\n[^\n]*\n( *)\^/.exec(String(error.stack));
+    const place = /^[^\n]*:(\d+)\n[^\n]*\n( *)(?=[\^\n])/.exec(String(error.stack)); // V8 marks an unknown character without a ^
     if (!place) return errors.describeSyntax(error.message, code, this.filename, 1, 1);
     return this.placed(error.message, code, Number(place[1]), place[2].length + 1);
   }

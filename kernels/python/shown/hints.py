@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 
+from kernels.serving import odd_characters
 from kernels.work_aliases import DEFAULT as WORK_ALIASES
 
 NOT_INSTALLED = (
@@ -21,7 +22,6 @@ NO_NETWORK = "kernels have no network; send data with the code, or upload it as 
 ELSEWHERE = "only the work directory keeps files: use a relative path, such as 'data.csv'"
 NO_FILE = "the code is run as text, not from a file; os.getcwd() is the work directory"
 FENCE = "the code is inside a Markdown fence: send only what stands between the lines of ```"
-NO_BREAK_SPACE = "line {} has a no-break space (U+00A0): replace it by a space"
 _OF_ERRNO = {
     errno.EFBIG: "the file is as large as a file may be here (OMEGA_WORK_MB)",
     errno.ENOSPC: "the directory is full: delete files, or ask the operator for more (OMEGA_WORK_MB, OMEGA_TMP_MB)",
@@ -30,6 +30,8 @@ _OF_ERRNO = {
 _NO_PROCESS = "the kernel has as many processes and threads as it may have (OMEGA_PROCESSES): end some"
 _NO_FOLDER = "Cannot save file into a non-existent directory: "
 _MISSING = re.compile(r"Missing optional dependency '(\w+)'|.* requires (jinja2)\b")
+_ODD_CHARACTER = re.compile(r"invalid (?:non-printable )?character .*?U\+([0-9A-F]{4,6})\)?", re.DOTALL)
+_OPEN_STRING, _PREFIXES = ("unterminated string literal", "unterminated f-string literal"), "rRbBuUfFtT"
 _TEXT_CHARS = 16 * 1024
 
 
@@ -66,11 +68,17 @@ def _missing_module(error: BaseException) -> str:
 
 def _of_source(error: SyntaxError) -> str:
     """Slips of those who paste code, or write it for a page."""
-    if type(error.text) is str and error.text.lstrip().startswith("```"):
+    text = error.text[:_TEXT_CHARS] if type(error.text) is str else ""
+    if text.lstrip().startswith("```"):
         return FENCE
-    if type(error.msg) is str and error.msg.endswith("U+00A0") and type(error.lineno) is int:
-        return NO_BREAK_SPACE.format(error.lineno)
-    return ""
+    if type(error.msg) is not str or type(error.lineno) is not int:
+        return ""
+    found = _ODD_CHARACTER.fullmatch(error.msg[:_TEXT_CHARS])
+    character = chr(int(found[1], 16)) if found and int(found[1], 16) <= sys.maxunicode else ""
+    if error.msg.startswith(_OPEN_STRING) and type(error.offset) is int and error.offset > 0:
+        rest = text[error.offset - 1 :].lstrip(_PREFIXES)
+        character = odd_characters.closing_quote(rest[1:], rest[:1])
+    return odd_characters.advice(character, error.lineno) if character else ""
 
 
 def _wanted_network(error: BaseException) -> bool:

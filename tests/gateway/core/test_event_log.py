@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from gateway.core.event_log import (
     RunRefused,
     content_bytes,
 )
-from gateway.core.model import Display, Raised, Result, Text
+from gateway.core.model import Display, Raised, Result, ShownText, Text
 from gateway.core.strict_json import NODE_BYTES
 
 DONE = Done(Result(True, "", "", "", None, 0, 0.1))
@@ -121,3 +123,5 @@ def test_the_values_of_an_ended_run_count_too() -> None:
     """They may be as large as its output."""
     result = Result(True, "", "", "", None, 0, 0.1, variables={"x": {"preview": "y" * 1000}})
     assert content_bytes(Done(result)) > 1000
+    shown = ShownText("a" * 5000, "", "")
+    assert content_bytes(Done(replace(result, shown=shown))) >= content_bytes(Done(result)) + 5000

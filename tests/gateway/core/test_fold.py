@@ -15,7 +15,7 @@ from gateway.core.fold import (
     fold,
     signal_name,
 )
-from gateway.core.model import Cleared, Death, Display, Event, Finished, KernelReport, Limit, Raised, Text
+from gateway.core.model import Cleared, ClearedText, Death, Display, Event, Finished, KernelReport, Limit, Raised, Text
 
 MIB = 1024 * 1024
 KILLED = Death(0, 9, out_of_memory=False, asked=True, peak_bytes=5, cpu_s=0.5)
@@ -42,6 +42,32 @@ def test_a_plain_success() -> None:
 def test_clearing_keeps_what_was_captured() -> None:
     """A program's progress bar does not erase its output."""
     assert fold([Text("stdout", "a"), Cleared(wait=False), Finished("ok")], Completed()).output == "a"
+
+
+CLEAR, CLEAR_NEXT = Cleared(wait=False), Cleared(wait=True)
+OUT, ERR = Text("stdout", "ab"), Text("stderr", "c")
+SHOWN = Display("display", {"a": "1"}, {}, "d")
+UPDATE = Display("display", {"a": "2"}, {}, "d", updates=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "cleared"),
+    [
+        ([OUT, ERR], ClearedText()),
+        ([OUT, ERR, CLEAR, OUT], ClearedText(3, 2, 1)),
+        ([OUT, CLEAR_NEXT], ClearedText()),
+        ([OUT, CLEAR_NEXT, ERR, OUT], ClearedText(2, 2, 0)),
+        ([OUT, CLEAR_NEXT, OUT, CLEAR_NEXT, OUT], ClearedText(4, 4, 0)),
+        ([OUT, CLEAR_NEXT, SHOWN], ClearedText(2, 2, 0)),
+        ([SHOWN, OUT, CLEAR_NEXT, UPDATE], ClearedText()),
+        ([OUT, CLEAR_NEXT, Raised("ValueError", "no", "tb")], ClearedText(2, 2, 0)),
+    ],
+)
+def test_what_a_notebook_would_have_cleared_is_told(events: list[Event], cleared: ClearedText) -> None:
+    """At once, or at the next output: text, a new display or an error, but no update of an old display."""
+    result = fold([*events, Finished("ok")], Completed())
+    assert result.cleared == cleared
+    assert result.output.startswith("ab")
 
 
 def test_displays_come_in_order_and_updates_take_their_place() -> None:

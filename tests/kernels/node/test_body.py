@@ -53,6 +53,7 @@ def value(reply: Reply) -> Any:
         ("return {['__proto__']: 1, constructor: 2}", {"__proto__": 1, "constructor": 2}),
         ("return [Promise.resolve(1), new WeakMap()]", ["Promise { 1 }", "WeakMap { <items unknown> }"]),
         ("return await (async () => 7)()", 7),
+        ("\ufeffconst\u00a0x = 7\r\nreturn x", 7),
         ("return (async () => 8)()", 8),
         ("return {then(done) { done(9) }}", 9),
         (
@@ -224,6 +225,18 @@ def test_endless_recursion_is_a_range_error(shared: TestKernel) -> None:
     reply = shared.run("function f() { return f() }\nf()")
     assert (reply.content["ename"], reply.content["evalue"]) == ("RangeError", "Maximum call stack size exceeded")
     assert value(shared.run("return 1")) == 1
+
+
+@pytest.mark.parametrize("mode", ["run", "plain"])
+def test_what_no_parser_takes_is_named_with_its_line(shared: TestKernel, mode: str) -> None:
+    """Which character it is can't be seen."""
+    for code, hint in {
+        "let x = 1;\nlet s = '\U0001f600' + \u201cno\u201d": "line 2 has \u201c (left double quotation mark, U+201C)",
+        "let x\u200b = 1": "line 1 has an invisible character (zero width space, U+200B): delete it",
+        "let s = 'no\u2019": "line 1 has \u2019 (right single quotation mark, U+2019): replace it by '",
+    }.items():
+        assert getattr(shared, mode)(code).content["hint"].startswith(hint)
+    assert "hint" not in getattr(shared, mode)("let s = 'no").content
 
 
 def test_a_rejection_that_is_handled_is_none(shared: TestKernel) -> None:

@@ -241,6 +241,18 @@ def test_what_a_pager_would_show_is_output(shared: TestKernel) -> None:
     assert shared.run("1").text() == ""
 
 
+def test_a_byte_order_mark_in_front_of_code_is_taken(shared: TestKernel) -> None:
+    """Editors of Windows write one. Line numbers, magics and other requests are the same with it."""
+    for run in (shared.run, shared.plain):
+        assert run("\ufeffprint(1)\r\nprint(2)\r\n").text() == "1\n2\n"
+        assert run("\ufeff%%writefile /dev/stdout\nmagic").text().endswith("magic\n")
+        assert "line 3, in" in shared.run("\ufeff\n\n1/0").traceback
+    assert shared.run("\ufeff1 + 1", task="math").result["application/json"] == 2
+    assert shared.run("\ufeffplt.plot([1, 2])", task="chart").images()
+    assert shared.ask("is_complete_request", {"code": "\ufeffx = 1"})["content"]["status"] == "complete"
+    assert shared.run("x = '\ufeff'\nlen(x)").result["application/json"] == 1
+
+
 def test_whatever_is_cut_is_told(shared: TestKernel) -> None:
     """A text that ends early is never taken for a whole one."""
     for code in (

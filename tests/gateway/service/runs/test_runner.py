@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.core.errors import Busy, Unavailable
-from gateway.core.model import Display, Limit, OnEvent, Raised, Result, RunSpec
+from gateway.core.model import ClearedText, Display, Limit, OnEvent, Raised, Result, RunSpec, ShownText
 from gateway.core.request import Allowance, Caller, RunRecord, RunRequest, Submission
 from gateway.service.runs.runner import Runner, outcome_of
 from kernels.contract import Policy
@@ -60,6 +60,27 @@ class World:
     def runner(self) -> Runner:
         ticks = iter(range(100))
         return Runner(self, self, self, wall_clock=lambda: 1_000.0, clock=lambda: float(next(ticks)))  # type: ignore[arg-type]  # a pool of itself
+
+
+async def test_text_is_as_a_terminal_shows_it_if_that_was_asked_for() -> None:
+    """Each stream by itself, from where it was cleared last. The event loop serves others meanwhile."""
+    text = "gone\n" + "a\b" * 30_000 + "1\r2\n"
+    world = World(lambda _spec: Result(True, text, "gone\na\r", "b\bc", None, 0, 0.25, cleared=ClearedText(5, 5, 0)))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    for form in ("raw", "terminal"):
+        result = await world.runner().run(Submission(RunRequest("python", "1", 5.0, text=form), CALLER, "r", ALLOWANCE))
+        assert result.output == text
+        assert result.shown == (None if form == "raw" else ShownText("2\n", "a", "c"))
+    counting.cancel()
+    assert turns > 10
 
 
 async def test_a_run_asks_the_kernel_for_what_was_requested() -> None:

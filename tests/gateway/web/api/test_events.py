@@ -11,7 +11,7 @@ from gateway.core.chart_data import MIME
 from gateway.core.errors import BadRequest, Busy
 from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted
 from gateway.core.limits import Timeouts
-from gateway.core.model import Cleared, Display, Raised, Result, Text
+from gateway.core.model import Cleared, Display, Raised, Result, ShownText, Text
 from gateway.core.request import Allowance, RunRequest
 from gateway.web.api import events
 from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, parse_message
@@ -77,6 +77,13 @@ def test_the_last_event_is_the_answer_without_what_was_shown() -> None:
         "sessionId": "s1",
         "executionCount": 3,
     }
+
+
+def test_text_as_a_terminal_shows_it_comes_with_the_last_event() -> None:
+    """The events before it have the raw text only."""
+    result = Result(True, "", "", "", None, 0, 0.25, shown=ShownText("b", "b", ""))
+    done = events.describe(LoggedEvent(9, Done(result)), RunRequest("python", "x", 5.0, text="terminal"))
+    assert (done["output"], "stdout" in done) == ("b", False)
 
 
 def test_a_gap_says_which_events_are_missing() -> None:

@@ -69,8 +69,13 @@ SENTENCES = [
     (run_bodies.parse_python, {"code": ""}, "code must be source code that is not empty, not ''."),
     (run_bodies.parse_python, {"code": " \n"}, "code is empty."),
     (run_bodies.parse_python, {"code": "a\0b"}, "code has a NUL character at position 1."),
-    (run_bodies.parse_python, {"code": "1", "timeuot": 5}, "Unknown field 'timeuot'; allowed are: code, timeout, session."),
+    (
+        run_bodies.parse_python,
+        {"code": "1", "timeuot": 5},
+        "Unknown field 'timeuot'; allowed are: code, timeout, session, text.",
+    ),
     (run_bodies.parse_chart, {"code": "1", "format": "pdf"}, "format must be 'png' or 'svg', not 'pdf'."),
+    (run_bodies.parse_python, {"code": "1", "text": "tty"}, "text must be 'raw' or 'terminal', not 'tty'."),
     (run_bodies.parse_chart, {"code": "1", "dpi": 301}, "dpi must be a whole number from 30 to 300, not 301."),
     (run_bodies.parse_chart, {"code": "1", "dpi": 72.5}, "dpi must be a whole number from 30 to 300, not 72.5."),
     (
