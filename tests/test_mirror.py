@@ -68,6 +68,9 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/service/jupyter/sessions.py",
         "gateway/service/jupyter/table.py",
     ),
+    "api/test_mcp_stdio.py": ("gateway/mcp_stdio.py",),
+    "api/test_mcp.py": ("gateway/web/mcp/resources.py",),
+    "api/test_tools.py": ("gateway/web/api/tools.py",),
     "contract/test_allowed.py": ("gateway/service/jupyter/kernelspec_source.py",),
     # ---- pool and kernel
     "gateway/pool/test_pool.py": ("gateway/pool/kernel.py",),

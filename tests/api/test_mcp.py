@@ -24,7 +24,9 @@ NAMED_BY = {"tools/call": "name", "resources/read": "uri"}
 
 def legacy(gateway: Gateway, method: str, headers: dict[str, str] | None = None, **params: object) -> Reply:
     """The answer to a request of the legacy era."""
-    return gateway.ask("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers=headers or {})
+    return gateway.ask(
+        "POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers=headers or {}
+    )
 
 
 def modern(gateway: Gateway, method: str, headers: dict[str, str] | None = None, **params: object) -> Reply:
@@ -148,7 +150,7 @@ def test_what_is_not_there_cannot_be_read(gateway: Gateway, session: str, rest: 
     ],
 )
 def test_a_fault_of_the_client_is_a_protocol_error(
-    gateway: Gateway, method: str, params: dict[str, object], code: int, statuses: tuple[int, int]
+    gateway: Gateway, method: str, params: dict[str, Any], code: int, statuses: tuple[int, int]
 ) -> None:
     """No model can mend it."""
     for reply, status in zip((modern(gateway, method, **params), legacy(gateway, method, **params)), statuses, strict=True):

@@ -20,7 +20,7 @@ from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.mcp import messages
 from gateway.web.mcp.calls import Calls
-from gateway.web.mcp.messages import Id, Message, Refused
+from gateway.web.mcp.messages import ClientMessage, Id, RpcError
 from gateway.web.mcp.resources import TEMPLATES, Resources
 
 PROGRESS_S = 5.0
@@ -38,7 +38,7 @@ CAPABILITIES: dict[str, Json] = {"tools": {}, "resources": {}}
 PASSING = (Busy, TooManyRequests, Unavailable)
 """Failures that a later call may not meet: an agent reads of them instead of losing its connection."""
 
-Method = Callable[[Message], Awaitable[Mapping[str, Json]]]
+Method = Callable[[ClientMessage], Awaitable[Mapping[str, Json]]]
 
 
 class McpEndpoint(Endpoint):
@@ -51,21 +51,21 @@ class McpEndpoint(Endpoint):
                 self._note(message)
                 return ACCEPTED
             return await self._answer(message)
-        except Refused as refused:
+        except RpcError as refused:
             return Reply(json_answer.document(messages.error_message(refused)), status=refused.status)
 
     def _decoded(self) -> Json:
         try:
             return parse_object(self.body)
         except BadRequest as error:
-            raise Refused(messages.PARSE_ERROR, error.message) from None
+            raise RpcError(messages.PARSE_ERROR, error.message) from None
 
     def _failure_body(self, error: GatewayError) -> bytes:
         return json_answer.document(messages.failure(error))
 
     # ---- notifications -----------------------------------------------------------------------------------------------
 
-    def _note(self, message: Message | None) -> None:
+    def _note(self, message: ClientMessage | None) -> None:
         """Cancel what a legacy client wants cancelled; other notifications ask for nothing."""
         if message is not None and message.method == "notifications/cancelled":
             about = message.params.get("requestId")
@@ -82,7 +82,7 @@ class McpEndpoint(Endpoint):
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 
-    async def _answer(self, message: Message) -> Reply:
+    async def _answer(self, message: ClientMessage) -> Reply:
         methods: Mapping[str, Method] = {
             "ping": self._ping,
             "tools/list": self._list_tools,
@@ -101,14 +101,14 @@ class McpEndpoint(Endpoint):
             return await self._answer_in_events(message, method)
         return Reply(self._encode(message, await method(message)))
 
-    def _encode(self, message: Message, result: Mapping[str, Json]) -> bytes:
+    def _encode(self, message: ClientMessage, result: Mapping[str, Json]) -> bytes:
         whole = messages.result_message(message, result, version=self.services.settings.version)
         return json_answer.document(whole)
 
     def _takes_events(self) -> bool:
         return header_rules.accepts(self.request.headers.get("Accept", ""), EVENT_STREAM)
 
-    async def _answer_in_events(self, message: Message, method: Method) -> Reply:
+    async def _answer_in_events(self, message: ClientMessage, method: Method) -> Reply:
         """The answer as the last of events; before it, every few seconds, that the call goes on."""
         self.set_header("Content-Type", EVENT_STREAM)
         self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
@@ -124,21 +124,21 @@ class McpEndpoint(Endpoint):
             work.cancel()
         return Reply(b"", EVENT_STREAM)
 
-    def _outcome(self, message: Message, work: asyncio.Future[Mapping[str, Json]]) -> bytes:
+    def _outcome(self, message: ClientMessage, work: asyncio.Future[Mapping[str, Json]]) -> bytes:
         try:
             return self._encode(message, work.result())
-        except Refused as refused:
+        except RpcError as refused:
             return json_answer.dump(messages.error_message(refused))
 
-    async def _ping(self, _message: Message) -> Mapping[str, Json]:
+    async def _ping(self, _message: ClientMessage) -> Mapping[str, Json]:
         return {}
 
-    async def _discover(self, _message: Message) -> Mapping[str, Json]:
+    async def _discover(self, _message: ClientMessage) -> Mapping[str, Json]:
         versions: list[Json] = [*messages.MODERN, *messages.LEGACY]
         told: dict[str, Json] = {"supportedVersions": versions, "capabilities": CAPABILITIES, "instructions": INSTRUCTIONS}
         return {**told, **_kept(LISTS_MS)}
 
-    async def _shake_hands(self, message: Message) -> Mapping[str, Json]:
+    async def _shake_hands(self, message: ClientMessage) -> Mapping[str, Json]:
         """The handshake of the legacy era. The session header tells clients apart for cancelling, and for nothing else."""
         self.set_header(SESSION_HEADER, secrets.token_hex(16))
         wanted = message.params.get("protocolVersion")
@@ -151,10 +151,10 @@ class McpEndpoint(Endpoint):
 
     # ---- tools -------------------------------------------------------------------------------------------------------
 
-    async def _list_tools(self, _message: Message) -> Mapping[str, Json]:
+    async def _list_tools(self, _message: ClientMessage) -> Mapping[str, Json]:
         return {"tools": cast(list[Json], formats.render(TOOLS.values(), "mcp")), **_kept(LISTS_MS)}
 
-    async def _call_tool(self, message: Message) -> Mapping[str, Json]:
+    async def _call_tool(self, message: ClientMessage) -> Mapping[str, Json]:
         name, arguments = message.params.get("name"), message.params.get("arguments")
         if not isinstance(name, str) or name not in TOOLS:
             raise messages.invalid_params(message, f"Unknown tool: {name!r:.{messages.SHOWN_CHARS}}")
@@ -168,7 +168,7 @@ class McpEndpoint(Endpoint):
                 answer = await task
         except asyncio.CancelledError:
             if task.cancelled() and not _is_cancelled():
-                raise Refused(messages.FAILED, "The client cancelled the call.", status=200, about=message.id) from None
+                raise RpcError(messages.FAILED, "The client cancelled the call.", status=200, about=message.id) from None
             raise
         finally:
             task.cancel()
@@ -192,13 +192,13 @@ class McpEndpoint(Endpoint):
 
         return Resources(self.services, self.caller, submit)
 
-    async def _list_resources(self, _message: Message) -> Mapping[str, Json]:
+    async def _list_resources(self, _message: ClientMessage) -> Mapping[str, Json]:
         return {"resources": self._resources().listed(), **_kept(SESSIONS_MS)}
 
-    async def _list_templates(self, _message: Message) -> Mapping[str, Json]:
+    async def _list_templates(self, _message: ClientMessage) -> Mapping[str, Json]:
         return {"resourceTemplates": TEMPLATES, **_kept(LISTS_MS)}
 
-    async def _read_resource(self, message: Message) -> Mapping[str, Json]:
+    async def _read_resource(self, message: ClientMessage) -> Mapping[str, Json]:
         uri = message.params.get("uri")
         if not isinstance(uri, str):
             raise messages.invalid_params(message, "uri must be a string.")
@@ -207,7 +207,7 @@ class McpEndpoint(Endpoint):
         except (NotFound, Gone) as error:
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
-            raise Refused(messages.FAILED, error.message, status=200, about=message.id) from None
+            raise RpcError(messages.FAILED, error.message, status=200, about=message.id) from None
 
 
 def _kept(milliseconds: int) -> dict[str, Json]:

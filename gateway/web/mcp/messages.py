@@ -34,7 +34,7 @@ SHOWN_CHARS = 80
 Id = str | int
 
 
-class Refused(Exception):
+class RpcError(Exception):
     """A message that is answered with a JSON-RPC error of *code*, and with *status* over HTTP."""
 
     def __init__(self, code: int, message: str, *, status: int = 400, data: Json = None, about: Id | None = None) -> None:
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ClientMessage:
     """One message of a client. *id* is None for a notification."""
 
     method: str
@@ -58,21 +58,21 @@ class Message:
         return token if isinstance(token, str | int) and not isinstance(token, bool) else None
 
 
-def parse(value: Json, headers: Mapping[str, str]) -> Message | None:
-    """The message in the decoded body *value*; None for an answer, which nobody asked for. Raises Refused."""
+def parse(value: Json, headers: Mapping[str, str]) -> ClientMessage | None:
+    """The message in the decoded body *value*; None for an answer, which nobody asked for. Raises RpcError."""
     if not isinstance(value, dict):
-        raise Refused(INVALID_REQUEST, "The body must be one JSON-RPC message: batches are not supported.")
+        raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC message: batches are not supported.")
     if value.get("jsonrpc") != "2.0":
-        raise Refused(INVALID_REQUEST, 'The message must have "jsonrpc": "2.0".')
+        raise RpcError(INVALID_REQUEST, 'The message must have "jsonrpc": "2.0".')
     if "method" not in value and ("result" in value or "error" in value):
         return None
     about = _id(value)
     method, params = value.get("method"), value.get("params", {})
     if not isinstance(method, str):
-        raise Refused(INVALID_REQUEST, "The message must have a method, which is a string.", about=about)
+        raise RpcError(INVALID_REQUEST, "The message must have a method, which is a string.", about=about)
     if not isinstance(params, dict):
-        raise Refused(INVALID_PARAMS, "params must be an object.", about=about)
-    message = Message(method, params, about, PREFIX + "protocolVersion" in _meta(params))
+        raise RpcError(INVALID_PARAMS, "params must be an object.", about=about)
+    message = ClientMessage(method, params, about, PREFIX + "protocolVersion" in _meta(params))
     if about is not None:
         _check_headers(message, headers)
     return message
@@ -83,7 +83,7 @@ def _id(value: Mapping[str, Json]) -> Id | None:
     if "id" not in value:
         return None
     if isinstance(about, bool) or not isinstance(about, str | int):
-        raise Refused(INVALID_REQUEST, "The id must be a string or a whole number.")
+        raise RpcError(INVALID_REQUEST, "The id must be a string or a whole number.")
     return about
 
 
@@ -92,8 +92,8 @@ def _meta(params: Mapping[str, Json]) -> Mapping[str, Json]:
     return meta if isinstance(meta, dict) else {}
 
 
-def _check_headers(message: Message, headers: Mapping[str, str]) -> None:
-    """Raise Refused unless the headers say what the body says ("Server Validation")."""
+def _check_headers(message: ClientMessage, headers: Mapping[str, str]) -> None:
+    """Raise RpcError unless the headers say what the body says ("Server Validation")."""
     told = headers.get(VERSION_HEADER)
     if not message.is_modern:
         if told in MODERN:
@@ -111,7 +111,7 @@ def _check_headers(message: Message, headers: Mapping[str, str]) -> None:
         _compare(message, NAME_HEADER, _decoded(message, headers.get(NAME_HEADER)), name)
 
 
-def _compare(message: Message, header: str, told: str | None, meant: Json) -> None:
+def _compare(message: ClientMessage, header: str, told: str | None, meant: Json) -> None:
     if told is None:
         raise _mismatch(message, f"the header {header} is missing")
     if told != meant:
@@ -119,7 +119,7 @@ def _compare(message: Message, header: str, told: str | None, meant: Json) -> No
         raise _mismatch(message, f"{header} is {told[:SHOWN_CHARS]!r}, but the body has {shown}")
 
 
-def _decoded(message: Message, told: str | None) -> str | None:
+def _decoded(message: ClientMessage, told: str | None) -> str | None:
     """A header's value, which may be ``=?base64?...?=`` ("Value Encoding")."""
     if told is None or not (told.startswith("=?base64?") and told.endswith("?=")):
         return told
@@ -129,48 +129,48 @@ def _decoded(message: Message, told: str | None) -> str | None:
         raise _mismatch(message, f"{NAME_HEADER} is no base64 of UTF-8 text") from None
 
 
-def _mismatch(message: Message, what: str) -> Refused:
-    return Refused(HEADER_MISMATCH, f"Header mismatch: {what}.", about=message.id)
+def _mismatch(message: ClientMessage, what: str) -> RpcError:
+    return RpcError(HEADER_MISMATCH, f"Header mismatch: {what}.", about=message.id)
 
 
-def _unsupported(message: Message, version: Json) -> Refused:
+def _unsupported(message: ClientMessage, version: Json) -> RpcError:
     supported: list[Json] = [*MODERN, *LEGACY]
     data: Json = {"supported": supported, "requested": version if isinstance(version, str) else None}
-    return Refused(UNSUPPORTED_VERSION, "Unsupported protocol version", data=data, about=message.id)
+    return RpcError(UNSUPPORTED_VERSION, "Unsupported protocol version", data=data, about=message.id)
 
 
-def unknown_method(message: Message) -> Refused:
+def unknown_method(message: ClientMessage) -> RpcError:
     """The answer to a method that is not there: 404 in the modern era, for clients that look at the status."""
     text = f"Method not found: {message.method[:SHOWN_CHARS]}"
-    return Refused(METHOD_NOT_FOUND, text, status=404 if message.is_modern else 200, about=message.id)
+    return RpcError(METHOD_NOT_FOUND, text, status=404 if message.is_modern else 200, about=message.id)
 
 
-def invalid_params(message: Message, text: str) -> Refused:
+def invalid_params(message: ClientMessage, text: str) -> RpcError:
     """The answer to parameters that are wrong."""
-    return Refused(INVALID_PARAMS, text, status=400 if message.is_modern else 200, about=message.id)
+    return RpcError(INVALID_PARAMS, text, status=400 if message.is_modern else 200, about=message.id)
 
 
-def no_resource(message: Message, text: str) -> Refused:
+def no_resource(message: ClientMessage, text: str) -> RpcError:
     """The answer for a resource that is not there, or that is another key's."""
     code = INVALID_PARAMS if message.is_modern else RESOURCE_NOT_FOUND
-    return Refused(code, text, status=400 if message.is_modern else 200, about=message.id)
+    return RpcError(code, text, status=400 if message.is_modern else 200, about=message.id)
 
 
 def failure(error: GatewayError, about: Id | None = None) -> dict[str, Json]:
     """A failure of the gateway as an answer."""
     return error_message(
-        Refused(FAILED, error.message, data={"type": type(error).__name__, "code": error.code}, about=about)
+        RpcError(FAILED, error.message, data={"type": type(error).__name__, "code": error.code}, about=about)
     )
 
 
-def error_message(refused: Refused) -> dict[str, Json]:
+def error_message(refused: RpcError) -> dict[str, Json]:
     """The answer to a message that is refused."""
     data: dict[str, Json] = {} if refused.data is None else {"data": refused.data}
     about: dict[str, Json] = {} if refused.about is None else {"id": refused.about}
     return {"jsonrpc": "2.0", **about, "error": {"code": refused.code, "message": refused.message, **data}}
 
 
-def result_message(message: Message, result: Mapping[str, Json], *, version: str) -> dict[str, Json]:
+def result_message(message: ClientMessage, result: Mapping[str, Json], *, version: str) -> dict[str, Json]:
     """The answer with *result*, as the message's era has it; *version* is the gateway's."""
     whole: dict[str, Json] = dict(result)
     if message.is_modern:

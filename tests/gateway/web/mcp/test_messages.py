@@ -17,8 +17,8 @@ from gateway.web.mcp.messages import (
     METHOD_NOT_FOUND,
     RESOURCE_NOT_FOUND,
     UNSUPPORTED_VERSION,
-    Message,
-    Refused,
+    ClientMessage,
+    RpcError,
     parse,
 )
 
@@ -43,8 +43,8 @@ def headers(method: str = "tools/list", name: str | None = None, version: str = 
 
 def test_a_request_of_either_era_is_taken() -> None:
     """The modern one says its version in the body and its method in a header."""
-    assert parse(asked(), {}) == Message("tools/list", {}, 1, is_modern=False)
-    assert parse(asked(), {"MCP-Protocol-Version": "2025-06-18"}) == Message("tools/list", {}, 1, is_modern=False)
+    assert parse(asked(), {}) == ClientMessage("tools/list", {}, 1, is_modern=False)
+    assert parse(asked(), {"MCP-Protocol-Version": "2025-06-18"}) == ClientMessage("tools/list", {}, 1, is_modern=False)
     taken = parse(modern(), headers())
     assert taken is not None
     assert (taken.method, taken.id, taken.is_modern) == ("tools/list", 1, True)
@@ -83,14 +83,14 @@ def test_a_name_is_repeated_in_a_header(name: str) -> None:
 )
 def test_what_is_no_message_is_refused_by_its_code(body: Json, told: dict[str, str], code: int, status: int) -> None:
     """Before anything happens."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RpcError) as refused:
         parse(body, told)
     assert (refused.value.code, refused.value.status) == (code, status)
 
 
 def test_an_unknown_version_is_told_the_known_ones() -> None:
     """So that the client can go on with one of them."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RpcError) as refused:
         parse(modern(version="1999-01-01"), headers(version="1999-01-01"))
     answer: Any = messages.error_message(refused.value)
     assert answer["error"]["data"] == {"supported": [*messages.MODERN, *messages.LEGACY], "requested": "1999-01-01"}
@@ -100,7 +100,7 @@ def test_an_unknown_version_is_told_the_known_ones() -> None:
 def test_notifications_and_answers_ask_for_nothing() -> None:
     """A notification needs no headers; nobody asked for an answer."""
     taken = parse({"jsonrpc": "2.0", "method": "notifications/initialized"}, {})
-    assert taken == Message("notifications/initialized", {}, None, is_modern=False)
+    assert taken == ClientMessage("notifications/initialized", {}, None, is_modern=False)
     assert parse({"jsonrpc": "2.0", "id": 1, "result": {}}, {}) is None
     assert parse({"jsonrpc": "2.0", "id": 1, "error": {}}, {}) is None
 
