@@ -22,14 +22,13 @@ from gateway.kernel.in_jupyter.kernelspecs import KernelspecError
 from gateway.kernel.launch.spawner_process import APP_DIR
 from gateway.service.database import DatabaseError
 from gateway.service.keys.store import KeyRefused
-from gateway.settings import Settings, SettingsError, find_kernel_python
+from gateway.settings import Settings, SettingsError, find_kernel_python, is_loopback
 from gateway.tokens import Values
 from gateway.version import VERSION
 from kernels.contract import Level
 from kernels.sandbox import probe
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-DEFAULT_URL = "http://127.0.0.1:8080"
 NO_FLAG = frozenset({"token", "database_url"})
 """Settings that hold a secret: every user of the machine can read a command line."""
 
@@ -69,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     mcp = _add(commands, "mcp", _speak_mcp, "speak the Model Context Protocol on stdin and stdout", ("state_dir",))
     reached = mcp.add_mutually_exclusive_group()
-    reached.add_argument("--url", metavar="URL", help=f"a gateway that runs (default: {DEFAULT_URL})")
+    reached.add_argument("--url", metavar="URL", help="a gateway that runs (default: the one of these settings)")
     reached.add_argument("--serve", action="store_true", help="start a gateway for this program alone, until stdin ends")
     apart = ("kernel_python", "spawner_socket")
     spawner = _add(commands, "spawner", _spawn, "start kernels for a gateway that runs as another user", apart)
@@ -134,7 +133,8 @@ def _speak_mcp(read: Callable[[], Settings], values: Values) -> int:
         token = stored.value
     else:
         raise SettingsError(f"there is no token in {settings.state_dir}: set OMEGA_TOKEN, or start a gateway first")
-    mcp_stdio.talk(values.get("url", DEFAULT_URL), token)
+    host = settings.host if is_loopback(settings.host) else "127.0.0.1"
+    mcp_stdio.talk(values.get("url", f"http://{host if ':' not in host else f'[{host}]'}:{settings.port}"), token)
     return DONE
 
 

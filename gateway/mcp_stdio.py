@@ -37,6 +37,8 @@ NAMED_BY: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name
 CONNECT_S: Final = 10.0
 LOOK_S: Final = 0.1
 """How often a gateway that starts is asked whether it is ready."""
+GRACE_S: Final = 2.0
+"""How long calls under way may take to end once stdin has ended: `echo MESSAGE | omega mcp` is answered."""
 MAX_CALLS: Final = 64
 """How many requests may be under way; more wait."""
 _VERSION = "io.modelcontextprotocol/protocolVersion"
@@ -86,14 +88,16 @@ class Bridge:
     _room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CALLS))
 
     def run(self, lines: Iterator[str]) -> None:
-        """Carry out each of *lines*; once they end, what is under way is cancelled."""
+        """Carry out each of *lines*; once they end, what is under way has a moment to end and is cancelled then."""
         for line in lines:
             if line.strip():
                 self._begin(line)
+        deadline = time.monotonic() + GRACE_S
+        ended = sum(self._room.acquire(timeout=max(0.0, deadline - time.monotonic())) for _ in range(MAX_CALLS))
         with self._lock:
             for sock in self._open.values():
                 _hang_up(sock)
-        for _ in range(MAX_CALLS):
+        for _ in range(MAX_CALLS - ended):
             self._room.acquire()
 
     def _begin(self, line: str) -> None:
