@@ -17,7 +17,7 @@ from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
 from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
-from gateway.core.request import Allowance
+from gateway.core.request import Allowance, Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.launch.kept_spawner import NoIsolation
@@ -52,7 +52,8 @@ from gateway.service.runs.runner import Runner
 from gateway.service.runs.watches import Watches
 from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
-from gateway.service.sessions.table import Sessions, SessionSettings
+from gateway.service.sessions.table import NewSession, Sessions, SessionSettings
+from gateway.service.tools.toolbox import BeginSession, ToolBox
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.signals import StopSignals
 from gateway.version import VERSION
@@ -128,6 +129,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     metrics.watch_health(health.available)
     web = _web_settings(settings)
     live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes), sessions.feed)
+    files = _make_files(settings, launcher, sessions)
     services = Services(
         settings=web,
         keys=Admission(keys, settings.requests_per_minute),
@@ -138,7 +140,8 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
         gallery=Gallery(languages),
         metrics=metrics,
         sessions=sessions,
-        files=_make_files(settings, launcher, sessions),
+        files=files,
+        tools=ToolBox(live, _begin_session(sessions), sessions, files),
         notebooks=Notebooks(live, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
@@ -161,6 +164,15 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
     return await _drain(server, drain, settings.drain_s)
+
+
+def _begin_session(sessions: Sessions) -> BeginSession:
+    """Begins sessions for calls of tools."""
+
+    async def begin(language: Language, timeout_s: float, caller: Caller) -> str:
+        return (await sessions.create(NewSession(language, timeout_s=timeout_s), caller)).id
+
+    return begin
 
 
 def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:

@@ -1,4 +1,4 @@
-"""The commands ``omega serve``, ``spawner``, ``doctor``, ``token``, ``kernelspec`` and ``version``, and how each can fail.
+"""The commands ``omega serve``, ``mcp``, ``spawner``, ``doctor``, ``token``, ``kernelspec``, ``version``, and how they fail.
 
 Exit codes: 0 success, 1 failure, 2 wrong options or settings, 130 interrupted.
 """
@@ -12,7 +12,7 @@ import pwd
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway import kernelspecs, state, tokens
+from gateway import kernelspecs, mcp_stdio, state, tokens
 from gateway.banner import Banner
 from gateway.commands import PROGRAM, CommandParser, add_command
 from gateway.configuration import describe_allowed, describe_default, group_settings, read_settings
@@ -21,7 +21,7 @@ from gateway.kernel.in_jupyter.kernelspecs import KernelspecError
 from gateway.kernel.launch.spawner_process import APP_DIR
 from gateway.service.database import DatabaseError
 from gateway.service.keys.store import KeyRefused
-from gateway.settings import Settings, SettingsError, find_kernel_python
+from gateway.settings import Settings, SettingsError, find_kernel_python, is_loopback
 from gateway.tokens import Values
 from gateway.version import VERSION
 from kernels.contract import Level
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         return command(lambda: read_settings(flags, os.environ), options)
     except SettingsError as error:
         return _complain(error, WRONG)
-    except (state.StateError, DatabaseError, KeyRefused, KernelspecError) as error:
+    except (state.StateError, DatabaseError, KeyRefused, KernelspecError, mcp_stdio.NoGateway) as error:
         return _complain(error, FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -65,6 +65,10 @@ def make_parser() -> argparse.ArgumentParser:
         "Options override the environment, and the environment overrides the file. token and database_url have no "
         "option: set OMEGA_TOKEN and OMEGA_DATABASE_URL, or their keys in the file."
     )
+    mcp = _add(commands, "mcp", _speak_mcp, "speak the Model Context Protocol on stdin and stdout", ("state_dir",))
+    reached = mcp.add_mutually_exclusive_group()
+    reached.add_argument("--url", metavar="URL", help="a gateway that runs (default: the one of these settings)")
+    reached.add_argument("--serve", action="store_true", help="start a gateway for this program alone, until stdin ends")
     apart = ("kernel_python", "spawner_socket")
     spawner = _add(commands, "spawner", _spawn, "start kernels for a gateway that runs as another user", apart)
     spawner.add_argument(
@@ -119,6 +123,23 @@ def _serve(read: Callable[[], Settings], _values: Values) -> int:
             return runner.run(serve(settings, Banner(sys.stdout)))
     except StartError as error:
         return _complain(error, FAILED)
+
+
+def _speak_mcp(read: Callable[[], Settings], values: Values) -> int:
+    settings = read()
+    if "serve" in values:
+        with mcp_stdio.own_gateway() as (url, token):
+            mcp_stdio.talk(url, token)
+        return DONE
+    if settings.token is not None:
+        token = settings.token.get_secret_value()
+    elif (stored := state.load_token(settings.state_dir)) is not None:
+        token = stored.value
+    else:
+        raise SettingsError(f"there is no token in {settings.state_dir}: set OMEGA_TOKEN, or start a gateway first")
+    host = settings.host if is_loopback(settings.host) else "127.0.0.1"
+    mcp_stdio.talk(values.get("url", f"http://{host if ':' not in host else f'[{host}]'}:{settings.port}"), token)
+    return DONE
 
 
 def _spawn(read: Callable[[], Settings], values: Values) -> int:

@@ -35,6 +35,10 @@ NOT_RUN = {
     ("docs/operating.md", "$ .venv/bin/pip install 'psycopg[binary]'"): Why("needs a package index and a database server"),
     ("docker/README.md", "export OMEGA_TOKEN=$(openssl rand -hex 32)"): _NO_ENGINE,
     (
+        "docs/agents.md",
+        'claude mcp add --transport http omega http://127.0.0.1:8080/mcp --header "Authorization: Bearer $TOKEN"',
+    ): Why("needs Claude Code and an account of it", "tests/api/test_mcp.py::test_tools_are_listed_alike_in_both_eras"),
+    (
         "docker/README.md",
         "docker compose --file docker/compose.yaml --file docker/compose.namespaces.yaml up --build --detach",
     ): _NO_ENGINE,

@@ -40,7 +40,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/run_rules.py",
     ),
     "gateway/web/api/test_events.py": (
-        "gateway/web/api/caller_limits.py",
+        "gateway/web/caller_limits.py",
         "gateway/web/api/server_sent_events.py",
         "gateway/web/api/stream_messages.py",
     ),
@@ -54,6 +54,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/service/history/test_history.py": ("gateway/service/database.py", "gateway/service/history/store.py"),
     "gateway/service/packages/test_pip.py": ("gateway/service/packages/pip_failures.py",),
     "gateway/service/packages/test_installer.py": ("gateway/service/packages/store.py",),
+    "gateway/service/tools/test_formats.py": ("gateway/service/tools/openapi.py",),
     "api/test_guide.py": (
         "gateway/service/examples/example.py",
         "gateway/service/examples/gallery.py",
@@ -69,6 +70,9 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/service/jupyter/sessions.py",
         "gateway/service/jupyter/table.py",
     ),
+    "api/test_mcp_stdio.py": ("gateway/mcp_stdio.py",),
+    "api/test_mcp.py": ("gateway/web/mcp/resources.py",),
+    "api/test_tools.py": ("gateway/web/api/tools.py",),
     "contract/test_allowed.py": ("gateway/service/jupyter/kernelspec_source.py",),
     # ---- pool and kernel
     "gateway/pool/test_pool.py": ("gateway/pool/kernel.py",),

@@ -20,6 +20,7 @@ from gateway.web.api import (
     sessions,
     streams,
     tables,
+    tools,
     watching,
 )
 from gateway.web.api.server_sent_events import EVENT_STREAM
@@ -30,6 +31,8 @@ from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.edge.websocket import Socket
 from gateway.web.jupyter import rest
 from gateway.web.jupyter.channels import KernelChannels
+from gateway.web.mcp.calls import Calls
+from gateway.web.mcp.endpoint import McpEndpoint
 from gateway.web.openapi.document import ApiDescription
 from gateway.web.operations import FORM, Operation, delete, get, get_parts, post, run, run_with_files
 from gateway.web.services import Services
@@ -105,6 +108,9 @@ ROUTES = (
     at(f"{BASE}/history", pages.HistoryList, get("History", query=("limit",))),
     at(f"{BASE}/health", pages.HealthCheck, Operation("GET", "Health", busy="Health")),
     at(f"{BASE}/examples", pages.Examples, get("Gallery")),
+    at(f"{BASE}/tools", tools.ToolList, get("ToolList", query=("tools.format", "names"))),
+    at(f"{BASE}/tools/openapi.json", tools.ToolsDescription, get("OpenApi")),
+    at(f"{BASE}/tools/{{name}}", tools.ToolCalls, post("ToolAnswer", "ToolArguments")),
     at("/api", rest.ApiVersion, get("ApiVersion")),
     at("/api/status", rest.ApiStatus, get("ApiStatus")),
     at("/api/me", rest.Identity, get("Identity")),
@@ -136,6 +142,7 @@ ROUTES = (
     at("/api/swagger.json", rest.SwaggerJson, get("Swagger")),
     at("/api/swagger.yaml", rest.SwaggerYaml, get("Swagger", "text/x-yaml")),
     at("/metrics", pages.MetricsText, get("Text", "text/plain")),
+    at("/mcp", McpEndpoint, post("McpAnswer", "McpMessage")),
     at("/openapi.json", ApiDescription, get("OpenApi")),
     at("/", pages.Home, get("Home")),
 )
@@ -170,6 +177,7 @@ def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKET
         default_handler_args={"services": services, "route": "unknown"},
         log_function=log_request,
         routes=ROUTES,
+        mcp_calls=Calls(),
     )
 
 

@@ -21,6 +21,7 @@ from gateway.service.runs.live import LiveRuns
 from gateway.service.runs.watches import Watches
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
+from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from kernels.contract import MIB
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -139,6 +140,13 @@ class Notebooks(Protocol):
         """Execute a notebook; the answer has it with new outputs."""
 
 
+class Tools(Protocol):
+    """The tools that agents call; see service.tools.toolbox."""
+
+    async def call(self, call: ToolCall) -> ToolAnswer:
+        """The answer to *call*. Raises NotFound for an unknown tool, and what a model cannot mend: Busy and the like."""
+
+
 class Metrics(Protocol):
     """Metrics for Prometheus."""
 
@@ -168,6 +176,7 @@ class Services:
     watches: Watches
     notebooks: Notebooks
     files: Files
+    tools: Tools
 
 
 Answer = dict[str, Json]

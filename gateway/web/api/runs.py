@@ -6,8 +6,8 @@ from gateway.core.limits import Timeouts
 from gateway.core.request import Allowance, RunRequest, Submission
 from gateway.web.api import form_bodies, multipart, run_bodies, server_sent_events
 from gateway.web.api.answers import describe_answer
-from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.form_bodies import Sent
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
 

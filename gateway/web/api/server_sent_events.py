@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from gateway.core.model import Json
 from gateway.service.runs.live_run import LiveRun
 from gateway.web.api import events
-from gateway.web.edge import json_answer
+from gateway.web.edge import header_rules, json_answer
 
 EVENT_STREAM = "text/event-stream"
 KEEPALIVE_S = 15.0
@@ -23,7 +23,7 @@ END = b"\n\n"
 
 def is_asked_for(accept: str) -> bool:
     """Whether an Accept header names server-sent events."""
-    return any(kind.partition(";")[0].strip().lower() == EVENT_STREAM for kind in accept.split(","))
+    return header_rules.accepts(accept, EVENT_STREAM)
 
 
 def encode(number: int | None, event: dict[str, Json]) -> bytes:

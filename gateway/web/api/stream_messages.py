@@ -11,7 +11,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.web.api import run_bodies
-from gateway.web.api.caller_limits import CallerLimits
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge.body import parse_object
 
 MAX_ID_CHARS = 128

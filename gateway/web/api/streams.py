@@ -21,8 +21,8 @@ from gateway.core.session_log import Told
 from gateway.service.runs.live_run import LiveRun
 from gateway.service.session_feed import Watch, Watched
 from gateway.web.api import events, stream_messages, watching
-from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said, WatchSession
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
 from gateway.web.edge.websocket import Socket

@@ -105,6 +105,11 @@ def check_query(names: Container[str]) -> None:
             )
 
 
+def accepts(accept: str, kind: str) -> bool:
+    """Whether an Accept header names the media type *kind*."""
+    return any(named.partition(";")[0].strip().lower() == kind for named in accept.split(","))
+
+
 def check_headers(count: int) -> None:
     """Accept at most MAX_HEADERS header lines."""
     if count > MAX_HEADERS:

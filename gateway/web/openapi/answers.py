@@ -219,5 +219,25 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Gallery": struct({"examples": array(struct(EXAMPLE))}),
     "Home": struct(dict.fromkeys(("name", "version", "api", "examples", "openapi", "documentation"), TEXT)),
+    "ToolList": array(described(ANY, "a definition, in the form that was asked for")),
+    "ToolAnswer": struct(
+        {
+            "success": FLAG,
+            "text": described(TEXT, "what a model should read"),
+            "content": array(
+                {
+                    "oneOf": [
+                        struct({"type": {"const": "text"}, "text": TEXT}),
+                        struct({"type": {"const": "image"}, "data": TEXT, "mimeType": TEXT}),
+                    ]
+                }
+            ),
+            "isError": FLAG,
+            "session": described({"type": ["string", "null"]}, "the session of the call"),
+            "run": described({"type": ["object", "null"]}, "what else the answer to a run has"),
+        },
+        {"message": described(ANY, "what the API named in format wants appended")},
+    ),
+    "McpAnswer": described(ANY, "an answer of the Model Context Protocol, as JSON or as server-sent events"),
     "OpenApi": described(ANY, "an OpenAPI 3.1 document"),
 }

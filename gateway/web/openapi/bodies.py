@@ -89,7 +89,17 @@ FILES_FORM: Schema = {
     "additionalProperties": False,
     "description": "one part per file, of any name; its file name is the path below the work directory",
 }
-BODIES: dict[str, Schema] = {"NotebookFile": NOTEBOOK_FILE, "FilesForm": FILES_FORM}
+TOOL_ARGUMENTS: Schema = {
+    "type": "object",
+    "description": "the arguments of the tool, as its definition has them; wrong ones are an answer with isError",
+}
+MCP_MESSAGE: Schema = {"type": "object", "description": "a message of the Model Context Protocol (JSON-RPC 2.0)"}
+BODIES: dict[str, Schema] = {
+    "NotebookFile": NOTEBOOK_FILE,
+    "FilesForm": FILES_FORM,
+    "ToolArguments": TOOL_ARGUMENTS,
+    "McpMessage": MCP_MESSAGE,
+}
 
 
 def form_name(body: str) -> str:

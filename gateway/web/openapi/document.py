@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.core import table_query
 from gateway.core.model import Json
-from gateway.web.api.caller_limits import CallerLimits
+from gateway.service.tools.formats import Format
 from gateway.web.api.csv_pages import CSV
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
 from gateway.web.api.patterns import FILE
 from gateway.web.api.server_sent_events import EVENT_STREAM
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge.endpoint import Endpoint
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.openapi.answers import ANSWERS
@@ -57,8 +58,11 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         {"type": "integer", "minimum": 0},
     ),
     "format": ("The form of the answer; csv has all that has room.", {"type": "string", "enum": ["json", "csv"]}),
+    "tools.format": ("The API whose form the answer has.", {"enum": list(get_args(Format)), "default": "openai"}),
+    "names": ("Names of tools, with commas between them; all by default.", {"type": "string"}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
+"""The parameters of queries; before a dot stands the endpoint whose parameter of this name differs from others'."""
 _HEADERS: Mapping[str, str] = {
     "Range": "The bytes to send, such as 'bytes=0-99', 'bytes=100-' or 'bytes=-100'. Several ranges are answered whole.",
     "If-Range": "The ETag or Last-Modified of the file whose part is wanted; of any other the whole is sent.",
@@ -184,7 +188,7 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
             "content": {operation.takes_type: {"schema": ref(name)}, **form},
         }
     if operation.query:
-        described["parameters"] = [_parameter(name, *_QUERY[name]) for name in operation.query]
+        described["parameters"] = [_parameter(name.rpartition(".")[2], *_QUERY[name]) for name in operation.query]
     if operation.has_parts:
         described["parameters"] = [_header(name, description) for name, description in _HEADERS.items()]
     return described

@@ -29,6 +29,7 @@ from gateway.service.runs.watches import Watches
 from gateway.service.session_feed import SessionFeed
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
+from gateway.service.tools.toolbox import ToolBox
 from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.services import Services, WebSettings
@@ -258,6 +259,10 @@ class Gateway:
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
+async def _begin(_language: Language, _timeout_s: float, _caller: Caller) -> str:
+    return "there"
+
+
 @asynccontextmanager
 async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS) -> AsyncIterator[Gateway]:
     runner, history = FakeRunner(ok), FakeHistory()
@@ -282,6 +287,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         Watches(sessions.feed),
         notebooks,
         files,
+        ToolBox(runner, _begin, sessions, files),
     )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()

@@ -14,8 +14,8 @@ from gateway.core.limits import Timeouts
 from gateway.core.model import Cleared, Display, Raised, Result, ShownText, Text
 from gateway.core.request import Allowance, RunRequest
 from gateway.web.api import events
-from gateway.web.api.caller_limits import CallerLimits
 from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, parse_message
+from gateway.web.caller_limits import CallerLimits
 
 TERMS = CallerLimits(Timeouts(30.0, 300.0), Timeouts(10.0, 300.0), Allowance())
 REQUEST = RunRequest("python", "x", 5.0)

@@ -1,0 +1,113 @@
+"""A run as a model should read it: output, value, error, and what changed; long text by its head and its tail."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Generator, Iterable
+from typing import Final
+
+import orjson
+
+from gateway.core import terminal
+from gateway.core.charts import is_chart
+from gateway.core.files import FileChange
+from gateway.core.model import Display, Json, Raised, Result
+from gateway.core.strict_json import text_bytes
+
+DEFAULT_BYTES: Final = 20_000
+_TAIL_SHARE: Final = 3
+"""One third of the room is for the end, where errors and results stand."""
+_OF_PLOTS: Final = re.compile(r"<(matplotlib|Axes|Figure|mpl_toolkits|seaborn)[ .:]")
+_LINE_CHARS: Final = 120
+"""A longer value is shown on several lines."""
+_FENCE: Final = "```"
+
+
+def read_by_model(result: Result, limit_bytes: int = DEFAULT_BYTES) -> Generator[None, None, str]:
+    """What happened in a run, in steps between which others are served: everything that a model can act on, once."""
+    shown = yield from terminal.shown(result.output)
+    output = shown.strip("\n")
+    parts = [output, *_values(result, output), *_error(result.error), *_notes(result)]
+    text = "\n".join(part for part in parts if part) or "(no output)"
+    return shortened(text, limit_bytes)
+
+
+def _values(result: Result, output: str) -> Iterable[str]:
+    """Values that are shown, but for those that are in *output* or beside it as pictures: an analysis prints its own, and
+    what a plot function returns is the figure's."""
+    has_pictures = any(map(is_chart, result.displays))
+    for display in result.displays:
+        text = display.data.get("text/plain")
+        if not isinstance(text, str) or is_chart(display) or text.strip("\n") == output:
+            continue
+        if not (has_pictures and _OF_PLOTS.search(text)):
+            yield text
+    if result.return_value is not None:
+        yield _as_json(result.return_value)
+
+
+def _as_json(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    short = orjson.dumps(value).decode()
+    return short if len(short) <= _LINE_CHARS else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _error(error: Raised | None) -> Iterable[str]:
+    if error is None:
+        return
+    yield error.traceback.rstrip("\n") or f"{error.type}: {error.message}"
+    if error.hint and error.hint not in error.traceback:
+        yield f"Hint: {error.hint}"
+
+
+def _notes(result: Result) -> Iterable[str]:
+    """What a model would not know otherwise."""
+    if result.truncated:
+        yield "[The output was over its limit: what is missing was not kept.]"
+    if result.kernel_replaced:
+        yield "[The session has a new kernel: variables and files are gone.]"
+    if result.files:
+        yield f"[Files: {', '.join(map(_file, result.files))}{', and more' if result.are_files_cut else ''}]"
+
+
+def _file(change: FileChange) -> str:
+    name = change.path.decode("utf-8", "replace")
+    return f"{name} ({change.change}, {change.size} bytes)" if change.change != "deleted" else f"{name} (deleted)"
+
+
+async def in_turns(steps: Generator[None, None, str]) -> str:
+    """What *steps* return; other requests are served between the steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            whole: str = end.value
+            return whole
+        await asyncio.sleep(0)
+
+
+def shortened(text: str, limit_bytes: int) -> str:
+    """*text* in at most *limit_bytes* of UTF-8 and a line: its head, how many bytes are left out, and its tail."""
+    size = text_bytes(text)
+    if size <= limit_bytes:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    tail_bytes = limit_bytes // _TAIL_SHARE
+    head = data[: limit_bytes - tail_bytes].decode("utf-8", "ignore")
+    tail = data[size - tail_bytes :].decode("utf-8", "ignore")
+    left_out = size - text_bytes(head) - text_bytes(tail)
+    return f"{head}\n[{left_out} bytes left out]\n{tail}"
+
+
+def without_fence(code: str) -> str:
+    """*code* without the Markdown fence around it, which models add."""
+    lines = code.strip().split("\n")
+    is_fenced = len(lines) > 1 and lines[0].startswith(_FENCE) and lines[-1].strip() == _FENCE
+    return "\n".join(lines[1:-1]) if is_fenced and _FENCE not in lines[0][3:] else code
+
+
+def pictures(result: Result) -> tuple[Display, ...]:
+    """What the run showed that is a picture, in order."""
+    return tuple(shown for shown in result.displays if is_chart(shown))

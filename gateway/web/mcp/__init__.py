@@ -1,0 +1,1 @@
+"""The Model Context Protocol at /mcp, in both of its eras."""

@@ -1,0 +1,168 @@
+"""``omega mcp``: the same protocol on stdin and stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import HANG_S, Gateway
+
+pytestmark = pytest.mark.kernel
+
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A running ``omega mcp``."""
+
+    process: subprocess.Popen[str]
+
+    def send(self, message: object) -> None:
+        """Write one line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write((message if isinstance(message, str) else json.dumps(message)) + "\n")
+        self.process.stdin.flush()
+
+    def read(self) -> Any:
+        """The next line."""
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, method: str, about: object = 1, **params: object) -> Any:
+        """The answer to a request, when no other is under way."""
+        self.send({"jsonrpc": "2.0", "id": about, "method": method, "params": params})
+        return self.read()
+
+    def end(self) -> int:
+        """The exit code, once stdin has ended."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(HANG_S)
+
+
+@contextlib.contextmanager
+def talking(*options: str, env: Mapping[str, str]) -> Iterator[Talk]:
+    """``omega mcp`` with the command line *options*."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OMEGA_") or name.endswith("_PYTHON")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "mcp", *options],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**kept, **env},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Talk(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def talk(gateway: Gateway) -> Iterator[Talk]:
+    """A talk with the session's gateway."""
+    with talking("--url", gateway.url, env={"OMEGA_TOKEN": gateway.token}) as made:
+        yield made
+
+
+def call(code: str, about: object, **more: object) -> dict[str, object]:
+    """A request to run *code*."""
+    params = {"name": "code_execute_python", "arguments": {"code": code, **more}}
+    return {"jsonrpc": "2.0", "id": about, "method": "tools/call", "params": params}
+
+
+def text_of(answer: Any) -> str:
+    """What a model reads."""
+    return str(answer["result"]["content"][0]["text"])
+
+
+def test_both_eras_are_spoken_a_line_each(talk: Talk) -> None:
+    """A modern client has its headers made of its messages; names need not be ASCII."""
+    assert talk.ask("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={})["result"]["serverInfo"]
+    talk.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    assert talk.ask("ping", "é")["id"] == "é"
+    assert talk.ask("server/discover", _meta=META)["result"]["supportedVersions"][0] == "2026-07-28"
+    arguments = {"code": "print('hé\\n' * 2)"}
+    answer = talk.ask("tools/call", 7, _meta=META, name="code_execute_python", arguments=arguments)
+    assert (answer["id"], text_of(answer)) == (7, "hé\nhé")
+    refused = talk.ask("resources/read", 8, _meta=META, uri="omega://sessions/é/files")
+    assert (refused["id"], refused["error"]["code"]) == (8, -32602)
+    assert talk.ask("nothing", 9)["error"]["code"] == -32601
+    assert talk.end() == 0
+
+
+def test_a_line_that_is_no_message_is_answered_and_the_next_one_too(talk: Talk) -> None:
+    """An agent's mistake does not end its server."""
+    talk.send("{")
+    assert talk.read()["error"]["code"] == -32700
+    talk.send("\n[1]")
+    assert talk.read()["error"]["code"] == -32700
+    assert talk.ask("ping")["result"] == {}
+
+
+def test_calls_run_beside_one_another_and_can_be_cancelled(talk: Talk) -> None:
+    """A short one is answered before a long one that began earlier."""
+    talk.send(call("import time; time.sleep(200)", 1, timeout=250_000))
+    talk.send(call("print('short')", 2))
+    answer = talk.read()
+    assert (answer["id"], text_of(answer)) == (2, "short")
+    talk.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+    assert talk.read()["id"] == 1
+    talk.send(call("import time; time.sleep(200)", 3, timeout=250_000))
+    assert talk.end() == 0, "the end of stdin cancels what is under way"
+
+
+def test_a_gateway_that_is_not_there_is_told_to_the_agent() -> None:
+    """As an answer to each request."""
+    with talking("--url", "http://127.0.0.1:1", env={"OMEGA_TOKEN": "t" * 40}) as talk:
+        answer = talk.ask("ping")
+    assert (answer["id"], answer["error"]["code"]) == (1, 1000)
+    assert "127.0.0.1:1" in answer["error"]["message"]
+
+
+def test_a_wrong_token_is_told_to_the_agent(gateway: Gateway) -> None:
+    """With the id of its request."""
+    with talking("--url", gateway.url, env={"OMEGA_TOKEN": "t" * 43}) as talk:
+        answer = talk.ask("ping", "a")
+    assert (answer["id"], answer["error"]["data"]["code"]) == ("a", "unauthorized")
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://a", "http://", "http://a:0", "http://a:x"])
+def test_a_wrong_address_is_refused_at_the_start(url: str) -> None:
+    """In one sentence."""
+    with talking("--url", url, env={"OMEGA_TOKEN": "t" * 40}) as talk:
+        _, told = talk.process.communicate(timeout=HANG_S)
+        assert talk.process.returncode == 2
+    assert told == f"omega: --url is {url!r}: it must be like http://127.0.0.1:8080\n"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_gateway_of_its_own_ends_with_it(how: signal.Signals, tmp_path: Path) -> None:
+    """However it ends."""
+    with talking("--serve", env={"TMPDIR": str(tmp_path)}) as talk:
+        assert text_of(talk.ask("tools/call", name="code_execute_python", arguments={"code": "1 + 1"})) == "2"
+        (own,) = _children(talk.process.pid)
+        talk.process.send_signal(how)
+        deadline = time.monotonic() + HANG_S
+        while Path(f"/proc/{own}").exists() and "State:\tZ" not in Path(f"/proc/{own}/status").read_text():
+            assert time.monotonic() < deadline, "the gateway goes on"
+            time.sleep(0.05)
+    if how == signal.SIGTERM:
+        assert list(tmp_path.iterdir()) == []
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

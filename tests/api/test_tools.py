@@ -1,0 +1,166 @@
+"""Tools for agents over HTTP: their definitions, what a call answers, and how wrong calls are told."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.live import Gateway, Reply
+
+pytestmark = pytest.mark.kernel
+
+TOOLS = "/code-interpreter/tools"
+SEED = ["code_execute_python", "code_execute_javascript", "code_generate_chart", "code_analyze_data"]
+MORE = ["code_session_files", "code_session_variables"]
+
+
+def call(gateway: Gateway, tool: str, arguments: object, query: str = "") -> Reply:
+    """The answer to a call."""
+    return gateway.ask("POST", f"{TOOLS}/{tool}{query}", arguments)
+
+
+def said(gateway: Gateway, tool: str, **arguments: object) -> tuple[str, bool]:
+    """What a model reads, and whether it was an error."""
+    reply = call(gateway, tool, arguments)
+    assert reply.status == 200, reply
+    body: Any = reply.body
+    assert body["content"][0] == {"type": "text", "text": body["text"]}
+    assert body["success"] is not body["isError"]
+    return body["text"], body["isError"]
+
+
+def test_definitions_come_in_the_form_that_is_asked_for(gateway: Gateway) -> None:
+    """By default that of OpenAI's chat completions, all of them; otherwise those that are named, in that order."""
+    listed: Any = gateway.ask("GET", TOOLS).body
+    assert [tool["function"]["name"] for tool in listed] == [*SEED, *MORE]
+    named: Any = gateway.ask("GET", f"{TOOLS}?format=anthropic&names=code_generate_chart,code_execute_python").body
+    assert [tool["name"] for tool in named] == ["code_generate_chart", "code_execute_python"]
+    assert all(tool["input_schema"]["type"] == "object" for tool in named)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "says"),
+    [
+        ("?format=x", 400, "format must be one of openai, openai-responses, anthropic, gemini, mcp, not 'x'."),
+        ("?names=code_run", 404, "There is no tool 'code_run': the tools are code_execute_python, "),
+        ("?names=", 404, "There is no tool '': "),
+    ],
+)
+def test_a_wrong_question_about_tools_is_refused(gateway: Gateway, query: str, status: int, says: str) -> None:
+    """With what is right."""
+    reply = gateway.ask("GET", TOOLS + query)
+    assert reply.status == status
+    assert reply.body["error"]["message"].startswith(says)
+
+
+def test_the_small_description_is_for_clients_that_make_tools_of_it(gateway: Gateway) -> None:
+    """Its operations have the names of the tools, and their addresses are there."""
+    described: Any = gateway.ask("GET", f"{TOOLS}/openapi.json").body
+    names = {path: methods["post"]["operationId"] for path, methods in described["paths"].items()}
+    assert list(names.values()) == [*SEED, *MORE]
+    for path, name in names.items():
+        assert gateway.ask("POST", path, {"wrong": 1}).body["isError"] is True, name
+
+
+def test_each_tool_of_the_guide_answers_in_words(gateway: Gateway) -> None:
+    """Output, values, errors with the caller's lines; fences and carriage returns are gone."""
+    assert said(gateway, "code_execute_python", code="print('10%\\r100%'); 1 + 2") == ("100%\n3", False)
+    failed, is_error = said(gateway, "code_execute_python", code="```python\nx = 1\n1 / 0\n```")
+    assert is_error
+    assert 'File "<code>", line 2' in failed
+    assert failed.endswith("ZeroDivisionError: division by zero")
+    assert said(gateway, "code_execute_javascript", code="console.log(1); return [2]") == ("1\n[2]", False)
+    analyzed, _ = said(gateway, "code_analyze_data", data=[{"sales": 1200}, {"sales": 1500}], analysisType="stats")
+    assert "mean: 1350\n" in analyzed
+    assert said(gateway, "code_analyze_data", data='[{"sales": 1200}, {"sales": 1500}]', analysisType="stats")[0] == analyzed
+
+
+def test_a_chart_is_a_picture_beside_the_text(gateway: Gateway) -> None:
+    """With a format, the message that this API wants appended is there as well."""
+    reply = call(gateway, "code_generate_chart", {"code": "plt.plot([1, 2])"}, "?format=anthropic&call_id=c1")
+    text, image = reply.body["content"]
+    assert "matplotlib" not in text["text"]
+    assert image["mimeType"] == "image/png"
+    assert base64.b64decode(image["data"], validate=True).startswith(b"\x89PNG")
+    message = reply.body["message"]
+    assert (message["type"], message["tool_use_id"], message["is_error"]) == ("tool_result", "c1", False)
+    assert message["content"][1]["source"]["data"] == image["data"]
+    assert "charts" not in reply.body["run"]
+
+
+def test_a_session_goes_on_from_call_to_call(gateway: Gateway) -> None:
+    """With its variables and files, and only for its own key."""
+    begun: Any = call(
+        gateway, "code_execute_python", {"code": "x = 5; open('a.txt', 'w').write('hi')", "session": "new"}
+    ).body
+    session = begun["session"]
+    assert begun["text"].endswith(f"[Files: a.txt (created, 2 bytes)]\n[New session: {session}]")
+    try:
+        assert said(gateway, "code_execute_python", code="x", session=session) == ("5", False)
+        assert said(gateway, "code_session_variables", session=session) == ("x: int = 5", False)
+        assert said(gateway, "code_session_files", session=session, action="list") == ("a.txt (2 bytes)", False)
+        assert said(gateway, "code_session_files", session=session, action="read", path="a.txt") == ("hi", False)
+        said(gateway, "code_session_files", session=session, action="write", path="b/c.txt", text="é")
+        assert said(gateway, "code_execute_python", code="open('b/c.txt').read()", session=session) == ("'é'", False)
+        wrong, is_error = said(gateway, "code_execute_javascript", code="1", session=session)
+        assert is_error
+        assert "python" in wrong
+    finally:
+        assert gateway.ask("DELETE", f"/code-interpreter/sessions/{session}").status == 200
+    ended, is_error = said(gateway, "code_execute_python", code="x", session=session)
+    assert is_error
+    assert "deleted" in ended
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        ("code_execute_python", {}, "The argument code is missing; the arguments are code, session (optional), "),
+        ("code_execute_python", {"code": "1", "timeout": 10**9}, "timeout must be at most "),
+        ("code_execute_python", {"code": "1", "session": "no"}, "There is no such session."),
+        ("code_execute_python", {"code": "a\0"}, "code has a NUL character at position 1."),
+        ("code_analyze_data", {"data": "[1"}, "data looks like JSON, but is not: "),
+        ("code_session_files", {"session": "no", "action": "read"}, "path is missing: "),
+        ("code_session_variables", {"session": "no"}, "There is no such session."),
+    ],
+)
+def test_a_wrong_call_is_an_answer_that_says_what_is_right(
+    gateway: Gateway, tool: str, arguments: dict[str, object], says: str
+) -> None:
+    """The model reads it; the program around it need not know."""
+    text, is_error = said(gateway, tool, **arguments)
+    assert is_error
+    assert text.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "query", "status"),
+    [
+        ("code_run", {"code": "1"}, "", 404),
+        ("code_execute_python", [], "", 400),
+        ("code_execute_python", {"code": "1"}, "?format=x", 400),
+        ("code_execute_python", {"code": "1"}, f"?format=openai&call_id={'x' * 257}", 400),
+    ],
+)
+def test_what_the_program_around_the_model_does_wrong_is_an_http_error(
+    gateway: Gateway, tool: str, arguments: object, query: str, status: int
+) -> None:
+    """No model can mend it."""
+    assert call(gateway, tool, arguments, query).status == status
+
+
+def test_long_output_is_read_by_its_head_and_tail(gateway: Gateway) -> None:
+    """What is left out is told."""
+    text, _ = said(gateway, "code_execute_python", code="print('a' * 50_000 + 'z' * 50_000)")
+    head, note, tail = text.split("\n")
+    assert note == "[80000 bytes left out]"
+    assert set(head) == {"a"}
+    assert set(tail) == {"z"}
+
+
+def test_without_a_token_there_are_no_tools(gateway: Gateway) -> None:
+    """They run code."""
+    for method, path in (("GET", TOOLS), ("GET", f"{TOOLS}/openapi.json"), ("POST", f"{TOOLS}/code_execute_python")):
+        assert gateway.ask(method, path, {} if method == "POST" else None, headers={"Authorization": ""}).status == 401

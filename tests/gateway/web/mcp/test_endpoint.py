@@ -1,0 +1,100 @@
+"""The endpoint of the Model Context Protocol over HTTP, with runs that a test holds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.core.errors import Busy, TooManyRequests
+from gateway.core.request import RunRequest
+from gateway.web.mcp import endpoint
+from tests.gateway.web.world import TOKEN, Gateway, json_of
+
+CALL = {"name": "code_execute_python", "arguments": {"code": "1"}}
+
+
+def request(token: object = None) -> dict[str, Any]:
+    """A legacy call, which wants to know of its progress if there is a *token*."""
+    meta = {} if token is None else {"_meta": {"progressToken": token}}
+    return {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {**CALL, **meta}}
+
+
+def events_in(body: bytes) -> list[Any]:
+    """The messages in a stream of events."""
+    return [orjson.loads(line[6:]) for line in body.splitlines() if line.startswith(b"data: ")]
+
+
+async def test_a_long_call_tells_that_it_goes_on(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again and again, under the client's token and with numbers that grow, until the result ends the stream."""
+    monkeypatch.setattr(endpoint, "PROGRESS_S", 0.01)
+    gateway.runner.waits_for = asyncio.Event()
+    asked = asyncio.ensure_future(
+        gateway.ask("/mcp", request("p"), headers={"Accept": "application/json, text/event-stream"})
+    )
+    await gateway.runner.started.wait()
+    await asyncio.sleep(0.05)
+    gateway.runner.waits_for.set()
+    *progress, last = events_in((await asked).body)
+    assert len(progress) >= 2
+    assert {event["method"] for event in progress} == {"notifications/progress"}
+    assert {event["params"]["progressToken"] for event in progress} == {"p"}
+    numbers = [event["params"]["progress"] for event in progress]
+    assert numbers == sorted(set(numbers))
+    assert (last["id"], last["result"]["isError"]) == (3, False)
+
+
+@pytest.mark.parametrize(("token", "accept"), [(None, "application/json, text/event-stream"), ("p", "application/json")])
+async def test_without_a_token_or_a_word_for_events_the_answer_is_json(gateway: Gateway, token: object, accept: str) -> None:
+    """One answer, when the call is over."""
+    response = await gateway.ask("/mcp", request(token), headers={"Accept": accept})
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert json_of(response)["id"] == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (Busy("All kernels are in use.", retry_after_s=2.0), "All kernels are in use. Try again in 2 s."),
+        (TooManyRequests("Too many runs."), "Too many runs."),
+    ],
+)
+async def test_a_gateway_that_is_busy_says_so_to_the_agent(gateway: Gateway, error: Exception, says: str) -> None:
+    """Its connection and its conversation go on."""
+
+    def refuse(_request: RunRequest) -> Any:
+        raise error
+
+    gateway.runner.answer = refuse
+    answer: Any = json_of(await gateway.ask("/mcp", request()))
+    assert answer["result"] == {"content": [{"type": "text", "text": says}], "isError": True}
+
+
+async def test_a_fault_of_the_gateway_tells_nothing_but_its_number(gateway: Gateway) -> None:
+    """In the form of the protocol."""
+
+    def fail(_request: RunRequest) -> Any:
+        raise RuntimeError("secret")
+
+    gateway.runner.answer = fail
+    response = await gateway.ask("/mcp", request())
+    assert response.code == 500
+    assert b"secret" not in response.body
+    told: Any = json_of(response)
+    assert told["error"]["data"]["code"] == "internal"
+
+
+async def test_a_client_that_hangs_up_cancels_its_call(gateway: Gateway) -> None:
+    """Also in the middle of a stream of events."""
+    gateway.runner.waits_for = asyncio.Event()
+    body = orjson.dumps(request("p"))
+    _reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(
+        b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" % (TOKEN.encode(), len(body), body)
+    )
+    await gateway.runner.started.wait()
+    writer.close()
+    await asyncio.wait_for(gateway.runner.cancelled.wait(), 60)
