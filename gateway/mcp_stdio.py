@@ -139,7 +139,7 @@ class Bridge:
             with self._lock:
                 self._open[key] = connection.sock
             try:
-                connection.request("POST", self.address.path, json.dumps(message).encode(), self._headers(message))
+                connection.request("POST", self.address.path, json.dumps(message).encode(), self._headers_for(message))
                 answer = connection.getresponse()
                 for text in _texts(answer):
                     self._say(_about(json.loads(text), message))
@@ -149,7 +149,7 @@ class Bridge:
                 with self._lock:
                     self._open.pop(key, None)
 
-    def _headers(self, message: Any) -> dict[str, str]:
+    def _headers_for(self, message: Any) -> dict[str, str]:
         """The headers of a POST; a modern message repeats in them what it says of itself."""
         told = {
             "Authorization": f"Bearer {self.address.token}",

@@ -11,6 +11,7 @@ import pytest
 from tests.api.caller import Caller
 from tests.live import STREAMS
 
+pytestmark = pytest.mark.kernel
 FRAME_BYTES = 4096
 """Room for all fields of an answer beside its content."""
 PICTURE = """

@@ -12,6 +12,7 @@ from gateway.core.errors import Busy, TooManyRequests
 from gateway.core.request import RunRequest
 from gateway.web.mcp import endpoint
 from tests.gateway.web.world import TOKEN, Gateway, json_of
+from tests.live import HANG_S
 
 CALL = {"name": "code_execute_python", "arguments": {"code": "1"}}
 
@@ -97,4 +98,4 @@ async def test_a_client_that_hangs_up_cancels_its_call(gateway: Gateway) -> None
     )
     await gateway.runner.started.wait()
     writer.close()
-    await asyncio.wait_for(gateway.runner.cancelled.wait(), 60)
+    await asyncio.wait_for(gateway.runner.cancelled.wait(), HANG_S)
