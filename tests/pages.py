@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+TUTORIALS = ("notebooks/02-analyse-a-csv.ipynb",)
+"""Notebooks that also show commands."""
 GUIDES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 """What users read."""
 OTHERS = ("CONTRIBUTING.md", "docker/README.md", "gateway/ARCHITECTURE.md", "kernels/SECURITY.md")
@@ -71,8 +74,11 @@ class Step:
 
 
 def read(page: str) -> str:
-    """The text of *page*."""
-    return (ROOT / page).read_text()
+    """The text of *page*; of a notebook that of its cells of text."""
+    text = (ROOT / page).read_text()
+    if not page.endswith(".ipynb"):
+        return text
+    return "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
 
 
 def blocks(page: str) -> list[Block]:

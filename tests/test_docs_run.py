@@ -17,7 +17,7 @@ from tests import traces
 from tests.conftest import assert_nothing_left
 from tests.contract import clients_env
 from tests.live import Gateway, start, stop, wait_ready
-from tests.pages import GUIDES, ROOT, Block, Step, as_pattern, blocks, steps
+from tests.pages import GUIDES, ROOT, TUTORIALS, Block, Step, as_pattern, blocks, steps
 
 pytestmark = pytest.mark.kernel
 TIMEOUT_S = 240
@@ -97,7 +97,7 @@ def git_status() -> str:
     return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("page", GUIDES)
+@pytest.mark.parametrize("page", [*GUIDES, *TUTORIALS])
 def test_a_page_does_what_it_shows(clone: Clone, page: str) -> None:
     """Every command succeeds and prints what is shown below it; files appear in one folder only, that git ignores."""
     if page in NEEDS_CLIENTS and not clients_env.PYTHON.exists():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_keys import add
 from tests.live import Gateway, Reply
 
 pytestmark = pytest.mark.kernel
@@ -112,6 +113,24 @@ def test_a_session_goes_on_from_call_to_call(gateway: Gateway) -> None:
     ended, is_error = said(gateway, "code_execute_python", code="x", session=session)
     assert is_error
     assert "deleted" in ended
+
+
+def test_a_session_is_its_own_keys(gateway: Gateway) -> None:
+    """To any other it is not there, by whatever tool and as a resource."""
+    other = add(gateway, "another-agent")
+    session: Any = call(gateway, "code_execute_python", {"code": "x = 5", "session": "new"}).body["session"]
+    for tool, more in (
+        ("code_execute_python", {"code": "x"}),
+        ("code_session_variables", {}),
+        ("code_session_files", {"action": "list"}),
+        ("code_session_files", {"action": "read", "path": "a"}),
+        ("code_session_files", {"action": "write", "path": "a", "text": "b"}),
+    ):
+        assert said(other, tool, session=session, **more) == ("There is no such session.", True)
+    for method, params in (("resources/list", {}), ("resources/read", {"uri": f"omega://sessions/{session}/variables"})):
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        assert session not in str(other.ask("POST", "/mcp", message).body)
+    assert gateway.ask("DELETE", f"/code-interpreter/sessions/{session}").status == 200
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.live import STREAMS
 from tests.promises.absent import ABSENT, ELSEWHERE, IDS
+from tests.promises.agents import AGENTS
 from tests.promises.attempt import Answer, Attempt
 from tests.promises.corpus import CORPUS
 from tests.promises.harness import Attack
@@ -23,7 +24,7 @@ from tests.promises.watching import WATCHING
 from tests.promises.world import SESSIONS_PER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING)
+KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING, *AGENTS)
 CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]
