@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
-from gateway.core.model import Cleared, Event, Finished, Text
+from gateway.core.model import Cleared, Event, Finished, Raised, Text
 from gateway.core.strict_json import text_bytes
 from gateway.core.validate import (
     Clear,
@@ -20,6 +20,9 @@ from gateway.core.validate import (
     Welcome,
 )
 
+_UNREAD: Final = Raised("ExecutionError", "The kernel's answer can't be read", "")
+UNREADABLE: Final = ExecuteReply("error", failure=ErrorMessage(_UNREAD, is_cut=False), is_cut=True)
+"""What stands for a reply that is malformed or too much to read. It counts if no other one comes: code can forge one."""
 DISPLAY_BYTES = 1024
 """Bytes charged per display in addition to its content, so that a flood of empty displays reaches the limit, too."""
 
@@ -32,6 +35,7 @@ class Collector:
         self._output_left = output_bytes
         self._rich_left = rich_bytes
         self._reply: ExecuteReply | None = None
+        self._is_settled = False
         self._has_idle = False
         self._has_raised = False
         self._by_id: dict[str, tuple[int, int]] = {}
@@ -44,7 +48,19 @@ class Collector:
     @property
     def is_over(self) -> bool:
         """Reply and idle have arrived: the run is complete."""
-        return self._reply is not None and self._has_idle
+        return self._reply is not None and self._has_idle and not self.is_unsettled
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Idle has arrived, and a reply that can't be read: if no other comes at once, settle() ends the run."""
+        return self._has_idle and self._reply is UNREADABLE and not self._is_settled
+
+    def settle(self) -> list[Event]:
+        """The events of the end of a run whose only reply can't be read."""
+        if not self.is_unsettled:
+            return []
+        self._is_settled = True
+        return self._finish()
 
     @property
     def ends_kernel(self) -> bool:
@@ -121,16 +137,17 @@ class Collector:
         return [failure.raised]
 
     def _take_reply(self, reply: ExecuteReply) -> list[Event]:
-        if self._reply is not None:
+        if self._reply is not None and self._reply is not UNREADABLE:
             return []
         self._reply = reply
-        self.is_truncated = self.is_truncated or reply.is_cut
+        self.is_truncated = self.is_truncated or (reply.is_cut and reply is not UNREADABLE)
         return self._finish()
 
     def _finish(self) -> list[Event]:
         reply = self._reply
-        if reply is None or not self._has_idle:
+        if reply is None or not self.is_over:
             return []
+        self.is_truncated = self.is_truncated or reply.is_cut
         raised = self._take_failure(reply.failure) if reply.failure else []
         return [*raised, reply.report, Finished(reply.status)]
 

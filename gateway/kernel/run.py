@@ -9,7 +9,7 @@ from itertools import chain
 
 from gateway.core.collect import Collector, coalesce
 from gateway.core.fold import Ending, Fold
-from gateway.core.model import OnEvent, Result, RunSpec
+from gateway.core.model import Event, OnEvent, Result, RunSpec
 from gateway.core.validate import Message
 
 
@@ -27,6 +27,8 @@ class Cause(Enum):
     DIED = auto()
 
 
+SETTLE_S = 0.5
+"""How long after idle another reply may follow one that can't be read: code of the run can have forged the first."""
 ENVELOPE_BYTES = 2048
 """Free of charge for each message, for headers and signature; MAX_MESSAGES bounds how many there are."""
 SLACK_BYTES = 16 * 1024 * 1024
@@ -50,6 +52,7 @@ class Run:
         self._started_at = started_at
         self._causes: asyncio.Queue[Cause] = asyncio.Queue()
         self._empty = self._messages = 0
+        self._settling: asyncio.TimerHandle | None = None
         # JSON escapes can double the size of output. More than that is padding, and the kernel is killed for it.
         self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes + spec.fetch_bytes) + SLACK_BYTES
 
@@ -106,6 +109,19 @@ class Run:
         if self._collector.has_exceeded and not had_exceeded:
             self._wire_bytes = min(self._wire_bytes, SLACK_BYTES)  # what is under way, and the traceback
             self.note(Cause.OUTPUT)
+        if self._collector.is_unsettled and self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
+        self._hand_on(events, was_over=was_over)
+
+    def _settle(self) -> None:
+        """End the run if no other reply has come than one that can't be read."""
+        events = self._collector.settle()
+        for event in events:
+            self._fold.add(event)
+        if events:
+            self._hand_on(events, was_over=False)
+
+    def _hand_on(self, events: Sequence[Event], *, was_over: bool) -> None:
         if self._collector.is_over and not was_over:
             self.note(Cause.OVER)
         if self._on_event is not None:

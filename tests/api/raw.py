@@ -26,7 +26,7 @@ class Answer:
     @property
     def code(self) -> str:
         """The code of its error."""
-        return str(orjson.loads(self.body)["error"]["code"])
+        return str(failure_in(self.body)["code"])
 
 
 def exchange(port: int, *packets: bytes, half_close: bool = False, timeout_s: float = 10.0) -> bytes:
@@ -81,11 +81,22 @@ def check(answer: Answer) -> Answer:
         assert answer.headers.get(name.lower()) == value, answer
     assert "server" not in answer.headers
     if answer.status >= 400 and answer.body:
-        told = orjson.loads(answer.body)
-        assert told["success"] is False
-        assert set(told["error"]) == {"type", "message", "code", "traceback"}
-        assert told["error"]["traceback"] is None
+        told = failure_in(answer.body)
+        assert told["type"]
+        assert told["code"]
     return answer
+
+
+def failure_in(body: bytes) -> dict[str, str]:
+    """The type and the code of the failure in *body*, which has the one form of all, or that of MCP."""
+    told = orjson.loads(body)
+    if "jsonrpc" in told:
+        assert set(told["error"]) == {"code", "message", "data"}
+        return dict(told["error"]["data"])
+    assert told["success"] is False
+    assert set(told["error"]) == {"type", "message", "code", "traceback"}
+    assert told["error"]["traceback"] is None
+    return dict(told["error"])
 
 
 def compose(method: str, path: str, token: str | None, *lines: str, body: bytes = b"", host: str = "localhost") -> bytes:

@@ -47,8 +47,8 @@ class Attack:
         program = (prelude if is_python else javascript).complete(attempt.program, self.place.told)
         return self._run((run or self.place.gateway.run) if is_python else self._run_javascript, attempt, program)
 
-    def _run_javascript(self, program: str, timeout: int) -> Answer:
-        body = {"code": program, "timeout": timeout, **STREAMS}
+    def _run_javascript(self, program: str, **fields: object) -> Answer:
+        body = {"code": program, **fields}
         reply = self.place.gateway.ask("POST", "/code-interpreter/javascript", body, timeout_s=patience_s(body))
         assert reply.status == 200, reply
         answer: Answer = reply.body

@@ -14,8 +14,8 @@ from tests.promises.invariants import memory_bytes
 from tests.promises.sessions import SESSIONS, create
 
 WATCHERS, MESSAGES = 40, 5000
-PICTURES, PICTURE_BYTES = 24, 1_000_000
-HELD_BYTES = 300_000_000
+PICTURES, PICTURE_BYTES = 8, 1_000_000
+HELD_BYTES = 150_000_000
 """Far more than one run may show, and far less than a copy of it for each watcher."""
 FLOOD = f"for i in range({PICTURES}):\n    display({{'image/png': 'A' * {PICTURE_BYTES}}}, raw=True)\nprint('x' * 500_000)"
 

@@ -16,14 +16,12 @@ import orjson
 from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
+from gateway.core.collect import UNREADABLE
 from gateway.core.jupyter import Relayed
-from gateway.core.model import Raised
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, Count, Steps, counting, decoding, run_out
 from gateway.core.validate import (
     READ,
     Channel,
-    ErrorMessage,
-    ExecuteReply,
     Message,
     MessageHead,
     UnreadMessage,
@@ -39,10 +37,6 @@ MAX_RELAYED_FRAMES: Final = jupyter.MAX_BUFFERS + 16
 UNCOUNTED_BYTES: Final = 2048
 """Parts up to this size are not worth counting."""
 USERNAME: Final = "omega"
-
-_UNREAD: Final = Raised("ExecutionError", "The kernel's answer can't be read", "")
-UNREADABLE: Final = ExecuteReply("error", failure=ErrorMessage(_UNREAD, is_cut=False), is_cut=True)
-"""What stands for a reply that is malformed or too much to read: no other will come, so the run must not wait for one."""
 
 Reading = Steps[Message | MessageHead | None]
 

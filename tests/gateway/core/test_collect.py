@@ -8,7 +8,7 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.collect import DISPLAY_BYTES, Collector, coalesce
+from gateway.core.collect import DISPLAY_BYTES, UNREADABLE, Collector, coalesce
 from gateway.core.model import Cleared, Display, Event, Finished, KernelReport, Raised, Text
 from gateway.core.validate import (
     Body,
@@ -100,6 +100,26 @@ def test_a_forged_second_reply_changes_nothing() -> None:
     run = collector()
     feed(run, OK, ExecuteReply("error", failure=E2))
     assert feed(run, IDLE) == [KernelReport(cpu_s=1.0), Finished("ok")]
+
+
+def test_a_reply_that_cannot_be_read_counts_if_no_other_comes() -> None:
+    """Code can forge one, and the true one follows; without it the run must not wait for ever."""
+    run = collector()
+    assert run.settle() == []
+    assert feed(run, UNREADABLE, IDLE) == []
+    assert (run.is_unsettled, run.is_over) == (True, False)
+    assert feed(run, OK) == [OK.report, Finished("ok")]
+    assert (run.is_unsettled, run.is_over, run.is_truncated) == (False, True, False)
+    assert run.settle() == []
+    run = collector()
+    feed(run, UNREADABLE, UNREADABLE, IDLE)
+    assert UNREADABLE.failure is not None
+    assert run.settle() == [UNREADABLE.failure.raised, KernelReport(), Finished("error")]
+    assert (run.is_over, run.is_truncated) == (True, True)
+    assert feed(run, OK) == []
+    run = collector()
+    feed(run, OK, UNREADABLE, IDLE)
+    assert (run.is_over, run.is_truncated) == (True, False)
 
 
 def test_a_failure_is_reported_once_and_in_place() -> None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from jupyter_client.session import DELIM, Session
 
 from gateway.core import jupyter
+from gateway.core.collect import UNREADABLE
 from gateway.core.model import KernelReport
 from gateway.core.strict_json import MAX_VALUES, STEP_BYTES, run_out
 from gateway.core.validate import READ, ExecuteReply, Message, MessageHead, Shown, StreamMessage, UnreadMessage
-from gateway.kernel.wire.codec import MAX_FRAMES, UNREADABLE, Codec
+from gateway.kernel.wire.codec import MAX_FRAMES, Codec
 
 KEY = "secret"
 peer = Session(key=KEY.encode(), username="kernel")
