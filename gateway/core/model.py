@@ -190,3 +190,5 @@ class Result:
     cleared: ClearedText = ClearedText()
     shown: ShownText | None = None
     """The text as a terminal shows it; None unless the request wants that."""
+    gave_nothing: bool = False
+    """Whether it is JavaScript that ran for nothing: it returned, printed and showed nothing, and does not try to return."""

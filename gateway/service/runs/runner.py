@@ -107,6 +107,8 @@ class Runner:
             async with self._lease(request, caller) as kernel:
                 with control.holding(kernel):
                     result = judge(request.task, await kernel.run(_spec(request, submission.allowance), on_event))
+            if _gave_nothing(request, result):
+                result = replace(result, gave_nothing=True)
             if request.text == "terminal":
                 result = replace(result, shown=await _shown_text(result))
             outcome = outcome_of(result)
@@ -134,6 +136,13 @@ class Runner:
         if request.task in LOOKS:
             return self._sessions.look(request.session, caller, patience_s=LOOK_PATIENCE_S)
         return self._sessions.lease(request.session, caller, language=_language(request.task))
+
+
+def _gave_nothing(request: RunRequest, result: Result) -> bool:
+    """See Result.gave_nothing. It is found here, because streams drop the code and what was shown before they end."""
+    if request.task != "javascript" or not result.success or "return" in request.code:
+        return False
+    return result.return_value is None and not result.output and not result.displays
 
 
 async def _shown_text(result: Result) -> ShownText:

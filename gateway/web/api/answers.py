@@ -77,15 +77,8 @@ def describe_answer(request: RunRequest, result: Result) -> dict[str, Json]:
     # Without a session they are gone by now.
     note = file_answers.note_lost(result.files, result.fetched or LOST, is_cut=result.are_files_cut)
     told: dict[str, Json] = {"note": note} if note else {}
-    hint: dict[str, Json] = {"hint": NO_VALUE} if has_no_value(request, result) else {}
+    hint: dict[str, Json] = {"hint": NO_VALUE} if result.gave_nothing else {}
     return answer | {"files": [], "filesTruncated": False} | told | hint
-
-
-def has_no_value(request: RunRequest, result: Result) -> bool:
-    """Whether JavaScript ran for nothing: it neither returned, printed nor showed anything, and does not try to return."""
-    if request.task != "javascript" or not result.success or "return" in request.code:
-        return False
-    return result.return_value is None and not result.output and not result.displays
 
 
 def iso_utc(seconds_utc: float) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from gateway.core.errors import Busy, Unavailable
-from gateway.core.model import ClearedText, Display, Limit, OnEvent, Raised, Result, RunSpec, ShownText
+from gateway.core.model import ClearedText, Display, Limit, OnEvent, Raised, Result, RunSpec, ShownText, Task
 from gateway.core.request import Allowance, Caller, RunRecord, RunRequest, Submission
 from gateway.service.runs.runner import Runner, outcome_of
 from kernels.contract import Policy
@@ -233,3 +233,22 @@ async def test_a_guard_turns_a_run_away_before_anything_is_written_down() -> Non
     runner = Runner(world, world, world, guards=(passing, passing))  # type: ignore[arg-type]  # a pool of itself
     assert await runner.run(Submission(RunRequest("python", "1", 5.0), CALLER, "r1", ALLOWANCE)) is OK
     assert left == ["k1", "k1", "k1"]
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "result", "gave_nothing"),
+    [
+        ("javascript", "1 + 2", OK, True),
+        ("javascript", "return null", OK, False),
+        ("javascript", "1 + 2", replace(OK, output="3\n"), False),
+        ("javascript", "1 + 2", replace(OK, return_value=3), False),
+        ("javascript", "display(1)", replace(OK, displays=(Display("display", {"text/plain": "1"}),)), False),
+        ("javascript", "throw 1", replace(OK, success=False), False),
+        ("python", "1 + 2", OK, False),
+    ],
+)
+async def test_javascript_that_ran_for_nothing_is_known(task: Task, code: str, result: Result, gave_nothing: bool) -> None:
+    """By all that it gave: who follows the run gets its end without that."""
+    world = World(answer=lambda _spec: result)
+    ended = await world.runner().run(Submission(RunRequest(task, code, 5.0), CALLER, "r1", ALLOWANCE))
+    assert ended.gave_nothing is gave_nothing

@@ -13,7 +13,8 @@ from gateway.core.chart_data import MIME
 from gateway.core.json_limits import KERNEL_DEPTH
 from gateway.core.model import Display, Json, Limit, Raised, Result
 from gateway.core.request import Include, RunRequest
-from gateway.web.api.answers import describe_answer, describe_chart, describe_raised, describe_run
+from gateway.web.api.answers import NO_VALUE, describe_answer, describe_chart, describe_raised, describe_run
+from gateway.web.api.events import describe_end
 from gateway.web.edge.json_answer import clean
 
 PNG = base64.b64encode(b"\x89PNG").decode()
@@ -65,26 +66,13 @@ def test_an_error_has_type_message_and_traceback() -> None:
     assert describe_raised(Raised("E", "m", "", "Do it.")) == hinted
 
 
-@pytest.mark.parametrize(
-    ("code", "result", "has_hint"),
-    [
-        ("1 + 2", {}, True),
-        ("return null", {}, False),
-        ("1 + 2", {"output": "3\n"}, False),
-        ("1 + 2", {"return_value": 3}, False),
-        ("display(1)", {"displays": (Display("display", {"text/plain": "1"}),)}, False),
-        ("throw 1", {"success": False}, False),
-    ],
-)
-def test_javascript_that_gives_nothing_is_told_how_to_give_a_value(
-    code: str, result: dict[str, Any], has_hint: bool
-) -> None:
-    """As most who send an expression alone expect its value; a cell of a session has it."""
-    ended = replace(Result(True, "", "", "", None, 0, 0.0), **result)
-    told = describe_answer(RunRequest("javascript", code, 1.0, {}, ""), ended)
-    assert ("hint" in told) is has_hint
-    assert "hint" not in describe_answer(RunRequest("javascript", code, 1.0, {}, "", session="s"), ended)
-    assert "hint" not in describe_answer(RunRequest("python", code, 1.0, {}, ""), ended)
+def test_javascript_that_gives_nothing_is_told_how_to_give_a_value() -> None:
+    """As most who send an expression alone expect its value; a cell of a session has it. At the end of a stream, too."""
+    ended = Result(True, "", "", "", None, 0, 0.0, gave_nothing=True)
+    request = RunRequest("javascript", "1 + 2", 1.0)
+    assert describe_answer(request, ended)["hint"] == describe_end(request, ended)["hint"] == NO_VALUE
+    assert "hint" not in describe_answer(replace(request, session="s"), ended)
+    assert "hint" not in describe_end(request, replace(ended, gave_nothing=False))
 
 
 def test_the_first_chart_comes_apart() -> None:
