@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tornado.httputil import HTTPFile, HTTPInputError, ParseMultipartConfig, parse_multipart_form_data
 
+from gateway.core import strict_json
 from gateway.core.errors import BadRequest, UnsupportedMediaType
 from gateway.core.files import Path, parse_path
 from gateway.core.run_files import MAX_FILES, check_together
@@ -81,8 +82,16 @@ def parse_form(content_type: str | None, body: bytes, most: int) -> FormParts:
         raise BadRequest(f"The form can't be read: {error}.") from None
     except (UnicodeError, ValueError, LookupError):
         raise BadRequest("The form can't be read: the header of a part is not UTF-8, or is malformed.") from None
+    _check_names([*fields, *found])
     files = [FormFile(part, _name(file.filename), file.body) for part, parts in found.items() for file in parts]
     return FormParts(fields, files)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise BadRequest for a part whose name is not text: half a character, as encodings that a part may name can have."""
+    for name in names:
+        if strict_json.clean_text(name) != name:
+            raise BadRequest("The form can't be read: the name of a part has half a character.")
 
 
 def _name(text: str) -> bytes:

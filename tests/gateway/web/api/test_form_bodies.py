@@ -94,3 +94,10 @@ def test_what_is_no_form_is_refused() -> None:
         read_form(TYPE, b'{"code": "1"}')
     with pytest.raises(UnsupportedMediaType):
         read_form("multipart/form-data", form())
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """A part may name the encoding of its name, and in some encodings there is half a character."""
+    body = b"--x\r\nContent-Disposition: form-data; name*=utf-7''+2AA-\r\n\r\n1\r\n--x--\r\n"
+    with pytest.raises(BadRequest, match="half a character"):
+        read_form(TYPE, body)
