@@ -9,9 +9,9 @@ import orjson
 
 from gateway.core.errors import BadRequest
 from gateway.core.files import Listing
-from gateway.core.json_limits import REQUEST_DEPTH
+from gateway.core.json_limits import REQUEST_DEPTH, REQUEST_VALUES
 from gateway.core.model import Json
-from gateway.core.strict_json import is_deeper
+from gateway.core.strict_json import has_more_values, is_deeper
 
 
 def read(data: Any) -> tuple[str, Json]:
@@ -27,6 +27,8 @@ def read(data: Any) -> tuple[str, Json]:
 
 def _from_json(text: str) -> Json:
     body = text.encode("utf-8", "replace")
+    if has_more_values(body, REQUEST_VALUES):
+        raise BadRequest(f"data has more than {REQUEST_VALUES} values.")
     try:
         value: Json = orjson.loads(body)
     except orjson.JSONDecodeError as error:

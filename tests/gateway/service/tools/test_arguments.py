@@ -85,3 +85,14 @@ def test_no_value_is_shown_whole() -> None:
     with pytest.raises(BadRequest) as refused:
         check(PythonArguments, {"x" * 1_000_000: 1})
     assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize("data", [[1] * 1000, {str(number): 1 for number in range(1000)}])
+def test_what_a_table_holds_is_not_checked_value_by_value(data: Any) -> None:
+    """It would make an error of each: tables.read, which is asked next, stops at the first."""
+    assert check(AnalyzeArguments, {"data": data}).data is not None
+    assert parameters(AnalyzeArguments)["properties"]["data"]["anyOf"] == [
+        {"type": "array", "items": {"type": "object"}},
+        {"type": "object"},
+        {"type": "string"},
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.core.errors import BadRequest
 from gateway.core.files import FileEntry, Listing
+from gateway.core.json_limits import REQUEST_VALUES
 from gateway.core.model import Json
 from gateway.service.tools import tables
 
@@ -31,6 +32,9 @@ def test_a_table_comes_as_it_is_or_as_text(data: Any, shape: str, table: Any) ->
     ("data", "says"),
     [
         ("[1, 2]", "data must be an array of objects, one a row; item 0 is none."),
+        ([{"a": 1}, 2], "data must be an array of objects, one a row; item 1 is none."),
+        ({"a": [1], "b": "2"}, "data must be an object of arrays, one a column; 'b' is none."),
+        ("[" + "{}," * REQUEST_VALUES + "{}]", "data has more than "),
         ('{"a": 1}', "data must be an object of arrays, one a column; 'a' is none."),
         ({"a": [1], "b": [1, 2]}, "data has columns of different lengths: 1 and 2."),
         ("[{", "data looks like JSON, but is not: "),
