@@ -22,14 +22,19 @@ _OF_PLOTS: Final = re.compile(r"<(matplotlib|Axes|Figure|mpl_toolkits|seaborn)[ 
 _LINE_CHARS: Final = 120
 """A longer value is shown on several lines."""
 _FENCE: Final = "```"
+_NOTHING_RETURNED: Final = "(no output: a value needs return, or console.log)"
 
 
-def read_by_model(result: Result, limit_bytes: int = DEFAULT_BYTES) -> Generator[None, None, str]:
-    """What happened in a run, in steps between which others are served: everything that a model can act on, once."""
+def read_by_model(result: Result, limit_bytes: int = DEFAULT_BYTES, *, is_kept: bool = True) -> Generator[None, None, str]:
+    """What happened in a run, in steps between which others are served: everything that a model can act on, once.
+
+    *is_kept*: it was in a session, which keeps its files.
+    """
     shown = yield from terminal.shown(result.output)
     output = shown.strip("\n")
-    parts = [output, *_values(result, output), *_error(result.error), *_notes(result)]
-    text = "\n".join(part for part in parts if part) or "(no output)"
+    parts = [output, *_values(result, output), *_error(result.error), *_notes(result, is_kept=is_kept)]
+    nothing = _NOTHING_RETURNED if result.gave_nothing and not is_kept else "(no output)"
+    text = "\n".join(part for part in parts if part) or nothing
     return shortened(text, limit_bytes)
 
 
@@ -62,14 +67,15 @@ def _error(error: Raised | None) -> Iterable[str]:
         yield f"Hint: {error.hint}"
 
 
-def _notes(result: Result) -> Iterable[str]:
+def _notes(result: Result, *, is_kept: bool) -> Iterable[str]:
     """What a model would not know otherwise."""
     if result.truncated:
         yield "[The output was over its limit: what is missing was not kept.]"
     if result.kernel_replaced:
         yield "[The session has a new kernel: variables and files are gone.]"
     if result.files:
-        yield f"[Files: {', '.join(map(_file, result.files))}{', and more' if result.are_files_cut else ''}]"
+        names = f"{', '.join(map(_file, result.files))}{', and more' if result.are_files_cut else ''}"
+        yield f"[Files: {names}]" if is_kept else f"[Without a session these files were not kept: {names}]"
 
 
 def _file(change: FileChange) -> str:

@@ -170,7 +170,7 @@ class ToolBox:
 
     async def _submit(self, request: RunRequest, call: ToolCall) -> ToolAnswer:
         result = await self._runs.run(Submission(request, call.caller, call.run_id, call.allowance))
-        told = await text.in_turns(text.read_by_model(result, self._text_bytes))
+        told = await text.in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
         return ToolAnswer(told, not result.success, text.pictures(result), request.session, request, result)
 
     # ---- sessions ----------------------------------------------------------------------------------------------------

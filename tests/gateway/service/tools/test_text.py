@@ -14,8 +14,8 @@ from gateway.service.tools.text import in_turns, pictures, read_by_model, shorte
 RAN = Result(success=True, output="", stdout="", stderr="", error=None, exit_code=0, wall_s=0.1)
 
 
-def read(result: Result, limit_bytes: int = 20_000) -> str:
-    return asyncio.run(in_turns(read_by_model(result, limit_bytes)))
+def read(result: Result, limit_bytes: int = 20_000, *, is_kept: bool = True) -> str:
+    return asyncio.run(in_turns(read_by_model(result, limit_bytes, is_kept=is_kept)))
 
 
 def value(text: str, **data: Json) -> Display:
@@ -68,6 +68,20 @@ def test_what_changed_is_told() -> None:
         "[The session has a new kernel: variables and files are gone.]",
         "[Files: a.csv (created, 12 bytes), b\ufffd (deleted), and more]",
     ]
+
+
+def test_without_a_session_files_are_told_to_be_gone() -> None:
+    """A model that reads only their names would go on with them."""
+    files = (FileChange(b"a.csv", "created", 12),)
+    lost = "[Without a session these files were not kept: a.csv (created, 12 bytes)]"
+    assert read(replace(RAN, files=files), is_kept=False) == lost
+
+
+def test_javascript_that_gave_nothing_is_told_how_to_give_a_value() -> None:
+    """In a session its last value is the result, so that there nothing is missing."""
+    nothing = replace(RAN, gave_nothing=True)
+    assert read(nothing, is_kept=False) == "(no output: a value needs return, or console.log)"
+    assert read(nothing) == "(no output)"
 
 
 @pytest.mark.parametrize("text", ["x" * 30_000, "é" * 15_000, "\U0001f600" * 9_000])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from gateway.core.errors import Busy, GatewayError, Gone, NotFound
-from gateway.core.files import FileEntry, Listing, Path
+from gateway.core.files import FileChange, FileEntry, Listing, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, OnEvent, Result
 from gateway.core.request import Caller, Control, Submission
@@ -40,6 +40,7 @@ class World:
     """Runs, sessions and files, as far as tools see them."""
 
     error: GatewayError | None = None
+    result: Result = RAN
     submitted: list[Submission] = field(default_factory=list)
     begun: list[tuple[Language, float]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -49,7 +50,7 @@ class World:
         self.submitted.append(submission)
         if self.error is not None:
             raise self.error
-        return RAN
+        return self.result
 
     async def begin(self, language: Language, timeout_s: float, caller: Caller) -> str:
         self.begun.append((language, timeout_s))
@@ -110,6 +111,13 @@ async def test_a_new_session_whose_run_cannot_begin_ends() -> None:
         await world.call("code_execute_javascript", code="1", session="new")
     assert world.begun == [("javascript", 10.0)]
     assert world.ended == ["s1"]
+
+
+@pytest.mark.parametrize(("session", "said"), [("", "Without a session"), ("s1", "Files: "), ("new", "Files: ")])
+async def test_only_a_session_keeps_files(session: str, said: str) -> None:
+    """A model is told which of them are gone."""
+    world = World(result=replace(RAN, files=(FileChange(b"a.csv", "created", 12),)))
+    assert f"\n[{said}" in (await world.call("code_execute_python", code="1", session=session)).text
 
 
 @pytest.mark.parametrize("session", ["", "s1"])
