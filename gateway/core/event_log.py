@@ -191,7 +191,8 @@ def content_bytes(item: Item) -> int:
         case Done(result):
             fetched = result.fetched.files if result.fetched else ()
             shown = text_bytes(result.shown.output) if result.shown else 0
-            return size_bytes(result.variables) + sum(len(file.base64) for file in fetched) + shown
+            values = size_bytes(result.variables) + size_bytes(result.return_value)
+            return values + sum(len(file.base64) for file in fetched) + shown
         case Accepted(shown=ShownCode(code=code)):
             return text_bytes(code)
         case _:

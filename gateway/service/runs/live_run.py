@@ -28,8 +28,8 @@ from gateway.core.request import Control, ControlledRuns, Submission
 from gateway.service.session_feed import SessionFeed
 
 EXIT_INTERRUPTED = 130
-SLACK_BYTES = 1024 * 1024
-"""What the log of a run may take beside what the run may print and show."""
+SLACK_BYTES = 8 * 1024 * 1024
+"""What the log of a run may take beside what the run may print, show and send back: variables, and a returned value."""
 _log = structlog.get_logger("omega.live")
 
 
@@ -58,7 +58,7 @@ class LiveRun:
         self.begun_utc: float | None = None
         """When it got its kernel, in seconds since the epoch; None before."""
         allowance = submission.allowance
-        limit_bytes = allowance.output_bytes + allowance.rich_bytes + SLACK_BYTES
+        limit_bytes = allowance.output_bytes + allowance.rich_bytes + 2 * allowance.fetch_bytes + SLACK_BYTES
         self.log = EventLog(limit_bytes, stamps if feed is None else feed.numbers)
         self._control = Control(self._start)
         self._on_event = on_event

@@ -127,6 +127,8 @@ def test_the_values_of_an_ended_run_count_too() -> None:
     """They may be as large as its output."""
     result = Result(True, "", "", "", None, 0, 0.1, variables={"x": {"preview": "y" * 1000}})
     assert content_bytes(Done(result)) > 1000
+    returned = replace(DONE.result, return_value=["y" * 1000])
+    assert content_bytes(Done(returned)) >= content_bytes(DONE) + 1000
     shown = ShownText("a" * 5000, "", "")
     assert content_bytes(Done(replace(result, shown=shown))) >= content_bytes(Done(result)) + 5000
     fetched = Fetched((FetchedFile(b"a", 750, "A" * 1000),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -13,6 +13,7 @@ from gateway.core.errors import BadRequest, Busy, NotFound
 from gateway.core.event_log import Accepted, Done, Gap, Item, LoggedEvent, RunRefused, RunStarted, ShownCode
 from gateway.core.model import Display, Event, Finished, KernelReport, OnEvent, Raised, Result, Task, Text
 from gateway.core.request import Allowance, Caller, Control, RunRequest, Submission
+from gateway.core.run_files import Fetched, FetchedFile
 from gateway.core.session_log import Missing
 from gateway.service.runs.live import LiveRuns, LiveSettings
 from gateway.service.runs.live_run import EXIT_INTERRUPTED, LiveRun
@@ -95,6 +96,23 @@ async def test_a_reader_gets_all_as_it_happens_and_how_it_ended() -> None:
     assert (text, error) == (Text("stderr", "c"), raised)
     assert isinstance(done, Done)
     assert (done.result.success, done.result.stdout, done.result.displays) == (False, "", ())
+
+
+async def test_the_end_of_a_run_pushes_nothing_out() -> None:
+    """The files that come back, and a returned value, have room beside what the run printed and showed."""
+    allowance = Allowance(100, 1_000_000, fetch_bytes=15_000_000)
+    shown = Display("display", {"image/png": "A" * 900_000})
+    fetched = Fetched((FetchedFile(b"a", 15_000_000, "A" * 20_000_000),))
+    result = Result(True, "", "", "", None, 0, 0.5, displays=(shown,), fetched=fetched, return_value="A" * 4_000_000)
+    script = Script([shown], result)
+    run = LiveRuns(script, LONG).start(replace(plan(), allowance=allowance))
+    with run.reading() as news:
+        await run.begun(news)
+        script.go.set()
+        while not run.is_over:
+            news.clear()
+            await asyncio.wait_for(news.wait(), HANG_S)
+    assert (await everything(run))[:3] == [Accepted("r1"), RunStarted(), shown]
 
 
 def test_a_run_without_readers_is_stopped_after_its_grace() -> None:
