@@ -32,7 +32,7 @@ SESSION_HEADER = "Mcp-Session-Id"
 ACCEPTED = Reply(b"", status=202)
 INSTRUCTIONS = (
     "Runs code in isolated kernels without network. Each call has a fresh kernel unless it names a session: "
-    "'new' begins one, and its id goes on with its variables and files until it ends, after half an hour without a call."
+    "'new' begins one, and its id goes on with its variables and files until it ends, some time after its last call."
 )
 CAPABILITIES: dict[str, Json] = {"tools": {}, "resources": {}}
 PASSING = (Busy, TooManyRequests, Unavailable)
@@ -122,6 +122,7 @@ class McpEndpoint(Endpoint):
             await self.write_piece(_event(self._outcome(message, work)))
         finally:
             work.cancel()
+            await asyncio.wait([work])  # it may have a session to end
         return Reply(b"", EVENT_STREAM)
 
     def _outcome(self, message: ClientMessage, work: asyncio.Future[Mapping[str, Json]]) -> bytes:
