@@ -77,6 +77,22 @@ class Address:
         return connection
 
 
+@dataclass(slots=True, eq=False)
+class Call:
+    """A message under way, by the JSON of its id. It may be cancelled before its connection is open."""
+
+    key: str
+    sock: socket.socket | None = None
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Close its connection, which cancels in both eras of the protocol."""
+        self.is_cancelled = True
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
 @dataclass(slots=True)
 class Bridge:
     """Takes messages to the gateway at *address* and its answers to *output*."""
@@ -84,7 +100,7 @@ class Bridge:
     address: Address
     output: IO[str]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _open: dict[str, socket.socket] = field(default_factory=dict)
+    _calls: set[Call] = field(default_factory=set)
     _room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CALLS))
 
     def run(self, lines: Iterator[str]) -> None:
@@ -95,59 +111,65 @@ class Bridge:
         deadline = time.monotonic() + GRACE_S
         ended = sum(self._room.acquire(timeout=max(0.0, deadline - time.monotonic())) for _ in range(MAX_CALLS))
         with self._lock:
-            for sock in self._open.values():
-                _hang_up(sock)
+            for call in self._calls:
+                call.cancel()
         for _ in range(MAX_CALLS - ended):
             self._room.acquire()
 
     def _begin(self, line: str) -> None:
         try:
             message = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self._say({"jsonrpc": "2.0", "error": {"code": -32700, "message": f"The line is not JSON: {error}"}})
             return
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled":
             self._cancel(message)
             return
         self._room.acquire()
-        threading.Thread(target=self._carry_out, args=(message,), daemon=True).start()
+        call = Call(json.dumps(message.get("id") if isinstance(message, dict) else None))
+        with self._lock:
+            self._calls.add(call)
+        threading.Thread(target=self._carry_out, args=(message, call), daemon=True).start()
 
     def _cancel(self, message: Mapping[str, Any]) -> None:
-        """Closing the connection cancels, in both eras."""
         params = message.get("params")
         about = params.get("requestId") if isinstance(params, dict) else None
         with self._lock:
-            sock = self._open.get(json.dumps(about))
-            if sock is not None:
-                _hang_up(sock)
+            for call in self._calls:
+                if about is not None and call.key == json.dumps(about):
+                    call.cancel()
 
-    def _carry_out(self, message: Any) -> None:
+    def _carry_out(self, message: Any, call: Call) -> None:
         about = message.get("id") if isinstance(message, dict) else None
         try:
-            self._exchange(message, json.dumps(about))
+            self._exchange(message, call)
         except (OSError, http.client.HTTPException) as error:
             if about is not None:
                 where = f"{self.address.host}:{self.address.port}"
                 text = f"The gateway at {where} did not answer ({error or type(error).__name__}): is it running?"
                 self._say({"jsonrpc": "2.0", "id": about, "error": {"code": FAILED, "message": text}})
         finally:
+            with self._lock:
+                self._calls.discard(call)
             self._room.release()
 
-    def _exchange(self, message: Any, key: str) -> None:
+    def _exchange(self, message: Any, call: Call) -> None:
         connection = self.address.connect()
         with contextlib.closing(connection):
             with self._lock:
-                self._open[key] = connection.sock
+                call.sock = connection.sock
+                if call.is_cancelled:
+                    raise ConnectionAbortedError("the call was cancelled")
             try:
                 connection.request("POST", self.address.path, json.dumps(message).encode(), self._headers_for(message))
                 answer = connection.getresponse()
                 for text in _texts(answer):
                     self._say(_about(json.loads(text), message))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise http.client.HTTPException(f"an answer that is no JSON: {error}") from None
             finally:
                 with self._lock:
-                    self._open.pop(key, None)
+                    call.sock = None
 
     def _headers_for(self, message: Any) -> dict[str, str]:
         """The headers of a POST; a modern message repeats in them what it says of itself."""
@@ -196,11 +218,6 @@ def _encoded(value: str) -> str:
     if value and set(value) <= _PLAIN and not (value.startswith("=?base64?") and value.endswith("?=")):
         return value
     return f"=?base64?{base64.b64encode(value.encode('utf-8', 'replace')).decode()}?="
-
-
-def _hang_up(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
 
 
 def talk(url: str, token: str) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.mcp_stdio import Address, Bridge
 from tests.live import HANG_S, Gateway
 
 pytestmark = pytest.mark.kernel
@@ -108,6 +113,8 @@ def test_a_line_that_is_no_message_is_answered_and_the_next_one_too(talk: Talk) 
     """An agent's mistake does not end its server."""
     talk.send("{")
     assert talk.read()["error"]["code"] == -32700
+    talk.send("[" * 100_000)
+    assert talk.read()["error"]["code"] == -32700
     talk.send("\n[1]")
     assert talk.read()["error"]["code"] == -32700
     assert talk.ask("ping")["result"] == {}
@@ -123,6 +130,34 @@ def test_calls_run_beside_one_another_and_can_be_cancelled(talk: Talk) -> None:
     assert talk.read()["id"] == 1
     talk.send(call("import time; time.sleep(200)", 3, timeout=250_000))
     assert talk.end() == 0, "the end of stdin cancels what is under way"
+
+
+@dataclass(frozen=True)
+class HeldAddress(Address):
+    """An address whose connections open once a test lets them."""
+
+    may_open: threading.Event = field(default_factory=threading.Event)
+
+    def connect(self) -> http.client.HTTPConnection:
+        self.may_open.wait(HANG_S)
+        return super().connect()
+
+
+def test_a_call_is_cancelled_before_its_connection_is_open() -> None:
+    """The gateway never hears of it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = HeldAddress("127.0.0.1", server.getsockname()[1], is_tls=False, path="/mcp", token="t")
+
+        def lines() -> Iterator[str]:
+            yield json.dumps(call("1", 5))
+            yield json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}})
+            address.may_open.set()
+
+        Bridge(address, output := io.StringIO()).run(lines())
+        connection, _address = server.accept()
+        with connection:
+            assert connection.recv(1) == b""
+    assert json.loads(output.getvalue())["id"] == 5
 
 
 def test_a_gateway_that_is_not_there_is_told_to_the_agent() -> None:
