@@ -129,5 +129,7 @@ class Run:
                 self._on_event(event)
 
     def result(self, ending: Ending, now: float) -> Result:
-        """The result of all events."""
+        """The result of all events; none follows."""
+        if self._settling is not None:
+            self._settling.cancel()
         return self._fold.finish(ending, now - self._started_at, is_truncated=self._collector.is_truncated)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from gateway.core.fold import Completed
-from gateway.core.model import RunSpec
+from gateway.core.collect import UNREADABLE
+from gateway.core.fold import Completed, Died
+from gateway.core.model import Death, Event, RunSpec
 from gateway.core.strict_json import Count
-from gateway.core.validate import Message, UnreadMessage
-from gateway.kernel.run import MAX_MESSAGES, Cause, Run
+from gateway.core.validate import Message, Status, UnreadMessage
+from gateway.kernel.run import MAX_MESSAGES, SETTLE_S, Cause, Run
+from tests.fakes import in_fake_time
 
 MIB = 1024 * 1024
 
@@ -47,6 +51,20 @@ async def test_messages_without_end_end_the_run() -> None:
         taken += 1
         assert taken <= MAX_MESSAGES
     assert await one.next_cause() is Cause.EXCEEDED
+
+
+def test_nothing_follows_the_result() -> None:
+    """A kernel that dies right after a reply that can't be read: its run is not ended a second time."""
+    told: list[Event] = []
+
+    async def main() -> None:
+        one = Run("m", RunSpec("python", "", 30, MIB, 32 * MIB), told.append, 0.0)
+        one.feed([Message("m", UNREADABLE), Message("m", Status("idle"))])
+        one.result(Died(Death(1, 0, out_of_memory=False, asked=False), 0), 0.0)
+        await asyncio.sleep(2 * SETTLE_S)
+
+    in_fake_time(main())
+    assert told == []
 
 
 def test_what_is_not_read_is_missing() -> None:
