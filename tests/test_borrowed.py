@@ -412,6 +412,7 @@ IN_PYPROJECT = {
     "ipython": "kernels",
     "matplotlib": "kernels",
     "seaborn": "kernels",
+    "ipywidgets": "kernels",
 }
 """Where the ceiling of a library stands whose insides are used. SQLAlchemy's and pandas' names are documented."""
 

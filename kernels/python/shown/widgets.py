@@ -50,7 +50,8 @@ class Views:
     def finish(self) -> None:
         """Show each widget again whose text is another now. A widget of the caller's own class runs the caller's code."""
         shown, self._shown, self.is_open = self._shown, {}, False
-        living = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {}) if shown else {}
+        module: Any = sys.modules.get("ipywidgets.widgets.widget")
+        living = module._instances if module is not None and shown else {}
         for model, (display_id, text) in shown.items():
             widget = living.get(model)
             bundle = widget._repr_mimebundle_() if widget is not None else None
