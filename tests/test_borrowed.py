@@ -49,6 +49,15 @@ TABLE = (
         "tornado", "_finished", "gateway/web/edge/streamed_body.py", "The same, for bodies that are taken piece by piece."
     ),
     Borrowed(
+        "ipywidgets",
+        "_instances",
+        "kernels/python/shown/widgets.py",
+        "Finds a widget that was shown by the id of its model: without it a progress bar keeps the text it had at 0 %.",
+    ),
+    Borrowed(
+        "ipywidgets", "_repr_mimebundle_", "kernels/python/shown/widgets.py", "Gives the text of a widget as it is now."
+    ),
+    Borrowed(
         "tornado",
         "_headers",
         "gateway/web/edge/streamed_body.py",
@@ -403,6 +412,7 @@ IN_PYPROJECT = {
     "ipython": "kernels",
     "matplotlib": "kernels",
     "seaborn": "kernels",
+    "ipywidgets": "kernels",
 }
 """Where the ceiling of a library stands whose insides are used. SQLAlchemy's and pandas' names are documented."""
 

@@ -19,7 +19,7 @@ class Operation:
 
     *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may ask
     for server-sent events instead. *has_parts*: it may ask for a range of bytes. *has_csv*: it may ask for CSV. *takes* is
-    the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a 503.
+    the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a 503, *failure* that of all other errors.
     """
 
     method: str
@@ -31,6 +31,7 @@ class Operation:
     streams: bool = False
     query: tuple[str, ...] = ()
     busy: str = "Failure"
+    failure: str = "Failure"
     takes_form: bool = False
     """Whether the fields of the body may also come as the parts of a form, with files."""
     has_parts: bool = False

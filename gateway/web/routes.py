@@ -142,7 +142,7 @@ ROUTES = (
     at("/api/swagger.json", rest.SwaggerJson, get("Swagger")),
     at("/api/swagger.yaml", rest.SwaggerYaml, get("Swagger", "text/x-yaml")),
     at("/metrics", pages.MetricsText, get("Text", "text/plain")),
-    at("/mcp", McpEndpoint, post("McpAnswer", "McpMessage")),
+    at("/mcp", McpEndpoint, Operation("POST", "McpAnswer", "McpMessage", busy="McpFailure", failure="McpFailure")),
     at("/openapi.json", ApiDescription, get("OpenApi")),
     at("/", pages.Home, get("Home")),
 )

@@ -25,6 +25,7 @@ from kernels.python.shown import figures, inline, tracebacks
 from kernels.python.shown.album import Bundle, album
 from kernels.python.shown.chart_data.reading import MIME as CHART_MIME
 from kernels.python.shown.drawing import MIME, Picture
+from kernels.python.shown.widgets import views
 from kernels.python.tasks.run import TaskRun
 from kernels.serving import attribution
 from kernels.serving.interrupts import Interrupts
@@ -54,6 +55,7 @@ class PythonKernel(Served, IPythonKernel):
         self._omega = None
         figures.gallery.publish = self._publish_picture
         album.publish = self._publish_bundle
+        views.update = self._update_bundle
         refusals.install(self.shell)
         pip_commands.add_magics(self.shell)
 
@@ -235,6 +237,10 @@ class PythonKernel(Served, IPythonKernel):
 
     def _publish_bundle(self, bundle: Bundle) -> None:
         self.publish("display_data", {"data": dict(bundle), "metadata": {}, "transient": {}})
+
+    def _update_bundle(self, bundle: Bundle, display_id: str) -> None:
+        content = {"data": dict(bundle), "metadata": {}, "transient": {"display_id": display_id}}
+        self.publish("update_display_data", content)
 
 
 def bundle_of(picture: Picture) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from kernels.python.memory_store import MemoryStore
 from kernels.python.shown import figures, frames, inline, tracebacks, values
 from kernels.python.shown.album import Bundle, album
 from kernels.python.shown.chart_data import reading
+from kernels.python.shown.widgets import views
 from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
@@ -98,6 +99,8 @@ class DisplayPublisher(ZMQDisplayPublisher):
         shown = album.show(data, _figure_data)
         if kwargs.get("update") or (kwargs.get("transient") or {}).get("display_id"):
             shown = data  # another display may refer to this one
+        elif display_id := views.note(data):
+            kwargs["transient"] = {"display_id": display_id}
         if shown.keys() >= data.keys() or shown.keys() - {"text/plain"}:
             super().publish(shown, *args, **kwargs)
 

@@ -289,7 +289,7 @@ def test_conditions_on_rarer_columns(session: Session, where: str, rows: list[st
         ("odd", 400, {"sort": "wide"}, "sort: column 'wide' holds values that have no order here"),
         ("sales", 400, {"rows": "0-5"}, "rows must be a range such as 0:100, 100: or :20, not '0-5'."),
         ("sales", 400, {"where": "price > 1 or 1"}, "where: 'and' or the end should come at character 11, not 'or 1'."),
-        ("sales", 400, {"limit": "5"}, "Unknown parameter 'limit': use rows, columns, sort, where."),
+        ("sales", 400, {"limit": "5"}, "Unknown parameter 'limit': use rows, columns, sort, where, format."),
     ],
 )  # fmt: skip
 def test_what_can_not_be_had_is_told(session: Session, name: str, status: int, parts: dict[str, str], sentence: str) -> None:

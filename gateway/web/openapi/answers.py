@@ -238,6 +238,15 @@ ANSWERS: dict[str, Schema] = {
         },
         {"message": described(ANY, "what the API named in format wants appended")},
     ),
+    "McpFailure": struct(
+        {
+            "jsonrpc": {"const": "2.0"},
+            "error": struct(
+                {"code": {"type": "integer"}, "message": TEXT}, {"data": described(ANY, "what kind of failure")}
+            ),
+        },
+        {"id": {"type": ["string", "integer"]}},
+    ),
     "McpAnswer": described(ANY, "an answer of the Model Context Protocol, as JSON or as server-sent events"),
     "OpenApi": described(ANY, "an OpenAPI 3.1 document"),
 }

@@ -172,7 +172,7 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
             str(operation.status): _success(operation),
             **(_parts_of(operation) if operation.has_parts else {}),
             "503": _failure(operation.busy, "The gateway can't run code at the moment. Retry-After says when to try again."),
-            "default": _failure("Failure", "The request failed."),
+            "default": _failure(operation.failure, "The request failed."),
         },
     }
     if endpoint.public:

@@ -14,6 +14,7 @@ from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, inline, tracebacks, values
 from kernels.python.shown.album import album
 from kernels.python.shown.drawing import Format
+from kernels.python.shown.widgets import views
 from kernels.python.tables import page
 from kernels.python.tasks import analyze, expression, setup, variables
 from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
@@ -75,6 +76,7 @@ class TaskRun:
             error = error or raised
         finally:
             album.close()
+            views.close()
         return self._outcome(error, before)
 
     async def _do(self, *, store_history: bool) -> BaseException | None:
@@ -133,6 +135,7 @@ class TaskRun:
             inline.apply()
         if self._request.task in ("python", "chart"):
             album.begin()
+            views.begin()
 
     def _image_options(self) -> tuple[Format, float | None]:
         inputs = self._request.inputs
@@ -191,6 +194,7 @@ class TaskRun:
                 figures.gallery.finish()
             finally:
                 album.finish()
+                views.finish()
         if self._request.task != "chart" or error is not None:
             return
         if not (figures.gallery.count or album.has_pictures):

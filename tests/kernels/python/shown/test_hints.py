@@ -58,9 +58,13 @@ pytestmark = pytest.mark.kernel
         ("import os\nraise OSError(27, os.strerror(27))", "the file is as large as a file may be here"),
         ("import os\nraise OSError(28, os.strerror(28))", "the directory is full"),
         ("import os\nraise OSError(24, os.strerror(24))", "too many files or sockets are open at once"),
-        ("import asyncio\nawait asyncio.sleep(0)\nasyncio.run(asyncio.sleep(0))", "an event loop runs this code already"),
         (
-            "import asyncio\nawait asyncio.sleep(0)\nasyncio.new_event_loop().run_until_complete(asyncio.sleep(0))",
+            "import asyncio\nawait asyncio.sleep(0)\nwork = asyncio.sleep(0)\ntry: asyncio.run(work)\nfinally: work.close()",
+            "an event loop runs this code already",
+        ),
+        (
+            "import asyncio\nawait asyncio.sleep(0)\nwork = asyncio.sleep(0)\n"
+            "try: asyncio.new_event_loop().run_until_complete(work)\nfinally: work.close()",
             "an event loop runs this code already",
         ),
         ('raise RuntimeError("can\'t start new thread")', "the kernel has as many processes and threads"),
