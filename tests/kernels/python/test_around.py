@@ -127,6 +127,15 @@ def test_a_run_in_a_new_directory_tells_what_is_new(start: Start) -> None:
     assert names(run(kernel, "import os\nos.mkdir('d'); open('d/f', 'w').close()", reports="new")) == {b"d/f": "created"}
 
 
+def test_a_run_has_its_reply_whatever_it_did_to_those_who_look_for_files(kernel: TestKernel) -> None:
+    """As programs do that put a file system of their own in place of the real one; the reply says that it does not know."""
+    for _run in range(2):
+        reply = run(kernel, "import os\nos.scandir = os.stat = os.open = None\nprint(1)", globs=["*"])
+        assert (reply.status, reply.text()) == ("ok", "1\n")
+        assert reply.metadata["omega"]["files"] == {"files": [], "cut": True}
+        assert reply.metadata["omega"]["fetched"]["cut"] is True
+
+
 def test_files_that_can_not_be_put_stop_the_run(kernel: TestKernel) -> None:
     """Nothing has happened: no code, no file, no input; the error says which file, and shows no frame of ours."""
     kernel.run("import os\nos.symlink('/etc', 'l')")
