@@ -83,7 +83,10 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     ("arguments", "said"),
     [
         (["serv"], "'serv' is not a command of `omega`; did you mean serve?"),
-        (["it's"], '"it\'s" is not a command of `omega`; use one of serve, mcp, spawner, doctor, token, kernelspec, version'),
+        (
+            ["it's"],
+            '"it\'s" is not a command of `omega`; use one of serve, mcp, spawner, doctor, token, kernelspec, version',
+        ),
         (["token", "lst"], "'lst' is not an action of `omega token`; did you mean list?"),
         (["serve", "--por", "1"], "--por is not an option of `omega serve`; did you mean --port?"),
         (["serve", "--log_level=info"], "--log_level is not an option of `omega serve`; did you mean --log-level?"),
