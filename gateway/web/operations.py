@@ -17,10 +17,10 @@ FORM = "multipart/form-data"
 class Operation:
     """One method of an address and its successful answer.
 
-    *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may
-    ask for server-sent events instead. *has_parts*: it may ask for a range of bytes. *has_csv*: it may ask for CSV.
-    *takes* is the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a
-    503, *failure* that of all other errors.
+    *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may ask
+    for server-sent events instead. *has_parts*: it may ask for a range of bytes. *has_csv*: it may ask for CSV. *takes* is
+    the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a 503, *failure*
+    that of all other errors.
     """
 
     method: str

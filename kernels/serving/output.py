@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ipykernel.jsonutil import json_clean
-from jupyter_client.jsonutil import json_default
+from jupyter_client.jsonutil import json_clean, json_default
 from jupyter_client.session import Session
 
 from kernels.serving.interrupts import Interrupts
@@ -36,8 +35,7 @@ def _pack(value: Any) -> bytes:
 
 
 def _emit(session: Session, publisher: Publisher, name: Name, text: str, parent: Any) -> bool:
-    content = json_clean({"name": name, "text": clean(text)})
-    message = session.msg("stream", content, parent=parent)
+    message = session.msg("stream", {"name": name, "text": clean(text)}, parent=parent)
     parts: list[Any] = session.serialize(message, ident=b"stream." + name.encode())
     return publisher.try_send(parts)
 

@@ -35,6 +35,7 @@ def test_every_answer_is_as_described(clients: None, tmp_path: Path) -> None:
             *("--header", f"Authorization: Bearer {gateway.token}", "--continue-on-failure", "--no-color"),
             *("--report", "json,har", "--report-json-path", str(tmp_path / "report.json")),
             *("--report-har-path", str(tmp_path / "all.har")),
+            env={"SCHEMATHESIS_HOOKS": "tests.contract.clients.schemathesis_hooks"},
             timeout_s=TIMEOUT_S,
         )
         log = gateway.log.read_text()

@@ -146,7 +146,10 @@ YES: Schema = {"const": True}
 ANSWERS: dict[str, Schema] = {
     "Bytes": described({"type": "string", "format": "binary"}, "any bytes"),
     "Text": TEXT,
-    "Events": described(TEXT, "server-sent events of all runs of the session, until the session ends"),
+    "Events": described(
+        struct({"event": TEXT, "data": described(TEXT, "JSON")}, {"id": TEXT}),
+        "each of the server-sent events of all runs of the session, until it ends",
+    ),
     "Error": struct(
         {"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT, "hint": described(TEXT, "what to do about it")}
     ),

@@ -47,7 +47,10 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         "How many runs to list, the newest first.",
         {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
     ),
-    "path": ("The directory to list with its contents; the work directory by default.", {"type": "string", "pattern": FILE}),
+    "path": (
+        "The directory to list with its contents; the work directory by default.",
+        {"type": "string", "pattern": f"{FILE}|^$"},
+    ),
     "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
     "rows": ("A range of rows, once they are chosen and sorted.", _form(table_query.ROWS_PATTERN, table_query.DEFAULT_ROWS)),
     "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),

@@ -380,7 +380,7 @@ def test_many_figures_need_the_memory_of_one(kernel: TestKernel) -> None:
     reply = kernel.run(
         "import resource, warnings, matplotlib.pyplot as plt\nwarnings.simplefilter('ignore')\n" + code + LIMIT
     )
-    assert (reply.status, len(reply.images())) == ("ok", 30)
+    assert (reply.status, len(reply.images())) == ("ok", 30), reply.traceback if reply.status == "error" else reply.status
 
 
 def test_running_out_of_memory_while_drawing_keeps_the_other_figures(kernel: TestKernel) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.kernel
         ("x = 'hello\u2019", "line 1 has \u2019 (right single quotation mark, U+2019): replace it by '"),
         ("x = 3 \u2212 1", "line 1 has \u2212 (minus sign, U+2212): replace it by -"),
         ("print\uff081)", "line 1 has \uff08 (fullwidth left parenthesis, U+FF08): replace it by ("),
-        ("eval('1\\u00a0+ 1')", "line 1 has a no-break space (U+00A0)"),
+        ("eval('x\\u00a0+ 1')", "line 1 has a no-break space (U+00A0)"),
         ("\ufeff```\nprint(1)\n```", "the code is inside a Markdown fence"),
         ("import os\nos.path.dirname(__file__)", "the code is run as text, not from a file"),
         ("%store x", "a session keeps its names"),
