@@ -116,12 +116,11 @@ async def test_a_websocket_takes_and_gives_files(gateway: Gateway) -> None:
     socket = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"Bearer {gateway.token}"}))
     await socket.write_message(json.dumps({"type": "python", **FIELDS}))
     event: Any = {}
-    while event.get("type") != "done":
-        message = await socket.read_message()
-        assert message is not None
+    while (message := await socket.read_message()) is not None:  # until the gateway has closed the connection
         event = json.loads(message)
-    check(event)
     socket.close()
+    assert event["type"] == "done"
+    check(event)
 
 
 NOTHING_DONE = "import os\nprint(sorted(os.listdir()), 'ran' in dir())"
