@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.errors import Busy, TooManyRequests
 from gateway.core.request import RunRequest
-from gateway.web.mcp import endpoint
+from gateway.web.mcp import endpoint, messages
 from tests.gateway.web.world import TOKEN, Gateway, json_of
 from tests.live import HANG_S
 
@@ -31,12 +31,20 @@ def events_in(body: bytes) -> list[Any]:
 async def test_a_long_call_tells_that_it_goes_on(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Again and again, under the client's token and with numbers that grow, until the result ends the stream."""
     monkeypatch.setattr(endpoint, "PROGRESS_S", 0.01)
+    told, tell = [], messages.progress_message
+
+    def counted(token: str | int, seconds: float) -> Any:
+        told.append(seconds)
+        return tell(token, seconds)
+
+    monkeypatch.setattr(messages, "progress_message", counted)
     gateway.runner.waits_for = asyncio.Event()
     asked = asyncio.ensure_future(
         gateway.ask("/mcp", request("p"), headers={"Accept": "application/json, text/event-stream"})
     )
     await gateway.runner.started.wait()
-    await asyncio.sleep(0.05)
+    while len(told) < 3:  # noqa: ASYNC110  # the endpoint has no event for it
+        await asyncio.sleep(0.01)
     gateway.runner.waits_for.set()
     *progress, last = events_in((await asked).body)
     assert len(progress) >= 2
