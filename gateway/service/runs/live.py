@@ -17,7 +17,7 @@ from itertools import count
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import LOOKS, OnEvent, Result
 from gateway.core.request import Caller, ControlledRuns, Submission
-from gateway.service.runs.live_run import LiveRun, cut_off
+from gateway.service.runs.live_run import LiveRun
 from gateway.service.runs.watches import Feeds
 from gateway.service.session_feed import SessionFeed
 
@@ -46,6 +46,8 @@ class LiveRuns:
         self._stamps = count()
         self._live: dict[str, LiveRun] = {}
         self._tasks: set[asyncio.Task[Result | Exception]] = set()
+        self._awaited: set[LiveRun] = set()
+        """Runs in the tasks of their callers."""
         self._ended: dict[str, OrderedDict[str, int]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -62,22 +64,23 @@ class LiveRuns:
         if feed is None:
             return await self._runs.run(submission, on_event)
         run = LiveRun(submission, None, self._stamps, feed=feed, on_event=on_event)
-        task = self._go(run, submission)
+        self._live[run.run_id] = run
+        self._awaited.add(run)
         try:
-            await asyncio.wait({task})
+            outcome = await run.carry_out(self._runs, submission)
         finally:
-            run.stop()
-        outcome = cut_off(run) if task.cancelled() else task.result()
+            self._awaited.discard(run)
+            self._note_end(run)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def _go(self, run: LiveRun, submission: Submission) -> asyncio.Task[Result | Exception]:
+    def _go(self, run: LiveRun, submission: Submission) -> None:
         task = run.go(self._runs, submission)
         self._live[run.run_id] = run
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._note_end(run, done))
-        return task
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _done: self._note_end(run))
 
     def _feed_of(self, submission: Submission) -> SessionFeed | None:
         """The feed of the session of a run; None for one that is no run of a session, or will be refused."""
@@ -97,19 +100,23 @@ class LiveRuns:
 
     def states(self) -> dict[str, int]:
         """How many are under way, and how many finished ones are kept."""
-        return {"running": len(self._tasks), "kept": len(self._live) - len(self._tasks)}
+        running = len(self._tasks) + len(self._awaited)
+        return {"running": running, "kept": len(self._live) - running}
 
     async def close(self) -> None:
         """Stop all runs and forget everything."""
         for task in self._tasks:
             task.cancel()
+        for run in self._awaited:
+            run.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._awaited:  # noqa: ASYNC110  # they end in their callers' tasks, which nobody here has
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0)  # the tasks' callbacks have noted their ends
         for run_id in list(self._live):
             self._forget(run_id)
 
-    def _note_end(self, run: LiveRun, task: asyncio.Task[Result | Exception]) -> None:
-        self._tasks.discard(task)
+    def _note_end(self, run: LiveRun) -> None:
         if not self._is_wanted(run):
             self._forget(run.run_id)
             return

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -25,6 +26,7 @@ from gateway.core.event_log import (
 )
 from gateway.core.model import Event, Finished, KernelReport, OnEvent, Raised, Result, Text
 from gateway.core.request import Control, ControlledRuns, Submission
+from gateway.core.run_files import NOTHING_GIVEN
 from gateway.service.session_feed import SessionFeed
 
 EXIT_INTERRUPTED = 130
@@ -69,7 +71,8 @@ class LiveRun:
         """Whether its caller waits for the result, and alone may give it up."""
         self._readers: list[asyncio.Event] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[Result | Exception] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._is_stopped = False
         self._stderr_chars = 0
 
     @property
@@ -148,21 +151,41 @@ class LiveRun:
 
     def stop(self) -> None:
         """End it at once; nothing happens if it is over."""
-        if self._task is not None and not self.is_over:
+        if self._task is not None and not self.is_over and not self._is_stopped:
+            self._is_stopped = True
             self._task.cancel()
 
     # ---- the run itself ---------------------------------------------------------------------------------------------
 
     def go(self, runs: ControlledRuns, submission: Submission) -> asyncio.Task[Result | Exception]:
         """Start the run. The task never fails: a failure is what it comes to. The caller awaits it."""
-        shown = None if self.feed is None else ShownCode.of(self.request.task, self.request.code or self.request.title)
-        if self.feed is not None:
-            self.feed.begin(self)
-        self._add(Accepted(self.run_id, shown))
+        self._begin()
         self._task = asyncio.create_task(self._run(runs, submission))
         self._task.add_done_callback(self._close)
         self._start_timer()
         return self._task
+
+    async def carry_out(self, runs: ControlledRuns, submission: Submission) -> Result | Exception:
+        """What the run comes to, in the caller's own task: another one would cost as much as all the rest of this class.
+
+        Who cancels the task cancels the run. stop() ends the run alone.
+        """
+        self._begin()
+        self._task = asyncio.current_task()
+        try:
+            return await self._run(runs, submission)
+        except asyncio.CancelledError:
+            if not self._is_stopped or self._task is None or self._task.uncancel():
+                raise
+            return cut_off(self)
+        finally:
+            self._close()
+
+    def _begin(self) -> None:
+        shown = None if self.feed is None else ShownCode.of(self.request.task, self.request.code or self.request.title)
+        if self.feed is not None:
+            self.feed.begin(self)
+        self._add(Accepted(self.run_id, shown))
 
     async def _run(self, runs: ControlledRuns, submission: Submission) -> Result | Exception:
         try:
@@ -180,7 +203,7 @@ class LiveRun:
         self._add(refused)
         return error
 
-    def _close(self, _task: asyncio.Task[Result | Exception]) -> None:
+    def _close(self, _task: asyncio.Task[Result | Exception] | None = None) -> None:
         """Record the end of a cancelled run: its task, perhaps cancelled before its first step, did not."""
         if not self.is_over:
             self._finish(cut_off(self))
@@ -192,9 +215,10 @@ class LiveRun:
 
         Without references to itself the run is freed once it is forgotten, not at the next garbage collection.
         """
-        self.request = replace(
-            self.request, code="", inputs={}, given=replace(self.request.given, files=(), stdin=None, env={})
-        )
+        given = self.request.given
+        if given is not NOTHING_GIVEN:
+            given = replace(given, files=(), stdin=None, env={})
+        self.request = replace(self.request, code="", inputs={}, given=given)
         self._control = Control()
         self._on_event = None
         self._task = None

@@ -374,6 +374,49 @@ async def test_a_run_that_waits_is_called_off_and_its_caller_told() -> None:
     assert result.error == Raised("KeyboardInterrupt", "The run was interrupted before it began", "")
 
 
+async def test_a_caller_who_leaves_a_run_that_is_called_off_is_not_kept() -> None:
+    """Both at once: there is nobody to be told."""
+    world = Watched(Script(gets_kernel=False))
+    waiting = asyncio.create_task(world.live.run(in_session()))
+    await asyncio.sleep(0)
+    world.live.find("r1", ONE).stop()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert world.live.states() == {"running": 0, "kept": 0}
+
+
+async def test_the_caller_of_a_run_that_is_called_off_goes_on() -> None:
+    """Only the run was cancelled: what the caller does next is not, as the next cell of a notebook."""
+    world = Watched(Script(gets_kernel=False))
+
+    async def two() -> list[bool]:
+        first = await world.live.run(in_session("r1"))
+        await asyncio.sleep(0)
+        second = await world.live.run(in_session("r2"))
+        return [first.success, second.success]
+
+    waiting = asyncio.create_task(two())
+    for run_id in ("r1", "r2"):
+        while world.live.states()["running"] == 0:  # noqa: ASYNC110  # until the next run has begun
+            await asyncio.sleep(0)
+        world.live.find(run_id, ONE).stop()
+        world.live.find(run_id, ONE).stop()
+        await asyncio.sleep(0.001)
+    assert await waiting == [False, False]
+
+
+async def test_the_end_of_the_gateway_ends_awaited_runs_and_tells_their_callers() -> None:
+    """Nothing is left of them."""
+    world = Watched(Script())
+    waiting = asyncio.create_task(world.live.run(in_session()))
+    await asyncio.sleep(0)
+    assert world.live.states() == {"running": 1, "kept": 0}
+    await world.live.close()
+    assert (await waiting).exit_code == EXIT_INTERRUPTED
+    assert world.live.states() == {"running": 0, "kept": 0}
+
+
 @pytest.mark.parametrize("failure", [Busy("full"), KeyError("odd")])
 async def test_what_keeps_a_run_from_beginning_is_raised_to_its_caller(failure: Exception) -> None:
     """And told to those who watch, a fault without its words."""
