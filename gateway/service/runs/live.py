@@ -120,12 +120,12 @@ class LiveRuns:
         if not self._is_wanted(run):
             self._forget(run.run_id)
             return
-        run.trim(self._settings.kept_bytes)
+        run.log.trim(self._settings.kept_bytes)
         ended = self._ended.setdefault(run.key_id, OrderedDict())
         ended[run.run_id] = run.used_bytes
         while (sum(ended.values()) > self._settings.kept_bytes or len(ended) > MAX_ENDED) and len(ended) > 1:
             oldest = next(iter(ended))
-            self._live[oldest].trim(0)
+            self._live[oldest].log.trim(0)
             self._forget(oldest)
         self._expire_later(run)
 

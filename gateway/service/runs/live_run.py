@@ -90,10 +90,6 @@ class LiveRun:
         """About how much memory its events take."""
         return self.log.used_bytes + ENTRY_BYTES
 
-    def trim(self, limit_bytes: int) -> None:
-        """Forget the oldest events until the others fit."""
-        self.log.trim(limit_bytes)
-
     # ---- for those who follow it ------------------------------------------------------------------------------------
 
     async def begun(self, news: asyncio.Event) -> None:
