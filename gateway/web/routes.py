@@ -23,9 +23,8 @@ from gateway.web.api import (
     tools,
     watching,
 )
-from gateway.web.api.server_sent_events import EVENT_STREAM
 from gateway.web.edge import header_rules
-from gateway.web.edge.endpoint import Endpoint, Unknown
+from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Unknown
 from gateway.web.edge.handler import log_request
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.edge.websocket import Socket

@@ -13,7 +13,7 @@ from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, 
 from gateway.web.api import answers, events, notebook_bodies, server_sent_events
 from gateway.web.api.runs import RunEndpoint
 from gateway.web.edge import json_answer
-from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.services import Answer
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
@@ -57,8 +57,7 @@ class NotebookRuns(RunEndpoint):
             step = await steps.get()
             if step is None:
                 work.result()
-            self.set_header("Content-Type", server_sent_events.EVENT_STREAM)
-            self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
+            begin_events(self)
             story = Story(asked.language)
             while step is not None:
                 for event in story.tell(step):
@@ -68,7 +67,7 @@ class NotebookRuns(RunEndpoint):
         finally:
             work.cancel()
             await asyncio.wait([work])
-        return Reply(b"", server_sent_events.EVENT_STREAM)
+        return Reply(b"", EVENT_STREAM)
 
     async def _next(self, steps: asyncio.Queue[Progress | None]) -> Progress | None:
         """The next step. Until it comes, comments keep proxies from closing the connection."""

@@ -8,7 +8,7 @@ from gateway.web.api import form_bodies, multipart, run_bodies, server_sent_even
 from gateway.web.api.answers import describe_answer
 from gateway.web.api.form_bodies import Sent
 from gateway.web.caller_limits import CallerLimits
-from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.services import Answer
 
 
@@ -67,11 +67,10 @@ class RunEndpoint(Endpoint):
         run = self.services.live.start(self._submission(request), grace_s=0)
         with run.reading() as news:
             await run.begun(news)
-            self.set_header("Content-Type", server_sent_events.EVENT_STREAM)
-            self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
+            begin_events(self)
             async for piece in server_sent_events.stream(run, news):
                 await self.write_piece(piece)
-        return Reply(b"", server_sent_events.EVENT_STREAM)
+        return Reply(b"", EVENT_STREAM)
 
 
 class PythonRuns(RunEndpoint):

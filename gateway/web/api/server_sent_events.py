@@ -12,8 +12,8 @@ from gateway.core.model import Json
 from gateway.service.runs.live_run import LiveRun
 from gateway.web.api import events
 from gateway.web.edge import header_rules, json_answer
+from gateway.web.edge.endpoint import EVENT_STREAM
 
-EVENT_STREAM = "text/event-stream"
 KEEPALIVE_S = 15.0
 """Proxies close connections that are silent for longer."""
 KEEPALIVE = b": still running\n\n"

@@ -12,7 +12,7 @@ from gateway.service.session_feed import CurrentRun, FeedRun, Watch, WatchBegun,
 from gateway.web.api import events, server_sent_events, stream_messages
 from gateway.web.api.answers import iso_utc
 from gateway.web.edge import json_answer
-from gateway.web.edge.endpoint import PIECE_BYTES, Endpoint, Reply
+from gateway.web.edge.endpoint import EVENT_STREAM, PIECE_BYTES, Endpoint, Reply, begin_events
 from gateway.web.edge.unread import LARGE_BYTES, Shared, Unread
 from gateway.web.services import Services
 
@@ -98,14 +98,13 @@ class SessionEvents(Endpoint):
         watch = self.services.watches.open(self.parts["session_id"], self.caller, after, self._news)
         self._sockets.enter(self)
         try:
-            self.set_header("Content-Type", server_sent_events.EVENT_STREAM)
-            self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
+            begin_events(self)
             if self.request.method == "GET":
                 await self._tell_all(watch)
         finally:
             self._sockets.leave(self)
             self.services.watches.close(watch, self.caller)
-        return Reply(b"", server_sent_events.EVENT_STREAM)
+        return Reply(b"", EVENT_STREAM)
 
     def _after(self) -> str | None:
         """Where to begin: a client that comes back by itself sends the header, and the address it had at first."""

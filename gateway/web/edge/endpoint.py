@@ -25,6 +25,7 @@ from gateway.web.services import Answer, Services
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 CLIENT_GONE = 499
+EVENT_STREAM = "text/event-stream"
 PIECE_BYTES = 262_144
 """A larger answer is sent in pieces of this size, at the client's pace."""
 
@@ -245,6 +246,12 @@ class Endpoint(GatewayHandler):
 
     def compute_etag(self) -> None:
         """No ETag: answers are never cached."""
+
+
+def begin_events(endpoint: Endpoint) -> None:
+    """Make the answer one of server-sent events, each passed on at once."""
+    endpoint.set_header("Content-Type", EVENT_STREAM)
+    endpoint.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
 
 
 async def in_turns(steps: Generator[None, None, bytes]) -> bytes:

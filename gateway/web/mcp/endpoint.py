@@ -17,7 +17,7 @@ from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge import header_rules, json_answer
 from gateway.web.edge.body import parse_object
-from gateway.web.edge.endpoint import Endpoint, Reply
+from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.mcp import messages
 from gateway.web.mcp.calls import Calls
 from gateway.web.mcp.messages import ClientMessage, Id, RpcError
@@ -27,7 +27,6 @@ PROGRESS_S = 5.0
 """How often a client that wants to know is told that its call goes on: many give up after a minute of silence."""
 LISTS_MS, SESSIONS_MS = 3_600_000, 0
 """How long clients may keep lists: that of tools changes with the gateway's version, that of resources at any time."""
-EVENT_STREAM = "text/event-stream"
 SESSION_HEADER = "Mcp-Session-Id"
 ACCEPTED = Reply(b"", status=202)
 INSTRUCTIONS = (
@@ -110,8 +109,7 @@ class McpEndpoint(Endpoint):
 
     async def _answer_in_events(self, message: ClientMessage, method: Method) -> Reply:
         """The answer as the last of events; before it, every few seconds, that the call goes on."""
-        self.set_header("Content-Type", EVENT_STREAM)
-        self.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
+        begin_events(self)
         token = cast(Id, message.progress_token)
         work = asyncio.ensure_future(method(message))
         seconds = 0.0

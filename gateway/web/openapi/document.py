@@ -16,9 +16,8 @@ from gateway.service.tools.formats import Format
 from gateway.web.api.csv_pages import CSV
 from gateway.web.api.pages import HISTORY_DEFAULT, HISTORY_MAX
 from gateway.web.api.patterns import FILE
-from gateway.web.api.server_sent_events import EVENT_STREAM
 from gateway.web.caller_limits import CallerLimits
-from gateway.web.edge.endpoint import Endpoint
+from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.openapi.answers import ANSWERS
 from gateway.web.openapi.bodies import BODIES, form_name, form_of, notebook_body
