@@ -85,6 +85,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/kernel/in_jupyter/instance_lock.py",
     ),
     "gateway/test_kernelspecs.py": ("gateway/kernel/in_jupyter/kernelspecs.py",),
+    "gateway/kernel/launch/test_place.py": ("gateway/kernel/launch/pipes.py", "gateway/kernel/launch/zygote_places.py"),
     "gateway/kernel/launch/test_zygote_launcher.py": (
         "gateway/kernel/launch/ipc.py",
         "gateway/kernel/launch/minimum_level.py",
