@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any, Literal, TypeVar
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 PACKET_BYTES = 160 * 1024
 """Maximum size of a control packet; fits a socket pair of the default size."""
 MAX_FDS = 16
@@ -269,6 +270,7 @@ class CommandExited:
     command_id: str
     code: int
     signal: int
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

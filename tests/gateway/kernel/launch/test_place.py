@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
 from gateway.core.errors import Unavailable
+from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.kernel.launch.place import Command, CommandEnd, CommandNotStarted, CommandOutput, CommandProcess, Places
+from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
+from kernels.contract import Policy
 from tests.fakes import FakePlaces
+from tests.kernels.python.harness import PYTHON
 from tests.live import HANG_S
 
 KERNEL = "the-kernel-that-is-held"
@@ -122,3 +128,57 @@ async def test_commands_end_with_their_place(held: Held) -> None:
     await gone
     for command in commands:
         command.close()
+
+
+PROMISES = (
+    test_a_command_has_what_it_was_given_and_says_how_it_ended,
+    test_standard_input_goes_both_ways_at_the_commands_pace,
+    test_a_signal_reaches_all_of_its_process_group,
+    test_what_a_command_leaves_running_does_not_hold_up_its_end,
+    test_what_can_not_be_executed_is_the_callers_mistake,
+    test_where_there_is_no_place_nothing_runs,
+    test_commands_end_with_their_place,
+)
+
+
+async def _outlives(launcher: ZygoteLauncher) -> None:
+    """A guest and its place outlive the kernel that is held: killing a kernel ends it and no more, and files stay."""
+    owner = await launcher.launch(LaunchRequest("python", Policy()))
+    joining = LaunchRequest("python", Policy(), place=owner.kernel_id)
+    with pytest.raises(Unavailable, match="no such place"):
+        await launcher.launch(joining)
+    launcher.hold(owner.kernel_id)
+    held = Held(launcher, owner.kernel_id)
+    guest = await launcher.launch(joining)
+    writing = await held.run("sh", "-c", "echo here > f; sleep 1000 >/dev/null 2>&1 &")
+    await writing.wait()
+    assert (await owner.kill()).asked
+    assert not guest.death.done()
+    later = await launcher.launch(LaunchRequest("javascript", Policy(), place=owner.kernel_id))
+    assert (await guest.kill()).asked
+    reading = await held.run("cat", "f")
+    assert await all_of(reading.stdout) == b"here\n"
+    await launcher.end_place(owner.kernel_id)
+    assert later.death.done()
+    for command in (writing, reading):
+        command.close()
+
+
+@pytest.mark.process
+@pytest.mark.sandbox
+async def test_the_launcher_keeps_each_of_these_promises() -> None:
+    """With real places, one after another in one spawner."""
+    options = ZygoteOptions(str(PYTHON), f"test{os.getpid()}-{secrets.token_hex(2)}")
+    launcher = await ZygoteLauncher.start(options)
+    try:
+        for promise in PROMISES:
+            kernel = await launcher.launch(LaunchRequest("python", Policy()))
+            launcher.hold(kernel.kernel_id)
+            async with asyncio.timeout(HANG_S):
+                await promise(Held(launcher, kernel.kernel_id))
+                await launcher.end_place(kernel.kernel_id)
+            assert kernel.death.done(), promise.__name__
+        async with asyncio.timeout(HANG_S):
+            await _outlives(launcher)
+    finally:
+        await launcher.close()
