@@ -85,6 +85,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/kernel/in_jupyter/instance_lock.py",
     ),
     "gateway/test_kernelspecs.py": ("gateway/kernel/in_jupyter/kernelspecs.py",),
+    "gateway/kernel/launch/test_place.py": ("gateway/kernel/launch/pipes.py", "gateway/kernel/launch/zygote_places.py"),
     "gateway/kernel/launch/test_zygote_launcher.py": (
         "gateway/kernel/launch/ipc.py",
         "gateway/kernel/launch/minimum_level.py",
@@ -92,6 +93,12 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/kernel/launch/spawner_process.py",
     ),
     # ---- the spawner
+    "kernels/spawner/test_hosting.py": (
+        "kernels/sandbox/join.py",
+        "kernels/spawner/commands.py",
+        "kernels/spawner/place.py",
+        "kernels/spawner/place_requests.py",
+    ),
     "kernels/spawner/test_server.py": ("kernels/zygote.py", "kernels/spawner/init.py", "kernels/spawner/main.py"),
     "levels/test_apart.py": ("kernels/spawner/listen.py",),
     "kernels/spawner/test_life.py": ("kernels/spawner/actions.py", "kernels/spawner/events.py"),
@@ -125,6 +132,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "kernels/python/test_child.py": (
         "kernels/python/identity.py",
         "kernels/python/parts.py",
+        "kernels/program_environment.py",
         "kernels/serving/child.py",
         "kernels/serving/identity.py",
         "kernels/serving/setup.py",

@@ -81,6 +81,13 @@ class Spawner:
             count = now
         return count
 
+    def comes_back_to(self, count: int) -> bool:
+        """Whether it has no more than *count* descriptors once it had time: what removes control groups takes some."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.settled_descriptors() > count and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return self.settled_descriptors() <= count
+
     def children(self, mark: str) -> list[int]:
         """Its child processes whose command line holds *mark*; those that end meanwhile are none."""
         told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
