@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -50,6 +49,8 @@ from gateway.service.runs.kernel_metrics import KernelWatch, MeteredPool
 from gateway.service.runs.live import LiveRuns, LiveSettings
 from gateway.service.runs.runner import Runner
 from gateway.service.runs.watches import Watches
+from gateway.service.sandboxes.place_kernels import PlaceMaker
+from gateway.service.sandboxes.table import Sandboxes, SandboxSettings
 from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
 from gateway.service.sessions.table import NewSession, Sessions, SessionSettings
@@ -68,7 +69,6 @@ from kernels.sandbox import sysc
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
 FLUSH_S, GOODBYE_S = 5.0, 2.0
 SHUTTING_DOWN = "the gateway is shutting down"
-FLUSH_STEP_S = 0.02
 MAX_WHEEL_BYTES = 256 * MIB
 RESERVED_FILES, FILES_PER_KERNEL = 128, 16
 Languages = tuple[Language, ...]
@@ -116,12 +116,15 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     launcher = await _launch(settings, python, packages, stack)
     ready = launcher.ready
     languages = _languages(ready)
-    pool = _make_pool(settings, languages, launcher, metrics, stack)
+    starter = _make_starter(settings, launcher, stack)
+    pool = _make_pool(settings, languages, starter, metrics)
     quota = _make_quota(settings, languages)
     sessions = _make_sessions(settings, languages, pool, quota, drain, metrics)
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, quota, drain, allowed)
-    watch.listeners += [sessions.keep_only, jupyter.keep_only]
+    maker = PlaceMaker(pool, starter, launcher, settings.policy())
+    sandboxes = _make_sandboxes(settings, languages, maker, sessions, quota, drain)
+    watch.listeners += [sandboxes.keep_only, sessions.keep_only, jupyter.keep_only]
     guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelHealth(launcher, pool.snapshot, pool.renew)
@@ -147,6 +150,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
         jupyter_sessions=JupyterSessions(jupyter),
         live=live,
         watches=Watches(sessions.feed),
+        sandboxes=sandboxes,
     )
     server = make_server(make_application(services), web)
     metrics.watch_connections(server.open_connections.states)
@@ -154,6 +158,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     stack.push_async_callback(server.close_all_connections)
     stack.push_async_callback(pool.close)
     stack.push_async_callback(sessions.close)
+    stack.push_async_callback(sandboxes.close)
     stack.push_async_callback(jupyter.close)
     stack.push_async_callback(live.close)
     pool.open()
@@ -218,13 +223,18 @@ def _open_history(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -
     return history
 
 
-def _make_pool(
-    settings: Settings, languages: Languages, launcher: ZygoteLauncher, metrics: Metrics, stack: AsyncExitStack
-) -> KernelPool[KernelClient]:
-    """The pool, still empty; the caller opens it and closes it before the messaging context."""
+def _make_starter(settings: Settings, launcher: ZygoteLauncher, stack: AsyncExitStack) -> KernelStarter:
+    """Starts kernels of the required level, each with its client."""
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
+    return starter
+
+
+def _make_pool(
+    settings: Settings, languages: Languages, starter: KernelStarter, metrics: Metrics
+) -> KernelPool[KernelClient]:
+    """The pool, still empty; the caller opens and closes it."""
     pool = KernelPool(starter, _pool_settings(settings, languages), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
@@ -274,6 +284,14 @@ def _make_sessions(
     sessions = Sessions(pool, quota, drain, metrics, times, languages=languages)
     metrics.watch_sessions(sessions.states)
     return sessions
+
+
+def _make_sandboxes(
+    settings: Settings, languages: Languages, maker: PlaceMaker, sessions: Sessions, quota: Quota, drain: Drain
+) -> Sandboxes:
+    """The table of sandboxes, whose contexts are *sessions*."""
+    times = SandboxSettings(settings.session_idle_s, settings.session_lifetime_s, languages)
+    return Sandboxes(maker, sessions, quota, drain, times)
 
 
 def _make_files(settings: Settings, launcher: ZygoteLauncher, sessions: Sessions) -> Files:
@@ -377,18 +395,6 @@ async def _drain(server: Server, drain: Drain, drain_s: float) -> int:
     is_clean = await drain.wait_empty(drain_s)
     if not is_clean:
         _log.warning("drain timed out", runs=drain.inside)
-    await _flush(server)
+    await server.flush(FLUSH_S)
     await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
     return ENDED if is_clean else CUT_SHORT
-
-
-async def _flush(server: Server) -> None:
-    """Wait until the last answers are on their way; Tornado has no event for that, and this happens once."""
-    deadline = time.monotonic() + FLUSH_S
-    await asyncio.sleep(FLUSH_STEP_S)
-    while _is_writing(server) and time.monotonic() < deadline:  # noqa: ASYNC110  # see above
-        await asyncio.sleep(FLUSH_STEP_S)
-
-
-def _is_writing(server: Server) -> bool:
-    return server.open_sockets.is_busy or any(connection.stream.writing() for connection in server._connections)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -294,10 +295,8 @@ class FakePlaces(ZygotePlaces):
             process = subprocess.Popen(
                 asked.argv, env=env, cwd=cwd, start_new_session=True, stdin=stdin, stdout=stdout, stderr=stderr
             )
-        except FileNotFoundError:
-            return CommandRefused(asked.command_id, "program", "ENOENT")
-        except PermissionError:
-            return CommandRefused(asked.command_id, "program", "EACCES")
+        except OSError as error:
+            return CommandRefused(asked.command_id, "program", errno.errorcode[error.errno or 0])
         self._running[asked.command_id] = (asked.place, process)
         pidfd = os.pidfd_open(process.pid)
         asyncio.get_running_loop().add_reader(pidfd, self._ended, asked.command_id, pidfd)

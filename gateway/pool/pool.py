@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, assert_never
@@ -54,6 +54,7 @@ class KernelPool(Generic[K]):
         self._observer: Observer = observer or Unobserved()
         self._shelves: dict[str, Shelf[K]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._places: dict[str, Callable[[], Awaitable[None]]] = {}
         self._generation = 0
         self._wake: asyncio.TimerHandle | None = None
         self._is_closing = False
@@ -98,7 +99,11 @@ class KernelPool(Generic[K]):
         """End a kernel that was taken; its death is awaited here, not by the caller."""
         for shelf in self._shelves.values():
             shelf.return_(kernel.kernel_id)
-        self._own(self._end(kernel))
+        self._own(_end(kernel))
+
+    def keep_counting(self, kernel: Kernel, gone: Callable[[], Awaitable[None]]) -> None:
+        """Count a kernel that was taken as lent until *gone* has returned: others use its place once it has died."""
+        self._places[kernel.kernel_id] = gone
 
     def snapshot(self) -> tuple[PoolSnapshot, ...]:
         """How many kernels each pool has, and how many requests wait."""
@@ -109,7 +114,7 @@ class KernelPool(Generic[K]):
         self._generation += 1
         for shelf in self._shelves.values():
             for kernel in shelf.take_all_idle():
-                self._own(self._end(kernel))
+                self._own(_end(kernel))
         self._replan()
 
     async def close(self, drain_s: float = 0.0) -> None:
@@ -120,14 +125,14 @@ class KernelPool(Generic[K]):
         for shelf in self._shelves.values():
             shelf.fail_waiters(Unavailable("the gateway is shutting down"))
             for kernel in shelf.take_all_idle():
-                self._own(self._end(kernel))
+                self._own(_end(kernel))
         if drain_s > 0 and self._tasks:
             await asyncio.wait(self._tasks, timeout=drain_s)
         for shelf in self._shelves.values():
             for task in shelf.starts:
                 task.cancel()
             for kernel in list(shelf.lent.values()):
-                self._own(self._end(kernel))
+                self._own(_end(kernel))
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -185,7 +190,7 @@ class KernelPool(Generic[K]):
                     self._start(self._shelves[name])
             case Stop(name, kernel_ids):
                 for kernel in self._shelves[name].take_idle(kernel_ids):
-                    self._own(self._end(kernel))
+                    self._own(_end(kernel))
             case Wake(at):
                 self._wake_at(at)
             case _ as never:
@@ -214,11 +219,13 @@ class KernelPool(Generic[K]):
             return
         if self._is_closing or generation != self._generation:
             shelf.ending[kernel.kernel_id] = kernel
-            self._own(self._end(kernel))
+            self._own(_end(kernel))
         else:
             shelf.offer(kernel, self._now())
             self._replan()
         death = await kernel.ended()
+        if (gone := self._places.pop(kernel.kernel_id, None)) is not None:
+            await gone()
         was_idle = shelf.forget(kernel.kernel_id)
         self._observer.kernel_ended(shelf.language, death, was_idle=was_idle)
         self._replan()
@@ -249,9 +256,6 @@ class KernelPool(Generic[K]):
             shelf.fail_waiters(self._refusal(shelf, "no kernel became free in time"))
         asyncio.get_running_loop().call_soon(self._replan)
 
-    async def _end(self, kernel: Kernel) -> None:
-        await kernel.kill()
-
     # ---- small things -----------------------------------------------------------------------------------------------
 
     def _shelf(self, request: LaunchRequest, minimum: int = 0, maximum_idle: int = 0) -> Shelf[K]:
@@ -278,3 +282,7 @@ class KernelPool(Generic[K]):
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _end(kernel: Kernel) -> None:
+    await kernel.kill()

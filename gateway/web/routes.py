@@ -10,12 +10,15 @@ from pydantic import BaseModel
 from tornado.web import Application
 
 from gateway.web.api import (
+    commands,
     files,
     notebook_bodies,
     notebooks,
     pages,
     run_bodies,
     runs,
+    sandbox_bodies,
+    sandboxes,
     session_bodies,
     sessions,
     streams,
@@ -38,6 +41,7 @@ from gateway.web.services import Services
 
 BASE = "/code-interpreter"
 SESSION = f"{BASE}/sessions/{{session_id}}"
+SANDBOX = f"{BASE}/sandboxes/{{sandbox_id}}"
 KERNEL = "/api/kernels/{kernel_id}"
 
 
@@ -103,6 +107,48 @@ ROUTES = (
         delete("Deleted", query=("recursive",)),
     ),
     at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),
+    at(
+        f"{BASE}/sandboxes",
+        sandboxes.SandboxTable,
+        get("SandboxList"),
+        post("Sandbox", sandbox_bodies.NewSandboxBody),
+    ),
+    at(SANDBOX, sandboxes.OneSandbox, get("Sandbox"), delete("Ended")),
+    at(f"{SANDBOX}/extend", sandboxes.SandboxExtension, post("Sandbox", sandbox_bodies.ExtensionBody)),
+    at(
+        f"{SANDBOX}/contexts",
+        sandboxes.ContextTable,
+        get("ContextList"),
+        post("Session", sandbox_bodies.NewContextBody),
+    ),
+    at(f"{SANDBOX}/contexts/{{context_id}}", sandboxes.OneContext, delete("Ended")),
+    at(
+        f"{SANDBOX}/contexts/{{context_id}}/restart",
+        sandboxes.ContextRestart,
+        post("Session", session_bodies.NothingBody),
+    ),
+    at(
+        f"{SANDBOX}/commands",
+        commands.CommandTable,
+        get("CommandList"),
+        run("CommandRun", sandbox_bodies.NewCommandBody),
+    ),
+    at(f"{SANDBOX}/commands/{{command_id}}", commands.OneCommand, get("CommandRun")),
+    at(
+        f"{SANDBOX}/commands/{{command_id}}/events",
+        commands.CommandEvents,
+        get("Events", EVENT_STREAM, query=commands.PARAMETERS),
+    ),
+    at(
+        f"{SANDBOX}/commands/{{command_id}}/stdin",
+        commands.CommandStdin,
+        post("CommandTold", sandbox_bodies.StdinBody),
+    ),
+    at(
+        f"{SANDBOX}/commands/{{command_id}}/signal",
+        commands.CommandSignal,
+        post("CommandTold", sandbox_bodies.SignalBody),
+    ),
     at(f"{BASE}/notebook", notebooks.NotebookRuns, run_with_files("NotebookRun", notebook_bodies.NotebookBody)),
     at(f"{BASE}/history", pages.HistoryList, get("History", query=("limit",))),
     at(f"{BASE}/health", pages.HealthCheck, Operation("GET", "Health", busy="Health")),

@@ -19,6 +19,9 @@ from gateway.service.jupyter.table import JupyterKernels
 from gateway.service.packages.installer import Installed
 from gateway.service.runs.live import LiveRuns
 from gateway.service.runs.watches import Watches
+from gateway.service.sandboxes.commands import SandboxCommands
+from gateway.service.sandboxes.contexts import SandboxContexts
+from gateway.service.sandboxes.table import NewSandbox, SandboxView
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
@@ -96,6 +99,31 @@ class Sessions(Protocol):
 
     async def restart(self, session_id: str, caller: Caller) -> SessionView:
         """Give the session a new kernel."""
+
+
+class Sandboxes(Protocol):
+    """The table of sandboxes; see service.sandboxes.table. All methods but create and list raise NotFound or Gone."""
+
+    async def create(self, asked: NewSandbox, caller: Caller) -> SandboxView:
+        """Create a sandbox with its contexts."""
+
+    def list(self, caller: Caller) -> Sequence[SandboxView]:
+        """The caller's sandboxes, the oldest first."""
+
+    def show(self, sandbox_id: str, caller: Caller) -> SandboxView:
+        """One sandbox."""
+
+    def extend(self, sandbox_id: str, caller: Caller, lifetime_s: float | None) -> SandboxView:
+        """Set anew when it ends."""
+
+    async def delete(self, sandbox_id: str, caller: Caller) -> None:
+        """End a sandbox."""
+
+    def contexts(self, sandbox_id: str, caller: Caller) -> SandboxContexts:
+        """The contexts of a sandbox."""
+
+    def commands(self, sandbox_id: str, caller: Caller) -> SandboxCommands:
+        """The commands of a sandbox."""
 
 
 class FileContents(Protocol):
@@ -177,6 +205,7 @@ class Services:
     notebooks: Notebooks
     files: Files
     tools: Tools
+    sandboxes: Sandboxes
 
 
 Answer = dict[str, Json]

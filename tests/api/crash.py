@@ -35,8 +35,23 @@ def find(gateway_pid: int, role: str) -> int:
     raise AssertionError(f"no {role} below {gateway_pid}")
 
 
+def furnish(gateway: live.Gateway) -> None:
+    """A sandbox with a guest, a command, and what a command has left running."""
+    made = gateway.ask("POST", "/code-interpreter/sandboxes", {}).body
+    commands = f"/code-interpreter/sandboxes/{made['id']}/commands"
+    context = made["contexts"][1]["id"]
+    for path, body in (
+        (f"/code-interpreter/sessions/{context}/execute", {"code": "return 1"}),
+        (commands, {"command": "setsid sleep 300 & exit 0"}),
+        (commands, {"command": "sleep 300", "background": True}),
+    ):
+        reply = gateway.ask("POST", path, body)
+        assert (reply.status, reply.body["success"]) == (200, True), reply
+
+
 def end_in_order(process: subprocess.Popen[bytes], gateway: live.Gateway) -> None:
-    """SIGTERM: work under way ends well, the exit status is 0."""
+    """SIGTERM: work under way ends well, the exit status is 0; commands that nobody waits for hold up nothing."""
+    furnish(gateway)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(gateway.run, "import time; time.sleep(1.5); print('done')")
         time.sleep(0.5)
@@ -48,6 +63,7 @@ def end_in_order(process: subprocess.Popen[bytes], gateway: live.Gateway) -> Non
 def kill_and_start_again(process: subprocess.Popen[bytes], gateway: live.Gateway, victim: str) -> None:
     """kill -9 of *victim* and of the gateway, then one orderly life in the same directory."""
     gateway.run("import subprocess; subprocess.Popen(['sleep', '300'])")
+    furnish(gateway)
     if victim != "gateway":
         os.kill(find(gateway.pid, victim), signal.SIGKILL)
     process.kill()

@@ -35,10 +35,10 @@ class EndedSessions:
             del self._by_key[key_id]
 
 
-def end_sentence(reason: str, at_utc: float) -> str:
-    """The sentence for callers of a session that ended for *reason* at *at_utc* (seconds since the epoch)."""
+def end_sentence(reason: str, at_utc: float, what: str = "session") -> str:
+    """The sentence for callers of a session, or of *what* else, that ended for *reason* at *at_utc* (seconds since 1970)."""
     moment = datetime.fromtimestamp(at_utc, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"This session {reason}, at {moment}: create a new one."
+    return f"This {what} {reason}, at {moment}: create a new one."
 
 
 def duration(seconds: float) -> str:

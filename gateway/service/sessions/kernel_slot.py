@@ -26,6 +26,25 @@ class SessionPool(Protocol):
         """End a kernel that was taken."""
 
 
+class SharedPlace(SessionPool, Protocol):
+    """The place of a sandbox, which several sessions share: their kernels come from it and end with it."""
+
+    @property
+    def sandbox_id(self) -> str:
+        """The sandbox whose contexts these sessions are."""
+
+    @property
+    def place_id(self) -> str:
+        """The kernel by whose id its files are reached, whichever kernels it has now."""
+
+    @property
+    def idle_s(self) -> float:
+        """How long it may be without activity."""
+
+    def note_activity(self) -> None:
+        """Something was done in one of its sessions. Their own times do not end them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRecipe:
     """How each kernel of a session is set up. *cwd* is a directory below the work directory, made if it is missing."""
@@ -55,6 +74,11 @@ class KernelSlot:
         """The present kernel; None while one is being taken, or after that failed."""
         task = self._taking
         return task.result() if task is not None and _has_kernel(task) else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a kernel was ever asked for."""
+        return self._taking is not None
 
     def renew(self) -> None:
         """Discard the kernel, and begin to take another."""

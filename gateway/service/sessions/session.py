@@ -77,9 +77,9 @@ class Session:
 
     @property
     def state(self) -> str:
-        """starting, busy or idle."""
+        """unused (a context that has no kernel yet), starting, busy or idle."""
         if self._slot.present is None:
-            return "starting"
+            return "starting" if self._slot.has_begun else "unused"
         return "busy" if self._turns.is_taken else "idle"
 
     @property

@@ -20,7 +20,7 @@ from gateway.service.kept_kernels import Quota
 from gateway.service.session_feed import CurrentRun, SessionFeed
 from gateway.service.sessions.ended import EndedSessions, duration, end_sentence
 from gateway.service.sessions.expiry import Expiry
-from gateway.service.sessions.kernel_slot import SessionPool
+from gateway.service.sessions.kernel_slot import SessionPool, SharedPlace
 from gateway.service.sessions.session import NewSession, RunStopped, Session, Turn
 from gateway.service.sessions.transcript import Cell
 from kernels.contract import Language
@@ -59,6 +59,10 @@ class SessionView:
     cwd: str
     expires_utc: float | None
     current_run: CurrentRun | None = None
+    is_busy: bool = False
+    """Whether a run is under way in it or waits for its turn."""
+    sandbox_id: str = ""
+    """The sandbox whose context it is, if it is one; that says when it ends."""
 
 
 class SessionMeter(Protocol):
@@ -81,6 +85,7 @@ class _Kept:
     active_utc: float
     feed: SessionFeed = field(default_factory=SessionFeed)
     timer: asyncio.TimerHandle | None = None
+    place: SharedPlace | None = None
 
 
 class Sessions:
@@ -111,10 +116,7 @@ class Sessions:
 
     async def create(self, asked: NewSession, caller: Caller) -> SessionView:
         """A new session with a kernel. Raises NotImplementedYet, TooManyRequests, Busy, Unavailable or BadRequest."""
-        if asked.language not in self._languages:
-            raise NotImplementedYet(
-                f"Sessions in {asked.language} are not available: use {' or '.join(sorted(self._languages))}."
-            )
+        _check_language(asked.language, self._languages)
         with self._drain.enter():
             self._quota.take(caller)
             session = Session(secrets.token_hex(ID_BYTES), asked, caller, self._pool, self._settings.transcript_bytes)
@@ -124,15 +126,33 @@ class Sessions:
                 session.end(Gone("The session did not start."))
                 self._quota.give_back(caller)
                 raise
-            return self._view(self._keep(session))
+            return _view(self._keep(session, None), self._wall_clock())
 
-    def list(self, caller: Caller) -> Sequence[SessionView]:
-        """The caller's sessions, the oldest first."""
-        return [self._view(kept) for kept in self._kept.values() if kept.session.caller.key_id == caller.key_id]
+    async def add_context(
+        self, asked: NewSession, caller: Caller, place: SharedPlace, *, is_lazy: bool = False
+    ) -> SessionView:
+        """A session of the sandbox *place*, which has its seat and its times. A lazy one gets its kernel at the first use.
+
+        Raises what create() does, but TooManyRequests.
+        """
+        _check_language(asked.language, self._languages)
+        session = Session(secrets.token_hex(ID_BYTES), asked, caller, place, self._settings.transcript_bytes)
+        if not is_lazy:
+            try:
+                await session.start()
+            except BaseException:
+                session.end(Gone("The context did not start."))
+                raise
+        return _view(self._keep(session, place), self._wall_clock())
+
+    def list(self, caller: Caller, place: SharedPlace | None = None) -> Sequence[SessionView]:
+        """The caller's sessions, or those of the sandbox *place*; the oldest first."""
+        kept = [kept for kept in self._kept.values() if kept.place is place]
+        return [_view(one, self._wall_clock()) for one in kept if one.session.caller.key_id == caller.key_id]
 
     def show(self, session_id: str, caller: Caller) -> SessionView:
         """One session. Raises NotFound or Gone, like all methods below."""
-        return self._view(self._find(session_id, caller))
+        return _view(self._find(session_id, caller), self._wall_clock())
 
     async def delete(self, session_id: str, caller: Caller) -> None:
         """End a session; the run under way fails with an error that says so."""
@@ -154,7 +174,7 @@ class Sessions:
             finally:
                 kept.feed.restarted()
                 self._touch(kept)
-        return self._view(self._find(session_id, caller))
+        return _view(self._find(session_id, caller), self._wall_clock())
 
     @asynccontextmanager
     async def lease(
@@ -192,8 +212,9 @@ class Sessions:
             self._watch(kept)
 
     def kernel_id(self, session_id: str, caller: Caller) -> str:
-        """The id of the session's present kernel. Raises Busy while it has none."""
-        return self._find(session_id, caller).session.kernel_id
+        """The id of the kernel by which its files are reached. Raises Busy while it has none."""
+        kept = self._find(session_id, caller)
+        return kept.session.kernel_id if kept.place is None else kept.place.place_id
 
     def note_activity(self, session_id: str, caller: Caller) -> None:
         """Something is done in the session beside its runs."""
@@ -224,6 +245,11 @@ class Sessions:
                 self._end(kept, "revoked", "was ended because its key is no longer valid")
         self._ended.keep_only(key_ids)
 
+    def end_contexts(self, place: SharedPlace, how: str, reason: str) -> None:
+        """End the sessions of a sandbox that has ended for *reason*."""
+        for kept in [kept for kept in self._kept.values() if kept.place is place]:
+            self._end(kept, how, f"ended with its sandbox, which {reason}")
+
     async def close(self) -> None:
         """End all sessions."""
         for kept in list(self._kept.values()):
@@ -231,10 +257,11 @@ class Sessions:
 
     # ---- beginning and end ------------------------------------------------------------------------------------------
 
-    def _keep(self, session: Session) -> _Kept:
+    def _keep(self, session: Session, place: SharedPlace | None) -> _Kept:
         now, now_utc, lifetime_s = _now(), self._wall_clock(), self._settings.lifetime_s
-        idle_s = session.asked.idle_s or self._settings.idle_s
-        kept = _Kept(session, Expiry(idle_s, now + lifetime_s if lifetime_s else math.inf, now), now_utc, now_utc)
+        idle_s = place.idle_s if place is not None else session.asked.idle_s or self._settings.idle_s
+        ends_at = now + lifetime_s if lifetime_s and place is None else math.inf
+        kept = _Kept(session, Expiry(idle_s, ends_at, now), now_utc, now_utc, place=place)
         self._kept[session.id] = kept
         self._watch(kept)
         self._meter.session_started(session.language)
@@ -251,19 +278,22 @@ class Sessions:
         self._ended.remember(session.caller.key_id, session.id, sentence)
         session.end(Gone(sentence))
         kept.feed.end(how, sentence)
-        self._quota.give_back(session.caller)
+        if kept.place is None:
+            self._quota.give_back(session.caller)
         self._meter.session_ended(session.language, how)
         _log.info("session ended", key=session.caller.name, language=session.language, how=how)
 
     def _touch(self, kept: _Kept) -> None:
         kept.expiry, kept.active_utc = kept.expiry.touched(_now()), self._wall_clock()
+        if kept.place is not None:
+            kept.place.note_activity()
         self._watch(kept)
 
     def _watch(self, kept: _Kept) -> None:
         """Set the timer for when the session is due; while it is busy, the end of its last run does that."""
         if kept.timer is not None:
             kept.timer.cancel()
-        if kept.session.id in self._kept and not kept.session.is_busy:
+        if kept.session.id in self._kept and not kept.session.is_busy and kept.place is None:
             kept.timer = asyncio.get_running_loop().call_at(kept.expiry.due_at, self._look, kept)
 
     def _look(self, kept: _Kept) -> None:
@@ -271,12 +301,9 @@ class Sessions:
             case None:
                 self._watch(kept)
             case "expired":
-                self._end(kept, "expired", self._lifetime_reason())
+                self._end(kept, "expired", _lifetime_reason(self._settings))
             case "culled":
                 self._end(kept, "culled", f"was ended after {duration(kept.expiry.idle_s)} without a run")
-
-    def _lifetime_reason(self) -> str:
-        return f"reached its maximum lifetime, {duration(self._settings.lifetime_s)}"
 
     # ---- small things -----------------------------------------------------------------------------------------------
 
@@ -293,27 +320,40 @@ class Sessions:
         """The session, if something may still begin in it."""
         kept = self._find(session_id, caller)
         if kept.expiry.has_expired(_now()):
-            raise Gone(end_sentence(self._lifetime_reason(), self._wall_clock()))
+            raise Gone(end_sentence(_lifetime_reason(self._settings), self._wall_clock()))
         return kept
 
-    def _view(self, kept: _Kept) -> SessionView:
-        session = kept.session
-        left_s = kept.expiry.due_at - _now()
-        return SessionView(
-            id=session.id,
-            name=session.asked.name,
-            language=session.language,
-            state=session.state,
-            created_utc=kept.created_utc,
-            last_activity_utc=kept.active_utc,
-            idle_s=kept.expiry.idle_s,
-            timeout_s=session.asked.timeout_s,
-            execution_count=session.execution_count,
-            kernels_replaced=session.replacements,
-            cwd=session.asked.cwd,
-            expires_utc=None if session.is_busy else self._wall_clock() + left_s,
-            current_run=kept.feed.current,
-        )
+
+def _check_language(language: Language, languages: Collection[Language]) -> None:
+    if language not in languages:
+        raise NotImplementedYet(f"Sessions in {language} are not available: use {' or '.join(sorted(languages))}.")
+
+
+def _view(kept: _Kept, now_utc: float) -> SessionView:
+    session = kept.session
+    left_s = kept.expiry.due_at - _now()
+    has_end = kept.place is None and not session.is_busy
+    return SessionView(
+        id=session.id,
+        name=session.asked.name,
+        language=session.language,
+        state=session.state,
+        created_utc=kept.created_utc,
+        last_activity_utc=kept.active_utc,
+        idle_s=kept.expiry.idle_s,
+        timeout_s=session.asked.timeout_s,
+        execution_count=session.execution_count,
+        kernels_replaced=session.replacements,
+        cwd=session.asked.cwd,
+        expires_utc=now_utc + left_s if has_end else None,
+        current_run=kept.feed.current,
+        is_busy=session.is_busy,
+        sandbox_id=kept.place.sandbox_id if kept.place is not None else "",
+    )
+
+
+def _lifetime_reason(settings: SessionSettings) -> str:
+    return f"reached its maximum lifetime, {duration(settings.lifetime_s)}"
 
 
 def _now() -> float:

@@ -14,6 +14,7 @@ SOURCE = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
 """Code: not blank, no NUL."""
 ONE_LINE = rf"^[^{_CONTROLS}]*$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+METADATA_NAME = rf"^[^{_CONTROLS}]{{1,128}}$"
 PACKAGE = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 
 

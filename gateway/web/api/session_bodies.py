@@ -30,29 +30,34 @@ Milliseconds = Annotated[
 ]
 
 
+LanguageName = Annotated[Literal["python", "javascript"], Field(description="'python' or 'javascript'")]
+Name = Annotated[
+    str,
+    Field(
+        description="a string of at most 128 characters",
+        max_length=128,
+        json_schema_extra={"pattern": patterns.ONE_LINE},
+    ),
+]
+Cwd = Annotated[
+    str,
+    Field(
+        description="a directory below the work directory, at most 512 characters",
+        max_length=512,
+        json_schema_extra={"pattern": patterns.DIRECTORY},
+    ),
+]
+
+
 class NewSessionBody(Body):
     """A session to create: a kernel that keeps its state from run to run."""
 
-    language: Annotated[Literal["python", "javascript"], Field(description="'python' or 'javascript'")] = "python"
-    name: Annotated[
-        str,
-        Field(
-            description="a string of at most 128 characters",
-            max_length=128,
-            json_schema_extra={"pattern": patterns.ONE_LINE},
-        ),
-    ] = ""
+    language: LanguageName = "python"
+    name: Name = ""
     timeout: Timeout = None
     idleTimeout: Milliseconds = None  # noqa: N815  # the API's own name
     env: Env
-    cwd: Annotated[
-        str,
-        Field(
-            description="a directory below the work directory, at most 512 characters",
-            max_length=512,
-            json_schema_extra={"pattern": patterns.DIRECTORY},
-        ),
-    ] = ""
+    cwd: Cwd = ""
 
 
 class ExecuteBody(GivenBody):
@@ -74,9 +79,9 @@ def parse_new_session(body: bytes, python: Timeouts, javascript: Timeouts, idle:
     """The session that *body* asks for, with the timeouts of its language. An empty body asks for the defaults."""
     asked = read(NewSessionBody, body) if body.strip() else NewSessionBody.model_validate({})
     timeouts = javascript if asked.language == "javascript" else python
-    _check_name(asked.name)
+    check_name(asked.name)
     check_env(asked.env)
-    _check_cwd(asked.cwd)
+    check_cwd(asked.cwd)
     return NewSession(
         language=asked.language,
         name=asked.name,
@@ -104,12 +109,14 @@ def parse_nothing(body: bytes) -> None:
         read(NothingBody, body)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise BadRequest unless *name* is one line of text."""
     if not _ONE_LINE.fullmatch(name):
         raise BadRequest("name must be a string without line breaks and other control characters.")
 
 
-def _check_cwd(cwd: str) -> None:
+def check_cwd(cwd: str) -> None:
+    """Raise BadRequest unless *cwd* is below the work directory."""
     if not _ONE_LINE.fullmatch(cwd):
         raise BadRequest("cwd must be a path without control characters.")
     if ".." in cwd.split("/"):

@@ -110,4 +110,5 @@ def describe_session(view: SessionView) -> dict[str, Json]:
         "cwd": view.cwd,
         "expiresAt": None if view.expires_utc is None else iso_utc(view.expires_utc),
         "currentRun": describe_current(view.current_run),
+        **({"sandboxId": view.sandbox_id} if view.sandbox_id else {}),
     }

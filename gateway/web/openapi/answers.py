@@ -10,6 +10,7 @@ from gateway.web.openapi.schemas import (
     ANY,
     FLAG,
     MOMENT,
+    NO_MOMENT,
     NO_TEXT,
     NO_WHOLE,
     TEXT,
@@ -98,7 +99,7 @@ SESSION: dict[str, Schema] = {
     "id": TEXT,
     "name": TEXT,
     "language": LANGUAGE,
-    "state": one_of(["starting", "idle", "busy"]),
+    "state": one_of(["unused", "starting", "idle", "busy"]),
     "createdAt": MOMENT,
     "lastActivity": MOMENT,
     "idleTimeout": described(WHOLE, "milliseconds without a run after which the session ends"),
@@ -106,10 +107,40 @@ SESSION: dict[str, Schema] = {
     "executionCount": WHOLE,
     "kernelsReplaced": described(WHOLE, "how many times the session lost its kernel and its state"),
     "cwd": TEXT,
-    "expiresAt": {"type": ["string", "null"], "format": "date-time"},
+    "expiresAt": NO_MOMENT,
     "currentRun": described(
         {**struct({"id": TEXT, "since": MOMENT, "kind": TEXT}), "type": ["object", "null"]}, "the run that has the kernel"
     ),
+}
+SANDBOX: dict[str, Schema] = {
+    "id": TEXT,
+    "name": TEXT,
+    "metadata": mapping(TEXT),
+    "state": one_of(["idle", "busy"]),
+    "createdAt": MOMENT,
+    "lastActivity": MOMENT,
+    "idleTimeout": described(WHOLE, "milliseconds without activity after which the sandbox ends"),
+    "endsAt": described(NO_MOMENT, "when it ends whatever is done in it"),
+    "expiresAt": described(NO_MOMENT, "when it ends unless something is done in it before"),
+    "contexts": array(struct({"id": TEXT, "name": TEXT, "language": LANGUAGE})),
+    "commandsRunning": WHOLE,
+}
+COMMAND: dict[str, Schema] = {
+    "id": TEXT,
+    "pid": described(WHOLE, "inside the sandbox"),
+    "command": described(TEXT, "its first 1000 characters"),
+    "cwd": TEXT,
+    "state": one_of(["running", "ended"]),
+    "startedAt": MOMENT,
+    "exitCode": described(NO_WHOLE, "128 and its number for a signal"),
+    "signal": described(NO_TEXT, "the signal that ended it"),
+    "timedOut": FLAG,
+    "executionTime": described(NO_WHOLE, "milliseconds"),
+}
+OUTPUT: dict[str, Schema] = {
+    "stdout": TEXT,
+    "stderr": TEXT,
+    "truncated": described(FLAG, "the beginning of the output is not kept"),
 }
 FILE: dict[str, Schema] = {
     "path": TEXT,
@@ -172,8 +203,15 @@ ANSWERS: dict[str, Schema] = {
     "ChartRun": struct({**RUN, **CHART}, {**STREAMS, **IN_SESSION, **FILES}),
     "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE, **FILES}),
     "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),
-    "Session": struct(SESSION, {"success": YES}),
+    "Session": struct(SESSION, {"success": YES, "sandboxId": described(TEXT, "the sandbox whose context it is")}),
     "SessionList": struct({"sessions": array(ref("Session"))}),
+    "Sandbox": struct(SANDBOX, {"success": YES}),
+    "SandboxList": struct({"sandboxes": array(ref("Sandbox"))}),
+    "ContextList": struct({"contexts": array(ref("Session"))}),
+    "Command": struct(COMMAND),
+    "CommandList": struct({"commands": array(ref("Command"))}),
+    "CommandRun": struct(COMMAND, {**OUTPUT, "success": FLAG}),
+    "CommandTold": struct({"success": YES, "id": TEXT}),
     "Ended": struct({"success": YES, "id": TEXT}),
     "Interrupted": struct({"interrupted": FLAG, "kernelReplaced": FLAG}),
     "Variables": struct(

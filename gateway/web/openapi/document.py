@@ -129,7 +129,7 @@ def _models(routes: Iterable[RouteEntry], in_force: InForce) -> dict[str, Json]:
         [(model, "validation") for model in dict.fromkeys(taken) if not isinstance(model, str)],
         ref_template="#/components/schemas/{model}",
     )
-    maxima = {"timeout": in_force.timeout_ms, "idleTimeout": in_force.idle_ms}
+    maxima = {"timeout": in_force.timeout_ms, "idleTimeout": in_force.idle_ms, "lifetime": in_force.idle_ms}
     schemas = {name: _bounded(schema, maxima) for name, schema in made["$defs"].items()}
     forms = {_name(operation.takes) for route in routes for operation in route.operations if operation.takes_form}
     return {

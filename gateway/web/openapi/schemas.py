@@ -15,6 +15,7 @@ WHOLE: Schema = {"type": "integer"}
 NO_WHOLE: Schema = {"type": ["integer", "null"]}
 ANY: Schema = {"type": "object"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
+NO_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 
 def ref(name: str) -> Schema:

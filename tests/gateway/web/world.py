@@ -34,6 +34,7 @@ from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
 from gateway.web.services import Services, WebSettings
 from kernels.contract import Language
+from tests.gateway.service import sandbox_world
 from tests.gateway.web.fake_files import FakeFiles
 
 TOKEN = "a-token-that-is-right"
@@ -269,6 +270,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     health = FakeHealth(HealthReport(True, "Python 3.11.0", "L3", has_javascript=True, javascript_version="Node.js 24.0.0"))
     gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
     sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
+    sandboxes = sandbox_world.World()
     jupyter = JupyterKernels([], Quota(0), Drain(), JupyterSettings())
     live = LiveRuns(runner, feeds=sessions.feed)
     services = Services(
@@ -288,6 +290,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         notebooks,
         files,
         ToolBox(runner, _begin, sessions, files),
+        sandboxes.sandboxes,
     )
     server = make_server(make_application(services, sockets), settings)
     socket, port = bind_unused_port()
@@ -302,6 +305,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
             if protocol is not None:
                 protocol.stream.close()  # type: ignore[union-attr]  # one that was open has it
         server.stop()
+        await sandboxes.sandboxes.close()
         await server.close_all_connections()
 
 

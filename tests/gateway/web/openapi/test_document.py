@@ -15,9 +15,10 @@ from jsonschema import Draft202012Validator
 from gateway.core.errors import BadRequest
 from gateway.core.files import parse_path
 from gateway.core.limits import KeyLimits, Timeouts
-from gateway.core.request import Caller
+from gateway.core.request import Allowance, Caller
 from gateway.service.packages.installer import _NAME as PACKAGE_NAME
-from gateway.web.api import notebook_bodies, patterns, run_bodies, session_bodies
+from gateway.web.api import notebook_bodies, patterns, run_bodies, sandbox_bodies, session_bodies
+from gateway.web.caller_limits import CallerLimits
 from gateway.web.jupyter.endpoint import JupyterEndpoint
 from gateway.web.openapi.document import InForce, describe_api
 from gateway.web.operations import Operation
@@ -26,6 +27,7 @@ from gateway.web.services import WebSettings
 from tests.gateway.web.world import FakeKeys, json_of, serve
 
 TIMES, IDLE = Timeouts(1.0, 77.0), Timeouts(1.0, 99.0)
+LIMITS = CallerLimits(TIMES, TIMES, Allowance())
 IN_FORCE = InForce("1", 77_000, 99_000, ["python3"])
 DOCUMENT: Any = describe_api(ROUTES, IN_FORCE)
 SCHEMAS: Any = DOCUMENT["components"]["schemas"]
@@ -44,6 +46,12 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
     "NewSessionBody": (lambda body: session_bodies.parse_new_session(body, TIMES, TIMES, IDLE), {}),
     "ExecuteBody": (lambda body: session_bodies.parse_execute(body, "s", "python", TIMES), {"code": "1"}),
     "NothingBody": (session_bodies.parse_nothing, {}),
+    "NewSandboxBody": (lambda body: sandbox_bodies.parse_new_sandbox(body, LIMITS, IDLE), {}),
+    "ExtensionBody": (lambda body: sandbox_bodies.parse_extension(body, IDLE), {"lifetime": 1}),
+    "NewContextBody": (lambda body: sandbox_bodies.parse_new_context(body, LIMITS), {}),
+    "NewCommandBody": (lambda body: sandbox_bodies.parse_new_command(body, TIMES), {"command": "1"}),
+    "StdinBody": (sandbox_bodies.parse_stdin, {}),
+    "SignalBody": (sandbox_bodies.parse_signal, {}),
     "NotebookBody": (lambda body: notebook_bodies.parse_notebook(body, TIMES, TIMES), {"notebook": NOTEBOOK}),
 }
 """For each model: what checks it with the limits of IN_FORCE, and the least that passes."""
@@ -181,11 +189,19 @@ def edges(name: str, schema: Any) -> Iterator[tuple[object, bool]]:
         if "minLength" in form:
             yield "1" * form["minLength"], True
             yield "1" * (form["minLength"] - 1), False
-        if "maxItems" in form:
+        if name == "command" and "maxItems" in form:
+            yield from ((["/a"] * form["maxItems"], True), (["a"] * (form["maxItems"] + 1), False))
+            yield from (([""], True), (["\0"], False), ([], False), ([1], False))
+        elif "maxItems" in form:
             yield from ((["a/*.csv"] * form["maxItems"], True), (["a"] * (form["maxItems"] + 1), False))
             yield from ((["/a"], False), (["../a"], False), ([""], False), ([1], False), ("a", False))
         if name == "files":
             yield from files_edges(form["maxProperties"])
+        elif name == "metadata":
+            yield {f"a/{number}": "" for number in range(form["maxProperties"])}, True
+            yield {f"a/{number}": "" for number in range(form["maxProperties"] + 1)}, False
+            yield from (({"a": "\0"}, False), ({"": ""}, False), ({"a" * 128: ""}, True), ({"a" * 129: ""}, False))
+            yield from (({"a\n": ""}, False), ({"a": 1}, False))
         elif "maxProperties" in form:
             yield {f"A{number}": "" for number in range(form["maxProperties"])}, True
             yield {f"A{number}": "" for number in range(form["maxProperties"] + 1)}, False
