@@ -84,11 +84,11 @@ class Hosting:
             if member.place is not None:
                 member.place.close()
             return
-        guests = self._guests.get(member.host_id, {})
+        guests = self._guests.get(member.asked.place, {})
         guests.pop(member.id, None)
         if not guests:
-            self._guests.pop(member.host_id, None)
-            self.hear(member.host_id, Fact.GUESTS_GONE)
+            self._guests.pop(member.asked.place, None)
+            self.hear(member.asked.place, Fact.GUESTS_GONE)
 
 
 def send_to_group(member: Member, number: int) -> None:

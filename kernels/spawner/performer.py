@@ -147,7 +147,7 @@ class Performer:
         member.pid, member.pidfd = pid, pidfd
         self.kernel_of[pid] = member.id
         if member.asked.place:
-            self._watchdog.join(member.host_id, pid)
+            self._watchdog.join(member.asked.place, pid)
         self._loop.watch(pidfd, lambda: self._process_died(member))
         try:
             member.cgroup.attach(pid)
@@ -254,7 +254,8 @@ class Performer:
                 self._close_gate(member)
             case Part.PROCESS:
                 self._release(member.pid, member.pidfd)
-                self._watchdog.leave(member.host_id, member.pid)
+                if member.place is not None:
+                    self._watchdog.leave(member.asked.place or member.id, member.pid)
             case Part.INIT:
                 os.waitpid(member.init_pid, 0)
                 self._release(member.init_pid, member.init_pidfd)
