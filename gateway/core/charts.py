@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.core import chart_data
 from gateway.core.model import Display, Json, Raised, Result, Task
+from gateway.core.strict_json import clean_text
 from kernels.run_rules import NO_CHART
 
-CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg", "image/webp", "image/gif")
+SVG = "image/svg+xml"
+CHART_TYPES = ("image/png", SVG, "image/jpeg", "image/webp", "image/gif")
 
 PLOTLY = "application/vnd.plotly.v1+json"
+
+_SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
+_SPACES = _SPACES_TEXT.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,24 @@ def is_chart(display: Display) -> bool:
 def chart_type(display: Display) -> str | None:
     """The MIME type of the best picture of *display*."""
     return next((kind for kind in CHART_TYPES if isinstance(display.data.get(kind), str)), None)
+
+
+def base64_of(display: Display) -> str:
+    """The best picture of *display* as base64, ready for a data URI; "" if it has none."""
+    kind = chart_type(display)
+    if kind is None:
+        return ""
+    text = str(display.data[kind])
+    return base64.b64encode(clean_text(text).encode()).decode() if kind == SVG else _joined(text)
+
+
+def _joined(text: str) -> str:
+    """*text* without white space: IPython ends base64 with a newline and may wrap it, and data URIs allow neither."""
+    if not text.isascii():
+        return "".join(text.split())
+    if not any(map(text.__contains__, _SPACES_TEXT)):
+        return text
+    return text.encode("ascii").translate(None, _SPACES).decode("ascii")
 
 
 def number(displays: Iterable[Display]) -> Numbered:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.core.charts import chart_type
+from gateway.core.charts import base64_of, chart_type
 from gateway.core.model import Display
 from gateway.service.tools.formats import Format
 
@@ -34,8 +34,8 @@ class Content:
 
     def images(self) -> list[tuple[str, str]]:
         """The MIME type and the base64 of each of them."""
-        found = ((chart_type(shown), shown.data) for shown in self.pictures)
-        return [(kind, "".join(str(data[kind]).split())) for kind, data in found if kind in VISIBLE]
+        found = ((chart_type(shown), shown) for shown in self.pictures)
+        return [(kind, base64_of(shown)) for kind, shown in found if kind in VISIBLE]
 
 
 def openai(content: Content) -> Block:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.chart_data import MIME
-from gateway.core.charts import Numbered, chart_type, is_chart, judge, number, without_chart_data, without_picture
+from gateway.core.charts import Numbered, base64_of, chart_type, is_chart, judge, number, without_chart_data, without_picture
 from gateway.core.fold import Completed, fold
 from gateway.core.model import Display, Event, Finished, Json, Raised, Result, Task
 from kernels.run_rules import NO_CHART
@@ -38,6 +38,22 @@ def test_the_best_picture_of_a_display_is_named(data: dict[str, object], kind: s
     display = Display("display", data)  # type: ignore[arg-type]  # a kernel may send anything
     assert chart_type(display) == kind
     assert is_chart(display) is (kind is not None)
+
+
+@pytest.mark.parametrize(
+    ("data", "base64"),
+    [
+        ({"image/png": "aGk="}, "aGk="),
+        ({"image/png": "aG\r\nk =\n"}, "aGk="),
+        ({"image/png": "aG\u2028k\u00e9"}, "aGk\u00e9"),
+        ({"image/svg+xml": "<svg> </svg>\n"}, "PHN2Zz4gPC9zdmc+Cg=="),
+        ({"image/svg+xml": "\ud800"}, "77+9"),
+        ({"text/plain": "a"}, ""),
+    ],
+)
+def test_a_picture_is_base64_without_white_space(data: dict[str, Json], base64: str) -> None:
+    """Data URIs allow none; an SVG is text, whose white space stays."""
+    assert base64_of(Display("display", data)) == base64
 
 
 def test_a_chart_run_without_a_chart_fails() -> None:
