@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from gateway.core import chart_data
 from gateway.core.model import Display, Json, Raised, Result, Task
 from gateway.core.strict_json import clean_text
-from kernels.run_rules import NO_CHART
+from kernels.run_rules import NO_CHART, SMALL_PICTURE
 
 SVG = "image/svg+xml"
 CHART_TYPES = ("image/png", SVG, "image/jpeg", "image/webp", "image/gif")
 
+OURS = frozenset((chart_data.MIME, SMALL_PICTURE))
+"""What our kernels add to a picture for programs: what it shows as data, and a smaller form of it."""
 PLOTLY = "application/vnd.plotly.v1+json"
 
 _SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
@@ -87,9 +89,9 @@ def number(displays: Iterable[Display]) -> Numbered:
 def without_picture(display: Display) -> dict[str, Json]:
     """The forms of *display* beside its best picture and what that shows as data, which stand elsewhere."""
     picture = chart_type(display)
-    return {kind: value for kind, value in without_chart_data(display.data).items() if kind != picture}
+    return {kind: value for kind, value in without_ours(display.data).items() if kind != picture}
 
 
-def without_chart_data(data: Mapping[str, Json]) -> Mapping[str, Json]:
+def without_ours(data: Mapping[str, Json]) -> Mapping[str, Json]:
     """The bundle *data* as pictures are shown to people: what our kernels add for programs stands elsewhere, or nowhere."""
-    return {kind: value for kind, value in data.items() if kind != chart_data.MIME} if chart_data.MIME in data else data
+    return {kind: value for kind, value in data.items() if kind not in OURS} if OURS & data.keys() else data

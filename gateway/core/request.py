@@ -84,14 +84,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), and on the files
-    that come back.
+    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), on the files
+    that come back, and on pictures without a smaller form beside them (as base64; 0: none has one).
     """
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
     chart_bytes: int = 0
     fetch_bytes: int = 0
+    picture_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

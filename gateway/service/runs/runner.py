@@ -188,6 +188,7 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         # JavaScript has no way to files.
         reports_files=("changed" if request.session else "new") if request.task in ("python", "chart") else "",
         chart_bytes=allowance.chart_bytes if request.task in ("python", "chart") else 0,
+        picture_bytes=allowance.picture_bytes,
         given=request.given,
         fetch_bytes=allowance.fetch_bytes if request.given.globs else 0,
     )

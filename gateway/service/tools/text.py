@@ -12,7 +12,7 @@ import orjson
 from gateway.core import terminal
 from gateway.core.charts import is_chart
 from gateway.core.files import FileChange
-from gateway.core.model import Display, Json, Raised, Result
+from gateway.core.model import Json, Raised, Result
 from gateway.core.strict_json import text_bytes
 
 DEFAULT_BYTES: Final = 20_000
@@ -112,8 +112,3 @@ def without_fence(code: str) -> str:
     lines = code.strip().split("\n")
     is_fenced = len(lines) > 1 and lines[0].startswith(_FENCE) and lines[-1].strip() == _FENCE
     return "\n".join(lines[1:-1]) if is_fenced and _FENCE not in lines[0][3:] else code
-
-
-def pictures(result: Result) -> tuple[Display, ...]:
-    """What the run showed that is a picture, in order."""
-    return tuple(shown for shown in result.displays if is_chart(shown))

@@ -10,7 +10,8 @@ from typing import Protocol
 from gateway.core.errors import BadRequest, Conflict, Forbidden, Gone, NotFound, TooLarge
 from gateway.core.files import FileEntry, Listing, Path, parse_path
 from gateway.core.limits import Timeouts
-from gateway.core.model import Display, Json, Result, Task
+from gateway.core.model import Json, Result, Task
+from gateway.core.pictures import Image
 from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission
 from gateway.service.tools import tables, text
 from gateway.service.tools.arguments import (
@@ -24,6 +25,7 @@ from gateway.service.tools.arguments import (
     VariablesArguments,
     check,
 )
+from gateway.service.tools.pictures import Link, LinkBase, Pictures
 from gateway.service.tools.table import TOOLS
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
@@ -81,19 +83,22 @@ class ToolCall:
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     allowance: Allowance = field(default_factory=Allowance)
+    origin: str = ""
+    """Where the caller found the gateway, for links: ``http://127.0.0.1:8080``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
-    """What a model gets: *text*, and *pictures* beside it. *is_error*: the call did not do what it was for.
+    """What a model gets: *text*, and *images* beside it. *is_error*: the call did not do what it was for.
 
-    *session* is the id of the session it was in, "" if none. *request* and *result* are those of the run, None if the
-    tool ran no code.
+    *links* are those in the text. *session* is the id of the session it was in, "" if none. *request* and *result* are
+    those of the run, None if the tool ran no code.
     """
 
     text: str
     is_error: bool = False
-    pictures: tuple[Display, ...] = ()
+    images: tuple[Image, ...] = ()
+    links: tuple[Link, ...] = ()
     session: str = ""
     request: RunRequest | None = None
     result: Result | None = None
@@ -108,12 +113,15 @@ class ToolBox:
         begin: BeginSession,
         sessions: EndSessions,
         files: SessionFiles,
+        pictures: Pictures,
+        *,
         text_bytes: int = text.DEFAULT_BYTES,
     ) -> None:
         self._runs = runs
         self._begin = begin
         self._sessions = sessions
         self._files = files
+        self._pictures = pictures
         self._text_bytes = text_bytes
 
     async def call(self, call: ToolCall) -> ToolAnswer:
@@ -169,9 +177,12 @@ class ToolBox:
         return await self._submit(RunRequest("analyze", "", call.python.default_s, inputs, title), call)
 
     async def _submit(self, request: RunRequest, call: ToolCall) -> ToolAnswer:
-        result = await self._runs.run(Submission(request, call.caller, call.run_id, call.allowance))
+        allowance = replace(call.allowance, picture_bytes=self._pictures.limit_bytes)
+        result = await self._runs.run(Submission(request, call.caller, call.run_id, allowance))
         told = await text.in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
-        return ToolAnswer(told, not result.success, text.pictures(result), request.session, request, result)
+        seen = await self._pictures.of(result, LinkBase(call.caller, call.run_id, call.origin))
+        told = "\n".join([told, *seen.notes])
+        return ToolAnswer(told, not result.success, seen.images, seen.links, request.session, request, result)
 
     # ---- sessions ----------------------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ class Endpoint(GatewayHandler):
         if self._is_preflight():
             return
         if not self.public:
-            self.caller = self._admission.admit(self._find_token(), self._stream)
+            self.caller = self._find_caller()
         self._action()
         self._check_body_headers()
 
