@@ -102,6 +102,8 @@ plt.show()
 plt.plot([1, 2])
 """
 """Draws a figure that is too large for a model, and one that is not."""
+LONG = "iVBORw0KGgoAAAANSUhEUgAACDQAAAABAQAAAAADd1EdAAAAD0lEQVR4nGNgGAUMDAwMAAEIAAGRKR9tAAAAAElFTkSuQmCC"
+"""A PNG of 2100 by 1 pixels."""
 
 
 def test_a_picture_that_is_too_large_is_smaller_and_has_a_link(gateway: Gateway) -> None:
@@ -157,6 +159,12 @@ def test_a_picture_that_is_too_large_is_smaller_and_has_a_link(gateway: Gateway)
             "display({'image/png': 'iVBORw0KGgo' + 'A' * 400_001}, raw=True)",
             [],
             "[Picture 1 (image/png, 300009 bytes) can't be shown here. For the user: ",
+        ),
+        (
+            "code_execute_javascript",
+            f"display({{'image/png': '{LONG}'}})",
+            ["image/png"],
+            "[Picture 1 is 2000x1 pixels here. In full, 2100x1, for the user: ",
         ),
         (
             "code_execute_javascript",

@@ -12,7 +12,7 @@ from gateway.web.edge.endpoint import Endpoint, Reply
 SECRET = "secret"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
 """An SVG shows its own colours, and can't do anything: code that nobody trusts wrote it."""
-_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
 
 
 class RunChart(Endpoint):

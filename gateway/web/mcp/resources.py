@@ -32,7 +32,8 @@ MAX_BYTES = 1024 * 1024
 """The largest file that can be read as a resource: it is for models and their users, not for transfer."""
 _URI = re.compile(re.escape(SCHEME) + r"(?P<session>[^/]{1,64})/(?:(?P<kind>notebook|variables|files)|files/(?P<path>.+))")
 _PICTURE = re.compile(
-    "https?://[^/?#]{1,300}" + PATH.format("(?P<run>[0-9a-f]{32})", "(?P<number>[0-9]{1,6})") + "([?][^#]{0,300})?", re.ASCII
+    "https?://[^/?#]{1,300}" + PATH.format("(?P<run>[0-9a-f]{32})", "(?P<number>0|[1-9][0-9]{0,5})") + "([?][^#]{0,300})?",
+    re.ASCII,
 )
 """The link to a picture in full; whose it is says the caller's key, and not what comes after the question mark."""
 

@@ -43,7 +43,7 @@ async def test_without_the_link_it_is_its_own_keys(gateway: Gateway) -> None:
     assert (await gateway.ask(f"{RUN}/0")).code == 404
 
 
-@pytest.mark.parametrize("rest", ["/1", "/0x", "/-1", "/٣", "/9999999999", "/%00"])
+@pytest.mark.parametrize("rest", ["/1", "/00", "/0x", "/-1", "/٣", "/9999999999", "/%00"])
 async def test_what_is_not_there_is_not_found(gateway: Gateway, rest: str) -> None:
     """By the right secret too, as long as it is that of another picture."""
     secret = keep(gateway).partition("?")[2]
