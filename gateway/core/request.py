@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gateway.core.errors import BadRequest
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from gateway.core.run_files import NOTHING_GIVEN, Given
@@ -70,6 +71,16 @@ class RunRequest:
     text: TextForm = "raw"
     """*terminal*: the answer's text is what a terminal or a notebook would show in the end."""
     include: frozenset[Include] = frozenset()
+
+
+def checked_source(name: str, code: str) -> str:
+    """*code*, the field *name*; raises BadRequest when it is blank or has a NUL."""
+    if not code.strip():
+        raise BadRequest(f"{name} is empty.")
+    position = code.find("\0")
+    if position >= 0:
+        raise BadRequest(f"{name} has a NUL character at position {position}.")
+    return code
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gateway.core.files import FileEntry, Listing, Path, parse_path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Result, Task
 from gateway.core.pictures import Image
-from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission
+from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission, checked_source
 from gateway.service.tools import tables, text
 from gateway.service.tools.arguments import (
     NEW,
@@ -229,11 +229,7 @@ def _path(given: FilesArguments) -> Path:
 
 
 def _request(task: Task, given: PythonArguments | JavascriptArguments | ChartArguments, call: ToolCall) -> RunRequest:
-    code = text.without_fence(given.code)
-    if not code.strip():
-        raise BadRequest("code is empty.")
-    if "\0" in code:
-        raise BadRequest(f"code has a NUL character at position {code.index(chr(0))}.")
+    code = checked_source("code", text.without_fence(given.code))
     timeouts = call.javascript if task == "javascript" else call.python
     inputs: dict[str, Json] = {"format": "png", "dpi": DEFAULT_DPI} if task == "chart" else {}
     return RunRequest(task, code, _seconds(given.timeout, timeouts, given.session), inputs, session=given.session)
