@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Generator, Iterable
 from typing import Final
@@ -81,17 +80,6 @@ def _notes(result: Result, *, is_kept: bool) -> Iterable[str]:
 def _file(change: FileChange) -> str:
     name = change.path.decode("utf-8", "replace")
     return f"{name} ({change.change}, {change.size} bytes)" if change.change != "deleted" else f"{name} (deleted)"
-
-
-async def in_turns(steps: Generator[None, None, str]) -> str:
-    """What *steps* return; other requests are served between the steps."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            whole: str = end.value
-            return whole
-        await asyncio.sleep(0)
 
 
 def shortened(text: str, limit_bytes: int) -> str:

@@ -27,6 +27,7 @@ from gateway.service.tools.arguments import (
 )
 from gateway.service.tools.pictures import Link, LinkBase, Pictures
 from gateway.service.tools.table import TOOLS
+from gateway.steps import in_turns
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
@@ -179,7 +180,7 @@ class ToolBox:
     async def _submit(self, request: RunRequest, call: ToolCall) -> ToolAnswer:
         allowance = replace(call.allowance, picture_bytes=self._pictures.limit_bytes)
         result = await self._runs.run(Submission(request, call.caller, call.run_id, allowance))
-        told = await text.in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
+        told = await in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
         seen = await self._pictures.of(result, LinkBase(call.caller, call.run_id, call.origin))
         told = "\n".join([told, *seen.notes])
         return ToolAnswer(told, not result.success, seen.images, seen.links, request.session, request, result)

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result
-from gateway.service.tools.text import in_turns, read_by_model, shortened, without_fence
+from gateway.service.tools.text import read_by_model, shortened, without_fence
+from gateway.steps import in_turns
 
 RAN = Result(success=True, output="", stdout="", stderr="", error=None, exit_code=0, wall_s=0.1)
 
