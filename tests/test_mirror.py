@@ -211,6 +211,7 @@ SUBJECTS: Final = frozenset(
         "gateway/service/history/test_opening.py",
         "gateway/service/history/test_trouble.py",
         "gateway/service/packages/test_real_pip.py",
+        "gateway/service/runs/test_awaited_runs.py",
         "gateway/web/test_edge.py",
         "gateway/web/test_http.py",
         "kernels/node/test_body.py",
