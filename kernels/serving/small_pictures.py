@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kernels.run_rules import SMALL_PICTURE, SMALL_PX, SMALL_TYPES
+from kernels.run_rules import SMALL_PICTURE, SMALL_PICTURES, SMALL_PX, SMALL_TYPES
 
 SHORTEST_PX: Final = 64
 """A picture that does not fit with this as its longer side has no small form."""
@@ -38,9 +38,10 @@ Bundle = Mapping[str, Any]
 
 @dataclass(slots=True)
 class _Wanted:
-    """How large a picture of the current run may be, as base64; 0: any."""
+    """How large a picture of the current run may be, as base64 (0: any), and how many more of them are looked at."""
 
     limit_bytes: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ _wanted = _Wanted()
 
 
 def begin(limit_bytes: int = 0) -> None:
-    """Start a run that wants each picture in no more than *limit_bytes* of base64; 0: as it is."""
-    _wanted.limit_bytes = limit_bytes
+    """Start a run that wants each of its first pictures in no more than *limit_bytes* of base64; 0: as it is."""
+    _wanted.limit_bytes, _wanted.left = limit_bytes, SMALL_PICTURES
 
 
 def added_to(bundle: Bundle) -> Bundle:
@@ -72,8 +73,9 @@ def added_to(bundle: Bundle) -> Bundle:
     if not limit_bytes:
         return bundle
     kind = next((kind for kind in _OPENED if isinstance(bundle.get(kind), str | bytes)), None)
-    if kind is None:
+    if kind is None or not _wanted.left:
         return bundle
+    _wanted.left -= 1
     text = _text(bundle[kind])
     if kind in SMALL_TYPES and len(text) <= limit_bytes and _longest(kind, text) <= SMALL_PX:
         return bundle

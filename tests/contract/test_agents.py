@@ -57,3 +57,12 @@ def test_pydantic_ai_works(run_client: RunClient) -> None:
 def test_definitions_and_messages_are_of_the_types_of_the_sdks(run_client: RunClient) -> None:
     """For each API, every tool, and an answer with a picture."""
     assert run_client("sdk_types") == ["openai", "openai-responses", "anthropic", "mcp"]
+
+
+@pytest.mark.parametrize(("mode", "linked"), [("auto", ["image/png"]), ("legacy", [])])
+def test_a_picture_in_full_is_linked(run_client: RunClient, mode: str, linked: list[str]) -> None:
+    """In the text for all; as a resource for those who know what that is."""
+    done = run_client("mcp_pictures", mode)
+    assert done["kinds"] == ["text", "image", *(["resource_link"] * len(linked))]
+    assert "3000x20, for the user: http" in done["text"]
+    assert done["read"] == linked

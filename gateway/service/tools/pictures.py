@@ -11,6 +11,7 @@ from gateway.core.model import Result
 from gateway.core.pictures import Image, Sight, look
 from gateway.core.request import Caller
 from gateway.service.tools.kept_pictures import KeptPictures
+from kernels.run_rules import SMALL_PICTURES
 
 DEFAULT_BYTES: Final = 200_000
 PATH: Final = "/code-interpreter/runs/{}/charts/{}"
@@ -56,7 +57,8 @@ class Pictures:
         images: list[Image] = []
         notes: list[str] = []
         links: list[Link] = []
-        for number, shown in enumerate(charts.number(result.displays).pictures):
+        pictures = charts.number(result.displays).pictures
+        for number, shown in enumerate(pictures[:SMALL_PICTURES]):
             sight = look(shown, self.limit_bytes)
             if sight.image is not None:
                 images.append(sight.image)
@@ -65,6 +67,9 @@ class Pictures:
                 links += [] if link is None else [link]
                 notes.append(f"[Picture {number + 1} {_note(sight, link)}]")
             await asyncio.sleep(0)
+        if len(pictures) > SMALL_PICTURES:
+            more = len(pictures) - SMALL_PICTURES
+            notes.append(f"[{more} more pictures are left out: one call shows {SMALL_PICTURES}.]")
         return Seen(tuple(images), tuple(notes), tuple(links))
 
     def _link(self, sight: Sight, base: LinkBase, number: int) -> Link | None:

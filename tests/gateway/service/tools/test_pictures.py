@@ -11,7 +11,7 @@ from gateway.core.pictures import Image
 from gateway.core.request import Caller
 from gateway.service.tools.kept_pictures import KeptPictures
 from gateway.service.tools.pictures import Link, LinkBase, Pictures, Seen
-from kernels.run_rules import SMALL_PICTURE
+from kernels.run_rules import SMALL_PICTURE, SMALL_PICTURES
 
 CALLER = Caller("k1", "ada")
 HERE = "http://localhost:8080"
@@ -79,3 +79,12 @@ def test_what_is_not_kept_has_no_link() -> None:
         "[Picture 2 (image/png, 924 bytes) can't be shown here.]",
     )
     assert found.links == ()
+
+
+def test_an_answer_has_so_many_pictures_and_no_more() -> None:
+    """Nor notes, nor links: code may show thousands."""
+    kept = KeptPictures()
+    found = seen(*(shown(**{"svg+xml": f"<svg>{number}</svg>"}) for number in range(SMALL_PICTURES + 3)), kept=kept)
+    assert len(found.links) == SMALL_PICTURES
+    assert found.notes[SMALL_PICTURES:] == ("[3 more pictures are left out: one call shows 20.]",)
+    assert len(seen(*(shown(png=png()) for _ in range(SMALL_PICTURES + 1)), kept=kept).images) == SMALL_PICTURES

@@ -93,6 +93,14 @@ def test_a_picture_that_cannot_be_made_so_small_has_none(shared: TestKernel) -> 
     assert SMALL_PICTURE not in data
 
 
+def test_so_many_pictures_are_made_small_and_no_more(shared: TestKernel) -> None:
+    """A model gets no more of them, and each takes its time. What has no picture does not count."""
+    code = "for number in range(23): display('text'); display(P.new('RGB', (2001 + number, 1), 'red'))"
+    for _ in range(2):
+        made = [SMALL_PICTURE in data for data in bundles(shared.run(HEAD + code, picture_bytes=LIMIT))]
+        assert made == [True] * 20 + [False] * 3
+
+
 def test_a_figure_is_drawn_once(shared: TestKernel) -> None:
     """Its artists are the caller's code."""
     code = "f = plt.figure(dpi=400); plt.plot([1, 2]); f.canvas.mpl_connect('draw_event', lambda event: print('drawn'))"
