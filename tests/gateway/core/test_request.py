@@ -7,7 +7,7 @@ import pytest
 from gateway.core.errors import BadRequest
 from gateway.core.fold import Completed, fold
 from gateway.core.model import Finished, OnEvent, Result, RunSpec
-from gateway.core.request import Control, checked_source
+from gateway.core.request import Control, RunRequest, checked_source, look_at_variables
 
 
 class Held:
@@ -58,3 +58,8 @@ def test_code_that_is_none_is_refused(code: str, says: str) -> None:
         checked_source("expression", code)
     assert refused.value.message.startswith("expression ")
     assert refused.value.message.endswith(says)
+
+
+def test_a_look_at_variables_runs_no_code() -> None:
+    """In its session, and not for long."""
+    assert look_at_variables("s") == RunRequest("variables", "", 5.0, session="s")
