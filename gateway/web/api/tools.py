@@ -12,9 +12,9 @@ from gateway.service.tools.content import MESSAGES, Content
 from gateway.service.tools.formats import Format
 from gateway.service.tools.pictures import Link
 from gateway.service.tools.table import TOOLS, Tool, find
-from gateway.service.tools.toolbox import ToolAnswer, ToolCall
+from gateway.service.tools.toolbox import ToolAnswer
 from gateway.web.api.answers import describe_answer
-from gateway.web.api.runs import RunEndpoint
+from gateway.web.caller_limits import tool_call
 from gateway.web.edge import json_answer
 from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -40,7 +40,7 @@ class ToolsDescription(Endpoint):
         return openapi.describe(TOOLS.values(), self.services.settings.version)
 
 
-class ToolCalls(RunEndpoint):
+class ToolCalls(Endpoint):
     """Calls one tool with the arguments in the body."""
 
     async def on_post(self) -> Answer:
@@ -48,18 +48,7 @@ class ToolCalls(RunEndpoint):
         tells = MESSAGES[parse_format(form)] if form else None
         if len(call_id) > CALL_ID_CHARS:
             raise BadRequest(f"call_id must be text of at most {CALL_ID_CHARS} characters.")
-        terms = self._terms
-        call = ToolCall(
-            name,
-            parse_object(self.body),
-            self.caller,
-            self.run_id,
-            terms.python,
-            terms.javascript,
-            terms.allowance,
-            self.origin,
-        )
-        answer = await self.services.tools.call(call)
+        answer = await self.services.tools.call(tool_call(self, name, parse_object(self.body)))
         content = Content(name, call_id, answer.text, answer.images, answer.is_error)
         return {**describe_tool_answer(answer, content), **({"message": tells(content)} if tells else {})}
 

@@ -15,7 +15,7 @@ from gateway.service.tools import formats
 from gateway.service.tools.content import Content
 from gateway.service.tools.table import TOOLS
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
-from gateway.web.caller_limits import CallerLimits
+from gateway.web.caller_limits import CallerLimits, tool_call
 from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
@@ -170,18 +170,7 @@ class McpEndpoint(Endpoint):
             raise messages.invalid_params(message, f"Unknown tool: {name!r:.{messages.SHOWN_CHARS}}")
         if not isinstance(arguments, dict | None):
             raise messages.invalid_params(message, "arguments must be an object.")
-        terms = CallerLimits.of(self.services.settings, self.caller)
-        call = ToolCall(
-            name,
-            arguments or {},
-            self.caller,
-            self.run_id,
-            terms.python,
-            terms.javascript,
-            terms.allowance,
-            self.origin,
-        )
-        task = asyncio.ensure_future(self._carry_out(call))
+        task = asyncio.ensure_future(self._carry_out(tool_call(self, name, arguments or {})))
         try:
             with self._calls.under_way(self._key_of(cast(Id, message.id)), task):
                 answer = await task
