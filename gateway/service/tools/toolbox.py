@@ -174,12 +174,16 @@ class ToolBox:
         return await self._submit(RunRequest("analyze", "", call.python.default_s, inputs, title), call)
 
     async def _submit(self, request: RunRequest, call: ToolCall) -> ToolAnswer:
-        allowance = replace(call.allowance, picture_bytes=self._pictures.limit_bytes)
-        result = await self._runs.run(Submission(request, call.caller, call.run_id, allowance))
+        result = await self._runs.run(Submission(request, call.caller, call.run_id, self._allowance(request, call)))
         told = await in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
         seen = await self._pictures.of(result, LinkBase(call.caller, call.run_id, call.origin))
         told = "\n".join([told, *seen.notes])
         return ToolAnswer(told, not result.success, seen.images, seen.links, request.session, request, result)
+
+    def _allowance(self, request: RunRequest, call: ToolCall) -> Allowance:
+        """What the run may send: small pictures, and figures' data only for those who watch its session."""
+        chart_bytes = call.allowance.chart_bytes if request.session else 0
+        return replace(call.allowance, chart_bytes=chart_bytes, picture_bytes=self._pictures.limit_bytes)
 
     # ---- sessions ----------------------------------------------------------------------------------------------------
 
