@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.contract import clients_env
+from tests.contract.models import process
 from tests.live import Gateway
 
 RunClient = Callable[..., Any]
@@ -18,6 +19,13 @@ def clients() -> None:
     """The environment of the clients is there."""
     if not clients_env.PYTHON.exists():
         pytest.skip("no .venv-clients: 'make install-clients' makes it")
+
+
+@pytest.fixture(scope="session")
+def models() -> Iterator[process.Models]:
+    """Models that say what a test tells them to."""
+    with process.running() as served:
+        yield served
 
 
 @pytest.fixture
