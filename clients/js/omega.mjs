@@ -208,7 +208,8 @@ class Connection {
   }
 
   get url() {
-    return String(this.given.url ?? configured.url ?? environment('OMEGA_URL') ?? DEFAULT_URL).replace(/\/+$/, '');
+    const url = String(this.given.url ?? configured.url ?? environment('OMEGA_URL') ?? DEFAULT_URL);
+    return url.replace(/\/+$/, '').replace(/\/code-interpreter$/, '');
   }
 
   get token() {

@@ -138,7 +138,7 @@ test('what is given goes before the configuration, and that before the environme
     await new Omega({ fetch, ...access }).history(3);
     return [asked.at(-1).url, asked.at(-1).headers.Authorization];
   };
-  Object.assign(process.env, { OMEGA_URL: 'http://env', OMEGA_TOKEN: 'e' });
+  Object.assign(process.env, { OMEGA_URL: 'http://env/code-interpreter/', OMEGA_TOKEN: 'e' });
   assert.deepEqual(await said(), ['http://env/code-interpreter/history?limit=3', 'Bearer e']);
   configure({ url: 'http://set', token: 's' });
   assert.deepEqual(await said(), ['http://set/code-interpreter/history?limit=3', 'Bearer s']);
