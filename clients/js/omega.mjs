@@ -862,7 +862,7 @@ const openaiResponses = {
     const text = parts.map(part => part.text ?? part.refusal ?? '').join('');
     const isRefused = parts.some(part => part.type === 'refusal');
     const stop = isRefused ? 'refused' : status === 'incomplete' ? 'length' : 'end';
-    return { said: output.map(withoutParsed), text, calls, stop, usage };
+    return { said: output, text, calls, stop, usage };
   },
   results: outcomes => outcomes.map(({ call, text, images }) => ({
     type: 'function_call_output',
@@ -873,11 +873,6 @@ const openaiResponses = {
     ],
   })),
 };
-
-/** An item as the API takes it back: its SDK adds a field of its own. */
-function withoutParsed({ parsed_arguments: _, ...item }) {
-  return item;
-}
 
 const anthropic = {
   form: 'anthropic',
