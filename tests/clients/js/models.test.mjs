@@ -125,6 +125,16 @@ test('tools of the gateway come with their handlers, whatever form they were ask
   assert.equal(asked.length, 4);
 });
 
+test('copies of the definitions of the gateway need no handlers', async () => {
+  const copy = { name: 'code_add', description: 'Adds.', inputSchema: SCHEMA };
+  const gateway = peer(({ url }) => json(url.includes('/tools?') ? [{ ...MCP, name: 'code_add' }] : { content: [], isError: false }));
+  const registry = new ToolRegistry({ url: 'http://gateway', fetch: gateway.fetch });
+  const { answer } = await ask([calls('code_add'), ANSWER], { tools: [copy], registry, handlers: {} });
+  assert.equal(answer.calls[0].result.text, '(no output)');
+  const wrong = ask([ANSWER], { tools: [copy, { ...copy, name: 'code_other' }], registry, handlers: {} });
+  await assert.rejects(wrong, { name: 'TypeError', message: "There is no handler for the tool 'code_other'." });
+});
+
 test('definitions are asked for when they are needed, and not before', async () => {
   const { fetch, asked } = peer(json([]));
   const definitions = new Omega({ fetch }).tools.getToolDefinitions();
