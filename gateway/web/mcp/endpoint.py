@@ -8,14 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 from gateway.core.errors import BadRequest, Busy, GatewayError, Gone, NotFound, TooManyRequests, Unavailable
+from gateway.core.mcp import FAILED
 from gateway.core.model import Json
 from gateway.core.request import RunRequest, Submission
 from gateway.service.tools import formats
 from gateway.service.tools.content import Content
 from gateway.service.tools.table import TOOLS
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
-from gateway.web.caller_limits import CallerLimits
-from gateway.web.edge import header_rules, json_answer
+from gateway.web.caller_limits import CallerLimits, tool_call
+from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.mcp import messages
@@ -43,12 +44,16 @@ Method = Callable[[ClientMessage], Awaitable[Mapping[str, Json]]]
 class McpEndpoint(Endpoint):
     """Speaks the Model Context Protocol: agents find and call the tools here."""
 
+    _about: Id | None = None
+    """The id of the request, once it is read."""
+
     async def on_post(self) -> Reply:
         try:
             message = messages.parse(self._decoded(), self.request.headers)
             if message is None or message.id is None:
                 self._note(message)
                 return ACCEPTED
+            self._about = message.id
             return await self._answer(message)
         except RpcError as refused:
             return Reply(json_answer.document(messages.error_message(refused)), status=refused.status)
@@ -60,7 +65,7 @@ class McpEndpoint(Endpoint):
             raise RpcError(messages.PARSE_ERROR, error.message) from None
 
     def _failure_body(self, error: GatewayError) -> bytes:
-        return json_answer.document(messages.failure(error))
+        return json_answer.document(messages.failure(error, self._about))
 
     # ---- notifications -----------------------------------------------------------------------------------------------
 
@@ -117,17 +122,23 @@ class McpEndpoint(Endpoint):
             while not (await asyncio.wait([work], timeout=PROGRESS_S))[0]:
                 seconds += PROGRESS_S
                 await self.write_piece(_event(json_answer.dump(messages.progress_message(token, seconds))))
-            await self.write_piece(_event(self._outcome(message, work)))
+            await self.write_piece(_event(self._outcome(message, work, is_begun=seconds > 0)))
         finally:
             work.cancel()
             await asyncio.wait([work])  # it may have a session to end
         return Reply(b"", EVENT_STREAM)
 
-    def _outcome(self, message: ClientMessage, work: asyncio.Future[Mapping[str, Json]]) -> bytes:
+    def _outcome(self, message: ClientMessage, work: asyncio.Future[Mapping[str, Json]], *, is_begun: bool) -> bytes:
+        """The result, or why there is none. Once an answer is begun its status can't tell of a fault any more."""
         try:
             return self._encode(message, work.result())
         except RpcError as refused:
             return json_answer.dump(messages.error_message(refused))
+        except Exception as error:
+            if not is_begun:
+                raise
+            self.log_exception(type(error), error, error.__traceback__)
+            return self._failure_body(failure.explain(500, error, self.run_id, self.allowed_methods()))
 
     async def _ping(self, _message: ClientMessage) -> Mapping[str, Json]:
         return {}
@@ -159,20 +170,17 @@ class McpEndpoint(Endpoint):
             raise messages.invalid_params(message, f"Unknown tool: {name!r:.{messages.SHOWN_CHARS}}")
         if not isinstance(arguments, dict | None):
             raise messages.invalid_params(message, "arguments must be an object.")
-        terms = CallerLimits.of(self.services.settings, self.caller)
-        call = ToolCall(name, arguments or {}, self.caller, self.run_id, terms.python, terms.javascript, terms.allowance)
-        task = asyncio.ensure_future(self._carry_out(call))
+        task = asyncio.ensure_future(self._carry_out(tool_call(self, name, arguments or {})))
         try:
             with self._calls.under_way(self._key_of(cast(Id, message.id)), task):
                 answer = await task
         except asyncio.CancelledError:
             if task.cancelled() and not _is_cancelled():
-                raise RpcError(messages.FAILED, "The client cancelled the call.", status=200, about=message.id) from None
+                raise RpcError(FAILED, "The client cancelled the call.", status=200, about=message.id) from None
             raise
         finally:
             task.cancel()
-        content = Content(name, "", answer.text, answer.pictures, answer.is_error)
-        return {"content": cast(list[Json], content.blocks()), "isError": answer.is_error}
+        return {"content": _content(name, answer, message), "isError": answer.is_error}
 
     async def _carry_out(self, call: ToolCall) -> ToolAnswer:
         try:
@@ -206,7 +214,15 @@ class McpEndpoint(Endpoint):
         except (NotFound, Gone) as error:
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
-            raise RpcError(messages.FAILED, error.message, status=200, about=message.id) from None
+            raise RpcError(FAILED, error.message, status=200, about=message.id) from None
+
+
+def _content(name: str, answer: ToolAnswer, message: ClientMessage) -> list[Json]:
+    """Text and images, and for modern clients the links. Legacy ones have those in the text alone: the older of them do not
+    know this kind of content, and some of the newer make it an image that the service of their model is to fetch.
+    """
+    blocks = cast(list[Json], Content(name, "", answer.text, answer.images, answer.is_error).blocks())
+    return [*blocks, *map(messages.resource_link, answer.links)] if message.is_modern else blocks
 
 
 def _kept(milliseconds: int) -> dict[str, Json]:
