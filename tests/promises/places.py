@@ -145,6 +145,8 @@ os.killpg(0, 9)
         "EAGAIN True\n",
     ),
 )
+EAT = "held = [bytearray(b'x') * (1 << 20) for _ in range(2000)]"
+"""Ten times what a place may have."""
 NUMBERS = {
     "unshare": 272,
     "setns": 308,
@@ -180,6 +182,9 @@ async def attack(launcher: ZygoteLauncher, told: dict[str, object]) -> dict[str,
     flood = await _run(launcher, places[0], "sh", "-c", "yes & yes >&2 & exec yes")
     said["flood"] = str((await flood.kill()).signal)
     flood.close()
+    hungry = await _run(launcher, places[0], "python3", "-c", EAT)
+    said["memory"] = f"{await hungry.wait()}"
+    hungry.close()
     for place in places:
         await launcher.end_place(place)
     neighbour.close()
