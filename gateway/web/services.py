@@ -24,6 +24,7 @@ from gateway.service.sandboxes.contexts import SandboxContexts
 from gateway.service.sandboxes.table import NewSandbox, SandboxView
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
+from gateway.service.tools.kept_pictures import KeptPictures
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from kernels.contract import MIB
 
@@ -205,6 +206,7 @@ class Services:
     notebooks: Notebooks
     files: Files
     tools: Tools
+    pictures: KeptPictures
     sandboxes: Sandboxes
 
 

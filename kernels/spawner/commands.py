@@ -54,10 +54,12 @@ def fork_command(start: CommandStart) -> int:
         return pid
     told, tell = os.pipe2(os.O_CLOEXEC)
     with os.fdopen(told, "rb") as pipe:
-        helper = os.fork()
-        if helper == 0:
-            _fork_inside(start, tell)
-        os.close(tell)
+        try:
+            helper = os.fork()
+            if helper == 0:
+                _fork_inside(start, tell)
+        finally:
+            os.close(tell)
         said = pipe.read()
     os.waitpid(helper, 0)
     if not said.isdigit():

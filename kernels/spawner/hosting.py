@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Final
 from kernels.contract import RunCommand
 from kernels.spawner.actions import Admit, Part, TurnAway
 from kernels.spawner.commands import CommandStart, fork_command
-from kernels.spawner.events import Event, Exceeded, Fact, Failed
+from kernels.spawner.events import Event, Exceeded, Fact, Failed, MainForked
 from kernels.spawner.member import Member
 from kernels.spawner.place import open_place
 from kernels.spawner.preparer import Surroundings
@@ -55,8 +56,8 @@ class Hosting:
             return Fact.NOT_HELD
         return None
 
-    def fork_command(self, member: Member, asked: RunCommand, gate: int) -> int:
-        """The pid of a child that will be this command; raises OSError."""
+    def fork_command(self, member: Member, asked: RunCommand, gate: int) -> MainForked:
+        """A child that will be this command; raises OSError, and then there is none."""
         if member.place is None:
             raise ProcessLookupError("it has no place")
         start = CommandStart(
@@ -69,7 +70,13 @@ class Hosting:
             python=self.around.options.kernel_python,
             own_uid=self.around.has_own_uids,
         )
-        return fork_command(start)
+        pid = fork_command(start)
+        try:
+            return MainForked(pid, os.pidfd_open(pid))
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
 
     def end_guests(self, owner: Member) -> None:
         """End every guest, for the reason for which *owner* ends."""
@@ -84,11 +91,11 @@ class Hosting:
             if member.place is not None:
                 member.place.close()
             return
-        guests = self._guests.get(member.host_id, {})
+        guests = self._guests.get(member.asked.place, {})
         guests.pop(member.id, None)
         if not guests:
-            self._guests.pop(member.host_id, None)
-            self.hear(member.host_id, Fact.GUESTS_GONE)
+            self._guests.pop(member.asked.place, None)
+            self.hear(member.asked.place, Fact.GUESTS_GONE)
 
 
 def send_to_group(member: Member, number: int) -> None:

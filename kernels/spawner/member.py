@@ -66,16 +66,12 @@ class Member:
     oom_kills: int = 0
     """Those in its control group before it came."""
     is_told_to_go: bool = False
+    id: str = ""
+    """What the gateway calls it."""
 
-    @property
-    def id(self) -> str:
-        """What the gateway calls it."""
-        return self.asked.kernel_id if isinstance(self.asked, Spawn) else self.asked.command_id
-
-    @property
-    def host_id(self) -> str:
-        """The kernel whose place it shares: a guest's, else its own."""
-        return self.asked.place or self.id
+    def __post_init__(self) -> None:
+        # A field, not a property: each function that a kernel's way calls costs a page (decision 23).
+        self.id = self.asked.kernel_id if isinstance(self.asked, Spawn) else self.asked.command_id
 
     @property
     def policy(self) -> Policy:

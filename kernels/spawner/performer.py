@@ -30,7 +30,7 @@ from kernels.spawner.actions import (
     TellRefused,
     TurnAway,
 )
-from kernels.spawner.events import Event, Fact, Failed, MainForked, MainReaped
+from kernels.spawner.events import Event, Fact, Failed, MainReaped
 from kernels.spawner.files_helpers import FilesHelpers, HelperPlace
 from kernels.spawner.hosting import Hosting, send_to_group
 from kernels.spawner.member import Member
@@ -128,13 +128,14 @@ class Performer:
             with theirs:
                 self._loop.watch(member.gate.fileno(), lambda: self._gate_spoke(member))
                 if isinstance(member.asked, RunCommand):
-                    pid = self.hosting.fork_command(member, member.asked, theirs.fileno())
-                    return MainForked(pid, os.pidfd_open(pid))
+                    return self.hosting.fork_command(member, member.asked, theirs.fileno())
                 request = member.fork_request(member.asked, self._level)
                 member.zygote.ask_fork(request, (*member.fds, theirs.fileno(), *member.joined()))
         except ConnectionError:
             return None  # dead and not reaped yet: ZYGOTE_GONE follows
         except OSError as error:
+            if isinstance(member.asked, RunCommand):
+                self.kill_strangers()  # a command whose fork was not reported: its pid namespace would never end
             return Failed("pid namespace", str(error))
         return None
 
@@ -147,7 +148,7 @@ class Performer:
         member.pid, member.pidfd = pid, pidfd
         self.kernel_of[pid] = member.id
         if member.asked.place:
-            self._watchdog.join(member.host_id, pid)
+            self._watchdog.join(member.asked.place, pid)
         self._loop.watch(pidfd, lambda: self._process_died(member))
         try:
             member.cgroup.attach(pid)
@@ -190,14 +191,7 @@ class Performer:
         """Let the watchdog watch what no control group, mount or own uid bounds; guests are watched with their place."""
         if member.asked.place:
             return
-        kernel = Watched(
-            roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
-            policy=member.policy,
-            uid=member.uid,
-            work_dir=member.work_dir if self._workplaces else "",
-            is_bounded=self._around.cgroups.kind != "none",
-        )
-        self._watchdog.watch(member.id, kernel)
+        self._watchdog.watch(member.id, watched(member, self._around))
 
     def _hold(self, member: Member) -> Event | None:
         event = self.hosting.hold(member)
@@ -254,7 +248,8 @@ class Performer:
                 self._close_gate(member)
             case Part.PROCESS:
                 self._release(member.pid, member.pidfd)
-                self._watchdog.leave(member.host_id, member.pid)
+                if member.place is not None:
+                    self._watchdog.leave(member.asked.place or member.id, member.pid)
             case Part.INIT:
                 os.waitpid(member.init_pid, 0)
                 self._release(member.init_pid, member.init_pidfd)
@@ -296,6 +291,17 @@ class Performer:
 
     def _known(self) -> set[int]:
         return {*self._zygotes, *self.kernel_of, *self._files_helpers.pids(), *self._preparer.pids()}
+
+
+def watched(member: Member, around: Surroundings) -> Watched:
+    """What the watchdog is to know of a kernel."""
+    return Watched(
+        roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
+        policy=member.policy,
+        uid=member.uid,
+        work_dir=member.work_dir if around.workplaces else "",
+        is_bounded=around.cgroups.kind != "none",
+    )
 
 
 def attested(member: Member, level: Level, *, own_uid: bool) -> Event:

@@ -1,6 +1,7 @@
 """Hostile programs as commands of a place, beside a neighbour's place: what each of them must get.
 
 A place is asked for as the gateway does, of a spawner that runs as whoever runs this: `python -m tests.promises.places`.
+With the argument `brief`, a place is only used as it is meant.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
+from gateway.core.errors import Unavailable
 from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.kernel.launch.place import Command, CommandProcess
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
@@ -143,6 +145,8 @@ os.killpg(0, 9)
         "EAGAIN True\n",
     ),
 )
+EAT = "held = [bytearray(b'x') * (1 << 20) for _ in range(2000)]"
+"""Ten times what a place may have."""
 NUMBERS = {
     "unshare": 272,
     "setns": 308,
@@ -178,10 +182,28 @@ async def attack(launcher: ZygoteLauncher, told: dict[str, object]) -> dict[str,
     flood = await _run(launcher, places[0], "sh", "-c", "yes & yes >&2 & exec yes")
     said["flood"] = str((await flood.kill()).signal)
     flood.close()
+    hungry = await _run(launcher, places[0], "python3", "-c", EAT)
+    said["memory"] = f"{await hungry.wait()}"
+    hungry.close()
     for place in places:
         await launcher.end_place(place)
     neighbour.close()
     return said
+
+
+async def use(launcher: ZygoteLauncher, _told: object) -> dict[str, str]:
+    """What a command finds of what another one has left, with the first kernel gone and a guest in its place; or why not."""
+    kernel = await launcher.launch(LaunchRequest("python", POLICY))
+    launcher.hold(kernel.kernel_id)
+    try:
+        await _all(await _run(launcher, kernel.kernel_id, "sh", "-c", "echo left > f"))
+        await kernel.kill()
+        guest = await launcher.launch(LaunchRequest("python", POLICY, place=kernel.kernel_id))
+        said = (await _all(await _run(launcher, kernel.kernel_id, "cat", "f")))[0]
+        await launcher.end_place(kernel.kernel_id)
+        return {"found": said, "guest": str((await guest.wait()).signal)}
+    except Unavailable as refused:
+        return {"refused": str(refused)}
 
 
 async def _hold(launcher: ZygoteLauncher) -> str:
@@ -214,7 +236,8 @@ async def main() -> None:
         told = {"MARK": secrets.token_hex(8), "CANARY": canary.name, "PORT": listener.getsockname()[1]}
         launcher = await ZygoteLauncher.start(options)
         try:
-            said = {"level": launcher.ready.level, **await attack(launcher, told)}
+            act = use if sys.argv[1:] == ["brief"] else attack
+            said = {"level": launcher.ready.level, **await act(launcher, told)}
         finally:
             await launcher.close()
     sys.stdout.write(json.dumps(said))

@@ -22,10 +22,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandEnd:
-    """How a command's first process ended: with *code*, or by *signal* if that is not 0."""
+    """How a command's first process ended: with *code*, or by *signal* if that is not 0.
+
+    *out_of_memory*: the memory of its place had run out, which may have been another's fault.
+    """
 
     code: int
     signal: int
+    out_of_memory: bool = False
 
 
 class CommandNotStarted(Exception):

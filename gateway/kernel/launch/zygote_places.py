@@ -159,8 +159,8 @@ class ZygotePlaces:
                     made.started.set_result(pid)
             case CommandRefused(command_id=command_id, step=step, reason=reason):
                 self._refuse(command_id, _problem(step, reason))
-            case CommandExited(command_id=command_id, code=code, signal=number):
-                self._end(command_id, CommandEnd(code, number))
+            case CommandExited(command_id=command_id, code=code, signal=number, out_of_memory=is_out_of_memory):
+                self._end(command_id, CommandEnd(code, number, is_out_of_memory))
 
     def _lose_place(self, kernel_id: str) -> None:
         gone = self._gone.pop(kernel_id, None)

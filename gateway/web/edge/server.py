@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
-import time
 from asyncio import Future
 from contextlib import suppress
 from typing import Any, cast
@@ -31,7 +29,6 @@ TCP_NOTSENT_LOWAT = 25
 UNSENT_BYTES = 131_072
 """How many unsent bytes Linux buffers for one connection. Its default is megabytes, also for a client that does not read."""
 TORNADO_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-FLUSH_STEP_S = 0.02
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
@@ -82,16 +79,6 @@ class Server(HTTPServer):
         """Called by Tornado when a connection has ended."""
         self.open_connections.leave(cast(HTTP1ServerConnection, server_conn).stream)
         super().on_close(server_conn)
-
-    async def flush(self, timeout_s: float) -> None:
-        """Wait until the last answers are on their way; Tornado has no event for that, and this happens once."""
-        deadline = time.monotonic() + timeout_s
-        await asyncio.sleep(FLUSH_STEP_S)
-        while self._is_writing() and time.monotonic() < deadline:  # noqa: ASYNC110  # see above
-            await asyncio.sleep(FLUSH_STEP_S)
-
-    def _is_writing(self) -> bool:
-        return self.open_sockets.is_busy or any(connection.stream.writing() for connection in self._connections)
 
     async def close_all_connections(self) -> None:
         """Close every connection, including WebSockets and those that linger."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kernels import contract
+from kernels import filewire as wire
 from kernels.contract import (
     CommandExited,
     CommandRefused,
@@ -117,6 +118,25 @@ def id_of(report: Packet) -> str:
     return str(getattr(report, "kernel_id", "") or getattr(report, "command_id", ""))
 
 
+def served(spawner: Spawner, place: str) -> list[bytes]:
+    """The names that a files helper finds in the work directory."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(PATIENCE_S)
+    with theirs:
+        contract.send(spawner.control, contract.OpenFiles(place), (theirs.fileno(),))
+    names: list[bytes] = []
+    with ours:
+        ours.sendall(wire.frame(wire.LIST, wire.pack_list(b"", wants_digests=False)))
+        while True:
+            letter, length = wire.parse_header(ours.recv(wire.HEADER.size, socket.MSG_WAITALL))
+            payload = ours.recv(length, socket.MSG_WAITALL) if length else b""
+            if letter == wire.ENTRY:
+                names.append(wire.parse_entry(payload).path)
+            elif letter != wire.READY:
+                assert letter == wire.END, (letter, payload)
+                return [name for name in names if not name.startswith(b".tmp")]
+
+
 def left_of(mark: str) -> list[int]:
     """The processes of this machine whose command line holds *mark*."""
     found = []
@@ -165,6 +185,7 @@ def test_the_end_of_the_process_that_is_held_ends_nothing_else(spawner: Spawner)
     contract.send(spawner.control, Kill(place))
     assert spawner.hears(Exited).asked
     assert run(spawner, place, "cat f") == "kept\n"
+    assert served(spawner, place) == [b"f"]
     guest = join(spawner, place)
     spawner.hears(Started)
     contract.send(spawner.control, Kill(place))
