@@ -10,12 +10,13 @@ from pydantic import Field, JsonValue
 
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
+from gateway.core.request import checked_source
 from gateway.service.sandboxes.command import NewCommand
 from gateway.service.sandboxes.table import NewSandbox
 from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
 from gateway.web.api.given import SHOWN_CHARS, Env, check_env, first_flaw
-from gateway.web.api.run_bodies import Body, Timeout, parse_seconds, read, source
+from gateway.web.api.run_bodies import Body, Timeout, parse_seconds, read
 from gateway.web.api.session_bodies import Cwd, LanguageName, Milliseconds, Name, check_cwd, check_name
 from gateway.web.caller_limits import CallerLimits
 
@@ -182,7 +183,7 @@ SHOWN_COMMAND: Final = 1000
 def _argv(command: str | list[str]) -> tuple[str, ...]:
     """The program and its arguments; a line is bash's."""
     if isinstance(command, str):
-        return ("bash", "-c", source("command", command))
+        return ("bash", "-c", checked_source("command", command))
     if any("\0" in argument for argument in command):
         raise BadRequest("command has a NUL character in one of its arguments.")
     return tuple(command)
