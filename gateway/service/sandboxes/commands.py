@@ -14,7 +14,7 @@ from gateway.service.sandboxes.command import CommandDone, NewCommand, SandboxCo
 
 RunInPlace = Callable[[Command], Awaitable[CommandProcess]]
 """Executes a command in the sandbox's place; see place_kernels.PlaceKernels.run_command."""
-ID_BYTES = 8
+ID_BYTES = 16
 RETRY_AFTER_S = 1.0
 
 
