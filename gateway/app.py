@@ -122,6 +122,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     metrics.watch_kept_pictures(kept.used_bytes)
     maker = PlaceMaker(pool, starter, launcher, settings.policy())
     sandboxes = _make_sandboxes(settings, languages, maker, sessions, quota, drain)
+    metrics.watch_sandboxes(sandboxes.states)
     watch.listeners += [sandboxes.keep_only, sessions.keep_only, jupyter.keep_only, kept.keep_only]
     guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)

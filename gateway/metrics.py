@@ -104,6 +104,10 @@ class Metrics:
         """Read the number of sessions by language and state from *states* at each rendering."""
         self.registry.register(_SessionCollector(states))
 
+    def watch_sandboxes(self, states: Callable[[], Mapping[str, int]]) -> None:
+        """Read the number of sandboxes by state from *states* at each rendering."""
+        self.registry.register(_StateCollector("omega_sandboxes_live", "Sandboxes by state", states))
+
     def watch_health(self, available: Callable[[], Mapping[str, int]]) -> None:
         """Read 1 or 0 by language from *available* at each rendering."""
         about = "1 if kernels can be started, 0 if not"
@@ -198,7 +202,7 @@ class _PoolCollector(Collector):
 class _SessionCollector(Collector):
     """Sessions at the time of rendering."""
 
-    STATES = ("starting", "idle", "busy")
+    STATES = ("unused", "starting", "idle", "busy")
 
     def __init__(self, states: Callable[[], Mapping[tuple[str, str], int]]) -> None:
         self._states = states

@@ -103,7 +103,8 @@ class KernelPool(Generic[K]):
 
     def keep_counting(self, kernel: Kernel, gone: Callable[[], Awaitable[None]]) -> None:
         """Count a kernel that was taken as lent until *gone* has returned: others use its place once it has died."""
-        self._places[kernel.kernel_id] = gone
+        if any(kernel.kernel_id in shelf.lent for shelf in self._shelves.values()):
+            self._places[kernel.kernel_id] = gone
 
     def snapshot(self) -> tuple[PoolSnapshot, ...]:
         """How many kernels each pool has, and how many requests wait."""

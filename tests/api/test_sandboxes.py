@@ -191,6 +191,7 @@ def test_contexts_are_no_sessions_of_their_own(sandbox: Sandbox) -> None:
     assert sandbox.python not in [session["id"] for session in listed]
     mine = [one for one in sandbox.gateway.ask("GET", f"{API}/sandboxes").body["sandboxes"] if one["id"] == sandbox.id]
     assert mine[0]["metadata"] == {"user": "ada"}
+    assert 'omega_sandboxes_live{state="idle"} ' in sandbox.gateway.ask("GET", "/metrics").body
 
 
 def test_memory_and_processes_are_those_of_the_place(gateway: Gateway) -> None:

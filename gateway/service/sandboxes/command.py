@@ -13,11 +13,12 @@ from typing import Final
 from gateway.core.command_log import CommandLog, OutputStream, Piece
 from gateway.core.errors import BadRequest, Busy, Conflict
 from gateway.core.event_log import Gap
+from gateway.core.limits import Bucket, Rate
 from gateway.kernel.launch.place import CommandEnd, CommandOutput, CommandProcess
 
 PIECE_BYTES: Final = 65_536
-UNREAD_BYTES_PER_S: Final = 4 * 1024 * 1024
-"""How fast a command may write what nobody follows and what the log has no room for: the gateway has other things to do."""
+READS: Final = Rate(per_minute=400 * 60, burst=200)
+"""How often the gateway reads from all commands of one sandbox: a flood, of large or of tiny pieces, holds itself up."""
 STDIN_S: Final = 30.0
 """How long a request waits until the command has read what it is sent."""
 
@@ -48,6 +49,21 @@ class CommandDone:
     wall_s: float
 
 
+class ReadPace:
+    """Spreads the reads from the commands of one sandbox."""
+
+    def __init__(self, rate: Rate = READS) -> None:
+        self._rate = rate
+        self._bucket = Bucket()
+
+    async def take(self) -> None:
+        """Wait until one more may be done."""
+        wait_s = 1.0
+        while wait_s:
+            self._bucket, wait_s = self._bucket.take(self._rate, asyncio.get_running_loop().time())
+            await asyncio.sleep(wait_s)
+
+
 @dataclass(eq=False, slots=True)
 class Follower:
     """A reader of one command, which has everything up to piece *seq*; *news* is set whenever there may be more."""
@@ -75,6 +91,7 @@ class SandboxCommand:
         asked: NewCommand,
         process: CommandProcess,
         log_bytes: int,
+        pace: ReadPace,
         *,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -85,6 +102,7 @@ class SandboxCommand:
         self.done: CommandDone | None = None
         """How it ended; None while it runs."""
         self._process = process
+        self._pace = pace
         self._started_at = asyncio.get_running_loop().time()
         self._followers: set[Follower] = set()
         self._room = asyncio.Event()
@@ -200,15 +218,17 @@ class SandboxCommand:
 
     async def _pump(self, stream: OutputStream, output: CommandOutput) -> None:
         while data := await output.read(PIECE_BYTES):
-            dropped = self.log.dropped_by(len(data))
-            while not self._is_ending and any(follower.seq < dropped for follower in self._followers):
+            while not self._is_ending and self._has_unread(self.log.dropped_by(len(data))):
                 self._room.clear()
                 await self._room.wait()
-                dropped = self.log.dropped_by(len(data))
-            if dropped and not self._followers:
-                await asyncio.sleep(len(data) / UNREAD_BYTES_PER_S)
             self.log.append(stream, data)
             self._tell()
+            if not self._is_ending:
+                await self._pace.take()
+
+    def _has_unread(self, seq: int) -> bool:
+        """Whether a follower has not read everything up to piece *seq*."""
+        return any(follower.seq < seq for follower in self._followers)
 
     def _tell(self) -> None:
         for follower in self._followers:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.core.errors import BadRequest, GatewayError, NotFound, TooLarge, TooManyRequests
+from gateway.core.errors import BadRequest, GatewayError, NotFound, TooLarge, TooManyRequests, Unavailable
 from gateway.kernel.launch.place import Command, CommandNotStarted, CommandProcess
 from gateway.service.drain import Drain
-from gateway.service.sandboxes.command import CommandDone, NewCommand, SandboxCommand
+from gateway.service.sandboxes.command import NewCommand, ReadPace, SandboxCommand
 
 RunInPlace = Callable[[Command], Awaitable[CommandProcess]]
 """Executes a command in the sandbox's place; see place_kernels.PlaceKernels.run_command."""
@@ -44,6 +45,7 @@ class SandboxCommands:
         self._env = env
         self._touch = touch
         self._limits = limits or CommandLimits()
+        self._pace = ReadPace()
         self._commands: dict[str, SandboxCommand] = {}
         self._starting = 0
         self._awaited = 0
@@ -91,9 +93,11 @@ class SandboxCommands:
                 process = await self._run_command(Command(asked.argv, {**self._env, **asked.env}, asked.cwd))
         except CommandNotStarted as error:
             raise _refusal(error, asked) from None
+        except OSError as error:
+            raise Unavailable(f"a command could not be started: {error.strerror}") from None
         finally:
             self._starting -= 1
-        command = SandboxCommand(secrets.token_hex(ID_BYTES), asked, process, log_bytes)
+        command = SandboxCommand(secrets.token_hex(ID_BYTES), asked, process, log_bytes, self._pace)
         self._commands[command.id] = command
         self._forget_old()
         return command
@@ -113,11 +117,11 @@ class SandboxCommands:
             raise NotFound("There is no such command in this sandbox, or it ended long ago.")
         return command
 
-    async def close(self) -> Sequence[CommandDone]:
-        """How each of them has ended; their place has, so that all do."""
+    async def close(self) -> None:
+        """Wait for the end of all; their place has ended, so that they do."""
         for command in self._commands.values():
             command.let_go()
-        return [await command.wait() for command in self._commands.values()]
+        await asyncio.gather(*(command.wait() for command in self._commands.values()), return_exceptions=True)
 
     def _forget_old(self) -> None:
         """Keep the last that have ended, within the bounds."""

@@ -194,8 +194,10 @@ class Sandboxes:
 
     async def _clear(self, sandbox: Sandbox) -> None:
         """Remove all that is left of a sandbox, then give its seat back."""
-        await sandbox.clear()
-        self._quota.give_back(sandbox.caller)
+        try:
+            await sandbox.clear()
+        finally:
+            self._quota.give_back(sandbox.caller)
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

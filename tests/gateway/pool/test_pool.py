@@ -64,6 +64,29 @@ def test_the_end_of_a_lease_does_not_wait_for_the_kill() -> None:
     run(main, starter=FakeStarter(kill_s=0.5))
 
 
+def test_a_kernel_whose_place_others_use_counts_until_that_is_gone() -> None:
+    """Though it has died itself; one that has died before is forgotten at once."""
+
+    async def main(pool: Pool, starter: FakeStarter) -> None:
+        kernel, early = await pool.take("python"), await pool.take("python")
+        gone = asyncio.Event()
+
+        async def wait() -> None:
+            await gone.wait()
+
+        pool.keep_counting(kernel, wait)
+        early.die()
+        kernel.die()
+        await asyncio.sleep(10)
+        pool.keep_counting(early, wait)
+        assert only(pool).leased == 1
+        gone.set()
+        await asyncio.sleep(1)
+        assert only(pool).leased == 0
+
+    run(main)
+
+
 def test_waiting_requests_are_served_in_order() -> None:
     """First come, first served."""
 

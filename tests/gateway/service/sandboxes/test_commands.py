@@ -14,9 +14,9 @@ from gateway.core.event_log import Gap
 from gateway.kernel.launch.place import Command, CommandProcess
 from gateway.service.drain import Drain
 from gateway.service.sandboxes import command as command_module
-from gateway.service.sandboxes.command import NewCommand, SandboxCommand
+from gateway.service.sandboxes.command import READS, NewCommand, ReadPace, SandboxCommand
 from gateway.service.sandboxes.commands import CommandLimits, SandboxCommands
-from tests.fakes import FakePlaces
+from tests.fakes import FakePlaces, in_fake_time
 from tests.live import HANG_S
 
 KERNEL = "k0"
@@ -63,8 +63,8 @@ async def world() -> AsyncIterator[World]:
     async with asyncio.timeout(HANG_S):
         yield made
         await made.places.end_place(KERNEL)
-        for done in await made.commands.close():
-            assert done is not None
+        await made.commands.close()
+        assert made.commands.running() == []
 
 
 def text(command: SandboxCommand) -> str:
@@ -108,9 +108,8 @@ async def test_a_command_ends_at_its_time(world: World) -> None:
     assert (command.done.signal, command.done.timed_out) == (9, True)
 
 
-async def test_what_is_not_kept_is_the_beginning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that nobody follows goes on; what it writes over the limit is held up, and dropped from the other end."""
-    monkeypatch.setattr(command_module, "UNREAD_BYTES_PER_S", 100_000_000)
+async def test_what_is_not_kept_is_the_beginning(world: World) -> None:
+    """A command that nobody follows goes on; what it writes over the limit is dropped from the other end."""
     command = await world.run("yes | head -c 300000; echo end", log_bytes=100_000)
     assert command.log.is_cut
     assert text(command).endswith("y\nend\n")
@@ -153,7 +152,26 @@ async def test_the_end_of_the_sandbox_waits_for_no_reader(world: World) -> None:
     with command.following() as follower:
         await read_one(follower)
         await world.places.end_place(KERNEL)
-        assert [done.signal for done in await world.commands.close()] == [9]
+        await world.commands.close()
+    assert (await command.wait()).signal == 9
+
+
+def test_commands_of_a_sandbox_are_read_at_a_pace() -> None:
+    """A burst comes at once; what follows is spread, whoever writes it."""
+
+    async def main() -> None:
+        pace, began = ReadPace(), asyncio.get_running_loop().time()
+
+        async def read(times: int) -> None:
+            for _ in range(times):
+                await pace.take()
+
+        await read(int(READS.burst))
+        assert asyncio.get_running_loop().time() == began
+        await asyncio.gather(read(600), read(600))
+        assert 2.9 <= asyncio.get_running_loop().time() - began <= 4
+
+    in_fake_time(main())
 
 
 async def test_after_is_the_number_of_an_event(world: World) -> None:
@@ -240,6 +258,18 @@ async def test_what_can_not_be_executed_says_why(world: World, asked: NewCommand
         await world.commands.run(asked, LOG_BYTES)
     assert world.commands.list() == []
     assert not world.commands.is_busy
+
+
+async def test_a_machine_without_descriptors_is_no_fault_of_the_gateway(world: World) -> None:
+    """It says so, and nothing is counted as running."""
+
+    async def execute(_asked: Command) -> CommandProcess:
+        raise OSError(24, "Too many open files")
+
+    commands = SandboxCommands(execute, world.drain, {}, world.touch, limits=CommandLimits(running=1))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="Too many open files"):
+            await commands.run(sh("true"), LOG_BYTES)
 
 
 async def test_nothing_starts_once_the_gateway_shuts_down(world: World) -> None:
