@@ -18,13 +18,14 @@ from tests.promises.corpus import CORPUS
 from tests.promises.harness import Attack
 from tests.promises.http import KNOCKS as OVER_HTTP
 from tests.promises.http import Knock
+from tests.promises.sandboxes import SANDBOX_KNOCKS
 from tests.promises.sessions import SESSIONS, Session, create
 from tests.promises.taking import TAKING
 from tests.promises.watching import WATCHING
 from tests.promises.world import SESSIONS_PER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING, *AGENTS)
+KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING, *AGENTS, *SANDBOX_KNOCKS)
 CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]

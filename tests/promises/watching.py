@@ -20,7 +20,7 @@ HELD_BYTES = 150_000_000
 FLOOD = f"for i in range({PICTURES}):\n    display({{'image/png': 'A' * {PICTURE_BYTES}}}, raw=True)\nprint('x' * 500_000)"
 
 
-def _silent(gateway: Gateway, path: str, *lines: str) -> socket.socket:
+def silent(gateway: Gateway, path: str, *lines: str) -> socket.socket:
     """A connection that asks for *path* and has read the head of the answer; it reads no more."""
     one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -38,7 +38,7 @@ def _silent(gateway: Gateway, path: str, *lines: str) -> socket.socket:
 def _socket(gateway: Gateway, path: str) -> socket.socket:
     key = base64.b64encode(os.urandom(16)).decode()
     upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}")
-    return _silent(gateway, path, *upgrade)
+    return silent(gateway, path, *upgrade)
 
 
 def _say(one: socket.socket, **message: object) -> None:
@@ -52,7 +52,7 @@ def _holds_nothing_for_the_deaf(gateway: Gateway) -> None:
     with contextlib.closing(create(gateway)) as session, contextlib.ExitStack() as stack:
         path, before = f"{SESSIONS}/{session.id}", memory_bytes(gateway.pid)
         for _ in range(WATCHERS // 2):
-            stack.enter_context(_silent(gateway, f"{path}/events"))
+            stack.enter_context(silent(gateway, f"{path}/events"))
             _say(stack.enter_context(_socket(gateway, f"{path}/stream")), type="watch")
         for _ in range(3):
             answer = session.run(FLOOD)
