@@ -1,0 +1,83 @@
+"""The way to one gateway, on asyncio; see `link`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Callable, TypeVar
+
+from omega_client import wire
+from omega_client.async_transport import AsyncTransport
+from omega_client.errors import ApiError
+from omega_client.host_tools import Calls, HostTools, calling
+from omega_client.results import Run
+from omega_client.retries import pause_s
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AsyncLink:
+    """What the client and its sessions share."""
+
+    transport: AsyncTransport
+    max_retries: int = 2
+
+    async def json(self, request: wire.Request) -> Any:
+        """The document that is answered. Raises ApiError and ConnectionFailed."""
+        return wire.read_json(await self._again(lambda: self._sent(request)))
+
+    async def data(self, request: wire.Request) -> bytes:
+        """The bytes that are answered. Raises ApiError and ConnectionFailed."""
+        return (await self._again(lambda: self._sent(request))).body
+
+    @asynccontextmanager
+    async def pieces(self, request: wire.Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The body as it comes. Raises ApiError and ConnectionFailed."""
+        async with AsyncExitStack() as stack:
+            yield await self._again(lambda: self._opened(request, stack))
+
+    async def run(self, request: wire.Request, tools: HostTools) -> Run:
+        """The run of *request*, whose calls of *tools* are carried out here, side by side."""
+        steps = calling(request)
+        step = next(steps)
+        while True:
+            told = await self._answers(step, tools) if isinstance(step, Calls) else await self.json(step)
+            try:
+                step = steps.send(told)
+            except StopIteration as end:
+                return Run(end.value)
+
+    async def _answers(self, waiting: Calls, tools: HostTools) -> list[dict[str, Any]]:
+        """The results. If the task is cancelled meanwhile, the run ends, instead of waiting for them."""
+        try:
+            return list(await asyncio.gather(*(tools.answer_async(call) for call in waiting.calls)))
+        except BaseException:
+            await asyncio.shield(self.transport.send_and_leave(waiting.give_up()))
+            raise
+
+    async def _sent(self, request: wire.Request) -> wire.Reply:
+        return wire.checked(await self.transport.send(request))
+
+    async def _opened(self, request: wire.Request, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+        """The body of a reply that is good; *stack* keeps it open. Raises ApiError."""
+        async with AsyncExitStack() as opening:
+            head, pieces = await opening.enter_async_context(self.transport.open(request))
+            if not head.is_ok:
+                raise wire.api_error(wire.Reply(head, b"".join([piece async for piece in pieces])))
+            stack.push_async_exit(opening.pop_all())
+            return pieces
+
+    async def _again(self, doing: Callable[[], Awaitable[T]]) -> T:
+        attempt = 0
+        while True:
+            try:
+                return await doing()
+            except ApiError as error:
+                pause = pause_s(error, attempt, self.max_retries)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            attempt += 1
