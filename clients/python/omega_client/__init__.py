@@ -29,6 +29,10 @@ from omega_client.errors import (
 )
 from omega_client.events import Event
 from omega_client.host_tools import HostTool, tool
+from omega_client.llm.async_call import AsyncModelStream, call_with_tools_async
+from omega_client.llm.call import ModelStream, call_with_tools
+from omega_client.llm.dialect import Call, ModelEvent, Outcome
+from omega_client.llm.loop import Answer
 from omega_client.registry import AsyncToolRegistry, ToolRegistry, ToolResult
 from omega_client.results import Chart, Run, RunError
 from omega_client.sessions import Session
@@ -37,12 +41,15 @@ from omega_client.streams import EventStream
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "ApiError",
     "AsyncClient",
     "AsyncEventStream",
+    "AsyncModelStream",
     "AsyncSession",
     "AsyncToolRegistry",
     "BadRequest",
+    "Call",
     "Chart",
     "Client",
     "Conflict",
@@ -54,8 +61,11 @@ __all__ = [
     "Gone",
     "HostTool",
     "ModelError",
+    "ModelEvent",
+    "ModelStream",
     "NotFound",
     "OmegaError",
+    "Outcome",
     "Run",
     "RunError",
     "RunFailed",
@@ -68,5 +78,7 @@ __all__ = [
     "ToolResult",
     "Unauthorized",
     "Unavailable",
+    "call_with_tools",
+    "call_with_tools_async",
     "tool",
 ]

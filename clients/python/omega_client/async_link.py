@@ -10,7 +10,7 @@ from typing import Any, Callable, TypeVar
 
 from omega_client import wire
 from omega_client.async_transport import AsyncTransport
-from omega_client.errors import ApiError
+from omega_client.errors import OmegaError
 from omega_client.host_tools import Calls, HostTools, calling
 from omega_client.results import Run
 from omega_client.retries import pause_s
@@ -27,17 +27,17 @@ class AsyncLink:
 
     async def json(self, request: wire.Request) -> Any:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
-        return wire.read_json(await self._again(lambda: self._sent(request)))
+        return wire.read_json(await again(lambda: self._sent(request), self.max_retries))
 
     async def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
-        return (await self._again(lambda: self._sent(request))).body
+        return (await again(lambda: self._sent(request), self.max_retries)).body
 
     @asynccontextmanager
     async def pieces(self, request: wire.Request) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body as it comes. Raises ApiError and ConnectionFailed."""
         async with AsyncExitStack() as stack:
-            yield await self._again(lambda: self._opened(request, stack))
+            yield await again(lambda: self._opened(request, stack), self.max_retries)
 
     async def run(self, request: wire.Request, tools: HostTools) -> Run:
         """The run of *request*, whose calls of *tools* are carried out here, side by side."""
@@ -70,14 +70,16 @@ class AsyncLink:
             stack.push_async_exit(opening.pop_all())
             return pieces
 
-    async def _again(self, doing: Callable[[], Awaitable[T]]) -> T:
-        attempt = 0
-        while True:
-            try:
-                return await doing()
-            except ApiError as error:
-                pause = pause_s(error, attempt, self.max_retries)
-                if pause is None:
-                    raise
-            await asyncio.sleep(pause)
-            attempt += 1
+
+async def again(doing: Callable[[], Awaitable[T]], most: int) -> T:
+    """What *doing* gives; it is done up to *most* times more, after a while, if what it raises will pass."""
+    attempt = 0
+    while True:
+        try:
+            return await doing()
+        except OmegaError as error:
+            pause = pause_s(error, attempt, most)
+            if pause is None:
+                raise
+        await asyncio.sleep(pause)
+        attempt += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
 
 from omega_client import wire
-from omega_client.errors import ApiError
+from omega_client.errors import OmegaError
 from omega_client.host_tools import Calls, HostTools, calling
 from omega_client.results import Run
 from omega_client.retries import pause_s
@@ -27,17 +27,17 @@ class Link:
 
     def json(self, request: wire.Request) -> Any:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
-        return wire.read_json(self._again(lambda: wire.checked(self.transport.send(request))))
+        return wire.read_json(again(lambda: wire.checked(self.transport.send(request)), self.max_retries))
 
     def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
-        return self._again(lambda: wire.checked(self.transport.send(request))).body
+        return again(lambda: wire.checked(self.transport.send(request)), self.max_retries).body
 
     @contextmanager
     def pieces(self, request: wire.Request) -> Iterator[Iterator[bytes]]:
         """The body as it comes. Raises ApiError and ConnectionFailed."""
         with ExitStack() as stack:
-            yield self._again(lambda: self._opened(request, stack))
+            yield again(lambda: self._opened(request, stack), self.max_retries)
 
     def run(self, request: wire.Request, tools: HostTools) -> Run:
         """The run of *request*, whose calls of *tools* are carried out here."""
@@ -67,14 +67,16 @@ class Link:
             stack.push(opening.pop_all())
             return pieces
 
-    def _again(self, doing: Callable[[], T]) -> T:
-        attempt = 0
-        while True:
-            try:
-                return doing()
-            except ApiError as error:
-                pause = pause_s(error, attempt, self.max_retries)
-                if pause is None:
-                    raise
-            time.sleep(pause)
-            attempt += 1
+
+def again(doing: Callable[[], T], most: int) -> T:
+    """What *doing* gives; it is done up to *most* times more, after a while, if what it raises will pass."""
+    attempt = 0
+    while True:
+        try:
+            return doing()
+        except OmegaError as error:
+            pause = pause_s(error, attempt, most)
+            if pause is None:
+                raise
+        time.sleep(pause)
+        attempt += 1
