@@ -65,12 +65,14 @@ class AsyncTransport:
         """The head of the reply, and its body as it comes. Whoever leaves before its end closes the connection."""
         silence_s = self._silence_s + request.work_s
         connection, head = await self._exchange(request, silence_s)
-        frame = http1.framing(request.method, head)
-        body = _Body(connection.reader, frame, silence_s)
+        is_kept = False
         try:
+            frame = http1.framing(request.method, head)
+            body = _Body(connection.reader, frame, silence_s)
             yield head, body.pieces()
+            is_kept = body.is_whole and http1.stays_open(head, frame)
         finally:
-            if body.is_whole and http1.stays_open(head, frame):
+            if is_kept:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -96,7 +98,7 @@ class AsyncTransport:
 
     async def _exchange(self, request: Request, silence_s: float) -> tuple[Connection, Head]:
         """A connection, and the head of the reply on it. A kept one that turns out closed is tried once more."""
-        kept = self._take()
+        kept = await self._take()
         if kept is not None:
             try:
                 return kept, await self._ask(kept, request, silence_s)
@@ -108,7 +110,11 @@ class AsyncTransport:
         fresh = await self._connect()
         return fresh, await self._ask(fresh, request, silence_s)
 
-    def _take(self) -> Connection | None:
+    async def _take(self) -> Connection | None:
+        """A kept connection that the server has not closed; the loop needs two turns to hear of that."""
+        if self._idle:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         while self._idle:
             connection = self._idle.pop()
             if connection.is_usable():

@@ -74,12 +74,14 @@ class Transport:
     def open(self, request: Request) -> Iterator[tuple[Head, Iterator[bytes]]]:
         """The head of the reply, and its body as it comes. Whoever leaves before its end closes the connection."""
         connection, head = self._exchange(request)
-        frame = http1.framing(request.method, head)
-        body = _Body(connection.reader, frame)
+        is_kept = False
         try:
+            frame = http1.framing(request.method, head)
+            body = _Body(connection.reader, frame)
             yield head, body.pieces()
+            is_kept = body.is_whole and http1.stays_open(head, frame)
         finally:
-            if body.is_whole and http1.stays_open(head, frame):
+            if is_kept:
                 with self._lock:
                     self._idle.append(connection)
             else:

@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.contract.models.script import Answer, Heard, Refused, Saying, names_of, pieces
 
-
 NAMES = ("inline_data", "mime_type", "function_call", "function_response", "function_declarations", "thought_signature")
 CAMEL = {name: re.sub(r"_(.)", lambda found: found[1].upper(), name) for name in NAMES}
 """Fields have two names in the API, and the SDK sends some by the one and some by the other."""
