@@ -32,7 +32,8 @@ class Gemini:
         """Below the host, or below a version."""
         version = "" if re.search(r"/v1(beta|alpha)?$", prefix) else "/v1beta"
         method = "streamGenerateContent?alt=sse" if asked.streams else "generateContent"
-        return f"{version}/models/{quote(asked.model, safe='')}:{method}"
+        name = asked.model if "/" in asked.model else f"models/{asked.model}"
+        return f"{version}/{quote(name)}:{method}"
 
     def begin(self, messages: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Messages with plain `content` are put into the form of the API."""

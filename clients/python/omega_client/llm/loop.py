@@ -77,6 +77,7 @@ class Loop:
         self.dialect = dialect
         self._model = model
         self._messages, fields = dialect.begin(given)
+        self._told = [one for one in given if isinstance(one, Mapping) and one.get("role") == "system"] if fields else []
         self._options = {**fields, **options}
         self._tools = list(tools)
         self._max_rounds = max_rounds
@@ -95,7 +96,7 @@ class Loop:
         """The calls in *answer*; the conversation is over if it has none. Raises TooManyRounds."""
         turn = self.dialect.read(answer)
         if self._rounds >= self._max_rounds and (turn.calls or turn.goes_on):
-            raise TooManyRounds(self._max_rounds, self._messages, turn.text)
+            raise TooManyRounds(self._max_rounds, [*self._told, *self._messages], turn.text)
         self._messages += turn.items
         self._text, self._stop, self._last = turn.text, turn.stop, answer
         self.is_over = not (turn.calls or turn.goes_on)
@@ -112,7 +113,9 @@ class Loop:
     def answer(self) -> Answer:
         """What it came to."""
         ran_out = self._rounds >= self._max_rounds
-        return Answer(self._text, self._messages, tuple(self._outcomes), self._rounds, self._stop, ran_out, self._last)
+        return Answer(
+            self._text, [*self._told, *self._messages], tuple(self._outcomes), self._rounds, self._stop, ran_out, self._last
+        )
 
 
 def refusal(call: Call, names: Sequence[str]) -> ToolResult | None:
