@@ -9,7 +9,7 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = {"api": "gateway", "notebooks": "gateway", "contract": "contract"}
+TOGETHER = {"api": "gateway", "clients": "gateway", "notebooks": "gateway", "contract": "contract"}
 """Directories whose tests share a gateway, and the group they are in."""
 PRELOADED = ("kernels/node/", "kernels/python/")
 """Directories whose tests fork their kernels from one process."""

@@ -23,9 +23,14 @@ class Source:
         return self.found
 
 
-def modules() -> list[Source]:
-    """Every module of the product."""
-    return [_read(path) for top in ("gateway", "kernels") for path in sorted((ROOT / top).rglob("*.py"))]
+PRODUCT = ("gateway", "kernels")
+CLIENT = "clients/python/omega_client"
+"""The library for Python, a distribution of its own."""
+
+
+def modules(*tops: str) -> list[Source]:
+    """Every module below *tops*; of the product without any."""
+    return [_read(path) for top in tops or PRODUCT for path in sorted((ROOT / top).rglob("*.py"))]
 
 
 def _read(path: Path) -> Source:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Connection:
+class AsyncConnection:
     """A connection, of the event loop it was made in."""
 
     reader: asyncio.StreamReader
@@ -53,7 +53,7 @@ class AsyncTransport:
         self._connect_s = connect_s
         self._silence_s = silence_s
         self._tls = tls or (ssl.create_default_context() if address.is_tls else None)
-        self._idle: list[Connection] = []
+        self._idle: list[AsyncConnection] = []
 
     async def send(self, request: Request) -> Reply:
         """The whole reply. Raises ConnectionFailed."""
@@ -68,7 +68,7 @@ class AsyncTransport:
         is_kept = False
         try:
             frame = http1.framing(request.method, head)
-            body = _Body(connection.reader, frame, silence_s)
+            body = _AsyncBody(connection.reader, frame, silence_s)
             yield head, body.pieces()
             is_kept = body.is_whole and http1.stays_open(head, frame)
         finally:
@@ -96,7 +96,7 @@ class AsyncTransport:
         for connection in idle:
             connection.close()
 
-    async def _exchange(self, request: Request, silence_s: float) -> tuple[Connection, Head]:
+    async def _exchange(self, request: Request, silence_s: float) -> tuple[AsyncConnection, Head]:
         """A connection, and the head of the reply on it. A kept one that turns out closed is tried once more."""
         kept = await self._take()
         if kept is not None:
@@ -110,7 +110,7 @@ class AsyncTransport:
         fresh = await self._connect()
         return fresh, await self._ask(fresh, request, silence_s)
 
-    async def _take(self) -> Connection | None:
+    async def _take(self) -> AsyncConnection | None:
         """A kept connection that the server has not closed; the loop needs two turns to hear of that."""
         if self._idle:
             await asyncio.sleep(0)
@@ -122,14 +122,14 @@ class AsyncTransport:
             connection.close()
         return None
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> AsyncConnection:
         address = self._address
         name = address.host if address.is_tls else None
         opening = asyncio.open_connection(address.host, address.port, ssl=self._tls, server_hostname=name)
         reader, writer = await _within(opening, self._connect_s, f"No connection to {address.host_header}")
-        return Connection(reader, writer, asyncio.get_running_loop())
+        return AsyncConnection(reader, writer, asyncio.get_running_loop())
 
-    async def _ask(self, connection: Connection, request: Request, silence_s: float) -> Head:
+    async def _ask(self, connection: AsyncConnection, request: Request, silence_s: float) -> Head:
         try:
             self._write(connection, request)
             await _within(connection.writer.drain(), silence_s, "No answer")
@@ -142,12 +142,12 @@ class AsyncTransport:
             connection.close()
             raise
 
-    def _write(self, connection: Connection, request: Request) -> None:
+    def _write(self, connection: AsyncConnection, request: Request) -> None:
         headers = header_lines(request, {"Host": self._address.host_header, **self._headers})
         connection.writer.write(http1.write(request, self._address.prefix, headers))
 
 
-class _Body:
+class _AsyncBody:
     """The body of a reply as it comes; *is_whole* once its end was read."""
 
     def __init__(self, reader: asyncio.StreamReader, frame: http1.Framing, silence_s: float) -> None:

@@ -23,6 +23,8 @@ STATUSES = {
     "unavailable": 503,
 }
 """An event has no status, but the code that goes with it."""
+RESULT = ("data", "metadata")
+"""What an entry of `results` has of its event."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,16 @@ class Gathered:
     """What the events so far come to."""
 
     def __init__(self) -> None:
-        self._output: list[str] = []
-        self._shown: list[dict[str, Any]] = []
-        self._charts: list[dict[str, Any]] = []
+        self._written: list[Event] = []
+        self._shown: list[Event] = []
         self._run: Run | None = None
 
     def add(self, event: Event) -> None:
         """Take one more. Raises ApiError for the one that says that nothing was carried out."""
         if event.type in ("stdout", "stderr"):
-            self._output.append(event.text)
-        elif event.type in ("display", "result"):
+            self._written.append(event)
+        elif event.type in ("display", "result", "chart"):
             self._show(event)
-        elif event.type == "chart":
-            self._charts.append({name: event.fields.get(name) for name in ("base64", "mimeType", "chartData")})
         elif event.type == "error" and (event.fields.get("error") or {}).get("code"):
             raise refusal(event.fields["error"])
         elif event.type == "done":
@@ -82,18 +81,25 @@ class Gathered:
     def _show(self, event: Event) -> None:
         """An update replaces what has its id; an update of an unknown id is a display."""
         about = event.fields.get("displayId")
-        shown = {"type": event.type, **{name: event.fields[name] for name in ("data", "metadata") if name in event.fields}}
-        known = [at for at, other in enumerate(self._shown) if about and other.get("displayId") == about]
-        entry = {**shown, "displayId": about} if about else shown
+        known = [at for at, other in enumerate(self._shown) if about and other.fields.get("displayId") == about]
         for at in known:
-            self._shown[at] = entry
+            self._shown[at] = event
         if not (known and event.fields.get("updates")):
-            self._shown.append(entry)
+            self._shown.append(event)
 
     def _end(self, event: Event) -> Run:
-        results = [{name: shown[name] for name in shown if name != "displayId"} for shown in self._shown]
-        gathered = {"output": "".join(self._output), "results": results, "charts": self._charts}
-        return Run({**gathered, **{name: event.fields[name] for name in event.fields if name not in ("type", "seq")}})
+        charts = [shown for shown in self._shown if shown.type == "chart"]
+        told: dict[str, Any] = {
+            "output": self._text("stdout", "stderr"),
+            "results": [_result(shown, charts) for shown in self._shown],
+            "charts": [_without(shown, "type", "seq", *RESULT, "displayId", "updates") for shown in charts],
+        }
+        if self._text("stdout") and self._text("stderr"):
+            told.update(stdout=self._text("stdout"), stderr=self._text("stderr"))
+        return Run({**told, **_without(event, "type", "seq")})
+
+    def _text(self, *streams: str) -> str:
+        return "".join(event.text for event in self._written if event.type in streams)
 
     @property
     def run(self) -> Run:
@@ -106,6 +112,17 @@ class Gathered:
     def is_over(self) -> bool:
         """Whether the last event was there."""
         return self._run is not None
+
+
+def _result(shown: Event, charts: list[Event]) -> dict[str, Any]:
+    """A rich value as an answer has it: its picture is told by its number."""
+    kind = "display" if shown.type == "chart" else shown.type
+    found = {"type": kind, **{name: shown.fields[name] for name in RESULT if name in shown.fields}}
+    return {**found, "chart": charts.index(shown)} if shown.type == "chart" else found
+
+
+def _without(event: Event, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in event.fields.items() if name not in names}
 
 
 def refusal(error: Mapping[str, Any]) -> ApiError:

@@ -82,7 +82,7 @@ class Anthropic:
 
     def assembler(self) -> Assembler:
         """Of events."""
-        return _Events()
+        return _BlockEvents()
 
 
 def _taken_back(block: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
     return {**block, "is_error": True} if outcome.result.is_error else block
 
 
-class _Events:
+class _BlockEvents:
     def __init__(self) -> None:
         self._message: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}

@@ -80,7 +80,7 @@ class Responses:
 
     def assembler(self) -> Assembler:
         """Of events."""
-        return _Events()
+        return _ItemEvents()
 
 
 def _output(outcome: Outcome) -> Any:
@@ -94,7 +94,7 @@ def _output(outcome: Outcome) -> Any:
     return parts
 
 
-class _Events:
+class _ItemEvents:
     def __init__(self) -> None:
         self._names: dict[Any, str] = {}
         self._items: list[Any] = []
