@@ -200,3 +200,81 @@ def test_url_and_token_come_from_the_environment(gateway: Gateway, monkeypatch: 
     monkeypatch.delenv("OMEGA_TOKEN")
     with pytest.raises(ValueError, match="There is no token"):
         omega.Client()
+
+
+@pytest.fixture
+def host_tools(gateway: Gateway) -> None:
+    """The gateway lets code call tools."""
+    if not any(path.endswith("/tool-results") for path in gateway.ask("GET", "/openapi.json").body["paths"]):
+        pytest.skip("this gateway has no tools for code")
+
+
+@omega.tool
+def square(number: int) -> int:
+    """Square a number.
+
+    Args:
+        number: At most 100.
+    """
+    if number > 100:
+        raise ValueError("too large")
+    return number**2
+
+
+CALLING = """
+import threading
+found = {}
+def work(number):
+    found[number] = tools.square(number=number)
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+try:
+    tools.square(1000)
+except ToolError as error:
+    print(error)
+sorted(found.items())
+"""
+
+
+def test_code_calls_tools(both: Both, gateway: Gateway, client: omega.Client, host_tools: None) -> None:
+    """From threads too, each gets its own answer; in a stream as in a plain run, in a session, and in JavaScript."""
+    events, run = stream(both, gateway, CALLING, tools=[square])
+    assert [event.type for event in events].count("tool_call") == 5
+    for one in (run, client.run(CALLING, tools=[square])):
+        assert one.check().output == "ValueError: too large\n"
+        assert one.value == [[0, 0], [1, 1], [2, 4], [3, 9]]
+    code = "return await Promise.all([1, 2].map(number => tools.square({number})))"
+    assert client.run(code, language="javascript", tools=[square]).value == [1, 4]
+    with client.create_session() as session:
+        assert session.execute("tools.square(3)", tools=[square]).value == 9
+        failed = session.execute("tools.cube(3)", tools=[square])
+        assert failed.error is not None and "square" in failed.error.message
+
+
+def test_async_tools_of_one_run_go_side_by_side(gateway: Gateway, host_tools: None) -> None:
+    """All of them have begun before the first ends."""
+
+    async def use() -> None:
+        waiting: list[int] = []
+        everybody = asyncio.Event()
+
+        @omega.tool
+        async def meet(number: int) -> int:
+            waiting.append(number)
+            if len(waiting) == 3:
+                everybody.set()
+            await everybody.wait()
+            return number
+
+        code = "import asyncio\nawait asyncio.gather(*(tools.meet(number) for number in range(3)))"
+        async with omega.AsyncClient(gateway.url, gateway.token) as client:
+            assert (await client.run(code, tools=[meet])).value == [0, 1, 2]
+            waiting.clear()
+            everybody.clear()
+            async with client.stream(code, tools=[meet]) as events:
+                async for _ in events:
+                    pass
+            assert events.run.value == [0, 1, 2]
+
+    asyncio.run(use())
