@@ -161,6 +161,12 @@ def test_leaving_a_stream_stops_its_run(client: omega.Client, gateway: Gateway) 
                     break
             task.cancel()
             assert (await session.execute("1")).value == 1
+            task = asyncio.ensure_future(session.execute(endless))
+            for _ in looks():
+                if await session.interrupt():
+                    break
+            stopped = (await task).error
+            assert stopped is not None and stopped.type == "KeyboardInterrupt"
 
     asyncio.run(leave())
 

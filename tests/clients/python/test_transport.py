@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -209,6 +211,35 @@ def test_an_end_without_a_reply_is_sent(both: Both) -> None:
             both.wait(AsyncTransport(address, {}, connect_s=60, silence_s=60).send_and_leave(request))
         assert served.left.wait(60)
         assert [one.path for one in served.asked] == ["/bye"]
+
+
+def test_one_client_serves_many_at_once(both: Both) -> None:
+    """Threads or tasks: each gets the reply to its own request, and connections are used again."""
+
+    def echo(asked: Asked) -> Iterator[bytes]:
+        yield reply(asked.path.encode())
+
+    with peer.peer(echo) as served:
+        address = parse_address(served.url)
+        paths = [f"/{number}" for number in range(200)]
+        if both.kind == "plain":
+            transport = Transport(address, {}, connect_s=60, silence_s=60)
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(lambda path: transport.send(get(path)).body.decode(), paths))
+            transport.close()
+        else:
+
+            async def ask() -> list[str]:
+                transport = AsyncTransport(address, {}, connect_s=60, silence_s=60)
+                replies = []
+                for at in range(0, len(paths), 4):
+                    replies += await asyncio.gather(*(transport.send(get(path)) for path in paths[at : at + 4]))
+                transport.close()
+                return [one.body.decode() for one in replies]
+
+            found = both.wait(ask())
+        assert found == paths
+        assert served.connections <= 4
 
 
 def test_the_end_of_a_stream_leaves_nothing_unread(both: Both) -> None:

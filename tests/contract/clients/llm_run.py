@@ -1,6 +1,7 @@
-"""Conversations of the Python client by a vendor's own SDK: `llm_run.py PROVIDER BASE...`, one address a conversation.
+"""Conversations of the Python client by the vendors' own SDKs, whose models are where the argument says.
 
-It prints what the model has read in the end, for each: plain and on asyncio, at once and streamed.
+It is JSON: for each provider five addresses, one a conversation. What is printed is what each model has read in the end:
+plain and on asyncio, at once and streamed.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "clients" / "python
 
 import omega_client as omega
 
-PROVIDER, *BASES = sys.argv[1:]
 KEY = "k"
+MODEL = "gemini-3-pro"
 
 
 @omega.tool
@@ -62,47 +63,52 @@ MAKERS: dict[str, Callable[[str, bool], Any]] = {
 }
 
 
-def ask(base: str, streams: bool) -> omega.Answer:
+def ask(provider: str, base: str, streams: bool) -> omega.Answer:
     """A conversation without asyncio."""
-    client = MAKERS[PROVIDER](base, False)
+    client = MAKERS[provider](base, False)
     if not streams:
-        return omega.call_with_tools(PROVIDER, client, "Go.", [add, draw], model="gemini-3-pro")
-    told = omega.call_with_tools(PROVIDER, client, "Go.", [add, draw], model="gemini-3-pro", stream=True)
+        return omega.call_with_tools(provider, client, "Go.", [add, draw], model=MODEL)
+    told = omega.call_with_tools(provider, client, "Go.", [add, draw], model=MODEL, stream=True)
     assert "".join(event.text for event in told if event.type == "text").startswith("Let me see: \u00e9.")
     return told.answer
 
 
-async def ask_async(base: str, streams: bool) -> omega.Answer:
+async def ask_async(provider: str, base: str, streams: bool) -> omega.Answer:
     """One on asyncio."""
-    client = MAKERS[PROVIDER](base, True)
+    client = MAKERS[provider](base, True)
     if not streams:
-        return await omega.call_with_tools_async(PROVIDER, client, "Go.", [add, draw], model="gemini-3-pro")
-    told = await omega.call_with_tools_async(PROVIDER, client, "Go.", [add, draw], model="gemini-3-pro", stream=True)
+        return await omega.call_with_tools_async(provider, client, "Go.", [add, draw], model=MODEL)
+    told = await omega.call_with_tools_async(provider, client, "Go.", [add, draw], model=MODEL, stream=True)
     assert "".join([event.text async for event in told if event.type == "text"]).startswith("Let me see: \u00e9.")
     return told.answer
 
 
-def wrong(base: str) -> list[str]:
+def wrong(provider: str, base: str) -> list[str]:
     """What the caller is told who passes a client of the other kind."""
     told = []
     for is_async in (True, False):
-        client = MAKERS[PROVIDER](base, is_async)
+        client = MAKERS[provider](base, is_async)
         try:
             if is_async:
-                omega.call_with_tools(PROVIDER, client, "Go.", [add], model="m")
+                omega.call_with_tools(provider, client, "Go.", [add], model="m")
             else:
-                asyncio.run(omega.call_with_tools_async(PROVIDER, client, "Go.", [add], model="m"))
+                asyncio.run(omega.call_with_tools_async(provider, client, "Go.", [add], model="m"))
         except TypeError as error:
             told.append(str(error))
     return told
 
 
-answers = [
-    ask(BASES[0], False),
-    ask(BASES[1], True),
-    asyncio.run(ask_async(BASES[2], False)),
-    asyncio.run(ask_async(BASES[3], True)),
-]
-assert all(answer.rounds == 2 for answer in answers)
-kinds = wrong(BASES[4]) if PROVIDER != "gemini" else []  # whose one client is for both
-print(json.dumps({"heard": [json.loads(answer.text) for answer in answers], "wrong": kinds}))
+def tried(provider: str, bases: list[str]) -> dict[str, Any]:
+    """All of it, for one provider."""
+    answers = [
+        ask(provider, bases[0], False),
+        ask(provider, bases[1], True),
+        asyncio.run(ask_async(provider, bases[2], False)),
+        asyncio.run(ask_async(provider, bases[3], True)),
+    ]
+    assert all(answer.rounds == 2 for answer in answers)
+    kinds = wrong(provider, bases[4]) if provider != "gemini" else []  # whose one client is for both
+    return {"heard": [json.loads(answer.text) for answer in answers], "wrong": kinds}
+
+
+print(json.dumps({provider: tried(provider, bases) for provider, bases in json.loads(sys.argv[1]).items()}))
