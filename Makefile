@@ -21,7 +21,7 @@ WORKERS ?= --numprocesses 3 --dist loadgroup
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-kernels install-clients install-agents install-bench test check lint format bench notebooks lock audit clean
+.PHONY: help serve install install-dev install-kernels install-clients install-most-clients install-agents install-bench test check lint format bench notebooks lock audit clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -40,11 +40,13 @@ install-dev: install-kernels ## the environments that development needs
 install-kernels:
 	@sh requirements/install .venv-kernels kernels
 
+install-clients: install-most-clients install-agents ## the environments of other people's clients that the tests try
+
+install-most-clients: # each apart, so that `make --jobs` makes them side by side
+	@sh requirements/install .venv-clients clients project suites
+
 install-agents:
 	@sh requirements/install .venv-agents agents
-
-install-clients: install-agents ## the environments of other people's clients that the tests try
-	@sh requirements/install .venv-clients clients project suites
 
 install-bench: install-dev ## the environments that the benchmark needs
 	@sh requirements/install .venv-bench bench

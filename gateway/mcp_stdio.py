@@ -36,7 +36,7 @@ CONNECT_S: Final = 10.0
 LOOK_S: Final = 0.1
 """How often a gateway that starts is asked whether it is ready."""
 GRACE_S: Final = 2.0
-"""How long calls under way may take to end once stdin has ended: `echo MESSAGE | omega mcp` is answered."""
+"""How long the next call may take to end once stdin has ended: `echo MESSAGE | omega mcp` is answered."""
 MAX_CALLS: Final = 64
 """How many requests may be under way; more wait."""
 MAX_WAITING: Final = 1024
@@ -110,12 +110,13 @@ class Bridge:
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, lines: Iterator[str]) -> None:
-        """Carry out each of *lines*; once they end, what is under way has a moment to end and is cancelled then."""
+        """Carry out each of *lines*. Once they end, calls go on while one ends every now and then; the rest is cancelled."""
         for line in lines:
             if line.strip():
                 self._take(line)
         with self._has_ended:
-            self._has_ended.wait_for(lambda: not self._calls, GRACE_S)
+            while self._calls and self._has_ended.wait(GRACE_S):
+                pass
             for call in self._calls:
                 call.cancel()
             self._has_ended.wait_for(lambda: not self._calls)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from tests.contract.conftest import RunClient
 from tests.live import Gateway
+from tests.pages import blocks
 
 pytestmark = pytest.mark.kernel
 TOOLS = [
@@ -58,6 +61,16 @@ def test_fastmcp_works(run_client: RunClient) -> None:
     assert done["drawn"] == ["text", "image"]
     assert done["failed"][0] is True
     assert done["failed"][1].endswith("ZeroDivisionError: division by zero")
+
+
+def test_the_configurations_that_the_docs_show_work(run_client: RunClient, gateway: Gateway) -> None:
+    """Of each agent that reaches a gateway by its address: with its own word for the token, which the agent fills in."""
+    shown = [block.text for block in blocks("docs/agents.md") if block.language == "json" and "/mcp" in block.text]
+    assert len(shown) == 3
+    told = [re.sub(r"\$\{(env:|input:)?token\}", gateway.token, text, flags=re.IGNORECASE) for text in shown]
+    configs = [json.loads(text.replace("127.0.0.1:8080", f"127.0.0.1:{gateway.port}")) for text in told]
+    files = [{"mcpServers": config.get("mcpServers") or config["servers"]} for config in configs]
+    assert run_client("fastmcp_configured", json.dumps(files)) == [TOOLS] * len(files)
 
 
 def test_pydantic_ai_works(run_client: RunClient) -> None:

@@ -31,12 +31,16 @@ def transport(kind: str) -> Any:
     return streamable_http_client(f"{URL}/mcp", http_client=client)
 
 
+async def on_progress(_progress: float, _total: float | None, _message: str | None) -> None:
+    """A client that listens is answered in events."""
+
+
 async def use(client: ClientSession) -> dict[str, Any]:
     """Everything that the gateway has for agents, and what came."""
     drawn = await client.call_tool("code_generate_chart", {"code": "print('drawn'); plt.plot([1, 2])"})
     begun = await client.call_tool("code_execute_python", {"code": "x = 5", "session": "new"})
     session = begun.content[0].text.rpartition("[New session: ")[2].removesuffix("]")
-    again = await client.call_tool("code_execute_python", {"code": "x", "session": session})
+    again = await client.call_tool("code_execute_python", {"code": "x", "session": session}, progress_callback=on_progress)
     listed = [str(one.uri) for one in (await client.list_resources()).resources]
     variables = await client.read_resource(AnyUrl(f"omega://sessions/{session}/variables"))
     wrong = await client.call_tool("code_execute_python", {"cod": "x"})
