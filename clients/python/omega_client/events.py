@@ -65,6 +65,7 @@ class Gathered:
     def __init__(self) -> None:
         self._written: list[Event] = []
         self._shown: list[Event] = []
+        self._has_gap = False
         self._run: Run | None = None
 
     def add(self, event: Event) -> None:
@@ -75,6 +76,8 @@ class Gathered:
             self._show(event)
         elif event.type == "error" and (event.fields.get("error") or {}).get("code"):
             raise refusal(event.fields["error"])
+        elif event.type == "gap":
+            self._has_gap = True
         elif event.type == "done":
             self._run = self._end(event)
 
@@ -96,6 +99,8 @@ class Gathered:
         }
         if self._text("stdout") and self._text("stderr"):
             told.update(stdout=self._text("stdout"), stderr=self._text("stderr"))
+        if self._has_gap:  # events that the gateway does not have any more, as this client was too slow
+            return Run({**told, **_without(event, "type", "seq"), "truncated": True})
         return Run({**told, **_without(event, "type", "seq")})
 
     def _text(self, *streams: str) -> str:

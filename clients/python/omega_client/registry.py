@@ -69,6 +69,8 @@ class ToolRegistry:
 
     def get_tool_definitions(self, names: Sequence[str] | None = None, format: str = "openai") -> list[dict[str, Any]]:  # noqa: A002
         """The definitions as the API *format* takes them: `openai`, `openai-responses`, `anthropic`, `gemini`, `mcp`."""
+        if names is not None and not names:
+            return []
         return list(self.client.link.json(endpoints.tools_list(format, names)))
 
     def get_names(self) -> list[str]:
@@ -95,6 +97,8 @@ class AsyncToolRegistry:
         format: str = "openai",  # noqa: A002
     ) -> list[dict[str, Any]]:
         """The definitions as the API *format* takes them: `openai`, `openai-responses`, `anthropic`, `gemini`, `mcp`."""
+        if names is not None and not names:
+            return []
         return list(await self.client.link.json(endpoints.tools_list(format, names)))
 
     async def get_names(self) -> list[str]:

@@ -60,6 +60,12 @@ def test_a_run_is_what_its_events_were() -> None:
     assert run.charts[0].data == b"\0"
 
 
+def test_a_run_with_a_gap_is_not_the_whole() -> None:
+    """It says so, as a run does whose output was cut."""
+    run = gathered({"type": "stdout", "text": "a"}, {"type": "gap", "from": 2, "to": 9}, {**DONE, "truncated": False}).run
+    assert (run.output, run.answer["truncated"]) == ("a", True)
+
+
 def test_the_end_may_have_the_text_as_a_terminal_shows_it() -> None:
     """Then that is the output."""
     assert gathered({"type": "stdout", "text": "1%\r2%"}, {**DONE, "output": "2%"}).run.output == "2%"

@@ -24,19 +24,20 @@ def test_definitions_come_in_the_form_that_is_asked_for(both: Both, gateway: Gat
     if both.kind == "plain":
         registry = omega.ToolRegistry(gateway.url, gateway.token)
         found, other = registry.get_tool_definitions(SEED), registry.get_tool_definitions(SEED, "anthropic")
-        every = registry.get_tool_definitions()
+        every, none = registry.get_tool_definitions(), registry.get_tool_definitions([])
     else:
 
         async def ask() -> tuple[list[dict[str, Any]], ...]:
             async with omega.AsyncClient(gateway.url, gateway.token) as client:
                 asked = omega.AsyncToolRegistry(client)
                 get = asked.get_tool_definitions
-                return await get(SEED), await get(SEED, "anthropic"), await get()
+                return await get(SEED), await get(SEED, "anthropic"), await get(), await get([])
 
-        found, other, every = both.wait(ask())
+        found, other, every, none = both.wait(ask())
     assert [one["function"]["name"] for one in found] == SEED
     assert [one["name"] for one in other if "input_schema" in one] == SEED
     assert len(every) > len(SEED)
+    assert none == []
 
 
 def test_a_handler_calls_the_tool(client: omega.Client) -> None:
@@ -80,23 +81,50 @@ def test_the_guides_example_works(both: Both, gateway: Gateway, models: Models, 
     registry.client.close()
 
 
-def test_definitions_find_their_handlers(gateway: Gateway, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in the guide: definitions in the default form, and handlers by hand, or by the environment alone."""
+FORMS = ("openai", "openai-responses", "anthropic", "gemini", "mcp")
+
+
+@pytest.fixture
+def surroundings(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names the gateway."""
     monkeypatch.setenv("OMEGA_URL", gateway.url)
     monkeypatch.setenv("OMEGA_TOKEN", gateway.token)
-    registry = omega.ToolRegistry()
-    tools = registry.get_tool_definitions(["code_execute_python"])
-    turns: list[dict[str, Any]] = [
-        {"calls": [{"name": "code_execute_python", "arguments": {"code": "6 * 7"}}]},
-        {"echoes": True},
-    ]
-    for handlers in ({"code_execute_python": registry.get_tool("code_execute_python").handler}, None):
-        model = models.script(*turns)
-        answer = omega.call_with_tools("anthropic", model.base, "Go.", tools, handlers, model="claude", api_key="k")
-        assert json.loads(answer.text)[0]["text"] == "42"
-    registry.client.close()
-    model = models.script(*turns)
-    answer = omega.call_with_tools("anthropic", model.base, "Go.", ["code_execute_python"], model="claude", api_key="k")
+
+
+CALL = {"name": "code_execute_python", "arguments": {"code": "6 * 7"}}
+TURNS: list[dict[str, Any]] = [{"calls": [CALL]}, {"echoes": True}]
+
+
+@pytest.mark.parametrize("given", [*FORMS, "name", "wrapped"])
+def test_the_gateways_tools_need_no_handlers(both: Both, models: Models, given: str, surroundings: None) -> None:
+    """Given by name, or as definitions of any form, they are found by the environment."""
+    tools: list[Any] = ["code_execute_python"]
+    if given != "name":
+        with omega.Client() as client:
+            form = "gemini" if given == "wrapped" else given
+            tools = omega.ToolRegistry(client).get_tool_definitions(["code_execute_python"], form)
+    if given == "wrapped":
+        tools = [{"functionDeclarations": tools}]
+    model = models.script(*TURNS)
+    _, answer = both.converse("anthropic", model.base, "Go.", tools, model="claude", api_key="k")
     assert json.loads(answer.text)[0]["text"] == "42"
+
+
+def test_handlers_may_be_the_registrys(client: omega.Client, models: Models) -> None:
+    """As the guide passes them."""
+    registry = omega.ToolRegistry(client)
+    handlers = {name: registry.get_tool(name).handler for name in SEED}
+    model = models.script(*TURNS)
+    tools = registry.get_tool_definitions(SEED)
+    answer = omega.call_with_tools("anthropic", model.base, "Go.", tools, handlers, model="claude", api_key="k")
+    assert json.loads(answer.text)[0]["text"] == "42"
+
+
+def test_a_name_that_the_gateway_does_not_have_is_refused(both: Both, models: Models, surroundings: None) -> None:
+    """Before a model is asked."""
+    model = models.script(*TURNS)
     with pytest.raises(omega.NotFound, match="code_run"):
-        omega.call_with_tools("anthropic", model.base, "Go.", ["code_run"], model="claude", api_key="k")
+        both.converse("anthropic", model.base, "Go.", ["code_run"], model="claude", api_key="k")
+    with pytest.raises(ValueError, match="There is no handler for code_run"):
+        both.converse("anthropic", model.base, "Go.", [{"name": "code_run", "input_schema": {}}], model="claude")
+    assert model.requests() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar, overload
 
@@ -101,15 +101,26 @@ async def call_with_tools_async(
     *client* is an SDK's client for asyncio, or a base URL. Handlers may be async; the calls of one turn go side by side.
     """
     dialect = dialect_of(provider)
-    ready = await _bench(dialect, tools, handlers, registry)
-    loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-    events = _events(loop, async_sender_of(dialect, client, api_key), ready.handlers, streams=stream)
-    told = AsyncModelStream(loop, events)
+    own = None if registry else AsyncToolRegistry() if _needs_gateway(tools, handlers) else None
+    try:
+        ready = await _bench(dialect, tools, handlers, registry or own)
+        loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
+        sender = async_sender_of(dialect, client, api_key)
+    except BaseException:
+        if own:
+            own.client.close()
+        raise
+    closing = [sender.close, *([own.client.close] if own else ())]
+    told = AsyncModelStream(loop, _events(loop, sender, ready.handlers, closing, streams=stream))
     if stream:
         return told
     async for _ in told:
         pass
     return told.answer
+
+
+def _needs_gateway(tools: Sequence[bench.Given], handlers: Mapping[str, bench.Handler] | None) -> bool:
+    return bool(bench.names_in(tools) or bench.of_gateway(tools, handlers))
 
 
 async def _bench(
@@ -119,20 +130,22 @@ async def _bench(
     registry: AsyncToolRegistry | None,
 ) -> bench.Bench:
     names, own = bench.names_in(tools), bench.own_handlers(tools, handlers)
-    if names:
-        registry = registry or AsyncToolRegistry()
     found = await registry.get_tool_definitions(names, dialect.name) if registry and names else []
     definitions = bench.definitions_in(dialect, tools, dict(zip(names, found)))
     missing = bench.without_handler(dialect, definitions, own)
-    if missing and (registry or any(name.startswith("code_") for name in missing)):
-        registry = registry or AsyncToolRegistry()
+    if missing and registry:
         known = await registry.get_names()
         own.update({name: (await registry.get_tool(name)).handler for name in missing if name in known})
     return bench.bench(dialect, definitions, own, [name for name in missing if name not in own])
 
 
 async def _events(
-    loop: Loop, sender: AsyncSender, handlers: Mapping[str, bench.Handler], *, streams: bool
+    loop: Loop,
+    sender: AsyncSender,
+    handlers: Mapping[str, bench.Handler],
+    closing: Sequence[Callable[[], None]],
+    *,
+    streams: bool,
 ) -> AsyncGenerator[ModelEvent, None]:
     try:
         while not loop.is_over:
@@ -148,12 +161,13 @@ async def _events(
                 calls = loop.hear(await sender.ask(asked))
             for call in calls:
                 yield ModelEvent("call", name=call.name, call=call)
-            results = await asyncio.gather(*(_carried_out(call, handlers) for call in calls))
+            results = await _all_of(calls, handlers)
             for call, result in zip(calls, results):
                 yield ModelEvent("result", name=call.name, call=call, result=result)
             loop.carried_out([Outcome(call, result) for call, result in zip(calls, results)])
     finally:
-        sender.close()
+        for close in closing:
+            close()
 
 
 @asynccontextmanager
@@ -163,6 +177,15 @@ async def _closing(events: AsyncGenerator[T, None]) -> AsyncIterator[AsyncGenera
         yield events
     finally:
         await events.aclose()
+
+
+async def _all_of(calls: Sequence[Call], handlers: Mapping[str, bench.Handler]) -> list[ToolResult]:
+    """The results of *calls*, side by side; none goes on when one has raised."""
+    found = await asyncio.gather(*(_carried_out(call, handlers) for call in calls), return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in found if isinstance(one, ToolResult)]
 
 
 async def _carried_out(call: Call, handlers: Mapping[str, bench.Handler]) -> ToolResult:

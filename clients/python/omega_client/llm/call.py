@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
 from omega_client.llm import tools as bench
@@ -100,15 +100,26 @@ def call_with_tools(
     fields of the request. With *stream* the events come one by one.
     """
     dialect = dialect_of(provider)
-    ready = _bench(dialect, tools, handlers, registry)
-    loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-    events = _events(loop, sender_of(dialect, client, api_key), ready.handlers, streams=stream)
-    told = ModelStream(loop, events)
+    own = None if registry else ToolRegistry() if _needs_gateway(tools, handlers) else None
+    try:
+        ready = _bench(dialect, tools, handlers, registry or own)
+        loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
+        sender = sender_of(dialect, client, api_key)
+    except BaseException:
+        if own:
+            own.client.close()
+        raise
+    closing = [sender.close, *([own.client.close] if own else ())]
+    told = ModelStream(loop, _events(loop, sender, ready.handlers, closing, streams=stream))
     if stream:
         return told
     for _ in told:
         pass
     return told.answer
+
+
+def _needs_gateway(tools: Sequence[bench.Given], handlers: Mapping[str, bench.Handler] | None) -> bool:
+    return bool(bench.names_in(tools) or bench.of_gateway(tools, handlers))
 
 
 def _bench(
@@ -118,20 +129,22 @@ def _bench(
     registry: ToolRegistry | None,
 ) -> bench.Bench:
     names, own = bench.names_in(tools), bench.own_handlers(tools, handlers)
-    if names:
-        registry = registry or ToolRegistry()
     found = registry.get_tool_definitions(names, dialect.name) if registry and names else []
     definitions = bench.definitions_in(dialect, tools, dict(zip(names, found)))
     missing = bench.without_handler(dialect, definitions, own)
-    if missing and (registry or any(name.startswith("code_") for name in missing)):
-        registry = registry or ToolRegistry()
+    if missing and registry:
         known = registry.get_names()
         own.update({name: registry.get_tool(name).handler for name in missing if name in known})
     return bench.bench(dialect, definitions, own, [name for name in missing if name not in own])
 
 
 def _events(
-    loop: Loop, sender: Sender, handlers: Mapping[str, bench.Handler], *, streams: bool
+    loop: Loop,
+    sender: Sender,
+    handlers: Mapping[str, bench.Handler],
+    closing: Sequence[Callable[[], None]],
+    *,
+    streams: bool,
 ) -> Generator[ModelEvent, None, None]:
     try:
         while not loop.is_over:
@@ -150,7 +163,8 @@ def _events(
                 yield ModelEvent("result", name=call.name, call=call, result=outcomes[-1].result)
             loop.carried_out(outcomes)
     finally:
-        sender.close()
+        for close in closing:
+            close()
 
 
 def _carried_out(call: Call, handlers: Mapping[str, bench.Handler]) -> ToolResult:

@@ -54,6 +54,17 @@ def own_handlers(tools: Sequence[Given], handlers: Mapping[str, Handler] | None)
     return {**own, **given}
 
 
+def of_gateway(tools: Sequence[Given], handlers: Mapping[str, Handler] | None) -> bool:
+    """Whether a definition is of one of the gateway's tools, and brings no handler."""
+    names = [name for one in tools if isinstance(one, Mapping) for name in _names(one)]
+    return any(name.startswith("code_") and name not in (handlers or {}) for name in names)
+
+
+def _names(definition: Mapping[str, Any]) -> list[str]:
+    inner = definition.get("functionDeclarations") or [definition.get("function", definition)]
+    return [str(one.get("name") or "") for one in inner if isinstance(one, Mapping)]
+
+
 def by_name(tool: HostTool) -> Handler:
     """A handler that calls *tool* with the arguments by their names."""
     return lambda arguments: tool.function(**arguments)
@@ -68,8 +79,10 @@ def without_handler(dialect: Dialect, definitions: Sequence[Mapping[str, Any]], 
 def bench(
     dialect: Dialect, definitions: Sequence[Mapping[str, Any]], handlers: Mapping[str, Handler], missing: Sequence[str]
 ) -> Bench:
-    """All of it. Only what is defined can be called. Raises ValueError if *missing* names any."""
+    """All of it. Only what is defined can be called. Raises ValueError if *missing* names any, or a name is there twice."""
     if missing:
         raise ValueError(f"There is no handler for {', '.join(missing)}")
-    names = [dialect.name_of(one) for one in definitions]
-    return Bench(definitions, {name: handlers[name] for name in names if name})
+    names = [name for name in map(dialect.name_of, definitions) if name]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Each tool needs a name of its own: {', '.join(names)}")
+    return Bench(definitions, {name: handlers[name] for name in names})

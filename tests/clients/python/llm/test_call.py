@@ -208,6 +208,7 @@ def test_what_can_not_work_is_refused_before_a_model_is_asked(both: Both, models
     cases: list[tuple[Callable[[], object], str]] = [
         (lambda: both.converse("azure", model.base, "Go.", [], model="m"), "There is no provider 'azure'"),
         (lambda: converse(both, model, "anthropic", tools=[definition]), "There is no handler for f"),
+        (lambda: converse(both, model, "anthropic", tools=[add, add]), "Each tool needs a name of its own: add, add"),
         (lambda: converse(both, model, "anthropic", messages=[]), "There are no messages"),
         (lambda: converse(both, model, "anthropic", max_rounds=0), "max_rounds must be at least 1"),
         (lambda: converse(both, model, "anthropic", tools="add"), "tools must be a list"),
