@@ -23,15 +23,16 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """The address in *url*; ValueError says what is wrong with it."""
+    """The address in *url*; ValueError says what is wrong with it, without a password in it."""
+    shown = url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{url!r} is no URL: {error}") from None
+        raise ValueError(f"{shown!r} is no URL: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL of a server: write it as http://host:port")
+        raise ValueError(f"{shown!r} is no URL of a server: write it as http://host:port")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"The URL {parts.hostname!r} may have a path, but no user name, query or fragment")
+        raise ValueError(f"The URL of {parts.hostname!r} may have a path, but no user name, query or fragment")
     is_tls = parts.scheme == "https"
     return Address(is_tls, parts.hostname, port or (443 if is_tls else 80), parts.path.rstrip("/"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ from omega_client.async_link import AsyncLink
 from omega_client.async_streams import AsyncEventStream
 from omega_client.endpoints import FileEntry, RunOptions, SessionPaths, path_in_url, read_files
 from omega_client.errors import Gone, NotFound
+from omega_client.events import Event, read_event
 from omega_client.host_tools import HostTools
 from omega_client.results import Run
 from omega_client.sessions import Tools, fields_of
+from omega_client.sse import EventReader
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,6 +49,14 @@ class AsyncSession:
         """The run of *code* while it goes on."""
         known = HostTools(tools, may_await=True)
         return AsyncEventStream(self._link, self._paths.execute(code, options, **fields_of(known)), known)
+
+    async def watch(self, after: int | None = None) -> AsyncGenerator[Event, None]:
+        """The events of all its runs, whoever started them, until its end; see `Session.watch`."""
+        reader = EventReader()
+        async with self._link.pieces(self._paths.events(after)) as pieces:
+            async for piece in pieces:
+                for data in reader.feed(piece):
+                    yield read_event(data)
 
     async def variables(self) -> list[Mapping[str, Any]]:
         """Every name: `name`, `type`, `shape`, `preview`."""

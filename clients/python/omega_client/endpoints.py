@@ -102,6 +102,10 @@ class SessionPaths:
         work_s = options.get("timeout_s", self.work_s)
         return wire.post(self.path("/execute"), {"code": code, **encoded(options), **more}, work_s)
 
+    def events(self, after: int | None) -> wire.Request:
+        """The events of all its runs."""
+        return streamed(wire.get(self.path("/events") + ("" if after is None else f"?after={after}")))
+
     def variable(self, name: str, query: Mapping[str, Any]) -> wire.Request:
         """A part of a table."""
         asked = {key: value for key, value in query.items() if value is not None}

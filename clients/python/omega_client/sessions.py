@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Union
 
 from omega_client import wire
 from omega_client.endpoints import FileEntry, RunOptions, SessionPaths, path_in_url, read_files
 from omega_client.errors import Gone, NotFound
+from omega_client.events import Event, read_event
 from omega_client.host_tools import HostTool, HostTools
 from omega_client.link import Link
 from omega_client.results import Run
+from omega_client.sse import EventReader
 from omega_client.streams import EventStream
 
 if TYPE_CHECKING:
@@ -48,6 +50,16 @@ class Session:
         """The run of *code* while it goes on."""
         known = HostTools(tools)
         return EventStream(self._link, self._paths.execute(code, options, **fields_of(known)), known)
+
+    def watch(self, after: int | None = None) -> Generator[Event, None, None]:
+        """The events of all its runs, whoever started them, until its end; see docs/streaming.md.
+
+        *after* is the `at` of the last event that is known already. Closing the generator ends the watch, and stops no run.
+        """
+        reader = EventReader()
+        with self._link.pieces(self._paths.events(after)) as pieces:
+            for piece in pieces:
+                yield from map(read_event, reader.feed(piece))
 
     def variables(self) -> list[Mapping[str, Any]]:
         """Every name: `name`, `type`, `shape`, `preview`."""

