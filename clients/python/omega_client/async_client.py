@@ -21,8 +21,6 @@ from omega_client.sessions import Tools, fields_of
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-NO_TOOLS = HostTools(())
-
 
 class AsyncClient:
     """A gateway, asked with one token; see `Client` for the arguments. Tasks may share it."""
@@ -59,8 +57,9 @@ class AsyncClient:
         self, code: str, *, language: Language = "python", tools: Tools = (), **options: Unpack[RunOptions]
     ) -> Run:
         """The run of *code* in a fresh kernel. *tools* are functions of yours that it can call."""
-        known = HostTools(tools, may_await=True)
-        return await self.link.run(endpoints.run(language, code, options, **fields_of(known)), known)
+        if tools:  # over its events: what the code calls goes side by side, and so it can wait for one another
+            return await self.stream(code, language=language, tools=tools, **options).whole()
+        return Run(await self.link.json(endpoints.run(language, code, options)))
 
     def stream(
         self, code: str, *, language: Language = "python", tools: Tools = (), **options: Unpack[RunOptions]
@@ -78,7 +77,7 @@ class AsyncClient:
         **options: Unpack[RunOptions],
     ) -> Run:
         """A run with `plt`, `np`, `pd` and `sns` at hand; its pictures are in `charts`."""
-        return await self.link.run(endpoints.chart(code, options, format, dpi), NO_TOOLS)
+        return Run(await self.link.json(endpoints.chart(code, options, format, dpi)))
 
     async def create_session(
         self,

@@ -11,8 +11,6 @@ from typing import Any, Callable, TypeVar
 from omega_client import wire
 from omega_client.async_transport import AsyncTransport
 from omega_client.errors import OmegaError
-from omega_client.host_tools import Calls, HostTools, calling
-from omega_client.results import Run
 from omega_client.retries import pause_s
 
 T = TypeVar("T")
@@ -38,25 +36,6 @@ class AsyncLink:
         """The body as it comes. Raises ApiError and ConnectionFailed."""
         async with AsyncExitStack() as stack:
             yield await again(lambda: self._opened(request, stack), self.max_retries)
-
-    async def run(self, request: wire.Request, tools: HostTools) -> Run:
-        """The run of *request*, whose calls of *tools* are carried out here, side by side."""
-        steps = calling(request)
-        step = next(steps)
-        while True:
-            told = await self._answers(step, tools) if isinstance(step, Calls) else await self.json(step)
-            try:
-                step = steps.send(told)
-            except StopIteration as end:
-                return Run(end.value)
-
-    async def _answers(self, waiting: Calls, tools: HostTools) -> list[dict[str, Any]]:
-        """The results. If the task is cancelled meanwhile, the run ends, instead of waiting for them."""
-        try:
-            return list(await asyncio.gather(*(tools.answer_async(call) for call in waiting.calls)))
-        except BaseException:
-            await asyncio.shield(self.transport.send_and_leave(waiting.give_up()))
-            raise
 
     async def _sent(self, request: wire.Request) -> wire.Reply:
         return wire.checked(await self.transport.send(request))

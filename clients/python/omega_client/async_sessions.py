@@ -42,8 +42,9 @@ class AsyncSession:
 
     async def execute(self, code: str, *, tools: Tools = (), **options: Unpack[RunOptions]) -> Run:
         """The run of *code*. *tools* are functions of yours that it can call."""
-        known = HostTools(tools, may_await=True)
-        return await self._link.run(self._paths.execute(code, options, **fields_of(known)), known)
+        if tools:  # over its events: what the code calls goes side by side, and so it can wait for one another
+            return await self.stream(code, tools=tools, **options).whole()
+        return Run(await self._link.json(self._paths.execute(code, options)))
 
     def stream(self, code: str, *, tools: Tools = (), **options: Unpack[RunOptions]) -> AsyncEventStream:
         """The run of *code* while it goes on."""

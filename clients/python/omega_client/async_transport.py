@@ -77,19 +77,6 @@ class AsyncTransport:
             else:
                 connection.close()
 
-    async def send_and_leave(self, request: Request) -> None:
-        """Send, and close the connection without waiting for a reply. No error is told: nobody is there to hear it."""
-        try:
-            connection = await self._connect()
-        except ConnectionFailed:
-            return
-        try:
-            self._write(connection, request)
-            await connection.writer.drain()
-            connection.writer.close()
-        except OSError:
-            connection.close()
-
     def close(self) -> None:
         """Close the connections that nobody uses."""
         idle, self._idle = self._idle, []

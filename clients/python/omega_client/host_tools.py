@@ -9,10 +9,10 @@ import keyword
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, overload
+from typing import Any, Union, cast, overload
 
 from omega_client import wire
-from omega_client.errors import OmegaError
+from omega_client.errors import OmegaError, TooLarge
 from omega_client.schema import description_of, parameters_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -171,16 +171,30 @@ class Calls:
         return self.bring([{"id": call.id, "error": "The host gave up before it answered."} for call in self.calls])
 
 
-def calling(request: wire.Request) -> Generator[wire.Request | Calls, Any, Mapping[str, Any]]:
+Step = Union[wire.Request, Calls]
+Steps = Generator[Step, Any, Mapping[str, Any]]
+
+
+def calling(request: wire.Request) -> Steps:
     """Carry out the run of *request*, and return its final answer.
 
-    It yields a request, to be told the document that was answered, or calls, to be told their results.
+    It yields a request, to be told the document that was answered, or calls, to be told their results. Errors of a request
+    are thrown into it.
     """
     answer = yield request
     while answer.get("status") == "tool_call_required":
         waiting = Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], request.work_s)
-        answer = yield waiting.bring((yield waiting))
+        results = yield waiting
+        try:
+            answer = yield waiting.bring(results)
+        except TooLarge as error:
+            answer = yield waiting.bring([refused(result, error) for result in results])
     return cast(Mapping[str, Any], answer)
+
+
+def refused(result: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    """What the code is told in place of *result*, which the gateway did not take."""
+    return {"id": result["id"], "error": f"The gateway did not take the result: {error}"}
 
 
 def _own(path: str) -> str:

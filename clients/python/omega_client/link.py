@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
 
 from omega_client import wire
-from omega_client.errors import OmegaError
-from omega_client.host_tools import Calls, HostTools, calling
+from omega_client.errors import ApiError, OmegaError
+from omega_client.host_tools import Calls, HostTools, Step, Steps, calling
 from omega_client.results import Run
 from omega_client.retries import pause_s
 from omega_client.transport import Transport
@@ -44,11 +44,18 @@ class Link:
         steps = calling(request)
         step = next(steps)
         while True:
-            told = self._answers(step, tools) if isinstance(step, Calls) else self.json(step)
             try:
-                step = steps.send(told)
+                step = steps.send(self._answers(step, tools)) if isinstance(step, Calls) else self._told(steps, step)
             except StopIteration as end:
                 return Run(end.value)
+
+    def _told(self, steps: Steps, request: wire.Request) -> Step:
+        """The next step after the answer to *request*, or after its failure. Raises StopIteration."""
+        try:
+            answer = self.json(request)
+        except ApiError as error:
+            return steps.throw(error)
+        return steps.send(answer)
 
     def _answers(self, waiting: Calls, tools: HostTools) -> list[dict[str, Any]]:
         """The results. If the user interrupts a tool, the run ends, instead of waiting for it."""

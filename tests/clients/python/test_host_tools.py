@@ -70,11 +70,11 @@ def test_a_name_that_code_can_not_write_is_refused(name: str) -> None:
         omega.tool(name=name)(print)
 
 
-def test_a_run_is_carried_out_in_several_requests(both: Both) -> None:
+def test_a_run_is_carried_out_in_several_requests() -> None:
     """Each call of an answer is answered, an exception as an error that the code can catch."""
     answers = iter([required(*CALLS), required(CALLS[0]), document(COMPLETED)])
-    with peer.peer(lambda _: [next(answers)]) as served:
-        run = both.run(served.url, "code", tools=[query], timeout_s=2, env={"A": "b"})
+    with peer.peer(lambda _: [next(answers)]) as served, omega.Client(served.url, "t") as client:
+        run = client.run("code", tools=[query], timeout_s=2, env={"A": "b"})
     assert run.output == "done\n"
     first, second, third = served.asked
     assert (first.path, second.path, third.path) == (PYTHON, RESULTS, RESULTS)
@@ -129,32 +129,99 @@ def test_a_run_that_is_over_needs_no_answer(both: Both) -> None:
     assert not run.success
 
 
+def called(*calls: dict[str, Any], ends: threading.Event) -> peer.Handler:
+    """A gateway whose run makes *calls* and ends once all have their results, or *ends* is set."""
+    answered: list[Any] = []
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            yield document({"accepted": 1})
+            answered.extend(asked.json()["results"])
+            if len(answered) == len(calls):
+                ends.set()
+            return
+        yield STREAM_HEAD
+        yield event(type="accepted", runId="r1")
+        for call in calls:
+            yield event(type="tool_call", **call)
+        assert ends.wait(60)
+        yield event(type="done", **COMPLETED)
+        yield STREAM_END
+
+    return handler
+
+
 def test_async_tools_go_side_by_side() -> None:
-    """Each waits for the other, which in a row would never end."""
-    meeting: list[asyncio.Event] = []
-
-    @omega.tool
-    async def meet(number: int) -> int:
-        meeting.append(asyncio.Event())
-        if len(meeting) == 2:
-            for one in meeting:
-                one.set()
-        await meeting[-1 if len(meeting) == 2 else 0].wait()
-        return number
-
-    answers = iter(
-        [required(*({"id": str(at), "name": "meet", "input": {"number": at}} for at in (1, 2))), document(COMPLETED)]
-    )
+    """Each waits for the other, which in a row would never end. Results that are there together are sent together."""
+    meeting: list[int] = []
 
     async def run() -> omega.Run:
-        async with omega.AsyncClient(served.url, "t") as client:
-            return await client.run("code", tools=[meet])
+        everybody = asyncio.Event()
 
-    with peer.peer(lambda _: [next(answers)]) as served:
+        @omega.tool
+        async def meet(number: int) -> int:
+            meeting.append(number)
+            if len(meeting) == 2:
+                everybody.set()
+            await everybody.wait()
+            return number
+
+        async with omega.AsyncClient(served.url, "t") as client:
+            done = await client.run("code", tools=[meet])
+        with omega.Client(served.url, "t") as plain, pytest.raises(TypeError, match="meet: async functions are tools for"):
+            plain.run("code", tools=[meet])
+        return done
+
+    calls = [{"id": str(at), "name": "meet", "input": {"number": at}} for at in (1, 2)]
+    with peer.peer(called(*calls, ends=threading.Event())) as served:
         assert asyncio.run(run()).success
-        assert served.asked[1].json() == {"results": [{"id": "1", "output": 1}, {"id": "2", "output": 2}]}
-        with omega.Client(served.url, "t") as client, pytest.raises(TypeError, match="meet: async functions are tools for"):
-            client.run("code", tools=[meet])
+        results = [one for asked in served.asked if asked.path == RESULTS for one in asked.json()["results"]]
+    assert sorted(results, key=lambda one: str(one["id"])) == [{"id": "1", "output": 1}, {"id": "2", "output": 2}]
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "500 Internal Server Error"])
+def test_a_result_that_can_not_be_sent_ends_the_stream(both: Both, status: str) -> None:
+    """The run would wait for it to no end."""
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            yield document({"error": {"message": "No."}}, status)
+            return
+        yield STREAM_HEAD
+        yield event(type="accepted", runId="r1")
+        yield event(type="tool_call", **CALLS[0])
+
+    with peer.peer(handler) as served:
+        with pytest.raises(omega.ApiError, match="No"):
+            both.stream(served.url, "code", tools=[query])
+        assert served.left.wait(60)
+
+
+def test_a_result_that_is_too_large_is_an_error_that_the_code_can_catch(both: Both) -> None:
+    """In a stream as in a plain run."""
+    ended, large = threading.Event(), document({"error": {"message": "Too large."}}, "413 Payload Too Large")
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            is_error = "error" in asked.json()["results"][0]
+            yield (document(COMPLETED) if is_error else large)
+            if is_error:
+                ended.set()
+        elif asked.headers.get("accept") == "text/event-stream":
+            yield STREAM_HEAD
+            yield event(type="accepted", runId="r1")
+            yield event(type="tool_call", **CALLS[0])
+            assert ended.wait(60)
+            yield event(type="done", **COMPLETED)
+            yield STREAM_END
+        else:
+            yield required(CALLS[0])
+
+    told = [{"id": "1", "error": "The gateway did not take the result: Too large."}]
+    with peer.peer(handler) as served:
+        assert both.stream(served.url, "code", tools=[query])[1].success
+        assert both.run(served.url, "code", tools=[query]).success
+        assert [one.json()["results"] for one in served.asked if one.path == RESULTS][1::2] == [told, told]
 
 
 def test_a_tool_that_is_interrupted_ends_the_run() -> None:
@@ -171,7 +238,7 @@ def test_a_tool_that_is_interrupted_ends_the_run() -> None:
 
 
 def test_a_task_that_is_cancelled_ends_the_run() -> None:
-    """The same, on asyncio."""
+    """The same, on asyncio: the stream is closed."""
 
     async def run() -> None:
         begun = asyncio.Event()
@@ -188,9 +255,12 @@ def test_a_task_that_is_cancelled_ends_the_run() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-    with peer.peer(waiting_for("stop")) as served:
+    ends = threading.Event()
+    with peer.peer(called({"id": "1", "name": "stop", "input": {}}, ends=ends)) as served:
         asyncio.run(run())
-        assert_given_up(served)
+        ends.set()
+        assert served.left.wait(60)
+        assert [one.path for one in served.asked] == [PYTHON]
 
 
 def waiting_for(name: str) -> peer.Handler:
@@ -243,8 +313,9 @@ def test_a_result_is_strict_json(output: object, told: dict[str, Any]) -> None:
         assert found == {"id": "1", **told}
 
 
-def test_a_gateway_can_not_send_the_token_elsewhere(both: Both) -> None:
+def test_a_gateway_can_not_send_the_token_elsewhere() -> None:
     """A continuation is an address of its own."""
     answer = {"status": "tool_call_required", "continuation": "//elsewhere/x", "toolCalls": []}
-    with peer.peer(lambda _: [document(answer)]) as served, pytest.raises(omega.OmegaError, match="none of its own"):
-        both.run(served.url, "code", tools=[query])
+    told = pytest.raises(omega.OmegaError, match="none of its own")
+    with peer.peer(lambda _: [document(answer)]) as served, omega.Client(served.url, "t") as client, told:
+        client.run("code", tools=[query])

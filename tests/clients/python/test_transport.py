@@ -200,15 +200,11 @@ def test_tls_is_checked(both: Both) -> None:
         assert served.asked[0].path == "/"
 
 
-def test_an_end_without_a_reply_is_sent(both: Both) -> None:
+def test_an_end_without_a_reply_is_sent() -> None:
     """`send_and_leave` says that there will be nothing more, and waits for nothing."""
     with peer.peer(lambda _: []) as served:
-        address = parse_address(served.url)
-        request = Request("POST", "/bye", b"{}")
-        if both.kind == "plain":
-            Transport(address, {}, connect_s=60, silence_s=60).send_and_leave(request)
-        else:
-            both.wait(AsyncTransport(address, {}, connect_s=60, silence_s=60).send_and_leave(request))
+        transport = Transport(parse_address(served.url), {}, connect_s=60, silence_s=60)
+        transport.send_and_leave(Request("POST", "/bye", b"{}"))
         assert served.left.wait(60)
         assert [one.path for one in served.asked] == ["/bye"]
 
