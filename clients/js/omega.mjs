@@ -862,7 +862,7 @@ const openaiResponses = {
     const text = parts.map(part => part.text ?? part.refusal ?? '').join('');
     const isRefused = parts.some(part => part.type === 'refusal');
     const stop = isRefused ? 'refused' : status === 'incomplete' ? 'length' : 'end';
-    return { said: output.map(withoutParsed), text, calls, stop, usage };
+    return { said: output, text, calls, stop, usage };
   },
   results: outcomes => outcomes.map(({ call, text, images }) => ({
     type: 'function_call_output',
@@ -873,11 +873,6 @@ const openaiResponses = {
     ],
   })),
 };
-
-/** An item as the API takes it back: its SDK adds a field of its own. */
-function withoutParsed({ parsed_arguments: _, ...item }) {
-  return item;
-}
 
 const anthropic = {
   form: 'anthropic',
@@ -1133,11 +1128,20 @@ async function resolveTools(tools, form, handlers, registry) {
     if (isHosted(definition)) continue;
     const name = nameOf(definition);
     const own = item instanceof HostTool ? item.act : handlerOf.get(item);
-    const handler = Object.hasOwn(handlers, name) ? handlers[name] : own;
-    if (typeof handler !== 'function') throw new TypeError(`There is no handler for the tool '${name}'.`);
-    offer.handlers.set(name, handler);
+    offer.handlers.set(name, Object.hasOwn(handlers, name) ? handlers[name] : own);
   }
+  await addHandlers(offer.handlers, registry);
   return offer;
+}
+
+/** Fills in those of the gateway's tools, whose definitions may be copies. */
+async function addHandlers(handlers, registry) {
+  const missing = () => [...handlers.keys()].filter(name => typeof handlers.get(name) !== 'function');
+  if (missing().some(name => name.startsWith('code_'))) {
+    const known = new Set((await registry.fetchDefinitions(undefined, 'mcp')).map(nameOf));
+    missing().filter(name => known.has(name)).forEach(name => handlers.set(name, registry.getTool(name).handler));
+  }
+  for (const name of missing()) throw new TypeError(`There is no handler for the tool '${name}'.`);
 }
 
 /** Where the model is, and as what it is asked. Without a provider the one that is configured, or that has a key. */

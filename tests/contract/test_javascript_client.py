@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract import clients_env, node_env, npm_env
+from tests.contract.models.process import Models
 from tests.live import HANG_S, Gateway, serving
 from tests.source import ROOT
 
@@ -55,30 +53,17 @@ def folder() -> Iterator[Folder]:
         yield Folder(place, node)
 
 
-@pytest.fixture(scope="module")
-def models() -> Iterator[str]:
-    """The address of scripted models."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.contract.models"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.communicate()
-
-
 @pytest.mark.parametrize("tests", ["gateway", "models", "guide", "ai", "mcp"])
-def test_a_program_in_node_works(folder: Folder, gateway: Gateway, models: str, tests: str) -> None:
+def test_a_program_in_node_works(folder: Folder, gateway: Gateway, models: Models, tests: str) -> None:
     """Runs, the loop of four APIs, the guide's own programs, the AI SDK and MCP: each file says what it tries."""
-    where = {"OMEGA_URL": gateway.url, "OMEGA_TOKEN": gateway.token, "MODELS_URL": models}
+    where = {"OMEGA_URL": gateway.url, "OMEGA_TOKEN": gateway.token, "MODELS_URL": models.url}
     folder.run("--test", f"{tests}.test.mjs", env=where)
 
 
-def test_its_readme_is_right(folder: Folder, gateway: Gateway, models: str) -> None:
+def test_its_readme_is_right(folder: Folder, gateway: Gateway, models: Models) -> None:
     """Each program in it runs as it stands."""
     programs = re.findall(r"^```js\n(.*?)^```$", (CLIENT / "README.md").read_text(), re.M | re.S)
-    script = json.dumps({"turns": [{"text": "16."}]}).encode()
-    with urllib.request.urlopen(f"{models}/scripts", script, timeout=HANG_S) as answer:
-        model = json.load(answer)["base"]
+    model = models.script({"text": "16."}).base
     where = {"OMEGA_URL": gateway.url, "OMEGA_TOKEN": gateway.token}
     said = ""
     for number, program in enumerate(programs):

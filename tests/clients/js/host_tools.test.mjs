@@ -93,7 +93,7 @@ function streaming(answer) {
           say({ type: 'tool_call', id: '1', name: 'query', input: { n: 1 } });
         },
       });
-      signal.addEventListener('abort', () => told.error(signal.reason));
+      signal.addEventListener('abort', () => told.error(new DOMException('aborted', 'AbortError')));
       return new Response(body);
     },
     () => answer(say, () => told.close()),
@@ -121,12 +121,25 @@ test('a stream whose results are not taken ends with the reason', async () => {
 });
 
 test('a result that comes after the end of the run is no error', async () => {
+  let refused;
+  const told = new Promise(resolve => {
+    refused = resolve;
+  });
   const { fetch } = streaming((say, close) => {
-    say({ type: 'done', success: false });
-    close();
+    say({ type: 'stdout', text: 'more' });
+    queueMicrotask(() => {
+      say({ type: 'done', success: false });
+      close();
+      setImmediate(refused);
+    });
     return json({ error: { message: 'Over.', code: 'gone' } }, 410);
   });
   const client = omega(fetch);
   const query = client.tool('query', {}, () => 'x');
-  assert.equal((await all(client.stream('x', { tools: [query] }))).at(-1).type, 'done');
+  const types = [];
+  for await (const event of client.stream('x', { tools: [query] })) {
+    types.push(event.type);
+    if (event.type === 'tool_call') await told; // the program is slow: the refusal comes before it has read all events
+  }
+  assert.deepEqual(types, ['accepted', 'tool_call', 'stdout', 'done']);
 });

@@ -48,6 +48,7 @@ for (const [what, handler, content] of [
   ['empty text', () => '', '(no output)'],
   ['content that is no list of blocks', () => ({ content: [1] }), '{"content":[1]}'],
   ['content of MCP', async () => ({ content: [{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }], isError: false }), 'a\nb'],
+  ['content that is empty', () => ({ content: [] }), '(no output)'],
   ['an error', () => {
     throw new RangeError('too far');
   }, 'RangeError: too far'],
@@ -116,12 +117,22 @@ test('tools of the gateway come with their handlers, whatever form they were ask
     assert.equal(asked[1].body.messages.at(-1).content, 't');
     assert.deepEqual(said.images, [{ base64: 'AA==', mimeType: 'image/png' }]);
     assert.deepEqual(gateway.asked.at(-1), {
-      url: 'http://gateway/code-interpreter/tools/add', method: 'POST', body: { n: 1 },
+      url: 'http://gateway/code-interpreter/tools/add', method: 'POST', redirect: 'error', body: { n: 1 },
       headers: { Accept: '*/*', Authorization: 'Bearer t', 'Content-Type': 'application/json' },
     });
   }
   const asked = gateway.asked.filter(({ url }) => url === 'http://gateway/code-interpreter/tools?format=openai&names=add');
   assert.equal(asked.length, 4);
+});
+
+test('copies of the definitions of the gateway need no handlers', async () => {
+  const copy = { name: 'code_add', description: 'Adds.', inputSchema: SCHEMA };
+  const gateway = peer(({ url }) => json(url.includes('/tools?') ? [{ ...MCP, name: 'code_add' }] : { content: [], isError: false }));
+  const registry = new ToolRegistry({ url: 'http://gateway', fetch: gateway.fetch });
+  const { answer } = await ask([calls('code_add'), ANSWER], { tools: [copy], registry, handlers: {} });
+  assert.equal(answer.calls[0].result.text, '(no output)');
+  const wrong = ask([ANSWER], { tools: [copy, { ...copy, name: 'code_other' }], registry, handlers: {} });
+  await assert.rejects(wrong, { name: 'TypeError', message: "There is no handler for the tool 'code_other'." });
 });
 
 test('definitions are asked for when they are needed, and not before', async () => {
@@ -215,6 +226,66 @@ test('Gemini is asked again after a malformed call, with its settings where they
     systemInstruction: { parts: [{ text: 'Be short.' }] }, safetySettings: [1], generationConfig: { temperature: 0 },
     tools: [{ functionDeclarations: [FORMS.gemini] }, HOSTED[2]], toolConfig: { functionCallingConfig: { mode: 'NONE' } },
   });
+});
+
+test('Anthropic gets no pictures in errors and no empty text, which it refuses', async () => {
+  const content = [{ type: 'text', text: 'drawn' }, { type: 'image', data: 'AA==', mimeType: 'image/png' }];
+  const use = { type: 'tool_use', id: 'u', name: 'add', input: {} };
+  const asks = json({ content: [{ type: 'text', text: '' }, use], stop_reason: 'tool_use' });
+  const end = json({ content: [{ type: 'text', text: 'done' }], stop_reason: 'end_turn' });
+  const handlers = { add: () => ({ content, isError: true }) };
+  const { answer, asked } = await ask([asks, end], { provider: 'anthropic', handlers });
+  assert.deepEqual(asked[1].body.messages.slice(1), [
+    { role: 'assistant', content: [use] },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'u', content: content.slice(0, 1), is_error: true }] },
+  ]);
+  assert.equal(answer.images.length, 1);
+});
+
+test('Anthropic gets its thoughts back as they came', async () => {
+  const delta = (index, one) => ({ type: 'content_block_delta', index, delta: one });
+  const start = (index, block) => ({ type: 'content_block_start', index, content_block: block });
+  const citation = { type: 'char_location', cited_text: 'x' };
+  const streamed = sse(
+    { type: 'message_start', message: { role: 'assistant', usage: { input_tokens: 3 } } },
+    start(0, { type: 'thinking', thinking: '', signature: '' }),
+    delta(0, { type: 'thinking_delta', thinking: 'H' }), delta(0, { type: 'thinking_delta', thinking: 'm.' }),
+    delta(0, { type: 'signature_delta', signature: 's' }), { type: 'content_block_stop', index: 0 },
+    start(1, { type: 'text', text: '' }), delta(1, { type: 'text_delta', text: 'done' }), delta(1, { type: 'citations_delta', citation }),
+    { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 5 } }, { type: 'message_stop' },
+  );
+  const { answer } = await ask([streamed], { provider: 'anthropic', stream: true });
+  const thinking = { type: 'thinking', thinking: 'Hm.', signature: 's' };
+  const content = [thinking, { type: 'text', text: 'done', citations: [citation] }];
+  assert.deepEqual(answer.messages.at(-1), { role: 'assistant', content });
+  assert.deepEqual(answer.usage, { input_tokens: 3, output_tokens: 5 });
+});
+
+test('Responses of servers whose last event is empty are put together from its items', async () => {
+  const item = { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'done' }] };
+  const completed = { type: 'response.completed', response: { status: 'completed', output: [] } };
+  const streamed = sse({ type: 'response.output_item.done', output_index: 0, item }, completed);
+  const { answer } = await ask([streamed], { provider: 'openai-responses', stream: true });
+  assert.deepEqual([answer.text, answer.messages.at(-1)], ['done', item]);
+});
+
+test('Gemini may leave ids out, and gets its thoughts and signatures back as they came', async () => {
+  const chunk = (parts, finishReason) => ({ candidates: [{ content: { parts, role: 'model' }, finishReason }] });
+  const signed = { text: '', thoughtSignature: 's' };
+  const called = { functionCall: { name: 'add', args: { n: 1 } } };
+  const first = sse(
+    chunk([{ text: 'Hm', thought: true }]), chunk([{ text: '...', thought: true }]), chunk([{ text: 'Let ' }]),
+    chunk([{ text: 'me.' }, { text: '' }]), chunk([signed, called]), chunk([], 'STOP'),
+  );
+  const heard = [];
+  const { asked } = await ask([first, sse(chunk([{ text: 'done' }], 'STOP'))], {
+    provider: 'gemini', onText: piece => heard.push(piece),
+  });
+  assert.deepEqual(asked[1].body.contents.slice(1), [
+    { role: 'model', parts: [{ text: 'Hm...', thought: true }, { text: 'Let me.' }, signed, called] },
+    { role: 'user', parts: [{ functionResponse: { name: 'add', response: { output: 'sum' } } }] },
+  ]);
+  assert.deepEqual(heard, ['Let ', 'me.', 'done']);
 });
 
 const THOUGHT_AND_TEXT = [{ text: 'hm', thought: true }, { text: 'cut' }];

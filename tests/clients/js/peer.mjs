@@ -1,8 +1,8 @@
 // A scripted peer in place of fetch: each request gets the next answer, and is kept.
 export function peer(...answers) {
   const asked = [];
-  const fetch = async (url, { method, headers, body, signal }) => {
-    asked.push({ url, method, headers, body: typeof body === 'string' ? JSON.parse(body) : body });
+  const fetch = async (url, { method, headers, body, redirect, signal }) => {
+    asked.push({ url, method, headers, redirect, body: typeof body === 'string' ? JSON.parse(body) : body });
     const answer = answers.length > 1 ? answers.shift() : answers[0];
     return answer instanceof Function ? answer(asked.at(-1), signal) : answer.clone();
   };
