@@ -208,6 +208,7 @@ def test_a_result_that_is_too_large_is_an_error_that_the_code_can_catch(both: Bo
             if is_error:
                 ended.set()
         elif asked.headers.get("accept") == "text/event-stream":
+            ended.clear()
             yield STREAM_HEAD
             yield event(type="accepted", runId="r1")
             yield event(type="tool_call", **CALLS[0])
