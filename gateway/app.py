@@ -14,7 +14,7 @@ import structlog
 from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.commands import as_typed
-from gateway.core.errors import Unavailable
+from gateway.core.errors import CommandFailed, Unavailable
 from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
 from gateway.core.request import Allowance, Caller
@@ -75,7 +75,7 @@ Languages = tuple[Language, ...]
 _log = structlog.get_logger("omega")
 
 
-class StartError(Exception):
+class StartError(CommandFailed):
     """The gateway can't start; the message is one sentence for the operator."""
 
 

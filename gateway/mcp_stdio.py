@@ -23,11 +23,12 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
+from gateway.core.errors import CommandFailed
 from gateway.settings import SettingsError
 from kernels.sandbox import sysc
 
 
-class NoGateway(Exception):
+class NoGateway(CommandFailed):
     """No gateway can be started."""
 
 
