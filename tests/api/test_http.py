@@ -92,28 +92,26 @@ def test_every_address_refuses_what_is_too_much(gateway: Gateway, route: Route |
     assert [answer.status for answer in raw.parse(raw.exchange(gateway.port, huge))] == [413]
 
 
-@pytest.mark.parametrize(("route", "method"), CASES, ids=NAMES)
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["Content-Length: 5", "Transfer-Encoding: chunked"],
-        ["Content-Length: 5", "Content-Length: 6"],
-        ["Content-Length: -5"],
-        ["Transfer-Encoding: chunked, identity"],
-        ["X: a\nContent-Length: 5"],
-        ["X: a\0b"],
-        ["X y: z"],
-    ],
+AMBIGUOUS = (
+    ("Content-Length: 5", "Transfer-Encoding: chunked"),
+    ("Content-Length: 5", "Content-Length: 6"),
+    ("Content-Length: -5",),
+    ("Transfer-Encoding: chunked, identity",),
+    ("X: a\nContent-Length: 5",),
+    ("X: a\0b",),
+    ("X y: z",),
 )
-def test_every_address_refuses_what_is_ambiguous(
-    gateway: Gateway, route: Route | SocketRoute, method: str, lines: list[str]
-) -> None:
+
+
+@pytest.mark.parametrize(("route", "method"), CASES, ids=NAMES)
+def test_every_address_refuses_what_is_ambiguous(gateway: Gateway, route: Route | SocketRoute, method: str) -> None:
     """One 400, in the form of all errors, and the end of the connection; what follows is never taken for a request."""
     hidden = raw.compose("GET", "/code-interpreter/examples", gateway.token)
-    data = raw.compose(method, route.path, gateway.token, JSON, *lines, body=b"0\r\n\r\n" + hidden)
-    (answer,) = raw.parse(raw.exchange(gateway.port, data))
-    assert (answer.status, answer.code) == (400, "bad_request")
-    assert answer.headers["connection"] == "close"
+    for lines in AMBIGUOUS:
+        data = raw.compose(method, route.path, gateway.token, JSON, *lines, body=b"0\r\n\r\n" + hidden)
+        answers = raw.parse(raw.exchange(gateway.port, data))
+        assert [(answer.status, answer.code) for answer in answers] == [(400, "bad_request")], lines
+        assert answers[0].headers["connection"] == "close", lines
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.body], ids=lambda route: str(route.path))
