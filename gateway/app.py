@@ -20,7 +20,7 @@ from gateway.core.plan import Limits
 from gateway.core.request import Allowance, Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
-from gateway.kernel.launch.kept_spawner import NoIsolation
+from gateway.kernel.launch.kept_spawner import LowIsolation, NoIsolation
 from gateway.kernel.launch.kernelspec_launcher import NoSpec
 from gateway.kernel.launch.minimum_level import LevelFloor
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
@@ -62,7 +62,7 @@ from gateway.web.edge.server import Server, make_server
 from gateway.web.edge.websocket_frames import GOING_AWAY
 from gateway.web.routes import make_application
 from gateway.web.services import LOCAL_HOSTS, Services, WebSettings
-from kernels.contract import EXTRA_PACKAGES, MIB, Language, Level, Ready
+from kernels.contract import EXTRA_PACKAGES, MIB, Language, Ready
 from kernels.sandbox import sysc
 
 ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
@@ -190,6 +190,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     options = ZygoteOptions(
         kernel_python=str(python),
         instance=state.instance_name(settings.state_dir),
+        required=settings.require_isolation,
         forks_per_zygote=settings.zygote_forks,
         extra_dirs=(str(added),) if added else (),
         work_aliases=settings.work_aliases,
@@ -203,11 +204,15 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
             "this machine reaches no isolation level, and the gateway starts no kernel without isolation: "
             f"`{as_typed('doctor')}` says what is missing"
         ) from None
+    except LowIsolation as error:
+        raise StartError(
+            f"this machine reaches isolation level {error.reached.label}, but require_isolation is "
+            f"{settings.require_isolation.label}: `{as_typed('doctor')}` says what is missing"
+        ) from None
     except Unavailable as error:
         raise StartError(f"the gateway can't start kernels with {python}: {error}") from None
     stack.callback(_log.info, "stopped")
     stack.push_async_callback(launcher.close)
-    _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
     return launcher
 
 
@@ -304,14 +309,6 @@ def _default_key(settings: Settings) -> Key | None:
     except state.StateError as error:
         raise OSError(str(error)) from None
     return Key.of_token(stored.value) if stored else None
-
-
-def _check_level(reached: Level, required: Level) -> None:
-    if reached < required:
-        raise StartError(
-            f"this machine reaches isolation level {reached.label}, but require_isolation is {required.label}: "
-            f"`{as_typed('doctor')}` says what is missing"
-        )
 
 
 def _shed_privileges() -> None:
