@@ -17,7 +17,7 @@ from gateway.web.edge.endpoint import Endpoint
 from gateway.web.edge.websocket import Socket
 from gateway.web.routes import ROUTES, SOCKETS, Route, SocketRoute
 from tests.api import raw
-from tests.live import HANG_S, Gateway, serving
+from tests.live import HANG_S, Gateway
 
 pytestmark = pytest.mark.kernel
 
@@ -178,16 +178,16 @@ def test_an_endless_chunked_body_ends(gateway: Gateway) -> None:
     assert count < 2000
 
 
-def test_two_thousand_silent_connections_keep_nobody_out() -> None:
+def test_two_thousand_silent_connections_keep_nobody_out(narrow: Gateway) -> None:
     """The gateway has room for few; everybody who asks is answered while they are all there."""
-    with serving("--max-connections", "64") as gateway, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         for number in range(2000):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=HANG_S))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", narrow.port), timeout=HANG_S))
             if number % 3:
                 connection.sendall(b"POST /code-interpreter/python HTTP/1.1\r\nX: "[: number % 40])
         for _ in range(10):
-            assert gateway.run("print(3)")["output"] == "3\n"
-        assert len(list(Path(f"/proc/{gateway.pid}/fd").iterdir())) < 400
+            assert narrow.run("print(3)")["output"] == "3\n"
+        assert len(list(Path(f"/proc/{narrow.pid}/fd").iterdir())) < 400
 
 
 # ---- fuzz ---------------------------------------------------------------------------------------------------------------
