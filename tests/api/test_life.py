@@ -178,11 +178,11 @@ def test_a_full_gateway_answers_503_with_retry_after() -> None:
         assert gateway.run("print(1)")["output"] == "1\n"
 
 
-@pytest.mark.parametrize("scenario", ["sigterm", "gateway", "spawner", "zygote"])
-def test_no_end_leaves_anything_on_the_machine(scenario: str) -> None:
-    """Ended in order, or kill -9 of any process and a new start: no kernel, cgroup, mount or socket is left."""
+@pytest.mark.parametrize("victim", ["gateway", "spawner", "zygote"])
+def test_no_end_leaves_anything_on_the_machine(victim: str) -> None:
+    """After kill -9 of any process, a new start and an end in order: no kernel, cgroup, mount or socket is left."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.api.crash", scenario], capture_output=True, text=True, timeout=HANG_S, check=False
+        [sys.executable, "-m", "tests.api.crash", victim], capture_output=True, text=True, timeout=HANG_S, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -236,7 +236,7 @@ def test_a_killed_helper_is_replaced(robbed: live.Gateway, victim: str) -> None:
 
 def test_a_zygote_is_recycled_without_a_failed_request() -> None:
     """After a number of forks a new zygote takes over while requests go on."""
-    with live.serving("--zygote-forks", "8") as gateway:
+    with live.serving("--zygote-forks", "16") as gateway:
         first = find(gateway.pid, "zygote")
         for i in range(20):
             assert gateway.run(f"print({i})")["output"] == f"{i}\n"
@@ -244,27 +244,6 @@ def test_a_zygote_is_recycled_without_a_failed_request() -> None:
         while find(gateway.pid, "zygote") == first:
             assert time.monotonic() < deadline, "the zygote is still the first one"
             time.sleep(0.1)
-
-
-def test_history_survives_a_killed_gateway() -> None:
-    """kill -9 loses at most what was not yet written; the rest is there after the next start."""
-    with tempfile.TemporaryDirectory(prefix="omega-test-") as folder:
-        process, gateway = live.start(Path(folder))
-        try:
-            live.wait_ready(gateway, process)
-            gateway.run("print('kept')")
-            # Not by asking for the history: that shows what is still on its way to the disk too.
-            wait_for_metric(gateway, "omega_history_rows_total 1.0")
-        finally:
-            process.kill()
-            process.wait()
-        process, again = live.start(Path(folder))
-        try:
-            live.wait_ready(again, process)
-            rows = Caller(again).wait_for_history(lambda rows: len(rows) == 1)
-            assert rows[0]["code"] == "print('kept')"
-        finally:
-            live.stop(process)
 
 
 def test_an_allowed_package_is_installed_and_every_later_kernel_has_it() -> None:
