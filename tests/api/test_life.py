@@ -27,26 +27,6 @@ from tests.live import HANG_S, looks
 pytestmark = pytest.mark.kernel
 
 
-RELAXED = """
-import os, signal, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
-"""Starts Python with all signals blocked and the ends of its children ignored."""
-
-
-def test_a_gateway_whose_parent_blocked_and_ignored_signals_serves_and_stops(tmp_path: Path) -> None:
-    """Both are inherited; without them no end of a process would be noticed, and SIGTERM would be nothing."""
-    process, gateway = live.start(tmp_path, "--pool-min", "1", launcher=(sys.executable, "-c", RELAXED))
-    try:
-        live.wait_ready(gateway, process)
-        assert gateway.run("import subprocess\nprint(subprocess.run(['false']).returncode)")["output"] == "1\n"
-    finally:
-        assert live.stop(process) == 0
-    assert list((tmp_path / "tmp").iterdir()) == []
-
-
 def test_twenty_programs_in_parallel_do_not_mix(caller: Caller) -> None:
     """Each answer holds its own program's output, files and variables, and nothing of another's."""
 
@@ -217,8 +197,9 @@ def robbed() -> Iterator[live.Gateway]:
 
 @pytest.mark.parametrize("victim", ["zygote", "spawner"])
 def test_a_killed_helper_is_replaced(robbed: live.Gateway, victim: str) -> None:
-    """kill -9 of the zygote fails no request; kill -9 of the spawner at most those under way."""
+    """kill -9 of the zygote fails no request; kill -9 of the spawner at most those under way. The level is what it was."""
     gateway = robbed
+    level = gateway.ask("GET", "/code-interpreter/health").body["isolation"]
     helper = find(gateway.pid, victim)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(gateway.run, "import time; time.sleep(1.5); print('survived')")
@@ -232,6 +213,7 @@ def test_a_killed_helper_is_replaced(robbed: live.Gateway, victim: str) -> None:
     for _ in range(12):
         assert gateway.run("print(1)")["output"] == "1\n"
     assert find(gateway.pid, victim) != helper
+    assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == level
 
 
 def test_a_zygote_is_recycled_without_a_failed_request() -> None:
