@@ -13,6 +13,9 @@ from kernels.serving.publisher import Publisher
 from kernels.serving.streams import Name, OutputRecord
 from kernels.serving.texts import clean
 
+_ENCODER = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
+"""Kept, as json.dumps() with options makes one for each of the twenty parts of a run's messages."""
+
 
 def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, OutputRecord]:
     """The parts that sign, send and collect a kernel's messages, not yet connected."""
@@ -26,11 +29,10 @@ def output_parts(interrupts: Interrupts) -> tuple[Session, Publisher, OutputReco
 
 def _pack(value: Any) -> bytes:
     """*value* as JSON in UTF-8. For half a character the Session's packer raises, or makes bytes that nobody can read."""
-    options: dict[str, Any] = {"default": json_default, "ensure_ascii": False, "allow_nan": False}
     try:
-        text = json.dumps(value, **options)
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError):
-        text = json.dumps(json_clean(value), **options)
+        text = _ENCODER.encode(json_clean(value))
     return clean(text).encode()
 
 

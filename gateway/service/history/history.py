@@ -22,6 +22,8 @@ from gateway.service.history.store import CODE_BYTES, Retention, Store, fit
 QUEUE_ROWS = 5_000
 QUEUE_CHARS = 32 * 1024 * 1024
 BATCH_ROWS = 200
+GATHER_S = 0.05
+"""How long runs are gathered to be written together: a write for each costs as much as a tenth of a run."""
 NUMBERED_ROWS = 4 * QUEUE_ROWS
 MAX_LIMIT = 500
 PRUNE_EVERY_S = 600.0
@@ -81,7 +83,8 @@ class History:
                 self._pending.append(run)
                 self._number(run)
                 self._chars += len(run.code)
-                self._changed.notify()
+                if len(self._pending) in (1, BATCH_ROWS):
+                    self._changed.notify()
                 return
         self._give_up(1, "queue full" if is_full else "closing")
 
@@ -139,6 +142,7 @@ class History:
                 self._changed.wait(wait_s)
             if not self._pending:
                 return None if self._closing else ()
+            self._changed.wait_for(lambda: self._closing or len(self._pending) >= BATCH_ROWS, GATHER_S)
             self._writing = [self._pending.popleft() for _ in range(min(BATCH_ROWS, len(self._pending)))]
             self._chars -= sum(len(run.code) for run in self._writing)
             return self._writing

@@ -34,6 +34,9 @@ class Nowhere:
         """No events."""
         return 0
 
+    def send(self, _part: Any, *_flags: Any) -> None:
+        """Forget a part of a message."""
+
     def send_multipart(self, _parts: Any, *_flags: Any, **_options: Any) -> None:
         """Forget the message."""
 

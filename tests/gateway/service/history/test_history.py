@@ -40,6 +40,29 @@ async def test_runs_that_share_an_id_are_all_listed(tmp_path: Path) -> None:
                 await until(lambda: tally.written == 3)
 
 
+async def test_runs_are_gathered_and_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write for each run costs as much as a tenth of it. A full batch and the end wait for no more."""
+    batches: list[int] = []
+    insert = Store.insert
+
+    def insert_counted(store: Store, records: Sequence[RunRecord]) -> None:
+        batches.append(len(records))
+        insert(store, records)
+
+    monkeypatch.setattr(Store, "insert", insert_counted)
+    monkeypatch.setattr(module, "GATHER_S", 3600.0)
+    monkeypatch.setattr(module, "BATCH_ROWS", 4)
+    async with opened(tmp_path / "h.db", tally=(tally := Tally())) as history:
+        for number in range(4):
+            history.record(record(number))
+        await until(lambda: tally.written == 4)
+        for number in range(4, 7):
+            history.record(record(number))
+        assert len(await ids(history)) == 7
+    assert batches == [4, 3]
+    assert tally.written == 7 and not tally.dropped
+
+
 @pytest.mark.parametrize("arrive_meanwhile", [0, 2, 50])
 @pytest.mark.parametrize("are_read", ["before", "after"])
 async def test_runs_that_reach_the_disk_while_they_are_read_keep_their_order(
