@@ -309,9 +309,10 @@ def _rewrite(value: dict[str, Json] | list[Json], budget: Budget) -> tuple[Json,
         budget.spend(MEND_FACTOR * len(text))
         with uncollected(text.encode("utf-8", "surrogatepass")):
             cleaned: Json = _DECODER.decode(_mend(text))
+        # From Python 3.12 on the decoder goes deeper than orjson does, which raises TypeError.
+        return cleaned, orjson.dumps(cleaned)
     except (TypeError, ValueError, RecursionError):
         raise TooMuch("too much, or not JSON") from None
-    return cleaned, orjson.dumps(cleaned)
 
 
 def clean_int(value: int) -> int | str:

@@ -42,9 +42,13 @@ class Database:
             with self._engine.begin() as connection:
                 _check_health(connection)
                 _create(connection)
+        except DatabaseError:
+            self.close()
+            raise
         except DBAPIError as error:
             if _is_passing(error):
                 raise
+            self.close()
             raise DatabaseError(f"{_name(self._engine)} can't be used: {explain(error)}") from None
         self._prepared = True
 

@@ -164,10 +164,11 @@ async def test_many_rows_are_pruned_while_running(tmp_path: Path, monkeypatch: p
 async def test_a_read_that_fails_is_answered_as_unavailable(tmp_path: Path) -> None:
     """A caller sees 503, not an internal error."""
     async with opened(tmp_path / "h.db") as history:
-        history._store.close()
-        history._store._database._engine = Store(url_of(tmp_path / "other.db"), Retention())._database._engine
+        database = history._store._database
+        engine, database._engine = database._engine, Store(url_of(tmp_path / "other.db"), Retention())._database._engine
         with pytest.raises(Unavailable):
             await history.newest("default", 1)
+        engine.dispose()
 
 
 async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:

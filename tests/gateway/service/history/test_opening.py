@@ -49,6 +49,12 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
 
 
+def opened_files() -> list[str]:
+    """The paths of the files that this process has open."""
+    places = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    return [os.readlink(place) for place in places if os.path.lexists(place)]
+
+
 @pytest.mark.parametrize(
     "made", ["omega_runs (x)", "omega_runs AS SELECT 1 AS seq, 2 AS code", "omega_keys (name)", "omega_schema (other)"]
 )
@@ -59,6 +65,7 @@ def test_somebody_elses_table_stops_the_start(tmp_path: Path, made: str) -> None
         before = list(connection.execute("SELECT sql FROM sqlite_master"))
     with pytest.raises(DatabaseError, match=r"h\.db has a table omega_\w+ that is not the gateway's"):
         History.open(url_of(tmp_path / "h.db"), Retention(), Tally())
+    assert not [path for path in opened_files() if path.startswith(str(tmp_path))]
     with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as connection:
         assert list(connection.execute("SELECT sql FROM sqlite_master")) == before
 
