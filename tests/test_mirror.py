@@ -16,7 +16,13 @@ from tests.source import ROOT, modules
 
 SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     # ---- the command
-    "gateway/test_serve.py": ("gateway/__main__.py", "gateway/app.py", "gateway/banner.py"),
+    "gateway/test_serve.py": (
+        "gateway/__main__.py",
+        "gateway/app.py",
+        "gateway/banner.py",
+        "gateway/part_settings.py",
+        "gateway/shutdown.py",
+    ),
     "gateway/test_settings.py": ("gateway/configuration.py",),
     "gateway/test_cli.py": ("gateway/tokens.py", "gateway/version.py"),
     # ---- core: values without behaviour
@@ -55,6 +61,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/service/packages/test_pip.py": ("gateway/service/packages/pip_failures.py",),
     "gateway/service/packages/test_installer.py": ("gateway/service/packages/store.py",),
     "gateway/service/tools/test_formats.py": ("gateway/service/tools/openapi.py",),
+    "kernels/python/shown/test_small_pictures.py": ("kernels/serving/small_pictures.py",),
     "api/test_guide.py": (
         "gateway/service/examples/example.py",
         "gateway/service/examples/gallery.py",
@@ -210,6 +217,7 @@ SUBJECTS: Final = frozenset(
         "gateway/service/history/test_opening.py",
         "gateway/service/history/test_trouble.py",
         "gateway/service/packages/test_real_pip.py",
+        "gateway/service/runs/test_awaited_runs.py",
         "gateway/web/test_edge.py",
         "gateway/web/test_http.py",
         "kernels/node/test_body.py",
@@ -219,6 +227,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_stacks.py",
         "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
+        "kernels/python/shown/test_small_pictures.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",
         "kernels/python/test_forms.py",
