@@ -198,8 +198,15 @@ class NotRenewed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """Spawner to gateway, first packet: the isolation level of its kernels, before it warms a zygote for them."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """Spawner to gateway, first packet: a zygote is warm. *facilities* maps the name of each facility to its test result."""
+    """Spawner to gateway, second packet: a zygote is warm. *facilities* maps the name of each facility to its result."""
 
     level: str
     python_version: str
@@ -383,13 +390,14 @@ class SpawnerOptions:
 PlaceRequest = Hold | EndPlace | RunCommand | SignalCommand
 PlaceReport = PlaceGone | CommandStarted | CommandRefused | CommandExited
 Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown | PlaceRequest
-Report = Ready | Renewed | NotRenewed | Started | Refused | Exited | PlaceReport
+Report = Reached | Ready | Renewed | NotRenewed | Started | Refused | Exited | PlaceReport
 Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown, Hold, EndPlace, RunCommand, SignalCommand),
-        *(Ready, Renewed, NotRenewed, Started, Refused, Exited, PlaceGone, CommandStarted, CommandRefused, CommandExited),
+        *(Reached, Ready, Renewed, NotRenewed, Started, Refused, Exited),
+        *(PlaceGone, CommandStarted, CommandRefused, CommandExited),
         *(Fork, Go, Reap, Warm, Forked, Reaped),
     )
 }

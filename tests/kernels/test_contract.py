@@ -19,6 +19,7 @@ from kernels.contract import (
     Kill,
     Level,
     Policy,
+    Reached,
     Ready,
     RunCommand,
     Spawn,
@@ -28,6 +29,7 @@ from kernels.contract import (
 PACKETS: list[contract.Packet] = [
     Spawn("0123456789ab", "python", "key", Policy(memory_bytes=1), {"TZ": "UTC"}),
     Kill("0123456789ab"),
+    Reached("L2+"),
     Ready("L3", "3.11.2", {"seccomp": "ok"}, {"numpy": "2"}),
     Exited("0123456789ab", 0, 9, out_of_memory=True, asked=False, peak_bytes=5, cpu_s=0.5),
     Forked("0123456789ab", 0, "fork: no memory"),

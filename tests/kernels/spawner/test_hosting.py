@@ -309,6 +309,7 @@ def test_a_command_dies_with_its_spawner() -> None:
         assert command.said() == ""
         command.close()
         assert left_of(mark) == []
+        assert harness.sweep(spawner) == []
         raise AssertionError("a spawner that is killed can't be asked to end")
 
 
