@@ -265,6 +265,8 @@ class FakePlaces(ZygotePlaces):
         self.held: dict[str, str] = {}
         """The work directory of each place, by kernel."""
         self._running: dict[str, tuple[str, subprocess.Popen[bytes]]] = {}
+        self._left: list[tuple[str, int]] = []
+        """The process groups that outlived their commands, with their places."""
 
     def carry_out(self, packet: Packet, fds: tuple[int, ...] = ()) -> None:
         """What a spawner does for *packet*; its report comes in a later turn of the loop, as from another process."""
@@ -307,6 +309,9 @@ class FakePlaces(ZygotePlaces):
         os.close(pidfd)
         place, process = self._running.pop(command_id)
         code = process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 0)
+            self._left.append((place, process.pid))
         self._report(CommandExited(command_id, max(code, 0), max(-code, 0)))
         if place not in self.held and place not in {other for other, _ in self._running.values()}:
             self._report(PlaceGone(place))
@@ -315,6 +320,10 @@ class FakePlaces(ZygotePlaces):
         if (work := self.held.pop(kernel_id, None)) is None:
             return
         shutil.rmtree(work)
+        for place, group in self._left:
+            if place == kernel_id:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, 9)
         running = [process for place, process in self._running.values() if place == kernel_id]
         for process in running:
             os.killpg(process.pid, 9)
