@@ -242,10 +242,12 @@ class Settings(BaseModel):
     tool_kept_s: Number = _number(3600, 0, 86_400, "time for which such a link is good, also without a token; 0: no links")
 
     max_sessions: Whole = _number(0, 0, 10_000, "sessions of all keys together; 0: as many as leave pool_min kernels free")
-    sessions_per_key: Whole = _number(16, 0, 10_000, "sessions and Jupyter kernels per key; further ones get 429")
-    session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session ends")
-    session_max_idle_s: Number = _number(86_400, 1, 2_592_000, "maximum of that time that a client may set for a session")
-    session_lifetime_s: Number = _number(0, 0, 31_536_000, "maximum lifetime of a session, even of a busy one; 0: no limit")
+    sessions_per_key: Whole = _number(16, 0, 10_000, "sessions, sandboxes and Jupyter kernels per key; further ones get 429")
+    session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session or sandbox ends")
+    session_max_idle_s: Number = _number(86_400, 1, 2_592_000, "maximum of that time, and of a life, that a client may set")
+    session_lifetime_s: Number = _number(
+        0, 0, 31_536_000, "maximum lifetime of a session or sandbox, even of a busy one; 0: no limit"
+    )
     transcript_bytes: Whole = _number(4 * MIB, 0, 1024 * MIB, "code and results kept per session for its notebook")
     file_bytes: Whole = _number(
         128 * MIB, 1024, 1024 * 1024 * MIB, "maximum size of a file uploaded to a session or downloaded from it"

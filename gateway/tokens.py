@@ -66,7 +66,7 @@ LIMITS = (
     *(LimitOption.of_kernels(limit) for limit in KERNEL_LIMITS if limit.key_about),
     LimitOption("max_timeout_s", "--max-timeout-s", 0.1, 86_400, "maximum time limit of a run", is_whole=False),
     LimitOption("output_bytes", "--output-bytes", 1024, 1024**3, "maximum output of one run"),
-    LimitOption("sessions", "--sessions", 0, 10_000, "sessions and Jupyter kernels at once"),
+    LimitOption("sessions", "--sessions", 0, 10_000, "sessions, sandboxes and Jupyter kernels at once"),
 )
 
 

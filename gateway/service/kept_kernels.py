@@ -61,13 +61,14 @@ class Quota:
         most = self._most_per_key if caller.limits.sessions is None else caller.limits.sessions
         if self._taken[caller.key_id] >= most:
             raise TooManyRequests(
-                f"This key may keep {most} {'session' if most == 1 else 'sessions'} or Jupyter kernels: delete one first.",
+                f"This key may keep {most} {'session' if most == 1 else 'sessions'}, sandboxes or Jupyter kernels: "
+                "delete one first.",
                 retry_after_s=RETRY_AFTER_S,
             )
         cost_bytes = self._room.cost_bytes(caller.policy)
         if self.taken >= self._room.kernels or self._used_bytes + cost_bytes > self._room.memory_bytes:
             raise Busy(
-                "All kernels for sessions and Jupyter clients are in use; runs without a session still work.",
+                "All kernels for sessions, sandboxes and Jupyter clients are in use; runs without a session still work.",
                 retry_after_s=RETRY_AFTER_S,
             )
         self._taken[caller.key_id] += 1

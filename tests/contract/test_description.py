@@ -19,6 +19,7 @@ REACHED = {
     *("GET /code-interpreter/history", "GET /code-interpreter/sessions", "POST /code-interpreter/sessions"),
     *("POST /code-interpreter/python", "POST /code-interpreter/javascript", "POST /code-interpreter/chart"),
     *("POST /code-interpreter/analyze", "POST /code-interpreter/math", "POST /code-interpreter/notebook"),
+    *("GET /code-interpreter/sandboxes", "POST /code-interpreter/sandboxes"),
     *("GET /api/kernels", "GET /api/sessions", "POST /api/sessions", "GET /metrics"),
 }
 """What needs nothing that has to be there first, so that some of what is sent has to succeed."""
