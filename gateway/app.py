@@ -349,6 +349,7 @@ def _web_settings(settings: Settings) -> WebSettings:
     # A gateway that other machines can reach has a configured token, and it can't know the names they use for it.
     is_any = not settings.allowed_hosts and not is_loopback(settings.host)
     hosts = {ANY_HOST} if is_any else {*LOCAL_HOSTS, settings.host.lower(), *settings.allowed_hosts}
+    room = settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes, settings.fetch_bytes
     return WebSettings(
         version=VERSION,
         allowed_hosts=frozenset(hosts),
@@ -359,7 +360,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
         session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
-        allowance=Allowance(settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes, settings.fetch_bytes),
+        allowance=Allowance(*room, settings.call_limits()),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 import gateway
+from gateway.core.host_tools import CallLimits
 from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
 from kernels import work_aliases
 from kernels.contract import MIB, ContractError, Level, Policy
@@ -225,6 +226,9 @@ class Settings(BaseModel):
     fetch_bytes: Whole = _number(
         8 * MIB, 0, 16 * MIB, "files that one run sends back (fetchFiles), in total; 0: only their names"
     )
+    tool_calls: Whole = _number(500, 0, 100_000, "calls that one run may make of the client's tools")
+    tool_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "inputs and results of these calls, in total")
+    tool_wait_s: Number = _number(300, 0.1, 86_400, "time that one run may wait for the client's tools, in total")
     stream_grace_s: Number = _number(
         30, 0, 3600, "time that a streaming client has to reconnect, during its run and after its end"
     )
@@ -283,6 +287,10 @@ class Settings(BaseModel):
     def policy(self) -> Policy:
         """The limits of each kernel."""
         return policy_of(self.kernel_limits())
+
+    def call_limits(self) -> CallLimits:
+        """The limits of one run's calls of the client's tools."""
+        return CallLimits(self.tool_calls, self.tool_bytes, self.tool_wait_s)
 
     def kernel_limits(self) -> dict[str, float]:
         """The limits of each kernel by name."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
+from gateway.core.call_message import CallMessage
+from gateway.core.host_calls import HostCalls
 from gateway.core.model import Cleared, Event, Finished, Raised, Text
 from gateway.core.strict_json import text_bytes
 from gateway.core.validate import (
@@ -28,10 +30,14 @@ DISPLAY_BYTES = 1024
 
 
 class Collector:
-    """The events of the run that the request *msg_id* started. Messages of other requests are ignored."""
+    """The events of the run that the request *msg_id* started. Messages of other requests are ignored.
 
-    def __init__(self, msg_id: str, output_bytes: int, rich_bytes: int) -> None:
+    *calls* are those of the client's tools, None if the run was given none.
+    """
+
+    def __init__(self, msg_id: str, output_bytes: int, rich_bytes: int, calls: HostCalls | None = None) -> None:
         self.msg_id = msg_id
+        self._calls = calls
         self._output_left = output_bytes
         self._rich_left = rich_bytes
         self._reply: ExecuteReply | None = None
@@ -85,6 +91,9 @@ class Collector:
                 return self._finish()
             case ExecuteReply() as reply:
                 return self._take_reply(reply)
+            case CallMessage(call):
+                taken = None if self._calls is None else self._calls.take(call)
+                return [] if taken is None else [taken]
             case UnreadMessage():
                 self.is_truncated = True
                 return []

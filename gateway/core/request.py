@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gateway.core.host_calls import HostCalls
+from gateway.core.host_tools import CallLimits, HostTool
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from gateway.core.run_files import NOTHING_GIVEN, Given
@@ -28,9 +30,10 @@ class LentKernel(Protocol):
 
 
 class Control:
-    """A handle on a run: learn when it starts, interrupt it."""
+    """A handle on a run: learn when it starts, interrupt it. *calls* are those of its client's tools."""
 
-    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_start: Callable[[], None] = lambda: None, calls: HostCalls | None = None) -> None:
+        self.calls = calls
         self._on_start = on_start
         self._kernel: LentKernel | None = None
 
@@ -70,6 +73,8 @@ class RunRequest:
     text: TextForm = "raw"
     """*terminal*: the answer's text is what a terminal or a notebook would show in the end."""
     include: frozenset[Include] = frozenset()
+    tools: tuple[HostTool, ...] = ()
+    """Tools of the client that the code may call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), and on the files
-    that come back.
+    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), on the files
+    that come back, and on calls of the client's tools.
     """
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
     chart_bytes: int = 0
     fetch_bytes: int = 0
+    calls: CallLimits = field(default_factory=CallLimits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from itertools import islice, pairwise
 from typing import Any, Final
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import Path, is_path
+from gateway.core.files import MAX_HEX_CHARS, Path, is_path
 
 MAX_FILES: Final = 100
 """Maximum number of files in one request."""
 MAX_ROWS: Final = 200
 """Maximum number of files that are listed without their contents."""
 MAX_FETCHED: Final = 1000
-MAX_HEX_CHARS: Final = 8000
 _HEX: Final = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 REASONS: Final = ("no_match", "limit", "link", "denied", "not_a_file")
 """Why a file was left out: no pattern names it, there is no more room, or it can't be read."""

@@ -18,6 +18,8 @@ class Cause(Enum):
 
     OVER = auto()
     DEADLINE = auto()
+    UNANSWERED = auto()
+    """Its code has waited for the host for as long as it may."""
     OUTPUT = auto()
     """It has printed or shown more than its limit: it is interrupted."""
     INTERRUPTED = auto()
@@ -46,7 +48,7 @@ class Run:
 
     def __init__(self, msg_id: str, spec: RunSpec, on_event: OnEvent | None, started_at: float) -> None:
         self.msg_id = msg_id
-        self._collector = Collector(msg_id, spec.output_bytes, spec.rich_bytes)
+        self._collector = Collector(msg_id, spec.output_bytes, spec.rich_bytes, spec.calls)
         self._fold = Fold()
         self._on_event = on_event
         self._started_at = started_at
@@ -54,7 +56,8 @@ class Run:
         self._empty = self._messages = 0
         self._settling: asyncio.TimerHandle | None = None
         # JSON escapes can double the size of output. More than that is padding, and the kernel is killed for it.
-        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes + spec.fetch_bytes) + SLACK_BYTES
+        called_bytes = spec.calls.limits.total_bytes if spec.calls else 0
+        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes + spec.fetch_bytes + called_bytes) + SLACK_BYTES
 
     @property
     def is_over(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import is_path, parse_path
+from gateway.core.files import FileChange, is_path, parse_changes, parse_path
 
 
 @pytest.mark.parametrize("path", [b"a", b"a/b.csv", b"\xff\xfe", "größe.txt".encode(), b"a b/ c"])
@@ -22,3 +22,30 @@ def test_a_path_that_leaves_the_directory_is_refused(path: bytes) -> None:
     with pytest.raises(BadRequest) as refused:
         parse_path(path)
     assert refused.value.message.endswith(".")
+
+
+A = b"a".hex()
+
+
+@pytest.mark.parametrize(
+    ("said", "changes", "is_cut"),
+    [
+        (None, (), False),
+        ([], (), False),
+        ({"files": 5}, (), False),
+        ({"files": [], "cut": True}, (), True),
+        ({"files": [{"path": A, "change": "created", "size": 3}]}, (FileChange(b"a", "created", 3),), False),
+        ({"files": [{"path": A, "change": "changed", "size": -3}]}, (FileChange(b"a", "changed", 0),), False),
+        ({"files": [{"path": A, "change": "changed", "size": "3"}]}, (FileChange(b"a", "changed", 0),), False),
+        ({"files": [{"path": A, "change": "deleted", "size": 3}]}, (FileChange(b"a", "deleted", 0),), False),
+        ({"files": [{"path": A, "change": "moved"}]}, (), True),
+        ({"files": [{"path": "a", "change": "created"}]}, (), True),
+        ({"files": [{"path": b"../a".hex(), "change": "created"}]}, (), True),
+        ({"files": [{"path": "00" * 10_000, "change": "created"}]}, (), True),
+        ({"files": [{"path": 5, "change": "created"}, 7]}, (), True),
+        ({"files": [{"path": A, "change": "deleted"}] * 201}, (FileChange(b"a", "deleted", 0),) * 200, True),
+    ],
+)
+def test_changes_of_files_are_checked_one_by_one(said: object, changes: tuple[FileChange, ...], is_cut: bool) -> None:
+    """What is not of the form is left out, and that is said."""
+    assert parse_changes(said) == (changes, is_cut)
