@@ -214,9 +214,12 @@ async def test_watchers_of_a_session_see_calls(line: Line, gateway: Gateway) -> 
     watcher = await line.open(f"{session}/stream")
     await watcher.say(type="watch")
     client = await line.open(f"{session}/stream")
-    await client.say(type="execute", code="print(tools.add(1, 2))", tools=[ADD])
+    await client.say(type="execute", id="mine", code="print(tools.add(1, 2))", tools=[ADD])
+    own = (await client.hear_until("tool_call"))[-1]
     seen = (await watcher.hear_until("tool_call"))[-1]
     assert (seen["name"], seen["input"]) == ("add", {"a": 1, "b": 2})
+    assert (seen["id"], seen["run"]) == (own["id"], own["run"]), "the client's own name of a run is no id of a call"
+    assert seen["id"] != "mine"
     path = f"{BASE}/runs/{seen['run']}/tool-results"
     taken = await asyncio.to_thread(gateway.ask, "POST", path, {"results": [answered(seen)]})
     assert (taken.status, taken.body) == (200, {"accepted": 1})

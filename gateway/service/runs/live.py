@@ -137,7 +137,7 @@ class LiveRuns:
     def _is_wanted(self, run: LiveRun) -> bool:
         """Whether somebody may still ask for the events of *run*, which is over."""
         is_watched = run.feed is not None and run.feed.is_watched(self._settings.grace_s)
-        return is_watched or run.is_read or not run.has_caller
+        return is_watched or run.is_read or run.kept is not None or not run.has_caller
 
     def _expire_later(self, run: LiveRun) -> None:
         loop = asyncio.get_running_loop()

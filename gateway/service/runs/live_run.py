@@ -89,10 +89,10 @@ class LiveRun:
         self._wall_clock = wall_clock
         self._failure: Exception | None = None
         self._grace_s = grace_s
-        self.has_caller = grace_s is None
-        """Whether its caller waits for the result, and alone may give it up."""
         self.kept = KeptResult() if grace_s == math.inf else None
         """The result for a client that asks in turns; None for a run that others read or wait for."""
+        self.has_caller = grace_s is None or self.kept is not None
+        """Whether its caller waits for the result, and alone may give it up."""
         self._readers: list[asyncio.Event] = []
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[Any] | None = None

@@ -293,9 +293,9 @@ class SessionStream(StreamSocket):
             await super().interrupt(named)
 
     def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
-        names = {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}
+        names: dict[str, Json] = {"run": run.run_id, **watching.label_of(run, found)}
         is_numbered = run.feed is not None and isinstance(found, LoggedEvent)
-        return {**names, "at": found.stamp} if is_numbered else {**names}
+        return {**names, "at": found.stamp} if is_numbered else names
 
     async def _carry_out(self, said: Said) -> None:
         if not isinstance(said, WatchSession):

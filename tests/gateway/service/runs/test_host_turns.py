@@ -197,3 +197,19 @@ def test_other_runs_have_no_turns() -> None:
             run.stop()
 
     play(main())
+
+
+def test_who_reads_along_does_not_own_the_run() -> None:
+    """A run in turns has a caller, and is there for it a while after its end."""
+
+    async def main() -> None:
+        code = Code([(0, "a")])
+        run = begin(code)
+        with run.reading():
+            await host_turns.next_turn(run)
+        assert run.has_caller
+        await asyncio.sleep(1000)
+        assert not run.is_over
+        run.stop()
+
+    play(main())
