@@ -3,6 +3,7 @@
 # .venv          what the gateway needs and, for the checks, what development needs
 # .venv-kernels  what runs inside kernels; nothing of the gateway is installed there
 # .venv-clients  other people's clients, for the tests
+# .venv-agents   those of them that cannot live beside the others
 # .venv-bench    the peers of `make bench`
 #
 # Each holds exactly the versions of its files in requirements/, checked by hash; see requirements/install.
@@ -20,7 +21,7 @@ WORKERS ?= --numprocesses 3 --dist loadgroup
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-kernels install-clients install-bench test check lint format bench notebooks lock audit clean
+.PHONY: help serve install install-dev install-kernels install-clients install-most-clients install-agents install-bench test check lint format bench notebooks lock audit clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -39,8 +40,13 @@ install-dev: install-kernels ## the environments that development needs
 install-kernels:
 	@sh requirements/install .venv-kernels kernels
 
-install-clients: ## the environment of other people's clients that the tests try
+install-clients: install-most-clients install-agents ## the environments of other people's clients that the tests try
+
+install-most-clients: # each apart, so that `make --jobs` makes them side by side
 	@sh requirements/install .venv-clients clients project suites
+
+install-agents:
+	@sh requirements/install .venv-agents agents
 
 install-bench: install-dev ## the environments that the benchmark needs
 	@sh requirements/install .venv-bench bench
@@ -78,6 +84,7 @@ lock: ## resolve the dependencies anew into requirements/
 	@$(UV) --group dev --constraint requirements/gateway.txt --output-file requirements/dev.txt
 	@$(UV) --group bench --constraint requirements/gateway.txt --output-file requirements/bench.txt
 	@$(UV) pyproject.toml --group build --group clients --output-file requirements/clients.txt
+	@$(UV) --group agents --output-file requirements/agents.txt
 	@$(UV) --no-deps --group suites --output-file requirements/suites.txt
 
 # Asks PyPI's advisory database about every pinned version; an environment without access to that can't run it, and CI does not.
@@ -86,6 +93,6 @@ audit: ## look for known faults in what is pinned (asks pypi.org)
 	@for lock in requirements/*.txt; do echo "$$lock"; .venv-audit/bin/pip-audit --require-hashes --disable-pip -r $$lock || exit $$?; done
 
 clean: ## remove the environments and every cache
-	@rm -rf .venv .venv-kernels .venv-clients .venv-bench .venv-lock .venv-audit *.egg-info build dist
+	@rm -rf .venv .venv-kernels .venv-clients .venv-agents .venv-bench .venv-lock .venv-audit *.egg-info build dist
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

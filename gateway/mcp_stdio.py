@@ -5,7 +5,6 @@ Each line on stdin is a message, which goes to ``/mcp`` of a gateway; what the g
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import json
@@ -18,11 +17,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
+from gateway.core.mcp import FAILED, repeated
 from gateway.settings import SettingsError
 from kernels.sandbox import sysc
 
@@ -31,18 +32,15 @@ class NoGateway(Exception):
     """No gateway can be started."""
 
 
-FAILED: Final = 1000
-"""The code of errors that are this program's own."""
-NAMED_BY: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 CONNECT_S: Final = 10.0
 LOOK_S: Final = 0.1
 """How often a gateway that starts is asked whether it is ready."""
 GRACE_S: Final = 2.0
-"""How long calls under way may take to end once stdin has ended: `echo MESSAGE | omega mcp` is answered."""
+"""How long the next call may take to end once stdin has ended: `echo MESSAGE | omega mcp` is answered."""
 MAX_CALLS: Final = 64
 """How many requests may be under way; more wait."""
-_VERSION = "io.modelcontextprotocol/protocolVersion"
-_PLAIN: Final = frozenset(map(chr, range(0x21, 0x7F)))
+MAX_WAITING: Final = 1024
+"""How many may wait; more are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +77,16 @@ class Address:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A message under way, by the JSON of its id. It may be cancelled before its connection is open."""
+    """A message that waits or is under way. It may be cancelled before its connection is open."""
 
-    key: str
+    message: Any
     sock: socket.socket | None = None
     is_cancelled: bool = False
+
+    @property
+    def about(self) -> Any:
+        """The id of the request; None for a message that is none."""
+        return self.message.get("id") if isinstance(self.message, dict) else None
 
     def cancel(self) -> None:
         """Close its connection, which cancels in both eras of the protocol."""
@@ -99,24 +102,26 @@ class Bridge:
 
     address: Address
     output: IO[str]
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _has_ended: threading.Condition = field(default_factory=threading.Condition)
+    """Guards what follows; told of each call that ends."""
     _calls: set[Call] = field(default_factory=set)
-    _room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CALLS))
+    _waiting: deque[Call] = field(default_factory=deque)
+    _threads: int = 0
+    _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, lines: Iterator[str]) -> None:
-        """Carry out each of *lines*; once they end, what is under way has a moment to end and is cancelled then."""
+        """Carry out each of *lines*. Once they end, calls go on while one ends every now and then; the rest is cancelled."""
         for line in lines:
             if line.strip():
-                self._begin(line)
-        deadline = time.monotonic() + GRACE_S
-        ended = sum(self._room.acquire(timeout=max(0.0, deadline - time.monotonic())) for _ in range(MAX_CALLS))
-        with self._lock:
+                self._take(line)
+        with self._has_ended:
+            while self._calls and self._has_ended.wait(GRACE_S):
+                pass
             for call in self._calls:
                 call.cancel()
-        for _ in range(MAX_CALLS - ended):
-            self._room.acquire()
+            self._has_ended.wait_for(lambda: not self._calls)
 
-    def _begin(self, line: str) -> None:
+    def _take(self, line: str) -> None:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -124,51 +129,72 @@ class Bridge:
             return
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled":
             self._cancel(message)
-            return
-        self._room.acquire()
-        call = Call(json.dumps(message.get("id") if isinstance(message, dict) else None))
-        with self._lock:
+        elif not self._begin(call := Call(message)):
+            self._fail(call, f"{MAX_WAITING} requests wait already.")
+
+    def _begin(self, call: Call) -> bool:
+        """Whether *call* is under way, or waits for one of the others to end: the next line is read meanwhile."""
+        with self._has_ended:
+            if len(self._waiting) >= MAX_WAITING:
+                return False
             self._calls.add(call)
-        threading.Thread(target=self._carry_out, args=(message, call), daemon=True).start()
+            self._waiting.append(call)
+            if self._threads < MAX_CALLS:
+                self._threads += 1
+                threading.Thread(target=self._work, daemon=True).start()
+        return True
+
+    def _work(self) -> None:
+        """Carry out calls while any wait."""
+        while (call := self._next()) is not None:
+            try:
+                self._carry_out(call)
+            finally:
+                with self._has_ended:
+                    self._calls.discard(call)
+                    self._has_ended.notify_all()
+
+    def _next(self) -> Call | None:
+        with self._has_ended:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._threads -= 1
+        return None
 
     def _cancel(self, message: Mapping[str, Any]) -> None:
         params = message.get("params")
-        about = params.get("requestId") if isinstance(params, dict) else None
-        with self._lock:
+        about = json.dumps(params.get("requestId") if isinstance(params, dict) else None)
+        with self._has_ended:
             for call in self._calls:
-                if about is not None and call.key == json.dumps(about):
+                if call.about is not None and json.dumps(call.about) == about:
                     call.cancel()
 
-    def _carry_out(self, message: Any, call: Call) -> None:
-        about = message.get("id") if isinstance(message, dict) else None
+    def _carry_out(self, call: Call) -> None:
         try:
-            self._exchange(message, call)
+            self._exchange(call)
         except (OSError, http.client.HTTPException) as error:
-            if about is not None:
-                where = f"{self.address.host}:{self.address.port}"
-                text = f"The gateway at {where} did not answer ({error or type(error).__name__}): is it running?"
-                self._say({"jsonrpc": "2.0", "id": about, "error": {"code": FAILED, "message": text}})
-        finally:
-            with self._lock:
-                self._calls.discard(call)
-            self._room.release()
+            where = f"{self.address.host}:{self.address.port}"
+            text = f"The gateway at {where} did not answer ({error or type(error).__name__}): is it running?"
+            self._fail(call, "The request was cancelled." if call.is_cancelled else text)
 
-    def _exchange(self, message: Any, call: Call) -> None:
+    def _exchange(self, call: Call) -> None:
+        if call.is_cancelled:
+            raise ConnectionAbortedError
         connection = self.address.connect()
         with contextlib.closing(connection):
-            with self._lock:
+            with self._has_ended:
                 call.sock = connection.sock
                 if call.is_cancelled:
-                    raise ConnectionAbortedError("the call was cancelled")
+                    raise ConnectionAbortedError
             try:
-                connection.request("POST", self.address.path, json.dumps(message).encode(), self._headers_for(message))
-                answer = connection.getresponse()
-                for text in _texts(answer):
-                    self._say(_about(json.loads(text), message))
+                body = json.dumps(call.message).encode()
+                connection.request("POST", self.address.path, body, self._headers_for(call.message))
+                for text in _texts(connection.getresponse()):
+                    self._say(_about(json.loads(text), call.message))
             except (ValueError, RecursionError) as error:
                 raise http.client.HTTPException(f"an answer that is no JSON: {error}") from None
             finally:
-                with self._lock:
+                with self._has_ended:
                     call.sock = None
 
     def _headers_for(self, message: Any) -> dict[str, str]:
@@ -178,18 +204,15 @@ class Bridge:
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
         }
-        params = message.get("params") if isinstance(message, dict) else None
-        meta = params.get("_meta") if isinstance(params, dict) else None
-        version = meta.get(_VERSION) if isinstance(meta, dict) else None
-        if version is None or not isinstance(params, dict):
-            return told
-        method = str(message.get("method"))
-        told |= {"MCP-Protocol-Version": _encoded(str(version)), "Mcp-Method": _encoded(method)}
-        name = params.get(NAMED_BY.get(method, ""))
-        return {**told, "Mcp-Name": _encoded(name)} if isinstance(name, str) else told
+        return {**told, **repeated(message)}
+
+    def _fail(self, call: Call, text: str) -> None:
+        """Answer *call* with a failure of this program, if it asks for an answer."""
+        if call.about is not None:
+            self._say({"jsonrpc": "2.0", "id": call.about, "error": {"code": FAILED, "message": text}})
 
     def _say(self, message: Any) -> None:
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with self._writing, contextlib.suppress(BrokenPipeError):
             self.output.write(json.dumps(message, ensure_ascii=False, separators=(",", ":")) + "\n")
             self.output.flush()
 
@@ -211,13 +234,6 @@ def _about(answer: Any, message: Any) -> Any:
     if isinstance(answer, dict) and "error" in answer and "id" not in answer and isinstance(message, dict):
         return {**answer, "id": message["id"]} if "id" in message else answer
     return answer
-
-
-def _encoded(value: str) -> str:
-    """*value* as a header has it: text that is not plain ASCII is base64 between markers."""
-    if value and set(value) <= _PLAIN and not (value.startswith("=?base64?") and value.endswith("?=")):
-        return value
-    return f"=?base64?{base64.b64encode(value.encode('utf-8', 'replace')).decode()}?="
 
 
 def talk(url: str, token: str) -> None:

@@ -41,6 +41,9 @@ NOT_RUN = {
         "docs/agents.md",
         'claude mcp add --transport http omega http://127.0.0.1:8080/mcp --header "Authorization: Bearer $TOKEN"',
     ): Why("needs Claude Code and an account of it", "tests/api/test_mcp.py::test_tools_are_listed_alike_in_both_eras"),
+    ("docs/agents.md", "claude mcp add omega -- /home/ada/omega/.venv/bin/omega mcp --serve"): Why(
+        "needs Claude Code and an account of it", "tests/api/test_mcp_stdio.py::test_a_gateway_of_its_own_ends_with_it"
+    ),
     (
         "docker/README.md",
         "docker compose --file docker/compose.yaml --file docker/compose.namespaces.yaml up --build --detach",

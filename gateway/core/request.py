@@ -77,6 +77,15 @@ class RunRequest:
     """Tools of the client that the code may call."""
 
 
+LOOK_S = 5.0
+"""How long a kernel may take to list its variables."""
+
+
+def look_at_variables(session: str) -> RunRequest:
+    """The run that lists the variables of *session*."""
+    return RunRequest("variables", "", LOOK_S, session=session)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The key of a run and its limits. *policy* is None if its kernels have the gateway's limits."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from gateway import mcp_stdio
 from gateway.mcp_stdio import Address, Bridge
 from tests.live import HANG_S, Gateway
 
@@ -89,6 +90,11 @@ def call(code: str, about: object, **more: object) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": about, "method": "tools/call", "params": params}
 
 
+def cancel(about: object) -> dict[str, object]:
+    """The message that cancels a request."""
+    return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": about}}
+
+
 def text_of(answer: Any) -> str:
     """What a model reads."""
     return str(answer["result"]["content"][0]["text"])
@@ -126,7 +132,7 @@ def test_calls_run_beside_one_another_and_can_be_cancelled(talk: Talk) -> None:
     talk.send(call("print('short')", 2))
     answer = talk.read()
     assert (answer["id"], text_of(answer)) == (2, "short")
-    talk.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+    talk.send(cancel(1))
     assert talk.read()["id"] == 1
     talk.send(call("import time; time.sleep(200)", 3, timeout=250_000))
     assert talk.end() == 0, "the end of stdin cancels what is under way"
@@ -136,9 +142,11 @@ def test_calls_run_beside_one_another_and_can_be_cancelled(talk: Talk) -> None:
 class HeldAddress(Address):
     """An address whose connections open once a test lets them."""
 
+    is_asked: threading.Event = field(default_factory=threading.Event)
     may_open: threading.Event = field(default_factory=threading.Event)
 
     def connect(self) -> http.client.HTTPConnection:
+        self.is_asked.set()
         self.may_open.wait(HANG_S)
         return super().connect()
 
@@ -150,14 +158,46 @@ def test_a_call_is_cancelled_before_its_connection_is_open() -> None:
 
         def lines() -> Iterator[str]:
             yield json.dumps(call("1", 5))
-            yield json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}})
+            address.is_asked.wait(HANG_S)
+            yield json.dumps(cancel(5))
             address.may_open.set()
 
         Bridge(address, output := io.StringIO()).run(lines())
+        server.settimeout(HANG_S)
         connection, _address = server.accept()
         with connection:
             assert connection.recv(1) == b""
     assert json.loads(output.getvalue())["id"] == 5
+
+
+def held(*calls: object) -> tuple[HeldAddress, Iterator[str]]:
+    """An address where nobody listens, and the lines of *calls*: it lets them find that out after the last one."""
+    address = HeldAddress("127.0.0.1", 1, is_tls=False, path="/mcp", token="t")
+
+    def lines() -> Iterator[str]:
+        yield from map(json.dumps, calls)
+        address.may_open.set()
+
+    return address, lines()
+
+
+def test_a_cancellation_is_read_while_all_threads_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a call under way, and of one that waits; the one between them is carried out."""
+    monkeypatch.setattr(mcp_stdio, "MAX_CALLS", 1)
+    address, lines = held(call("1", 1), call("2", 2), call("3", 3), cancel(1), cancel(3))
+    Bridge(address, output := io.StringIO()).run(lines)
+    told = {answer["id"]: answer["error"]["message"] for answer in map(json.loads, output.getvalue().splitlines())}
+    assert (told[1], told[3]) == ("The request was cancelled.", "The request was cancelled.")
+    assert "is it running?" in told[2]
+
+
+def test_more_than_may_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that asks without end fills no memory."""
+    monkeypatch.setattr(mcp_stdio, "MAX_CALLS", 0)
+    monkeypatch.setattr(mcp_stdio, "MAX_WAITING", 0)
+    address, lines = held(call("1", 1))
+    Bridge(address, output := io.StringIO()).run(lines)
+    assert json.loads(output.getvalue())["error"]["message"] == "0 requests wait already."
 
 
 def test_a_gateway_that_is_not_there_is_told_to_the_agent() -> None:

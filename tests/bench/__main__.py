@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import calls, measure, plain, sessions, unconfined
+from tests.bench import inside_calls, measure, plain, sessions, tool_calls, unconfined
 from tests.bench.numbers import Row, Samples
 from tests.bench.profile import profile
 from tests.bench.report import Report
@@ -50,7 +50,9 @@ def run(*, with_profile: bool) -> Report:
         say("a warm session over HTTP and over a WebSocket")
         session, stream = sessions.warm_http(gateway), sessions.warm_socket(gateway)
         say("calls of a client's tool from inside a run")
-        called = calls.call_from_inside(gateway)
+        called = inside_calls.call_from_inside(gateway)
+        say("tools over HTTP and by MCP")
+        warm_tools, fresh_tools = tool_calls.warm(gateway), tool_calls.fresh(gateway)
         say("kernels of the Jupyter API")
         kernels = measure.create_kernel(gateway)
         say("fresh runs on all cores")
@@ -111,6 +113,8 @@ def run(*, with_profile: bool) -> Report:
                 growth[0].run,
                 "≤ 1.25",
             ),
+            *warm_tools.rows("warm session", "run over HTTP in the same session"),
+            *fresh_tools.rows("fresh kernel", "fresh, isolated run over HTTP"),
             Row("fresh, isolated JavaScript run over HTTP", '`node -e "console.log(1)"`', javascript, node, "≤ 1"),
             Row(
                 "kernel created by the Jupyter API, data stack imported",

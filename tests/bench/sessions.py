@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.bench import processes
@@ -44,7 +43,7 @@ class Step:
 def warm_http(gateway: Gateway) -> Samples:
     """The same session asked again and again over a kept connection."""
     connection = Connection(gateway)
-    with _session(connection) as session_id:
+    with connection.session() as session_id:
         took = [
             connection.time_post(f"sessions/{session_id}/execute", {"code": CODE}) for _ in range(WARM_RUNS + FIRST_RUNS)
         ]
@@ -55,7 +54,7 @@ def warm_http(gateway: Gateway) -> Samples:
 def warm_socket(gateway: Gateway) -> Samples:
     """The same over the session's WebSocket: from the message sent to the event that the run is done."""
     connection = Connection(gateway)
-    with _session(connection) as session_id:
+    with connection.session() as session_id:
         stream = WebSocket(gateway, f"/code-interpreter/sessions/{session_id}/stream")
         took = [_time_run(stream) for _ in range(WARM_RUNS + FIRST_RUNS)]
         stream.close()
@@ -84,7 +83,7 @@ def growth(gateway: Gateway, counts: Sequence[int] = GROWTH) -> list[Step]:
     steps = []
     for count in counts:
         while len(session_ids) < count:
-            session_ids.append(_create(connection))
+            session_ids.append(connection.create_session())
         time.sleep(SETTLE_S)  # the pool refills, the allocators settle
         steps.append(_measure(gateway, connection, session_ids))
     connection.close()
@@ -126,16 +125,3 @@ def growth_table(steps: Sequence[Step]) -> list[Sequence[str]]:
         )
         rows.append(cells)
     return rows
-
-
-@contextlib.contextmanager
-def _session(connection: Connection) -> Iterator[str]:
-    session_id = _create(connection)
-    try:
-        yield session_id
-    finally:
-        connection.delete(f"sessions/{session_id}")
-
-
-def _create(connection: Connection) -> str:
-    return str(connection.post("sessions", {"language": "python", "idleTimeout": 3_600_000})["id"])

@@ -1,4 +1,4 @@
-"""Other people's clients, as their users install them: run in an environment of their own, `.venv-clients`."""
+"""Other people's clients, as their users install them, in environments of their own: `.venv-clients`, `.venv-agents`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).with_name("clients")
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
+AGENTS_PYTHON = ROOT / ".venv-agents" / "bin" / "python"
+"""Where those clients are that cannot live beside the others."""
 TIMEOUT_S = 90.0
 
 
-def run_script(name: str, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> Any:
+def run_script(
+    name: str, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S, python: Path = PYTHON
+) -> Any:
     """The JSON that the last line of `clients/NAME.py` says; AssertionError with all it said when it fails or hangs."""
-    said = run_python(str(SCRIPTS / f"{name}.py"), *arguments, env=env, timeout_s=timeout_s)
+    said = run_python(str(SCRIPTS / f"{name}.py"), *arguments, env=env, timeout_s=timeout_s, python=python)
     lines = said.stdout.strip().splitlines()
     assert said.returncode == 0 and lines, (
         f"{name} failed ({said.returncode}):\n{said.stdout[-4000:]}\n{said.stderr[-8000:]}"
@@ -29,9 +33,9 @@ def run_script(name: str, *arguments: str, env: Mapping[str, str] | None = None,
 
 
 def run_python(
-    *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S
+    *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S, python: Path = PYTHON
 ) -> subprocess.CompletedProcess[str]:
-    """How `.venv-clients/bin/python` with *arguments* ended, and what it said; nothing is left of it after *timeout_s*.
+    """How *python* with *arguments* ended, and what it said; nothing is left of it after *timeout_s*.
 
     It sees this project as it is here, an empty home, and of our environment only what it needs and *env* adds.
     """
@@ -39,7 +43,7 @@ def run_python(
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="omega-home-"))
         process = stack.enter_context(
             subprocess.Popen(
-                [str(PYTHON), *arguments],
+                [str(python), *arguments],
                 env=environment({"HOME": home, **(env or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +21,30 @@ def clients() -> None:
         pytest.skip("no .venv-clients: 'make install-clients' makes it")
 
 
+@pytest.fixture(scope="session")
+def agents() -> None:
+    """The environment of the agents is there."""
+    if not clients_env.AGENTS_PYTHON.exists():
+        pytest.skip("no .venv-agents: 'make install-clients' makes it")
+
+
 @pytest.fixture
 def run_client(clients: None, gateway: Gateway) -> RunClient:
     """A function: `run_client("nbclient_run", *arguments)` answers with what `clients/nbclient_run.py` said as JSON.
 
     The script finds the gateway in GATEWAY_URL (without a slash at the end), GATEWAY_TOKEN, GATEWAY_HOST and GATEWAY_PORT.
     """
+    return runner(gateway, clients_env.PYTHON)
+
+
+@pytest.fixture
+def run_agent(agents: None, gateway: Gateway) -> RunClient:
+    """The same with the programs that run in `.venv-agents`."""
+    return runner(gateway, clients_env.AGENTS_PYTHON)
+
+
+def runner(gateway: Gateway, python: Path) -> RunClient:
+    """Runs programs of *python* that are told where *gateway* is."""
     where = {
         "GATEWAY_URL": gateway.url,
         "GATEWAY_TOKEN": gateway.token,
@@ -34,6 +53,6 @@ def run_client(clients: None, gateway: Gateway) -> RunClient:
     }
 
     def run(name: str, *arguments: str, timeout_s: float = clients_env.TIMEOUT_S) -> Any:
-        return clients_env.run_script(name, *arguments, env=where, timeout_s=timeout_s)
+        return clients_env.run_script(name, *arguments, env=where, timeout_s=timeout_s, python=python)
 
     return run

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.core.errors import NotFound
 from gateway.service.tools.arguments import (
     AnalyzeArguments,
     Arguments,
@@ -83,3 +84,10 @@ TOOLS: Final[Mapping[str, Tool]] = {
     )
 }
 """By name, in the order in which they are listed."""
+
+
+def find(name: str) -> Tool:
+    """The tool *name*. Raises NotFound."""
+    if name not in TOOLS:
+        raise NotFound(f"There is no tool {name[:60]!r}: the tools are {', '.join(TOOLS)}.")
+    return TOOLS[name]

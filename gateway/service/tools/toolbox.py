@@ -11,7 +11,7 @@ from gateway.core.errors import BadRequest, Conflict, Forbidden, Gone, NotFound,
 from gateway.core.files import FileEntry, Listing, Path, parse_path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Display, Json, Result, Task
-from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission
+from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission, look_at_variables
 from gateway.service.tools import tables, text
 from gateway.service.tools.arguments import (
     NEW,
@@ -24,12 +24,10 @@ from gateway.service.tools.arguments import (
     VariablesArguments,
     check,
 )
-from gateway.service.tools.table import TOOLS
+from gateway.service.tools.table import find
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
-LOOK_S = 5.0
-"""How long a kernel may take to list its variables."""
 READ_BYTES = 100_000
 """How much of a file a model gets to read."""
 MENDED_BY_MODELS = (BadRequest, NotFound, Gone, Conflict, Forbidden, TooLarge)
@@ -118,9 +116,7 @@ class ToolBox:
 
     async def call(self, call: ToolCall) -> ToolAnswer:
         """The answer to *call*. Raises NotFound for an unknown tool, and what the gateway fails with: Busy and the like."""
-        tool = TOOLS.get(call.name)
-        if tool is None:
-            raise NotFound(f"There is no tool {call.name[:60]!r}: the tools are {', '.join(TOOLS)}.")
+        tool = find(call.name)
         try:
             return await self._carry_out(check(tool.takes, call.arguments), call)
         except MENDED_BY_MODELS as error:
@@ -176,7 +172,7 @@ class ToolBox:
     # ---- sessions ----------------------------------------------------------------------------------------------------
 
     async def _list_variables(self, given: VariablesArguments, call: ToolCall) -> ToolAnswer:
-        request = RunRequest("variables", "", LOOK_S, session=given.session)
+        request = look_at_variables(given.session)
         result = await self._runs.run(Submission(request, call.caller, call.run_id, call.allowance))
         if result.error is not None:
             return ToolAnswer(f"{result.error.type}: {result.error.message}", is_error=True, session=given.session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.core.model import Json
-from gateway.core.request import RunRequest
+from gateway.core.request import look_at_variables
 from gateway.service.sessions.table import SessionView
 from gateway.web.api import session_bodies
 from gateway.web.api.answers import describe_raised, iso_utc
@@ -13,8 +13,6 @@ from gateway.web.api.runs import RunEndpoint
 from gateway.web.api.watching import describe_current
 from gateway.web.edge.endpoint import Endpoint, Reply
 from gateway.web.services import Answer
-
-VARIABLES_S = 5.0
 
 
 class SessionTable(RunEndpoint):
@@ -82,8 +80,7 @@ class SessionVariables(RunEndpoint):
     """Lists the variables of a session."""
 
     async def on_get(self) -> Answer:
-        request = RunRequest("variables", "", VARIABLES_S, session=self.parts["session_id"])
-        result = await self.services.runner.run(self._submission(request))
+        result = await self.services.runner.run(self._submission(look_at_variables(self.parts["session_id"])))
         return {
             "success": result.success,
             "error": describe_raised(result.error) if result.error else None,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import cast, get_args
 
-from gateway.core.errors import BadRequest, NotFound
+from gateway.core.errors import BadRequest
 from gateway.core.model import Json
 from gateway.service.tools import formats, openapi
 from gateway.service.tools.content import MESSAGES, Content
 from gateway.service.tools.formats import Format
-from gateway.service.tools.table import TOOLS, Tool
+from gateway.service.tools.table import TOOLS, Tool, find
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from gateway.web.api.answers import describe_answer
 from gateway.web.api.runs import RunEndpoint
@@ -83,13 +83,7 @@ def chosen(names: str | None) -> Iterable[Tool]:
     """The tools that *names* lists, by commas; all of them if it is None. Raises NotFound."""
     if names is None:
         return TOOLS.values()
-    return [_find(TOOLS, name.strip()) for name in names.split(",")]
-
-
-def _find(tools: Mapping[str, Tool], name: str) -> Tool:
-    if name not in tools:
-        raise NotFound(f"There is no tool {name[:60]!r}: the tools are {', '.join(tools)}.")
-    return tools[name]
+    return [find(name.strip()) for name in names.split(",")]
 
 
 def _query(endpoint: Endpoint, name: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 from gateway.core.errors import BadRequest, Busy, GatewayError, Gone, NotFound, TooManyRequests, Unavailable
+from gateway.core.mcp import FAILED
 from gateway.core.model import Json
 from gateway.core.request import RunRequest, Submission
 from gateway.service.tools import formats
@@ -15,7 +16,7 @@ from gateway.service.tools.content import Content
 from gateway.service.tools.table import TOOLS
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from gateway.web.caller_limits import CallerLimits
-from gateway.web.edge import header_rules, json_answer
+from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.mcp import messages
@@ -43,12 +44,16 @@ Method = Callable[[ClientMessage], Awaitable[Mapping[str, Json]]]
 class McpEndpoint(Endpoint):
     """Speaks the Model Context Protocol: agents find and call the tools here."""
 
+    _about: Id | None = None
+    """The id of the request, once it is read."""
+
     async def on_post(self) -> Reply:
         try:
             message = messages.parse(self._decoded(), self.request.headers)
             if message is None or message.id is None:
                 self._note(message)
                 return ACCEPTED
+            self._about = message.id
             return await self._answer(message)
         except RpcError as refused:
             return Reply(json_answer.document(messages.error_message(refused)), status=refused.status)
@@ -60,7 +65,7 @@ class McpEndpoint(Endpoint):
             raise RpcError(messages.PARSE_ERROR, error.message) from None
 
     def _failure_body(self, error: GatewayError) -> bytes:
-        return json_answer.document(messages.failure(error))
+        return json_answer.document(messages.failure(error, self._about))
 
     # ---- notifications -----------------------------------------------------------------------------------------------
 
@@ -117,17 +122,23 @@ class McpEndpoint(Endpoint):
             while not (await asyncio.wait([work], timeout=PROGRESS_S))[0]:
                 seconds += PROGRESS_S
                 await self.write_piece(_event(json_answer.dump(messages.progress_message(token, seconds))))
-            await self.write_piece(_event(self._outcome(message, work)))
+            await self.write_piece(_event(self._outcome(message, work, is_begun=seconds > 0)))
         finally:
             work.cancel()
             await asyncio.wait([work])  # it may have a session to end
         return Reply(b"", EVENT_STREAM)
 
-    def _outcome(self, message: ClientMessage, work: asyncio.Future[Mapping[str, Json]]) -> bytes:
+    def _outcome(self, message: ClientMessage, work: asyncio.Future[Mapping[str, Json]], *, is_begun: bool) -> bytes:
+        """The result, or why there is none. Once an answer is begun its status can't tell of a fault any more."""
         try:
             return self._encode(message, work.result())
         except RpcError as refused:
             return json_answer.dump(messages.error_message(refused))
+        except Exception as error:
+            if not is_begun:
+                raise
+            self.log_exception(type(error), error, error.__traceback__)
+            return self._failure_body(failure.explain(500, error, self.run_id, self.allowed_methods()))
 
     async def _ping(self, _message: ClientMessage) -> Mapping[str, Json]:
         return {}
@@ -167,7 +178,7 @@ class McpEndpoint(Endpoint):
                 answer = await task
         except asyncio.CancelledError:
             if task.cancelled() and not _is_cancelled():
-                raise RpcError(messages.FAILED, "The client cancelled the call.", status=200, about=message.id) from None
+                raise RpcError(FAILED, "The client cancelled the call.", status=200, about=message.id) from None
             raise
         finally:
             task.cancel()
@@ -206,7 +217,7 @@ class McpEndpoint(Endpoint):
         except (NotFound, Gone) as error:
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
-            raise RpcError(messages.FAILED, error.message, status=200, about=message.id) from None
+            raise RpcError(FAILED, error.message, status=200, about=message.id) from None
 
 
 def _kept(milliseconds: int) -> dict[str, Json]:

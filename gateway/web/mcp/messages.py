@@ -7,28 +7,22 @@ Sections are those of the specification of 2026-07-28.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core import mcp
 from gateway.core.errors import GatewayError
+from gateway.core.mcp import METHOD_HEADER, NAME_HEADER, NAMED_BY, PREFIX, VERSION_HEADER, VERSION_KEY, meta_of
 from gateway.core.model import Json
 
 MODERN: Final = ("2026-07-28",)
 LEGACY: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
-PREFIX: Final = "io.modelcontextprotocol/"
-VERSION_HEADER, METHOD_HEADER, NAME_HEADER = "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"
-NAMED_BY: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""The methods that repeat a parameter in Mcp-Name, and which ("Standard Request Headers")."""
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 RESOURCE_NOT_FOUND = -32002
 """Of the legacy era; modern clients get INVALID_PARAMS ("Error Codes")."""
-FAILED = 1000
-"""A failure of the gateway, as its error code says: outside of what JSON-RPC reserves ("Error Codes")."""
 SHOWN_CHARS = 80
 
 Id = str | int
@@ -54,7 +48,7 @@ class ClientMessage:
     @property
     def progress_token(self) -> Id | None:
         """What the client wants progress to be told under, if anything."""
-        token = _meta(self.params).get("progressToken")
+        token = meta_of(self.params).get("progressToken")
         return token if isinstance(token, str | int) and not isinstance(token, bool) else None
 
 
@@ -72,7 +66,7 @@ def parse(value: Json, headers: Mapping[str, str]) -> ClientMessage | None:
         raise RpcError(INVALID_REQUEST, "The message must have a method, which is a string.", about=about)
     if not isinstance(params, dict):
         raise RpcError(INVALID_PARAMS, "params must be an object.", about=about)
-    message = ClientMessage(method, params, about, PREFIX + "protocolVersion" in _meta(params))
+    message = ClientMessage(method, params, about, VERSION_KEY in meta_of(params))
     if about is not None:
         _check_headers(message, headers)
     return message
@@ -87,21 +81,16 @@ def _id(value: Mapping[str, Json]) -> Id | None:
     return about
 
 
-def _meta(params: Mapping[str, Json]) -> Mapping[str, Json]:
-    meta = params.get("_meta")
-    return meta if isinstance(meta, dict) else {}
-
-
 def _check_headers(message: ClientMessage, headers: Mapping[str, str]) -> None:
     """Raise RpcError unless the headers say what the body says ("Server Validation")."""
     told = headers.get(VERSION_HEADER)
     if not message.is_modern:
         if told in MODERN:
-            raise _mismatch(message, f"{VERSION_HEADER} is {told}, but the body has no {PREFIX}protocolVersion in _meta")
+            raise _mismatch(message, f"{VERSION_HEADER} is {told}, but the body has no {VERSION_KEY} in _meta")
         if told is not None and told not in LEGACY:
             raise _unsupported(message, told)
         return
-    version = _meta(message.params)[PREFIX + "protocolVersion"]
+    version = meta_of(message.params)[VERSION_KEY]
     if version not in MODERN:
         raise _unsupported(message, version)
     _compare(message, VERSION_HEADER, told, version)
@@ -120,13 +109,10 @@ def _compare(message: ClientMessage, header: str, told: str | None, meant: Json)
 
 
 def _decoded(message: ClientMessage, told: str | None) -> str | None:
-    """A header's value, which may be ``=?base64?...?=`` ("Value Encoding")."""
-    if told is None or not (told.startswith("=?base64?") and told.endswith("?=")):
-        return told
     try:
-        return base64.b64decode(told[9:-2], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise _mismatch(message, f"{NAME_HEADER} is no base64 of UTF-8 text") from None
+        return None if told is None else mcp.decoded(told)
+    except ValueError as error:
+        raise _mismatch(message, f"{NAME_HEADER} is {error}") from None
 
 
 def _mismatch(message: ClientMessage, what: str) -> RpcError:
@@ -159,7 +145,7 @@ def no_resource(message: ClientMessage, text: str) -> RpcError:
 def failure(error: GatewayError, about: Id | None = None) -> dict[str, Json]:
     """A failure of the gateway as an answer."""
     return error_message(
-        RpcError(FAILED, error.message, data={"type": type(error).__name__, "code": error.code}, about=about)
+        RpcError(mcp.FAILED, error.message, data={"type": type(error).__name__, "code": error.code}, about=about)
     )
 
 

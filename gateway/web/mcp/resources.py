@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from gateway.core.errors import NotFound, TooLarge
+from gateway.core.errors import NotFound, TooLarge, Unavailable
 from gateway.core.files import FileEntry, parse_path
 from gateway.core.model import Json
 from gateway.core.notebook import to_json
-from gateway.core.request import Caller, RunRequest, Submission
+from gateway.core.request import Caller, RunRequest, Submission, look_at_variables
 from gateway.service.sessions.table import SessionView
 from gateway.web.edge import json_answer
 from gateway.web.services import Services
@@ -25,8 +25,6 @@ JSON_TYPE, NOTEBOOK_TYPE, TEXT_TYPE, OCTETS = (
     "text/plain",
     "application/octet-stream",
 )
-LOOK_S = 5.0
-"""How long a kernel may take to list its variables."""
 MAX_BYTES = 1024 * 1024
 """The largest file that can be read as a resource: it is for models and their users, not for transfer."""
 _URI = re.compile(re.escape(SCHEME) + r"(?P<session>[^/]{1,64})/(?:(?P<kind>notebook|variables|files)|files/(?P<path>.+))")
@@ -76,8 +74,10 @@ class Resources:
         return [await self._file(uri, session, unquote_to_bytes(found["path"]))]
 
     async def _variables(self, session: str) -> Json:
-        request = RunRequest("variables", "", LOOK_S, session=session)
-        return dict((await self.services.runner.run(self.submit(request))).variables)
+        result = await self.services.runner.run(self.submit(look_at_variables(session)))
+        if result.error is not None:
+            raise Unavailable(f"The variables can't be listed: {result.error.type}: {result.error.message}")
+        return dict(result.variables)
 
     async def _file(self, uri: str, session: str, path: bytes) -> Json:
         async with self.services.files.read(session, self.caller, parse_path(path)) as contents:

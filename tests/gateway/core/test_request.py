@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core.fold import Completed, fold
 from gateway.core.model import Finished, OnEvent, Result, RunSpec
-from gateway.core.request import Control
+from gateway.core.request import Control, RunRequest, look_at_variables
 
 
 class Held:
@@ -38,3 +38,8 @@ async def test_a_run_that_nobody_follows_needs_no_listener() -> None:
     kernel, control = Held(), Control()
     with control.holding(kernel):
         assert await control.interrupt()
+
+
+def test_a_look_at_variables_runs_no_code() -> None:
+    """In its session, and not for long."""
+    assert look_at_variables("s") == RunRequest("variables", "", 5.0, session="s")

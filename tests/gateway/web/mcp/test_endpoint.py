@@ -7,8 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.errors import Busy, TooManyRequests
+from gateway.core.fold import Completed, fold
+from gateway.core.model import Json, Raised
 from gateway.core.request import RunRequest
 from gateway.web.mcp import endpoint, messages
 from tests.gateway.web.world import TOKEN, Gateway, json_of
@@ -88,11 +91,45 @@ async def test_a_fault_of_the_gateway_tells_nothing_but_its_number(gateway: Gate
         raise RuntimeError("secret")
 
     gateway.runner.answer = fail
-    response = await gateway.ask("/mcp", request())
-    assert response.code == 500
+    for headers in ({}, {"Accept": "text/event-stream"}):
+        response = await gateway.ask("/mcp", request("p"), headers=headers)
+        assert response.code == 500
+        assert b"secret" not in response.body
+        told: Any = json_of(response)
+        assert (told["id"], told["error"]["data"]["code"]) == (3, "internal")
+
+
+async def test_a_fault_after_the_first_progress_ends_the_call(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an error of the protocol, and a line in the log: the status is sent already."""
+    monkeypatch.setattr(endpoint, "PROGRESS_S", 0.01)
+    is_told, tell = asyncio.Event(), messages.progress_message
+
+    def noted(token: str | int, seconds: float) -> Any:
+        is_told.set()
+        return tell(token, seconds)
+
+    def fail(_request: RunRequest) -> Any:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(messages, "progress_message", noted)
+    gateway.runner.waits_for, gateway.runner.answer = is_told, fail
+    with capture_logs() as logged:
+        response = await gateway.ask("/mcp", request("p"), headers={"Accept": "text/event-stream"})
+    *progress, last = events_in(response.body)
+    assert (response.code, len(progress) > 0) == (200, True)
     assert b"secret" not in response.body
-    told: Any = json_of(response)
-    assert told["error"]["data"]["code"] == "internal"
+    assert (last["id"], last["error"]["data"]["code"]) == (3, "internal")
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["request failed"]
+
+
+async def test_variables_that_cannot_be_listed_are_a_failure(gateway: Gateway) -> None:
+    """Not a session without variables."""
+    gateway.runner.answer = lambda _request: fold([Raised("KeyboardInterrupt", "", "")], Completed())
+    uri = f"omega://sessions/{'0' * 32}/variables"
+    read: dict[str, Json] = {"jsonrpc": "2.0", "id": 4, "method": "resources/read", "params": {"uri": uri}}
+    told: Any = json_of(await gateway.ask("/mcp", read))
+    assert (told["id"], told["error"]["code"]) == (4, 1000)
+    assert told["error"]["message"].startswith("The variables can't be listed: KeyboardInterrupt")
 
 
 async def test_a_client_that_hangs_up_cancels_its_call(gateway: Gateway) -> None:
