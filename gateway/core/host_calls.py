@@ -28,7 +28,7 @@ class HostCalls:
     """The calls of one run. Code may have forged any of them; each is answered once, by the client or by a limit."""
 
     def __init__(self, tools: Sequence[HostTool], limits: CallLimits) -> None:
-        self.tools = tuple(tools)
+        self.tools: tuple[HostTool, ...] = tuple(tools)
         self.limits = limits
         self.taken = 0
         """How many calls the client was told of."""
@@ -57,6 +57,7 @@ class HostCalls:
         """The run is over or is being stopped: it makes no more calls, and answers reach nobody."""
         self._line, self._is_closed = None, True
         self._waiting.clear()
+        self.tools = ()
 
     def take(self, call: HostCall) -> HostCall | None:
         """*call* if the client is to be told of it; None if a limit answers it, or it is forged."""

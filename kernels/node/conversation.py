@@ -74,10 +74,10 @@ class Conversation:
         if self._answer is answer:
             self.interrupt()
 
-    def hand_over(self, answer: dict[str, Any]) -> None:
-        """Give the code in progress an *answer* of its host."""
+    def hand_over(self, answer: str) -> None:
+        """Give the code in progress an *answer* of its host, which is JSON."""
         if self._answer is not None and not self._is_over:
-            self._post({"kind": "result", **answer})
+            self._post({"kind": "result", "answer": answer})
 
     def _post(self, message: dict[str, Any]) -> None:
         if not self._process.post(message):

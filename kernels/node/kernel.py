@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import signal
@@ -102,13 +101,11 @@ class NodeKernel(Served, BaseKernel):
     def _call_host(self, call: Any) -> None:
         self.publish("omega_tool_call", call)
 
-    def take_answer(self, content: Mapping[str, Any]) -> None:
-        """Pass an answer of the host on to Node, as text: its code makes values of it."""
-        conversation, is_error = self._conversation, "error" in content
-        text = str(content["error"]) if is_error else json.dumps(content.get("output"))
-        answer = {"id": content.get("id"), "text": text, "isError": is_error}
+    def take_answer(self, content: bytes) -> None:
+        """Pass an answer of the host on to Node, as text: only there it becomes values."""
+        conversation, text = self._conversation, content.decode()
         if conversation is not None:
-            self._call(lambda: conversation.hand_over(answer))
+            self._call(lambda: conversation.hand_over(text))
 
     def _end_like(self, code: int) -> NoReturn:
         """Exit as Node did, so that the spawner sees the cause."""

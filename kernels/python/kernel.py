@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -67,9 +68,9 @@ class PythonKernel(Served, IPythonKernel):
         if channel == "shell":
             attribution.enter(parent)
 
-    def take_answer(self, content: Mapping[str, Any]) -> None:
+    def take_answer(self, content: bytes) -> None:
         """Hand an answer of the host to the code that waits for it."""
-        self.tools.take(content)
+        self.tools.take(json.loads(content))
 
     def pre_handler_hook(self) -> None:
         """Begin a request; the base class would make all of its handling interruptible."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -66,12 +65,12 @@ class Served(Base):
             await super().process_control(msg)
             return
         try:
-            self.take_answer(self.session.deserialize(parts, content=True, copy=False)["content"])
+            self.take_answer(self.session.deserialize(parts, content=False, copy=False)["content"])
         except ValueError:
             self.log.error("an answer of the host can't be read")
 
-    def take_answer(self, content: Mapping[str, Any]) -> None:
-        """Hand *content* to the call that it answers: in the thread of control requests, which runs while code waits."""
+    def take_answer(self, content: bytes) -> None:
+        """Hand *content*, which is JSON, to the call that it answers: in the thread of control requests."""
 
     async def _at_shutdown(self) -> None:
         """Send the answer to the request before the process ends: the base class leaves it in the stream's queue."""

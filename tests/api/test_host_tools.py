@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.test_streams import Client, Line, line
-from tests.live import Gateway, Reply
+from tests.live import HANG_S, Gateway, Reply
 
 __all__ = ["line"]
 
@@ -252,3 +252,25 @@ def test_javascript_has_the_same(gateway: Gateway) -> None:
         finish(gateway, ask(gateway, code, "javascript").body, lambda _call: {"error": "no"})["returnValue"]
         == "ToolError: no"
     )
+
+
+async def test_a_client_that_breaks_off_its_request_ends_the_run(gateway: Gateway, session: str) -> None:
+    """A session's run is interrupted, and its state kept."""
+    await asyncio.to_thread(gateway.ask, "POST", f"{BASE}/{session}/execute", {"code": "kept = 1"})
+    _reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    body = json.dumps({"code": "import time\nwhile True: time.sleep(0.01)", "tools": [ADD]}).encode()
+    head = f"POST {BASE}/{session}/execute HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    async with asyncio.timeout(HANG_S):
+        while (await current(gateway, session)) is None:  # noqa: ASYNC110  # another process
+            await asyncio.sleep(0.02)
+        writer.close()
+        while (await current(gateway, session)) is not None:  # noqa: ASYNC110  # another process
+            await asyncio.sleep(0.02)
+    done = await asyncio.to_thread(gateway.ask, "POST", f"{BASE}/{session}/execute", {"code": "print(kept)"})
+    assert done.body["output"] == "1\n"
+
+
+async def current(gateway: Gateway, session: str) -> Any:
+    """The run under way in *session*."""
+    return (await asyncio.to_thread(gateway.ask, "GET", f"{BASE}/{session}")).body["currentRun"]

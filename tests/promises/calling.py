@@ -85,7 +85,7 @@ def _bears_a_kernel_that_answers_itself(gateway: Gateway) -> None:
         "def publish(kind, content): calls.append(content); send(kind, content)\n"
         "kernel.tools._publish = publish\n"
         "def answer():\n    while not calls: time.sleep(0.001)\n"
-        "    kernel.take_answer({'id': calls[0]['id'], 'output': 'mine'})\n"
+        "    kernel.tools.take({'id': calls[0]['id'], 'output': 'mine'})\n"
         "threading.Thread(target=answer).start()\nprint(tools.f(x=1))"
     )
     done = _finish(gateway, _begin(gateway, code))

@@ -241,6 +241,8 @@ class LiveRun:
         if given is not NOTHING_GIVEN:
             given = replace(given, files=(), stdin=None, env={})
         self.request = replace(self.request, code="", inputs={}, given=given, tools=())
+        if self.calls is not None:
+            self.calls.close()
         self._control = Control()
         self._on_event = None
         self._task = None

@@ -14,7 +14,7 @@ const SOURCE = `(function (host) {
   'use strict';
   const { parse } = JSON;
   const { get } = Reflect;
-  const { defineProperty } = Object;
+  const { defineProperty, hasOwn } = Object;
   const OurPromise = Promise, OurProxy = Proxy, OurError = Error, OurTypeError = TypeError;
   let waiting = { __proto__: null };
   const make = (tag, name) => ({
@@ -40,17 +40,20 @@ const SOURCE = `(function (host) {
       },
     });
   };
-  const settle = (id, text, isError) => {
+  const settle = (text) => {
+    const answer = parse(text);
+    const { id } = answer;
     const call = waiting[id];
-    if (!call) return;
+    if (!call) return '';
     delete waiting[id];
-    if (!isError) {
-      call.resolve(parse(text));
-      return;
+    if (hasOwn(answer, 'output')) {
+      call.resolve(answer.output);
+      return id;
     }
-    const error = new OurError(text);
+    const error = new OurError(answer.error);
     defineProperty(error, 'name', { __proto__: null, value: 'ToolError', writable: true, configurable: true });
     call.reject(error);
+    return id;
   };
   const forget = () => {
     waiting = { __proto__: null };
@@ -101,9 +104,9 @@ class HostTools {
     return id;
   }
 
-  // Hand an answer to the code, which may run at once.
-  settle({ id, text, isError }) {
-    if (this.waiting.delete(id)) this.inside.settle(id, text, isError);
+  // Hand an answer to the code, which may run at once; one that nobody waits for is ignored.
+  settle({ answer }) {
+    this.waiting.delete(this.inside.settle(answer));
   }
 }
 
