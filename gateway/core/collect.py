@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, assert_never
 
 from gateway.core.call_message import CallMessage
 from gateway.core.host_calls import HostCalls
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Cleared, Event, Finished, Raised, Text
-from gateway.core.strict_json import text_bytes
+from gateway.core.strict_json import Count, text_bytes
 from gateway.core.validate import (
     Clear,
     ErrorMessage,
@@ -25,6 +27,9 @@ from gateway.core.validate import (
 _UNREAD: Final = Raised("ExecutionError", "The kernel's answer can't be read", "")
 UNREADABLE: Final = ExecuteReply("error", failure=ErrorMessage(_UNREAD, is_cut=False), is_cut=True)
 """What stands for a reply that is malformed or too much to read. It counts if no other one comes: code can forge one."""
+CONTAINER_BYTES = 400
+"""What a list or an object costs beside its bytes. `[],` takes seventy bytes of memory, and the garbage collector visits
+every container that is kept."""
 DISPLAY_BYTES = 1024
 """Bytes charged per display in addition to its content, so that a flood of empty displays reaches the limit, too."""
 
@@ -92,8 +97,7 @@ class Collector:
             case ExecuteReply() as reply:
                 return self._take_reply(reply)
             case CallMessage(call):
-                taken = None if self._calls is None else self._calls.take(call)
-                return [] if taken is None else [taken]
+                return self._take_call(call, message.count)
             case UnreadMessage():
                 self.is_truncated = True
                 return []
@@ -136,6 +140,13 @@ class Collector:
         if self._rich_left < 0:
             self._exceed()
         return not self.has_exceeded
+
+    def _take_call(self, call: HostCall, count: Count) -> list[Event]:
+        if self._calls is None:
+            return []
+        weighed = replace(call, size_bytes=call.size_bytes + CONTAINER_BYTES * count.containers)
+        taken = self._calls.take(weighed)
+        return [] if taken is None else [taken]
 
     def _take_failure(self, failure: ErrorMessage) -> list[Event]:
         """One failure per run: the kernel sends one, so more would come from user code."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import chain
 
-from gateway.core.collect import Collector, coalesce
+from gateway.core.collect import CONTAINER_BYTES, Collector, coalesce
 from gateway.core.fold import Ending, Fold
 from gateway.core.model import Event, OnEvent, Result, RunSpec
 from gateway.core.validate import Message
@@ -34,9 +34,8 @@ SETTLE_S = 0.5
 ENVELOPE_BYTES = 2048
 """Free of charge for each message, for headers and signature; MAX_MESSAGES bounds how many there are."""
 SLACK_BYTES = 16 * 1024 * 1024
-CONTAINER_BYTES, VALUE_BYTES = 400, 32
-"""What a list or an object costs beside its bytes, and what any other value costs. `[],` takes seventy bytes of memory, and
-the garbage collector visits every container that is kept."""
+VALUE_BYTES = 32
+"""What a value costs that is no list and no object."""
 MAX_MESSAGES = 200_000
 """Messages of one run. An ordinary run reaches its output limit long before."""
 MAX_EMPTY = 10_000

@@ -274,3 +274,13 @@ async def test_a_client_that_breaks_off_its_request_ends_the_run(gateway: Gatewa
 async def current(gateway: Gateway, session: str) -> Any:
     """The run under way in *session*."""
     return (await asyncio.to_thread(gateway.ask, "GET", f"{BASE}/{session}")).body["currentRun"]
+
+
+def test_the_most_that_one_call_may_hold_arrives(gateway: Gateway) -> None:
+    """What the kernel lets through the gateway reads; what is too much for the run is an error at the call."""
+    code = (
+        "print(tools.add(a=[0] * 89_000))\nfor each in ([[]] * 40_000, [[]] * 89_000, [0] * 90_000):\n"
+        "    try: print(tools.add(a=each))\n    except (ToolError, TypeError) as error: print(type(error).__name__)"
+    )
+    done = finish(gateway, ask(gateway, code).body, lambda call: {"output": len(call["input"]["a"])})
+    assert done["output"] == "89000\nToolError\nToolError\nTypeError\n"

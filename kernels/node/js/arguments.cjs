@@ -5,7 +5,7 @@ const { types } = require('node:util');
 const { className } = require('./values.cjs');
 
 const DEPTH = 40;
-const MAX_VALUES = 100_000;
+const MAX_VALUES = 90_000;
 const SENDABLE = 'a call can send text, finite numbers, true, false, null, arrays and plain objects';
 const HALF = /\p{Surrogate}/u;
 const { stringify } = JSON;

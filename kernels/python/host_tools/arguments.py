@@ -11,8 +11,8 @@ import numpy as np
 from kernels.run_rules import VALUE_DEPTH
 from kernels.serving.texts import type_name
 
-MAX_VALUES: Final = 100_000
-"""How many values one call may have: the gateway reads twice as many lists, objects and commas in a message."""
+MAX_VALUES: Final = 90_000
+"""How many values one call may have: the gateway reads 200,000 lists, objects and commas in a message."""
 EXACT_INT: Final = 2**53 - 1
 SENDABLE: Final = "a call can send text, finite numbers, True, False, None, lists, and dicts with text as keys"
 
