@@ -101,8 +101,8 @@ class StartedCall(Coroutine[Any, Any, Any]):
         """The result; blocks this thread until it is there."""
         try:
             return self._future.result()
-        except ToolError as error:
-            raise error.with_traceback(None) from None
+        except (ToolError, KeyboardInterrupt) as error:
+            raise error.with_traceback(None) from None  # the caller's own lines are what matters
 
     async def _result(self) -> Any:
         try:

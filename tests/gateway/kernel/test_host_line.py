@@ -11,6 +11,7 @@ from gateway.kernel.host_line import HostClock
 from gateway.kernel.run import Cause
 from tests.fakes import Request, in_fake_time
 from tests.gateway.kernel.conftest import Connect
+from tests.live import HANG_S
 
 
 def test_of_two_times_one_goes_on() -> None:
@@ -83,7 +84,7 @@ async def test_an_answer_goes_to_the_kernel_while_its_code_waits(connect: Connec
 
 async def test_a_host_that_stays_away_ends_the_run(connect: Connect) -> None:
     """The code is interrupted; the error says who did not answer."""
-    client, kernel = await connect(call_f)
+    client, kernel = await connect(call_f, grace_s=2 * HANG_S)
     spec, calls = offered(wait_s=0.01)
     result = await client.run(spec)
     assert result.error is not None
