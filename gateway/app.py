@@ -17,7 +17,7 @@ from gateway.commands import as_typed
 from gateway.core.errors import Unavailable
 from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
-from gateway.core.request import Allowance, Caller
+from gateway.core.request import Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
 from gateway.kernel.launch.kept_spawner import NoIsolation
@@ -53,7 +53,9 @@ from gateway.service.runs.watches import Watches
 from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
 from gateway.service.sessions.table import NewSession, Sessions, SessionSettings
-from gateway.service.tools.toolbox import BeginSession, ToolBox
+from gateway.service.tools.kept_pictures import KeptPictures
+from gateway.service.tools.pictures import Pictures
+from gateway.service.tools.toolbox import ToolBox
 from gateway.settings import Settings, find_kernel_python, is_loopback
 from gateway.signals import StopSignals
 from gateway.version import VERSION
@@ -121,7 +123,9 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     sessions = _make_sessions(settings, languages, pool, quota, drain, metrics)
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, quota, drain, allowed)
-    watch.listeners += [sessions.keep_only, jupyter.keep_only]
+    kept = KeptPictures(settings.tool_kept_bytes, settings.tool_kept_s)
+    metrics.watch_kept_pictures(kept.used_bytes)
+    watch.listeners += [sessions.keep_only, jupyter.keep_only, kept.keep_only]
     guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelHealth(launcher, pool.snapshot, pool.renew)
@@ -141,7 +145,8 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
         metrics=metrics,
         sessions=sessions,
         files=files,
-        tools=ToolBox(live, _begin_session(sessions), sessions, files),
+        tools=_make_tools(settings, live, sessions, files, kept),
+        pictures=kept,
         notebooks=Notebooks(live, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
@@ -166,13 +171,14 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     return await _drain(server, drain, settings.drain_s)
 
 
-def _begin_session(sessions: Sessions) -> BeginSession:
-    """Begins sessions for calls of tools."""
+def _make_tools(settings: Settings, live: LiveRuns, sessions: Sessions, files: Files, kept: KeptPictures) -> ToolBox:
+    """The tools of agents; *kept* is for their pictures."""
 
     async def begin(language: Language, timeout_s: float, caller: Caller) -> str:
         return (await sessions.create(NewSession(language, timeout_s=timeout_s), caller)).id
 
-    return begin
+    pictures = Pictures(kept, settings.tool_picture_bytes)
+    return ToolBox(live, begin, sessions, files, pictures, text_bytes=settings.tool_text_bytes)
 
 
 def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
@@ -349,7 +355,6 @@ def _web_settings(settings: Settings) -> WebSettings:
     # A gateway that other machines can reach has a configured token, and it can't know the names they use for it.
     is_any = not settings.allowed_hosts and not is_loopback(settings.host)
     hosts = {ANY_HOST} if is_any else {*LOCAL_HOSTS, settings.host.lower(), *settings.allowed_hosts}
-    room = settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes, settings.fetch_bytes
     return WebSettings(
         version=VERSION,
         allowed_hosts=frozenset(hosts),
@@ -360,7 +365,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
         session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
-        allowance=Allowance(*room, settings.call_limits()),
+        allowance=settings.allowance(),
     )
 
 

@@ -8,8 +8,8 @@ from graphlib import TopologicalSorter
 
 import pytest
 
+from tests.borrowed import DOCUMENTED, TABLE
 from tests.source import Source, modules
-from tests.test_borrowed import DOCUMENTED, TABLE
 
 FUNCTION_LINES, MODULE_LINES, CLASS_LINES, METHODS = 40, 400, 250, 25
 
@@ -125,7 +125,7 @@ def test_functions_take_few_parameters(sources: list[Source]) -> None:
 
 
 def test_nobody_reaches_into_another_object(sources: list[Source]) -> None:
-    """A private name is used by the class that has it; what libraries lend is in test_borrowed.py."""
+    """A private name is used by the class that has it; what libraries lend is in borrowed.py."""
     wrong = []
     for source in sources:
         for top in source.tree.body:

@@ -55,6 +55,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/service/packages/test_pip.py": ("gateway/service/packages/pip_failures.py",),
     "gateway/service/packages/test_installer.py": ("gateway/service/packages/store.py",),
     "gateway/service/tools/test_formats.py": ("gateway/service/tools/openapi.py",),
+    "kernels/python/shown/test_small_pictures.py": ("kernels/serving/small_pictures.py",),
     "api/test_guide.py": (
         "gateway/service/examples/example.py",
         "gateway/service/examples/gallery.py",
@@ -219,6 +220,7 @@ SUBJECTS: Final = frozenset(
         "gateway/service/history/test_opening.py",
         "gateway/service/history/test_trouble.py",
         "gateway/service/packages/test_real_pip.py",
+        "gateway/service/runs/test_awaited_runs.py",
         "gateway/web/test_edge.py",
         "gateway/web/test_http.py",
         "kernels/node/test_body.py",
@@ -229,6 +231,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_tools.py",
         "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
+        "kernels/python/shown/test_small_pictures.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",
         "kernels/python/test_forms.py",

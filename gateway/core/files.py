@@ -9,7 +9,7 @@ from typing import Final, Literal
 from gateway.core.errors import BadRequest
 from kernels.filewire import FileEntry, PathError, split_path
 
-__all__ = ["FileChange", "FileEntry", "Listing", "Path", "is_path", "parse_changes", "parse_path"]
+__all__ = ["FileChange", "FileEntry", "Listing", "Path", "is_path", "parse_changes", "parse_path", "path_of_hex"]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
@@ -53,6 +53,14 @@ def parse_path(path: bytes) -> Path:
     return path
 
 
+def path_of_hex(text: object) -> Path | None:
+    """The path that a kernel writes as *text*; None unless it names something below the work directory."""
+    if not isinstance(text, str) or len(text) > MAX_HEX_CHARS or not _HEX.fullmatch(text):
+        return None
+    path = bytes.fromhex(text)
+    return path if is_path(path) else None
+
+
 def parse_changes(value: object) -> tuple[tuple[FileChange, ...], bool]:
     """The well-formed changes in a kernel's report; and whether there may be more. Code may have written it."""
     said = value if isinstance(value, dict) else {}
@@ -66,11 +74,8 @@ def _parse_change(row: object) -> FileChange | None:
     """One change, or None if it is malformed."""
     if not isinstance(row, dict):
         return None
-    text, change, size = row.get("path"), row.get("change"), row.get("size")
-    if not isinstance(text, str) or len(text) > MAX_HEX_CHARS or not _HEX.fullmatch(text):
-        return None
-    path = bytes.fromhex(text)
-    if not is_path(path):
+    path, change, size = path_of_hex(row.get("path")), row.get("change"), row.get("size")
+    if path is None:
         return None
     match change:
         case "created" | "changed":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from tornado.web import Application
 
+from gateway.core.charts import CHART_TYPES
 from gateway.web.api import (
     files,
     host_answers,
@@ -16,6 +17,7 @@ from gateway.web.api import (
     notebooks,
     pages,
     run_bodies,
+    run_charts,
     runs,
     session_bodies,
     sessions,
@@ -111,6 +113,7 @@ ROUTES = (
     at(f"{BASE}/examples", pages.Examples, get("Gallery")),
     at(f"{BASE}/tools", tools.ToolList, get("ToolList", query=("tools.format", "names"))),
     at(f"{BASE}/tools/openapi.json", tools.ToolsDescription, get("OpenApi")),
+    at(f"{BASE}/runs/{{run_id}}/charts/{{number}}", run_charts.RunChart, get("Bytes", *CHART_TYPES, query=("secret",))),
     at(f"{BASE}/tools/{{name}}", tools.ToolCalls, post("ToolAnswer", "ToolArguments")),
     at("/api", rest.ApiVersion, get("ApiVersion")),
     at("/api/status", rest.ApiStatus, get("ApiStatus")),

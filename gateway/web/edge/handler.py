@@ -55,6 +55,12 @@ class GatewayHandler(RequestHandler):
         return {name: value for name, value in self.path_kwargs.items() if value is not None}
 
     @property
+    def origin(self) -> str:
+        """Where the client found the gateway, for links; a proxy in between may say that it adds TLS."""
+        is_secure = self.request.headers.get("X-Forwarded-Proto") == "https"
+        return f"{'https' if is_secure else self.request.protocol}://{self.request.host}"
+
+    @property
     def _connections(self) -> Connections:
         connections: Connections = self.settings["connections"]
         return connections
@@ -72,6 +78,10 @@ class GatewayHandler(RequestHandler):
     def _find_token(self) -> str:
         """The token; raises Unauthorized."""
         return header_rules.bearer(self.request.headers.get_list("Authorization"))
+
+    def _find_caller(self) -> Caller:
+        """Whose request it is; raises the reason to refuse it."""
+        return self._admission.admit(self._find_token(), self._stream)
 
     def set_default_headers(self) -> None:
         self.run_id = self.run_id or uuid.uuid4().hex

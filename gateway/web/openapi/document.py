@@ -62,6 +62,7 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "format": ("The form of the answer; csv has all that has room.", {"type": "string", "enum": ["json", "csv"]}),
     "tools.format": ("The API whose form the answer has.", {"enum": list(get_args(Format)), "default": "openai"}),
     "names": ("Names of tools, with commas between them; all by default.", {"type": "string"}),
+    "secret": ("That of the link in the answer of a tool; with it, no token is needed.", {"type": "string"}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 """The parameters of queries; before a dot stands the endpoint whose parameter of this name differs from others'."""

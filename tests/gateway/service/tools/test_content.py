@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.model import Display
+from gateway.core.pictures import Image
 from gateway.service.tools.content import MESSAGES, Block, Content
 from gateway.service.tools.formats import FORMATS, Format
 
-PICTURE = Display("display", {"image/png": "aWE=\n"})
-SVG = Display("display", {"image/svg+xml": "<svg/>"})
-DREW = Content("draw", "c1", "drawn", (PICTURE, SVG))
+DREW = Content("draw", "c1", "drawn", (Image("image/png", "aWE="),))
 FAILED = Content("draw", "", "no", is_error=True)
 
 
@@ -55,7 +53,7 @@ FAILED = Content("draw", "", "no", is_error=True)
     ],
 )
 def test_each_api_gets_text_and_pictures_in_its_form(form: Format, message: Block) -> None:
-    """A picture that models cannot look at is left out."""
+    """Tools of chat completions and Gemini answer with text alone."""
     assert MESSAGES[form](DREW) == message
 
 
