@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 import gateway
-from gateway.core.host_tools import CallLimits
 from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
-from gateway.core.request import Allowance
 from kernels import work_aliases
 from kernels.contract import MIB, ContractError, Level, Policy
 
@@ -297,11 +295,6 @@ class Settings(BaseModel):
     def policy(self) -> Policy:
         """The limits of each kernel."""
         return policy_of(self.kernel_limits())
-
-    def allowance(self) -> Allowance:
-        """The limits of one run on what it gives, and on its calls of the client's tools."""
-        calls = CallLimits(self.tool_calls, self.tool_bytes, self.tool_wait_s)
-        return Allowance(self.output_bytes, self.rich_bytes, self.chart_data_bytes, self.fetch_bytes, calls)
 
     def kernel_limits(self) -> dict[str, float]:
         """The limits of each kernel by name."""

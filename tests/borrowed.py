@@ -24,7 +24,7 @@ TABLE = (
     Borrowed(
         "tornado",
         "_connections",
-        "gateway/app.py",
+        "gateway/shutdown.py",
         "The only list of open connections: without it the gateway can't wait for its last answers at the end.",
     ),
     Borrowed(

@@ -16,7 +16,13 @@ from tests.source import ROOT, modules
 
 SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     # ---- the command
-    "gateway/test_serve.py": ("gateway/__main__.py", "gateway/app.py", "gateway/banner.py"),
+    "gateway/test_serve.py": (
+        "gateway/__main__.py",
+        "gateway/app.py",
+        "gateway/banner.py",
+        "gateway/part_settings.py",
+        "gateway/shutdown.py",
+    ),
     "gateway/test_settings.py": ("gateway/configuration.py",),
     "gateway/test_cli.py": ("gateway/tokens.py", "gateway/version.py"),
     # ---- core: values without behaviour

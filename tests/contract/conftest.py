@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract import clients_env
+from tests.contract.models import process
 from tests.live import Gateway
 
 RunClient = Callable[..., Any]
@@ -19,6 +20,13 @@ def clients() -> None:
     """The environment of the clients is there."""
     if not clients_env.PYTHON.exists():
         pytest.skip("no .venv-clients: 'make install-clients' makes it")
+
+
+@pytest.fixture(scope="session")
+def models() -> Iterator[process.Models]:
+    """Models that say what a test tells them to."""
+    with process.running() as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

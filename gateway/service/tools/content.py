@@ -43,9 +43,9 @@ def openai_responses(content: Content) -> Block:
 
 
 def anthropic(content: Content) -> Block:
-    """A block of the next message of the user."""
+    """A block of the next message of the user. The API takes no pictures in the result of a call that failed."""
     parts: list[Block] = [{"type": "text", "text": content.text}]
-    for image in content.images:
+    for image in () if content.is_error else content.images:
         parts.append({"type": "image", "source": {"type": "base64", "media_type": image.mime, "data": image.base64}})
     return {"type": "tool_result", "tool_use_id": content.call_id, "content": parts, "is_error": content.is_error}
 

@@ -64,6 +64,13 @@ def test_a_failed_call_says_so_where_the_api_has_a_word_for_it() -> None:
     assert MESSAGES["gemini"](FAILED) == {"functionResponse": {"name": "draw", "response": {"error": "no"}}}
 
 
+def test_anthropic_gets_no_pictures_of_a_failed_call() -> None:
+    """The whole request would be refused: what code drew before it failed is in the content alone."""
+    failed = Content("draw", "c1", "no", DREW.images, is_error=True)
+    assert MESSAGES["anthropic"](failed)["content"] == [{"type": "text", "text": "no"}]
+    assert len(failed.blocks()) == 2
+
+
 def test_there_is_a_message_for_each_format() -> None:
     """What defines a tool can answer it."""
     assert MESSAGES.keys() == FORMATS.keys()
