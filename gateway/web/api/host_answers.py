@@ -47,8 +47,8 @@ class ToolResults(Endpoint):
     """Takes the results of the client's tools that the code of a run has called."""
 
     async def on_post(self) -> Answer:
-        run = self.services.live.find(self.parts["run_id"], self.caller)
         answers = parse_results(self.body)
+        run = self.services.live.find(self.parts["run_id"], self.caller)
         if run.calls is None:
             raise Conflict(NO_TOOLS)
         if run.kept is None:
