@@ -13,11 +13,11 @@ import structlog
 from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.commands import as_typed
-from gateway.core.errors import Unavailable
+from gateway.core.errors import CommandFailed, Unavailable
 from gateway.core.request import Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
-from gateway.kernel.launch.kept_spawner import NoIsolation
+from gateway.kernel.launch.kept_spawner import LowIsolation, NoIsolation
 from gateway.kernel.launch.kernelspec_launcher import NoSpec
 from gateway.kernel.launch.minimum_level import LevelFloor
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
@@ -61,7 +61,7 @@ from gateway.version import VERSION
 from gateway.web.edge.server import make_server
 from gateway.web.routes import make_application
 from gateway.web.services import Services
-from kernels.contract import EXTRA_PACKAGES, MIB, Language, Level
+from kernels.contract import EXTRA_PACKAGES, MIB, Language
 from kernels.sandbox import sysc
 
 INTERRUPTED = 130
@@ -69,7 +69,7 @@ MAX_WHEEL_BYTES = 256 * MIB
 _log = structlog.get_logger("omega")
 
 
-class StartError(Exception):
+class StartError(CommandFailed):
     """The gateway can't start; the message is one sentence for the operator."""
 
 
@@ -188,6 +188,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     options = ZygoteOptions(
         kernel_python=str(python),
         instance=state.instance_name(settings.state_dir),
+        required=settings.require_isolation,
         forks_per_zygote=settings.zygote_forks,
         extra_dirs=(str(added),) if added else (),
         work_aliases=settings.work_aliases,
@@ -201,11 +202,15 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
             "this machine reaches no isolation level, and the gateway starts no kernel without isolation: "
             f"`{as_typed('doctor')}` says what is missing"
         ) from None
+    except LowIsolation as error:
+        raise StartError(
+            f"this machine reaches isolation level {error.reached.label}, but require_isolation is "
+            f"{settings.require_isolation.label}: `{as_typed('doctor')}` says what is missing"
+        ) from None
     except Unavailable as error:
         raise StartError(f"the gateway can't start kernels with {python}: {error}") from None
     stack.callback(_log.info, "stopped")
     stack.push_async_callback(launcher.close)
-    _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
     return launcher
 
 
@@ -302,14 +307,6 @@ def _default_key(settings: Settings) -> Key | None:
     except state.StateError as error:
         raise OSError(str(error)) from None
     return Key.of_token(stored.value) if stored else None
-
-
-def _check_level(reached: Level, required: Level) -> None:
-    if reached < required:
-        raise StartError(
-            f"this machine reaches isolation level {reached.label}, but require_isolation is {required.label}: "
-            f"`{as_typed('doctor')}` says what is missing"
-        )
 
 
 def _shed_privileges() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.source import ROOT, modules
+from tests.source import CLIENT, PRODUCT, ROOT, modules
 
 SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     # ---- the command
@@ -211,11 +211,38 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/tables/source.py",
         "kernels/python/tables/storage.py",
     ),
+    # ---- the client library for Python
+    "clients/python/test_client.py": (
+        f"{CLIENT}/async_client.py",
+        f"{CLIENT}/async_link.py",
+        f"{CLIENT}/async_sessions.py",
+        f"{CLIENT}/async_streams.py",
+        f"{CLIENT}/endpoints.py",
+        f"{CLIENT}/errors.py",
+        f"{CLIENT}/link.py",
+        f"{CLIENT}/sessions.py",
+        f"{CLIENT}/streams.py",
+    ),
+    "clients/python/test_transport.py": (f"{CLIENT}/async_transport.py",),
+    "clients/python/llm/test_call.py": (
+        f"{CLIENT}/llm/anthropic.py",
+        f"{CLIENT}/llm/async_call.py",
+        f"{CLIENT}/llm/async_senders.py",
+        f"{CLIENT}/llm/chat.py",
+        f"{CLIENT}/llm/dialect.py",
+        f"{CLIENT}/llm/gemini.py",
+        f"{CLIENT}/llm/loop.py",
+        f"{CLIENT}/llm/responses.py",
+        f"{CLIENT}/llm/senders.py",
+        f"{CLIENT}/llm/tools.py",
+    ),
+    "contract/test_llm_sdks.py": (f"{CLIENT}/llm/sdks.py",),
 }
 """By test, below ``tests``."""
 
 SUBJECTS: Final = frozenset(
     {
+        "clients/python/test_distribution.py",
         "gateway/test_serve.py",
         "gateway/kernel/test_client_contract.py",
         "gateway/kernel/test_client_ends.py",
@@ -256,12 +283,12 @@ SUBJECTS: Final = frozenset(
 
 
 def own_test(module: str) -> str:
-    """Where the test of *module*'s name is or would be, below ``tests``."""
-    folder, _, name = module.rpartition("/")
+    """Where the test of *module*'s name is or would be, below ``tests``: a distribution's folder is that of its package."""
+    folder, _, name = module.replace(CLIENT, CLIENT.rpartition("/")[0]).rpartition("/")
     return f"{folder}/test_{name.lstrip('_')}"
 
 
-MODULES = [source.path for source in modules() if not source.path.endswith("__init__.py")]
+MODULES = [source.path for source in modules(*PRODUCT, CLIENT) if not source.path.endswith("__init__.py")]
 
 
 def test_each_module_has_its_test() -> None:
@@ -273,7 +300,7 @@ def test_each_module_has_its_test() -> None:
     assert set(listed) - without == set(), "these have a test of their name now, or are gone: take them out of SEEN_THROUGH"
 
 
-@pytest.mark.parametrize("top", ["gateway", "kernels"])
+@pytest.mark.parametrize("top", [*PRODUCT, "clients/python"])
 def test_each_test_has_its_module(top: str) -> None:
     """One of its name, or a subject that several share."""
     mirrored = {own_test(module) for module in MODULES}

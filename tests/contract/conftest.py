@@ -10,7 +10,8 @@ import pytest
 
 from tests.contract import clients_env
 from tests.contract.models import process
-from tests.live import Gateway
+from tests.live import Gateway, serving
+from tests.stock import kernel_python, write_spec
 
 RunClient = Callable[..., Any]
 
@@ -34,6 +35,18 @@ def agents() -> None:
     """The environment of the agents is there."""
     if not clients_env.AGENTS_PYTHON.exists():
         pytest.skip("no .venv-agents: 'make install-clients' makes it")
+
+
+@pytest.fixture(scope="session")
+def allowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose operator allows more than usual: variables of kernels and, where there is one, an ordinary kernel."""
+    options, env = ["--jupyter-env-names", "TEST_VAR"], {}
+    if python := kernel_python():
+        folder = tmp_path_factory.mktemp("jupyter")
+        write_spec(folder, "plain", [python, "-m", "ipykernel", "-f", "{connection_file}"], display_name="Plain")
+        options, env = [*options, "--allowed-kernelspecs", "plain,plain"], {"JUPYTER_PATH": str(folder)}
+    with serving(*options, env=env) as running:
+        yield running
 
 
 @pytest.fixture

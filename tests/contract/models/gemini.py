@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.contract.models.script import Answer, Heard, Refused, Saying, names_of, pieces
 
+NAMES = ("inline_data", "mime_type", "function_call", "function_response", "function_declarations", "thought_signature")
+CAMEL = {name: re.sub(r"_(.)", lambda found: found[1].upper(), name) for name in NAMES}
+"""Fields have two names in the API, and the SDK sends some by the one and some by the other."""
+FREE = ("args", "response", "parametersJsonSchema", "parameters_json_schema")
+"""What is inside of these is the caller's."""
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_named(one) for one in value]
+    if isinstance(value, dict):
+        return {CAMEL.get(name, name): one if name in FREE else _named(one) for name, one in value.items()}
+    return value
+
 
 def listen(body: Mapping[str, Any]) -> Heard:
     """What a request says; Refused as the API refuses it."""
+    body = _named(body)
     contents = body.get("contents")
     if not isinstance(contents, list) or not contents:
         raise Refused("* GenerateContentRequest.contents: contents is not specified")

@@ -44,9 +44,9 @@ class Models:
 
     url: str
 
-    def script(self, *turns: dict[str, Any]) -> Scripted:
+    def script(self, *turns: dict[str, Any], restarts: bool = False) -> Scripted:
         """A model that says *turns*, one after another; see `script.Turn` for their fields."""
-        told = Request(f"{self.url}/scripts", json.dumps({"turns": turns}).encode())
+        told = Request(f"{self.url}/scripts", json.dumps({"turns": turns, "restarts": restarts}).encode())
         with urlopen(told) as reply:
             return Scripted(json.load(reply)["base"])
 

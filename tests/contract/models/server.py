@@ -1,7 +1,8 @@
 """The scripted model as an HTTP server.
 
 `POST /scripts` with `{"turns": [...]}` (see `script.Turn`) answers with `{"base": ...}`, an address at which all four APIs
-are spoken. Requests there get one turn after another; the last one is said again and again. `GET {base}/requests` tells what
+are spoken. Requests there get one turn after another; the last one is said again and again, or, if the script
+`restarts`, the first one comes after it. `GET {base}/requests` tells what
 was asked. Scripts know nothing of one another, so that tests can use one server at a time.
 """
 
@@ -25,12 +26,13 @@ class Script:
     """What a model says, and what it was asked."""
 
     turns: tuple[Turn, ...]
+    restarts: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def next(self) -> tuple[int, Turn]:
         """The turn whose time has come, and its number."""
-        number = len(self.asked) - 1
-        return number, self.turns[min(number, len(self.turns) - 1)]
+        number, last = len(self.asked) - 1, len(self.turns) - 1
+        return number, self.turns[number % (last + 1) if self.restarts else min(number, last)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Scripts(RequestHandler):
     def post(self) -> None:
         """Keep one and say where it is spoken."""
         name = f"s{len(self.scripts)}"
-        self.scripts[name] = Script(parse(json.loads(self.request.body)["turns"]))
+        told = json.loads(self.request.body)
+        self.scripts[name] = Script(parse(told["turns"]), bool(told.get("restarts")))
         self.finish({"base": f"{self.request.protocol}://{self.request.host}/scripts/{name}"})
 
 
