@@ -114,6 +114,7 @@ class FakeKernel:
         self.script = script
         self.interrupts: list[str] = []
         self.requests: list[dict[str, Any]] = []
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.obeys_message = True
         self.obeys_signal = True
         self._welcomes = welcomes
@@ -157,9 +158,16 @@ class FakeKernel:
             request.fail("KeyboardInterrupt", "")
             request.state("idle")
 
+    async def answered(self) -> dict[str, Any]:
+        """The next answer to a call of a tool."""
+        return await self._answers.get()
+
     async def _serve_control(self) -> None:
         while True:
             identities, message = await self._next("control")
+            if message["header"]["msg_type"] == "omega_tool_result":
+                self._answers.put_nowait(message["content"])
+                continue
             self.interrupts.append("message")
             if self.obeys_message:
                 self._cancel()

@@ -208,6 +208,15 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/node/test_cells.py": ("kernels/node/child.py", "kernels/node/kernel.py", "kernels/node/parts.py"),
     "kernels/node/test_conversation.py": ("kernels/node/binary.py", "kernels/node/process.py"),
+    "kernels/python/host_tools/test_tools.py": (
+        "kernels/python/host_tools/arguments.py",
+        "kernels/python/host_tools/calls.py",
+        "kernels/python/host_tools/offer.py",
+    ),
+    "api/test_host_tools.py": (
+        "gateway/web/api/host_answers.py",
+        "gateway/web/api/host_fields.py",
+    ),
     "kernels/python/tables/test_page.py": (
         "kernels/python/tables/cells.py",
         "kernels/python/tables/forms.py",
@@ -267,6 +276,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_hostile.py",
         "kernels/node/test_interrupts.py",
         "kernels/node/test_stacks.py",
+        "kernels/node/test_tools.py",
         "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
         "kernels/python/shown/test_small_pictures.py",
