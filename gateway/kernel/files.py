@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import FileEntry, Listing, Path
+from gateway.core.files import FileEntry, Listing, MadeDirectory, Path
 from kernels import filewire as wire
-from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, Problem, WireError
+from kernels.filewire import FRAME_BYTES, MAX_DEPTH, MAX_ENTRIES, Problem, WireError
 
 STEP_S: Final = 30.0
 """How long the helper may take to send its next frame, or to read one."""
@@ -44,6 +44,7 @@ _MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {
     Problem.CHANGED: (Conflict, "The session's code changed the file or directory during the request: try again."),
     Problem.BUSY: (Busy, "Too many file requests of this session are in progress: try again."),
     Problem.GONE: (Unavailable, "The session's kernel has exited."),
+    Problem.EXISTS: (Conflict, "There is something at the new path: delete it, or ask to replace a file."),
     Problem.OTHER: (Conflict, "The file system refused the operation."),
 }
 
@@ -58,9 +59,9 @@ class FolderClient:
         """Wait until the helper listens; raises the error that stands for why it does not."""
         await self._expect(wire.READY)
 
-    async def list(self, under: Path, *, wants_digests: bool) -> Listing:
-        """What is in the directory *under*, empty for the whole work directory."""
-        await self._send(wire.LIST, wire.pack_list(under, wants_digests=wants_digests))
+    async def list(self, under: Path, *, wants_digests: bool, depth: int = MAX_DEPTH) -> Listing:
+        """What is in the directory *under*, empty for the whole work directory, and in the *depth* - 1 levels below."""
+        await self._send(wire.LIST, wire.pack_list(under, wants_digests=wants_digests, depth=depth))
         entries: list[FileEntry] = []
         while True:
             letter, payload = await self._receive()
@@ -75,9 +76,7 @@ class FolderClient:
     async def read(self, path: Path) -> FileContents:
         """The file *path*: first what it is, then its bytes."""
         await self._send(wire.READ, path)
-        payload = await self._expect(wire.ENTRY)
-        with _checked():
-            return FileContents(wire.parse_entry(payload), self)
+        return FileContents(await self._entry(), self)
 
     async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
         """Put a file of at most *most_bytes* at *path*; it is there once all *pieces* have come, or not at all.
@@ -111,6 +110,28 @@ class FolderClient:
         with _checked():
             return wire.parse_end(payload)[0]
 
+    async def stat(self, path: Path, *, wants_digest: bool = False) -> FileEntry:
+        """What *path* names; of a link the link itself."""
+        await self._send(wire.STAT, wire.pack_stat(path, wants_digest=wants_digest))
+        return await self._entry()
+
+    async def make_directory(self, path: Path) -> MadeDirectory:
+        """Make the directory *path* and those on the way to it."""
+        await self._send(wire.MAKE, path)
+        entry, payload = await self._entry(), await self._expect(wire.END)
+        with _checked():
+            return MadeDirectory(entry, bool(wire.parse_end(payload)[0]))
+
+    async def move(self, source: Path, target: Path, *, replaces: bool) -> FileEntry:
+        """Give *source* the path *target*; a file that is there is replaced if *replaces* says so."""
+        await self._send(wire.MOVE, wire.pack_move(source, target, replaces=replaces))
+        return await self._entry()
+
+    async def set_mode(self, path: Path, mode: int) -> FileEntry:
+        """Give the file or directory *path* these permissions."""
+        await self._send(wire.MODE, wire.pack_mode(path, mode))
+        return await self._entry()
+
     async def ask_for(self, start: int, count: int) -> None:
         """Have these bytes of the file being read sent, for piece()."""
         await self._send(wire.PART, wire.pack_part(start, count))
@@ -123,6 +144,11 @@ class FolderClient:
         if letter != wire.DATA or not payload:
             raise _broken()
         return payload
+
+    async def _entry(self) -> FileEntry:
+        payload = await self._expect(wire.ENTRY)
+        with _checked():
+            return wire.parse_entry(payload)
 
     async def _expect(self, wanted: bytes, *, is_late: bool = False) -> bytes:
         letter, payload = await self._receive(is_late=is_late)

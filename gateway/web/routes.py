@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from tornado.web import Application
 
 from gateway.web.api import (
+    entries,
+    entry_bodies,
     files,
     notebook_bodies,
     notebooks,
@@ -92,7 +94,7 @@ ROUTES = (
     at(
         f"{SESSION}/files",
         files.FileTable,
-        get("FileList", query=("path", "hashes")),
+        get("FileList", query=("path", "depth", "hashes")),
         Operation("POST", "FilesPut", "FilesForm", FORM),
     ),
     at(
@@ -100,7 +102,14 @@ ROUTES = (
         files.OneFile,
         get_parts("Bytes", OCTETS),
         Operation("PUT", "FilePut", "Bytes", OCTETS),
-        delete("Deleted", query=("recursive",)),
+        delete("Deleted", query=("recursive", "ignoreMissing")),
+    ),
+    at(
+        f"{SESSION}/entries/{{path:path}}",
+        entries.OneEntry,
+        get("File", query=("entry.hashes",)),
+        Operation("PUT", "DirectoryMade", session_bodies.NothingBody),
+        Operation("PATCH", "FilePut", entry_bodies.EntryBody),
     ),
     at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),
     at(f"{BASE}/notebook", notebooks.NotebookRuns, run_with_files("NotebookRun", notebook_bodies.NotebookBody)),

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.files import FileEntry, Listing, Path
+from gateway.core.files import MAX_DEPTH, FileEntry, Listing, MadeDirectory, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
@@ -112,8 +112,30 @@ class FileContents(Protocol):
 class Files(Protocol):
     """The files of sessions; see service.sessions.files for what each method raises."""
 
-    async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
-        """The entries of the work directory, or of the directory *under*."""
+    async def list(
+        self,
+        session_id: str,
+        caller: Caller,
+        under: Path = b"",
+        *,
+        wants_digests: bool = True,
+        depth: int = MAX_DEPTH,
+    ) -> Listing:
+        """The entries of the work directory, or of the directory *under*, and of the *depth* - 1 levels below."""
+
+    async def stat(self, session_id: str, caller: Caller, path: Path, *, wants_digest: bool = False) -> FileEntry:
+        """What *path* names."""
+
+    async def make_directory(self, session_id: str, caller: Caller, path: Path) -> MadeDirectory:
+        """Make a directory."""
+
+    async def move(
+        self, session_id: str, caller: Caller, source: Path, target: Path, *, replaces: bool = False
+    ) -> FileEntry:
+        """Give *source* the path *target*."""
+
+    async def set_mode(self, session_id: str, caller: Caller, path: Path, mode: int) -> FileEntry:
+        """Set permission bits."""
 
     def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
         """Open a file for reading."""
@@ -124,7 +146,9 @@ class Files(Protocol):
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         """Write several files."""
 
-    async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
+    async def delete(
+        self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool, may_be_missing: bool = False
+    ) -> int:
         """Delete the file or directory *path*; the number of entries deleted."""
 
 

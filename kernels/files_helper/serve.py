@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from kernels import filewire as wire
-from kernels.files_helper import folder
-from kernels.filewire import Problem
+from kernels.files_helper import changes, folder
+from kernels.filewire import FileEntry, Problem
 
 IDLE_S: Final = 120
 """A helper that can neither read nor write for so long exits: the gateway is gone or stuck."""
@@ -60,19 +60,43 @@ def _perform(channel: int, root: int, letter: bytes, payload: bytes, pieces: _Pi
             _read(channel, root, payload)
         case wire.WRITE:
             path, most_bytes = wire.parse_write(payload)
-            send(channel, wire.ENTRY, wire.pack_entry(folder.write(root, path, pieces, most_bytes)))
+            _tell(channel, folder.write(root, path, pieces, most_bytes))
         case wire.DELETE:
             path, is_recursive = wire.parse_delete(payload)
             send(channel, wire.END, wire.pack_end(folder.delete(root, path, is_recursive=is_recursive)))
         case _:
+            _change(channel, root, letter, payload)
+
+
+def _change(channel: int, root: int, letter: bytes, payload: bytes) -> None:
+    """Requests about one name, whose answer is what it is."""
+    match letter:
+        case wire.STAT:
+            path, wants_digest = wire.parse_stat(payload)
+            _tell(channel, folder.look(root, path, wants_digest=wants_digest))
+        case wire.MAKE:
+            entry, count = changes.make_directory(root, payload)
+            _tell(channel, entry)
+            send(channel, wire.END, wire.pack_end(count))
+        case wire.MOVE:
+            source, target, replaces = wire.parse_move(payload)
+            _tell(channel, changes.move(root, source, target, replaces=replaces))
+        case wire.MODE:
+            path, mode = wire.parse_mode(payload)
+            _tell(channel, changes.set_mode(root, path, mode))
+        case _:
             raise Ended
 
 
+def _tell(channel: int, entry: FileEntry) -> None:
+    send(channel, wire.ENTRY, wire.pack_entry(entry))
+
+
 def _list(channel: int, root: int, payload: bytes) -> None:
-    under, wants_digests = wire.parse_list(payload)
-    listing, count = folder.EntryWalk(root, under, wants_digests), 0
+    under, wants_digests, depth = wire.parse_list(payload)
+    listing, count = folder.EntryWalk(root, under, wants_digests, depth), 0
     for entry in listing:
-        send(channel, wire.ENTRY, wire.pack_entry(entry))
+        _tell(channel, entry)
         count += 1
     send(channel, wire.END, wire.pack_end(count, is_cut=listing.is_cut))
 
@@ -80,7 +104,7 @@ def _list(channel: int, root: int, payload: bytes) -> None:
 def _read(channel: int, root: int, path: bytes) -> None:
     reading = folder.Reading.open(root, path)
     try:
-        send(channel, wire.ENTRY, wire.pack_entry(reading.entry))
+        _tell(channel, reading.entry)
         letter, part = receive(channel)
         if letter != wire.PART:
             raise Ended

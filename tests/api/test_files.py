@@ -103,6 +103,26 @@ def test_a_run_tells_what_it_did_to_files(files: Folder) -> None:
     assert files.gateway.run("open('x', 'w')")["files"] == [], "a run without a session takes its files along"
 
 
+def test_names_are_described_made_moved_and_removed(files: Folder) -> None:
+    """As the session's code sees them, and the code sees what was done."""
+    files.run("import os\nopen('f', 'w').write('12'); os.chmod('f', 0o640); os.symlink('/etc/passwd', 'l')")
+    found = files.entry("GET", b"f").json
+    assert (found["type"], found["size"], found["mode"], found["owner"]) == ("file", 2, "0640", "session")
+    assert (files.entry("GET", b"l").json["type"], files.entry("GET", b"l").json["target"]) == ("link", "/etc/passwd")
+    made = files.entry("PUT", b"a/b")
+    assert (made.status, made.json["created"], files.entry("PUT", b"a/b").json["created"]) == (200, True, False)
+    moved = files.entry("PATCH", b"f", {"path": "a/c/g"})
+    assert (moved.status, moved.json["file"]["path"]) == (200, "a/c/g")
+    assert files.entry("PATCH", b"a/c/g", {"mode": "0751"}).json["file"]["mode"] == "0751"
+    assert files.entry("PATCH", b"l", {"path": "a/c/g"}).status == 409
+    said = files.run("print(oct(os.stat('a/c/g').st_mode), open('a/c/g').read(), os.path.isdir('a/b'), os.path.exists('f'))")
+    assert said["output"] == "0o100751 12 True False\n"
+    assert [entry["path"] for entry in files.listed("?depth=2")["files"]] == ["a", "a/b", "a/c", "l"]
+    assert files.delete(b"f").status == 404
+    assert files.delete(b"f", "?ignoreMissing=true").json["deleted"] == 0
+    assert files.delete(b"a", "?recursive=true&ignoreMissing=true").json["deleted"] == 4
+
+
 def test_files_do_not_wait_for_runs(files: Folder) -> None:
     """In and out while code runs, and the code sees what comes in."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

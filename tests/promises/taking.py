@@ -59,6 +59,58 @@ def _follows_no_magic_link(gateway: Gateway) -> None:
             _refused(files.get(name), 400, 409)
 
 
+def _changes_nothing_through_links(gateway: Gateway) -> None:
+    """FS30 for names: what a link leads to is not described, made, moved or given a mode; the link itself may move."""
+    with folder(gateway) as files:
+        files.run(
+            "import os\nos.mkdir('d'); open('d/f', 'w').write('1'); os.chmod('d/f', 0o600)\n"
+            "for n, t in (('etc', '/etc'), ('in', 'd'), ('p', '/etc/passwd'), ('r', '/proc/self/root'), ('s', 's')):\n"
+            "    os.symlink(t, n)"
+        )
+        for name in (b"etc/passwd", b"in/f", b"r/etc/passwd", b"s/x"):
+            _refused(files.entry("GET", name))
+            _refused(files.entry("PATCH", name, {"mode": "0777"}))
+            _refused(files.entry("PATCH", name, {"path": "taken"}))
+            _refused(files.entry("PATCH", b"d/f", {"path": name.decode() + "2", "replace": True}))
+            _refused(files.entry("PUT", name + b"/new"))
+        for name in (b"etc", b"in", b"p", b"s"):
+            _refused(files.entry("PUT", name))
+            _refused(files.entry("PATCH", name, {"mode": "0777"}))
+            _refused(files.entry("PATCH", b"d/f", {"path": name.decode(), "replace": True}))
+            assert files.entry("GET", name).json["type"] == "link"
+        assert files.entry("PATCH", b"p", {"path": "d/p"}).json["file"]["target"] == "/etc/passwd"
+        said = files.run("print(oct(os.stat('d/f').st_mode), sorted(os.listdir('.')), os.readlink('d/p'))")
+        assert said["output"] == "0o100600 ['d', 'etc', 'in', 'r', 's'] /etc/passwd\n"
+
+
+def _sets_no_more_than_permissions(gateway: Gateway) -> None:
+    """FS20 from outside: no bit that makes a program run as its owner, and nothing for what is no file."""
+    with folder(gateway) as files:
+        files.run("import os, socket\nopen('f', 'w').close(); s = socket.socket(socket.AF_UNIX); s.bind('s')")
+        for mode in ("4755", "2755", "1777", "07777", "-1", "0o755", "888"):
+            _refused(files.entry("PATCH", b"f", {"mode": mode}), 400)
+        _refused(files.entry("PATCH", b"s", {"mode": "0777"}))
+        assert files.entry("PATCH", b"f", {"mode": "0777"}).status == 200
+        assert files.run("print(oct(os.stat('f').st_mode))")["output"] == "0o100777\n"
+
+
+def _names_no_way_out(gateway: Gateway) -> None:
+    """FS41 for names: the new path of a move is checked as every path is; strange names stay names."""
+    with folder(gateway) as files:
+        files.put(b"f", b"1")
+        for bad in ("../x", "/x", "a/../../x", "a//b", "a/", ".", "", "a\0", "x" * 256, "y/" * 3000):
+            _refused(files.entry("PATCH", b"f", {"path": bad}), 400)
+        for way in (b"../x", b"a/../../x", b"a//b", b"..", b"x" * 256):
+            for method in ("GET", "PUT", "PATCH"):
+                assert files.entry(method, way, None if method == "GET" else {}).status in (400, 404), (method, way)
+        for name in ("a\nSet-Cookie: x=y", '\u202e"; x', "-rf", "$(id)", "\x1b[2J"):
+            moved = files.entry("PATCH", b"f", {"path": name})
+            assert (moved.status, moved.json["file"]["path"]) == (200, name)
+            assert "Set-Cookie" not in moved.headers
+            assert files.entry("PATCH", name.encode(), {"path": "f"}).status == 200
+        assert [entry["path"] for entry in files.listed()["files"]] == ["f"]
+
+
 def _takes_no_socket(gateway: Gateway) -> None:
     """FS34: a socket is no file, to be fetched or overwritten, and asking does not wait."""
     with folder(gateway) as files:
@@ -244,12 +296,15 @@ TAKING = (
     Knock("FS28", _follows_no_link),
     Knock("FS30", _goes_through_no_link),
     Knock("FS30", _wins_no_race, case="race"),
+    Knock("FS20", _sets_no_more_than_permissions, case="from outside"),
+    Knock("FS30", _changes_nothing_through_links, case="names"),
     Knock("FS31", _follows_no_magic_link),
     Knock("FS34", _takes_no_socket),
     Knock("FS38", _bounds_listings, case="from outside"),
     Knock("FS39", _keeps_strange_names),
     Knock("FS40", _lists_what_is_there),
     Knock("FS41", _refuses_ways_out),
+    Knock("FS41", _names_no_way_out, case="names"),
     Knock("FS44", _unpacks_nothing),
     Knock("FS45", _reads_as_the_kernel),
     Knock("H14", _refuses_hostile_forms, case="where forms are taken"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from gateway.core.errors import BadRequest, RangeNotSatisfiable
-from gateway.core.files import FileEntry, Path, parse_path
+from gateway.core.files import MAX_DEPTH, FileEntry, Path, parse_path
 from gateway.core.model import Json
 from gateway.web.api import file_names, multipart
 from gateway.web.api.answers import iso_utc
@@ -19,9 +19,9 @@ class FileTable(Endpoint):
     """The files of a session: GET lists them, POST uploads a form with files."""
 
     async def on_get(self) -> Answer:
-        under, wants_digests = self._directory(), flag(self, "hashes", default=True)
-        session_id = self.parts["session_id"]
-        listing = await self.services.files.list(session_id, self.caller, under, wants_digests=wants_digests)
+        under, wants_digests, depth = self._directory(), flag(self, "hashes", default=True), self._depth()
+        session_id, files = self.parts["session_id"], self.services.files
+        listing = await files.list(session_id, self.caller, under, wants_digests=wants_digests, depth=depth)
         return {"files": [describe_entry(entry) for entry in listing.entries], "truncated": listing.is_cut}
 
     async def on_post(self) -> Answer:
@@ -35,6 +35,15 @@ class FileTable(Endpoint):
     def _directory(self) -> Path:
         asked = self.request.query_arguments.get("path", [b""])[-1]
         return parse_path(asked) if asked else b""
+
+    def _depth(self) -> int:
+        match self.request.query_arguments.get("depth"):
+            case None:
+                return MAX_DEPTH
+            case [text] if text.isdigit() and len(text) < 3 and 1 <= int(text) <= MAX_DEPTH:
+                return int(text)
+            case _:
+                raise BadRequest(f"depth must be a whole number from 1 to {MAX_DEPTH}.")
 
 
 class OneFile(StreamedEndpoint):
@@ -82,15 +91,18 @@ class OneFile(StreamedEndpoint):
 
     async def on_delete(self) -> Answer:
         path, is_recursive = self._path(), flag(self, "recursive", default=False)
-        removed = await self.services.files.delete(self.parts["session_id"], self.caller, path, is_recursive=is_recursive)
+        may_be_missing = flag(self, "ignoreMissing", default=False)
+        removed = await self.services.files.delete(
+            self.parts["session_id"], self.caller, path, is_recursive=is_recursive, may_be_missing=may_be_missing
+        )
         return {"success": True, "deleted": removed}
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """A part of the address as text. A file name keeps bytes that are not UTF-8, as surrogates."""
-        return value.decode("utf-8", "surrogateescape") if name == "path" else super().decode_argument(value, name)
+        return decode_part(value) if name == "path" else super().decode_argument(value, name)
 
     def _path(self) -> Path:
-        return parse_path(self.parts["path"].encode("utf-8", "surrogateescape"))
+        return path_of(self)
 
     def _check_content(self) -> None:
         """Accept any content type, but no Content-Range: a part must not replace the whole file."""
@@ -101,6 +113,16 @@ class OneFile(StreamedEndpoint):
 
     def _body_limit(self) -> int:
         return self.services.settings.file_bytes
+
+
+def decode_part(value: bytes) -> str:
+    """A file name in an address as text: bytes that are not UTF-8 are kept, as surrogates."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def path_of(endpoint: Endpoint) -> Path:
+    """The file name in the address of a request; raises BadRequest."""
+    return parse_path(endpoint.parts["path"].encode("utf-8", "surrogateescape"))
 
 
 def flag(endpoint: Endpoint, name: str, *, default: bool) -> bool:
@@ -123,11 +145,15 @@ def describe_entry(entry: FileEntry) -> dict[str, Json]:
         "urlPath": file_names.url_path(entry.path),
         "type": entry.kind,
         "size": entry.size if entry.kind == "file" else None,
-        "modified": iso_utc(_seconds(entry)),
+        "modified": iso_utc(_seconds(entry.modified_ns)),
         "sha256": entry.digest.hex() or None,
+        "mode": f"{entry.mode:04o}",
+        "owner": "session" if entry.is_own else "other",
+        "changed": iso_utc(_seconds(entry.changed_ns)),
+        "target": file_names.text_of(entry.target) if entry.kind == "link" else None,
     }
 
 
-def _seconds(entry: FileEntry) -> float:
-    """The time of its last change, within the range of dates: code in the session can set any time."""
-    return min(max(entry.modified_ns / 1e9, 0.0), 253_402_300_799.0)
+def _seconds(moment_ns: int) -> float:
+    """A time within the range of dates: code in the session can set any."""
+    return min(max(moment_ns / 1e9, 0.0), 253_402_300_799.0)

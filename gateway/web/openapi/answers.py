@@ -118,6 +118,10 @@ FILE: dict[str, Schema] = {
     "size": BYTES,
     "modified": MOMENT,
     "sha256": NO_TEXT,
+    "mode": described(TEXT, "permission bits in octal"),
+    "owner": described(one_of(["session", "other"]), "session: the user as whom the session's code runs"),
+    "changed": described(MOMENT, "when its contents, mode or name changed"),
+    "target": described(NO_TEXT, "what a link says"),
 }
 LINES = described({"type": ["string", "array"], "items": TEXT}, "a string, or an array of its lines")
 CELL = struct(
@@ -192,6 +196,9 @@ ANSWERS: dict[str, Schema] = {
     "FileList": struct({"files": array(ref("File")), "truncated": FLAG}),
     "FilesPut": struct({"success": YES, "files": array(ref("File"))}),
     "FilePut": struct({"success": YES, "file": ref("File")}),
+    "DirectoryMade": struct(
+        {"success": YES, "created": described(FLAG, "whether it was not there before"), "file": ref("File")}
+    ),
     "Deleted": struct({"success": YES, "deleted": described(WHOLE, "how many files, links and directories were deleted")}),
     "Notebook": struct(
         {"nbformat": {"const": 4}, "nbformat_minor": {"const": 5}, "metadata": ANY, "cells": array(CELL)},

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.core import table_query
+from gateway.core.files import MAX_DEPTH
 from gateway.core.model import Json
 from gateway.service.tools.formats import Format
 from gateway.web.api.csv_pages import CSV
@@ -50,6 +51,11 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         "The directory to list with its contents; the work directory by default.",
         {"type": "string", "pattern": f"{FILE}|^$"},
     ),
+    "depth": (
+        "How many levels to list; 1 is the directory's own entries.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH, "default": MAX_DEPTH},
+    ),
+    "entry.hashes": ("Whether to compute the SHA-256 of a file.", {**_FLAG, "default": "false"}),
     "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
     "rows": ("A range of rows, once they are chosen and sorted.", _form(table_query.ROWS_PATTERN, table_query.DEFAULT_ROWS)),
     "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),
@@ -62,6 +68,10 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "format": ("The form of the answer; csv has all that has room.", {"type": "string", "enum": ["json", "csv"]}),
     "tools.format": ("The API whose form the answer has.", {"enum": list(get_args(Format)), "default": "openai"}),
     "names": ("Names of tools, with commas between them; all by default.", {"type": "string"}),
+    "ignoreMissing": (
+        "Whether a path that names nothing is fine, too: then nothing is deleted.",
+        {**_FLAG, "default": "false"},
+    ),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 """The parameters of queries; before a dot stands the endpoint whose parameter of this name differs from others'."""

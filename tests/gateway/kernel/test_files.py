@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import Listing
+from gateway.core.files import Listing, MadeDirectory
 from gateway.kernel import files
 from gateway.kernel.files import FolderClient, Full, open_folder
 from kernels import filewire as wire
@@ -63,6 +63,22 @@ async def delete_one(folder: FolderClient) -> object:
     return await folder.delete(b"a", is_recursive=True)
 
 
+async def stat_one(folder: FolderClient) -> object:
+    return await folder.stat(b"a", wants_digest=True)
+
+
+async def make_one(folder: FolderClient) -> object:
+    return await folder.make_directory(b"a")
+
+
+async def move_one(folder: FolderClient) -> object:
+    return await folder.move(b"a", b"b", replaces=False)
+
+
+async def set_one(folder: FolderClient) -> object:
+    return await folder.set_mode(b"a", 0o600)
+
+
 async def test_what_the_helper_says_is_understood() -> None:
     """A listing, a file, an upload and a deletion."""
     entry, end = wire.frame(wire.ENTRY, wire.pack_entry(FILE)), wire.frame(wire.END, wire.pack_end(1, is_cut=True))
@@ -76,6 +92,11 @@ async def test_what_the_helper_says_is_understood() -> None:
         await with_peer(READY + entry + wire.frame(wire.DATA, b"123") + end, read_middle)
     assert await with_peer(READY + entry, write_one) == FILE
     assert await with_peer(READY + end, delete_one) == 1
+    for act in (stat_one, move_one, set_one):
+        assert await with_peer(READY + entry, act) == FILE
+    for count in (0, 2):
+        made = await with_peer(READY + entry + wire.frame(wire.END, wire.pack_end(count)), make_one)
+        assert made == MadeDirectory(FILE, is_new=bool(count))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +107,7 @@ async def test_what_the_helper_says_is_understood() -> None:
         (Problem.DIRECTORY, Conflict),
         (Problem.NOT_A_FILE, Conflict),
         (Problem.NOT_EMPTY, Conflict),
+        (Problem.EXISTS, Conflict),
         (Problem.FULL, Full),
         (Problem.TOO_LARGE, TooLarge),
         (Problem.DENIED, Forbidden),
@@ -96,7 +118,7 @@ async def test_what_the_helper_says_is_understood() -> None:
 )
 async def test_each_problem_is_an_error_with_a_sentence(problem: Problem, kind: type[GatewayError]) -> None:
     """Whatever was asked."""
-    for act in (list_all, read_all, write_one, delete_one):
+    for act in (list_all, read_all, write_one, delete_one, stat_one, make_one, move_one, set_one):
         with pytest.raises(kind) as raised:
             await with_peer(READY + wire.failed(problem), act)
         assert raised.value.message.endswith(".")
@@ -128,7 +150,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize("said", NONSENSE, ids=range(len(NONSENSE)))
-@pytest.mark.parametrize("act", [list_all, read_all, delete_one])
+@pytest.mark.parametrize("act", [list_all, read_all, delete_one, make_one])
 async def test_nonsense_is_an_error_of_ours_and_nothing_worse(said: bytes, act: Act) -> None:
     """A helper that lies or dies harms its own session's request only."""
     with pytest.raises((Unavailable, Conflict)):

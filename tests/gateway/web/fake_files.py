@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.files import FileEntry, Listing, Path
+from gateway.core.files import MAX_DEPTH, FileEntry, Listing, MadeDirectory, Path
 from gateway.core.request import Caller
 from gateway.web.services import FileContents
 
@@ -45,9 +45,17 @@ class FakeFiles:
     is_cut: bool = False
     modified_ns: int = 1_700_000_000_000_000_000
 
-    async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
+    async def list(
+        self,
+        session_id: str,
+        caller: Caller,
+        under: Path = b"",
+        *,
+        wants_digests: bool = True,
+        depth: int = MAX_DEPTH,
+    ) -> Listing:
         self._check(session_id)
-        self.asked.append(("list", under, wants_digests))
+        self.asked.append(("list", under, wants_digests, depth))
         return Listing(tuple(self._entry(path) for path in self.held), self.is_cut)
 
     @asynccontextmanager
@@ -72,10 +80,41 @@ class FakeFiles:
         self.held.update(files)
         return [self._entry(path) for path, _ in files]
 
-    async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
+    async def stat(self, session_id: str, caller: Caller, path: Path, *, wants_digest: bool = False) -> FileEntry:
         self._check(session_id)
-        self.asked.append(("delete", path, is_recursive))
+        self.asked.append(("stat", path, wants_digest))
+        return self._found(path)
+
+    async def make_directory(self, session_id: str, caller: Caller, path: Path) -> MadeDirectory:
+        self._check(session_id)
+        self.asked.append(("make", path))
+        return MadeDirectory(FileEntry(path, "directory", 0, self.modified_ns, mode=0o755), is_new=True)
+
+    async def move(
+        self, session_id: str, caller: Caller, source: Path, target: Path, *, replaces: bool = False
+    ) -> FileEntry:
+        self._check(session_id)
+        self.asked.append(("move", source, target, replaces))
+        self._found(source)
+        self.held[target] = self.held.pop(source)
+        return self._entry(target)
+
+    async def set_mode(self, session_id: str, caller: Caller, path: Path, mode: int) -> FileEntry:
+        self._check(session_id)
+        self.asked.append(("mode", path, mode))
+        return replace(self._found(path), mode=mode)
+
+    async def delete(
+        self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool, may_be_missing: bool = False
+    ) -> int:
+        self._check(session_id)
+        self.asked.append(("delete", path, is_recursive, may_be_missing))
         return 1
+
+    def _found(self, path: Path) -> FileEntry:
+        if path not in self.held:
+            raise NotFound("There is no such file.")
+        return self._entry(path)
 
     def _entry(self, path: Path) -> FileEntry:
         return FileEntry(path, "file", len(self.held[path]), self.modified_ns, bytes(32))

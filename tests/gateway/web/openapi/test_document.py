@@ -17,7 +17,7 @@ from gateway.core.files import parse_path
 from gateway.core.limits import KeyLimits, Timeouts
 from gateway.core.request import Caller
 from gateway.service.packages.installer import _NAME as PACKAGE_NAME
-from gateway.web.api import notebook_bodies, patterns, run_bodies, session_bodies
+from gateway.web.api import entry_bodies, notebook_bodies, patterns, run_bodies, session_bodies
 from gateway.web.jupyter.endpoint import JupyterEndpoint
 from gateway.web.openapi.document import InForce, describe_api
 from gateway.web.operations import Operation
@@ -44,6 +44,7 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
     "NewSessionBody": (lambda body: session_bodies.parse_new_session(body, TIMES, TIMES, IDLE), {}),
     "ExecuteBody": (lambda body: session_bodies.parse_execute(body, "s", "python", TIMES), {"code": "1"}),
     "NothingBody": (session_bodies.parse_nothing, {}),
+    "EntryBody": (entry_bodies.parse_change, {}),
     "NotebookBody": (lambda body: notebook_bodies.parse_notebook(body, TIMES, TIMES), {"notebook": NOTEBOOK}),
 }
 """For each model: what checks it with the limits of IN_FORCE, and the least that passes."""
@@ -306,6 +307,15 @@ def test_files_are_described_as_they_are_checked(text: str) -> None:
     except BadRequest:
         is_file = False
     assert bool(re.fullmatch(patterns.FILE, text)) is is_file
+
+
+@given(st.text("01789o", max_size=5))
+@example("0755")
+@example("755")
+@example("0755\n")
+def test_modes_are_described_as_they_are_checked(text: str) -> None:
+    """Octal digits."""
+    assert bool(re.search(patterns.MODE, text)) is is_taken(entry_bodies.parse_change, {"mode": text}) or "\n" in text
 
 
 @given(st.text("aZ09._-+ \n", max_size=8))
