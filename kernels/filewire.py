@@ -5,7 +5,7 @@ answers in turn; every failure is one FAILED frame. Names are bytes, as in Linux
 
     list    LIST                  ENTRY*, END (entries; whether some were dropped)
     read    READ                  ENTRY
-            PART                  DATA*, END
+            PART                  PACKING, DATA*, END
     write   WRITE, DATA*, END     ENTRY
     delete  DELETE                END (entries removed)
     stat    STAT                  ENTRY
@@ -31,6 +31,8 @@ LIST, READ, WRITE, DELETE = b"l", b"r", b"w", b"d"
 STAT, MAKE, MOVE, MODE = b"s", b"m", b"v", b"c"
 PART: Final = b"p"
 """Which bytes of the file that READ has opened are wanted. The gateway may hang up instead: it knows the file's size now."""
+PACKING: Final = b"z"
+"""Whether the bytes that follow are gzip: only if the gateway allowed it, and if it is worth it."""
 ENTRY, DATA, END, FAILED = b"e", b"D", b"E", b"X"
 
 MAX_PATH_BYTES: Final = 4000
@@ -54,8 +56,8 @@ _LIST: Final = struct.Struct("!?B")
 _FLAG: Final = struct.Struct("!?")
 _MOVE: Final = struct.Struct("!?H")
 _MODE: Final = struct.Struct("!H")
-_WRITE: Final = struct.Struct("!Q")
-_PART: Final = struct.Struct("!QQ")
+_WRITE: Final = struct.Struct("!Q?")
+_PART: Final = struct.Struct("!QQ?")
 _DIGEST_BYTES: Final = 32
 
 
@@ -93,6 +95,8 @@ class Problem(IntEnum):
     OTHER = 15
     EXISTS = 16
     """There is something at the new path, and it was not to be replaced."""
+    NOT_GZIP = 17
+    """The bytes of an upload, declared as gzip, are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,26 +261,38 @@ def parse_mode(payload: bytes) -> tuple[bytes, int]:
     return payload[_MODE.size :], mode & MODE_BITS
 
 
-def pack_write(path: bytes, most_bytes: int) -> bytes:
+def pack_write(path: bytes, most_bytes: int, *, is_gzip: bool = False) -> bytes:
     """A WRITE's payload."""
-    return _WRITE.pack(most_bytes) + path
+    return _WRITE.pack(most_bytes, is_gzip) + path
 
 
-def parse_write(payload: bytes) -> tuple[bytes, int]:
-    """The path, and its maximum size in bytes."""
-    (most_bytes,) = _WRITE.unpack_from(payload)
-    return payload[_WRITE.size :], most_bytes
+def parse_write(payload: bytes) -> tuple[bytes, int, bool]:
+    """The path, its maximum size in bytes, and whether the bytes that follow are gzip, to be unpacked."""
+    most_bytes, is_gzip = _WRITE.unpack_from(payload)
+    return payload[_WRITE.size :], most_bytes, is_gzip
 
 
-def pack_part(start: int, count: int) -> bytes:
+def pack_part(start: int, count: int, *, may_pack: bool = False) -> bytes:
     """A PART's payload."""
-    return _PART.pack(start, count)
+    return _PART.pack(start, count, may_pack)
 
 
-def parse_part(payload: bytes) -> tuple[int, int]:
-    """The number of the first byte, and how many are wanted."""
-    start, count = _PART.unpack(payload)
-    return start, count
+def parse_part(payload: bytes) -> tuple[int, int, bool]:
+    """The number of the first byte, how many are wanted, and whether they may be sent as gzip."""
+    start, count, may_pack = _PART.unpack(payload)
+    return start, count, may_pack
+
+
+def pack_packing(*, is_gzip: bool) -> bytes:
+    """A PACKING's payload."""
+    return _FLAG.pack(is_gzip)
+
+
+def parse_packing(payload: bytes) -> bool:
+    """Whether the bytes that follow are gzip; raises WireError."""
+    if payload not in (b"\0", b"\1"):
+        raise WireError("the frame does not say how the file is packed")
+    return payload == b"\1"
 
 
 def pack_delete(path: bytes, *, is_recursive: bool) -> bytes:

@@ -22,6 +22,10 @@ STEP_S: Final = 30.0
 """How long the helper may take to send its next frame, or to read one."""
 
 
+_GZIP_EXTRA_BYTES: Final = 4096
+"""How much longer than a file its gzip may be, with a 256th more for bytes that can't be packed."""
+
+
 class Full(TooLarge):
     """The work directory is full, in bytes or in number of files."""
 
@@ -45,6 +49,7 @@ _MESSAGES: Final[dict[Problem, tuple[type[GatewayError], str]]] = {
     Problem.BUSY: (Busy, "Too many file requests of this session are in progress: try again."),
     Problem.GONE: (Unavailable, "The session's kernel has exited."),
     Problem.EXISTS: (Conflict, "There is something at the new path: delete it, or ask to replace a file."),
+    Problem.NOT_GZIP: (BadRequest, "The body is not whole gzip, which its Content-Encoding says it is."),
     Problem.OTHER: (Conflict, "The file system refused the operation."),
 }
 
@@ -78,14 +83,15 @@ class FolderClient:
         await self._send(wire.READ, path)
         return FileContents(await self._entry(), self)
 
-    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
+    async def write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int, *, is_gzip: bool = False) -> FileEntry:
         """Put a file of at most *most_bytes* at *path*; it is there once all *pieces* have come, or not at all.
 
+        The helper unpacks pieces that are gzip, and the bound is for what comes out.
         Stops asking for pieces as soon as the helper says that it is no use.
         """
         answer = asyncio.create_task(self._expect(wire.ENTRY, is_late=True))
         try:
-            await self._send(wire.WRITE, wire.pack_write(path, most_bytes))
+            await self._send(wire.WRITE, wire.pack_write(path, most_bytes, is_gzip=is_gzip))
             async for piece in pieces:
                 for at in range(0, len(piece), FRAME_BYTES):
                     await self._send(wire.DATA, piece[at : at + FRAME_BYTES])
@@ -132,9 +138,15 @@ class FolderClient:
         await self._send(wire.MODE, wire.pack_mode(path, mode))
         return await self._entry()
 
-    async def ask_for(self, start: int, count: int) -> None:
-        """Have these bytes of the file being read sent, for piece()."""
-        await self._send(wire.PART, wire.pack_part(start, count))
+    async def ask_for(self, start: int, count: int, *, may_pack: bool = False) -> bool:
+        """Have these bytes of the file being read sent, for piece(); whether they come as gzip."""
+        await self._send(wire.PART, wire.pack_part(start, count, may_pack=may_pack))
+        payload = await self._expect(wire.PACKING)
+        with _checked():
+            is_gzip = wire.parse_packing(payload)
+        if is_gzip and not may_pack:
+            raise _broken()
+        return is_gzip
 
     async def piece(self) -> bytes:
         """The next bytes of the file being read, empty at its end."""
@@ -182,6 +194,14 @@ class FolderClient:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """The bytes of a file to be sent. *is_gzip*: they are gzip, of a size that nobody knows yet."""
+
+    is_gzip: bool
+    pieces: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class FileContents:
     """A file being read: *entry* says how many bytes it has."""
 
@@ -192,14 +212,29 @@ class FileContents:
         """Exactly the bytes that *part* numbers, or all; raises Conflict or Unavailable if they are not there any more."""
         wanted = range(self.entry.size) if part is None else part
         await self.client.ask_for(wanted.start, len(wanted))
-        left = len(wanted)
-        while piece := await self.client.piece():
+        async for piece in self._exactly(len(wanted)):
+            yield piece
+
+    async def packed(self) -> Packed:
+        """All its bytes, as gzip if that makes them clearly fewer."""
+        size = self.entry.size
+        is_gzip = await self.client.ask_for(0, size, may_pack=True)
+        return Packed(is_gzip, self._at_most(size + size // 256 + _GZIP_EXTRA_BYTES) if is_gzip else self._exactly(size))
+
+    async def _exactly(self, count: int) -> AsyncIterator[bytes]:
+        left = count
+        async for piece in self._at_most(count):
             left -= len(piece)
-            if left < 0:
-                break
             yield piece
         if left:
             raise _broken()
+
+    async def _at_most(self, count: int) -> AsyncIterator[bytes]:
+        while piece := await self.client.piece():
+            count -= len(piece)
+            if count < 0:
+                raise _broken()
+            yield piece
 
 
 @asynccontextmanager

@@ -55,6 +55,40 @@ class Keys(Protocol):
         """The caller whose *token* it is; raises Unauthorized or TooManyRequests. Any wrong token takes the same time."""
 
 
+class Link(Protocol):
+    """A new link; see service.keys.links."""
+
+    @property
+    def text(self) -> str:
+        """What stands for the token in its address."""
+
+    @property
+    def expires_utc(self) -> float:
+        """Until when it works."""
+
+
+class OpenedLink(Protocol):
+    """What a link opens."""
+
+    @property
+    def caller(self) -> Caller:
+        """Whose it is."""
+
+    @property
+    def session_id(self) -> str:
+        """The session with the file."""
+
+
+class Links(Protocol):
+    """Links to files; see service.keys.links."""
+
+    def sign(self, caller: Caller, session_id: str, path: Path, life_s: float) -> Link:
+        """A new link to one file."""
+
+    def admit(self, text: str, path: Path, address: str) -> OpenedLink:
+        """What a link opens; raises Unauthorized, Forbidden or TooManyRequests."""
+
+
 class Installer(Protocol):
     """Installs packages; see service.packages.installer."""
 
@@ -98,6 +132,18 @@ class Sessions(Protocol):
         """Give the session a new kernel."""
 
 
+class Packed(Protocol):
+    """The bytes of a file to be sent; see kernel.files.Packed."""
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether they are gzip."""
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes."""
+
+
 class FileContents(Protocol):
     """A file being read; see kernel.files.FileContents."""
 
@@ -107,6 +153,9 @@ class FileContents(Protocol):
 
     def pieces(self, part: range | None = None) -> AsyncIterator[bytes]:
         """Its bytes, or those that *part* numbers; raises GatewayError when they can't be had any more."""
+
+    async def packed(self) -> Packed:
+        """All its bytes, as gzip if that is worth it."""
 
 
 class Files(Protocol):
@@ -140,7 +189,9 @@ class Files(Protocol):
     def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
         """Open a file for reading."""
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
+    async def write(
+        self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes], *, is_gzip: bool = False
+    ) -> FileEntry:
         """Write one file."""
 
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
@@ -201,6 +252,7 @@ class Services:
     notebooks: Notebooks
     files: Files
     tools: Tools
+    links: Links
 
 
 Answer = dict[str, Json]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kernels import filewire as wire
-from kernels.files_helper import changes, folder
+from kernels.files_helper import changes, folder, packing
 from kernels.filewire import FileEntry, Problem
 
 IDLE_S: Final = 120
@@ -59,8 +59,9 @@ def _perform(channel: int, root: int, letter: bytes, payload: bytes, pieces: _Pi
         case wire.READ:
             _read(channel, root, payload)
         case wire.WRITE:
-            path, most_bytes = wire.parse_write(payload)
-            _tell(channel, folder.write(root, path, pieces, most_bytes))
+            path, most_bytes, is_gzip = wire.parse_write(payload)
+            contents = packing.unpacked(pieces) if is_gzip else pieces
+            _tell(channel, folder.write(root, path, contents, most_bytes))
         case wire.DELETE:
             path, is_recursive = wire.parse_delete(payload)
             send(channel, wire.END, wire.pack_end(folder.delete(root, path, is_recursive=is_recursive)))
@@ -108,7 +109,11 @@ def _read(channel: int, root: int, path: bytes) -> None:
         letter, part = receive(channel)
         if letter != wire.PART:
             raise Ended
-        for piece in reading.pieces(*wire.parse_part(part)):
+        start, count, may_pack = wire.parse_part(part)
+        pieces: Iterator[bytes] = reading.pieces(start, count)
+        is_gzip, pieces = packing.packed(pieces) if may_pack else (False, pieces)
+        send(channel, wire.PACKING, wire.pack_packing(is_gzip=is_gzip))
+        for piece in pieces:
             send(channel, wire.DATA, piece)
         send(channel, wire.END, wire.pack_end())
     finally:

@@ -130,6 +130,14 @@ def test_requests_come_back() -> None:
     assert wire.parse_stat(wire.pack_stat(b"\xff", wants_digest=True)) == (b"\xff", True)
     assert wire.parse_move(wire.pack_move(b"a/\xff", b"\xfeb", replaces=True)) == (b"a/\xff", b"\xfeb", True)
     assert wire.parse_mode(wire.pack_mode(b"\xff", 0o7644)) == (b"\xff", 0o644)
-    assert wire.parse_write(wire.pack_write(b"\xff", 2**40)) == (b"\xff", 2**40)
+    assert wire.parse_write(wire.pack_write(b"\xff", 2**40)) == (b"\xff", 2**40, False)
+    assert wire.parse_write(wire.pack_write(b"\xff", 1, is_gzip=True)) == (b"\xff", 1, True)
+    assert wire.parse_part(wire.pack_part(5, 7)) == (5, 7, False)
+    assert wire.parse_part(wire.pack_part(5, 7, may_pack=True)) == (5, 7, True)
+    for is_gzip in (True, False):
+        assert wire.parse_packing(wire.pack_packing(is_gzip=is_gzip)) is is_gzip
+    for payload in (b"", b"\2", b"\0\0"):
+        with pytest.raises(WireError):
+            wire.parse_packing(payload)
     assert wire.parse_delete(wire.pack_delete(b"x", is_recursive=False)) == (b"x", False)
     assert wire.parse_problem(wire.failed(Problem.FULL)[wire.HEADER.size :]) is Problem.FULL

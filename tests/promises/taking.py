@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
 import zipfile
+import zlib
 from urllib.parse import quote, unquote_to_bytes
 
 from tests.folders import Got, folder
@@ -211,6 +213,27 @@ def _unpacks_nothing(gateway: Gateway) -> None:
         assert said["output"].split() in (["28"], ["27"])
 
 
+def _is_blown_up_by_no_bomb(gateway: Gateway) -> None:
+    """FS44 for gzip in transfer: what unpacks to more than fits ends at the limit, and leaves nothing."""
+    packer = zlib.compressobj(9, wbits=31)
+    zeros = bytes(1 << 20)
+    bomb = b"".join(packer.compress(zeros) for _ in range(256)) + packer.flush()
+    twice = zlib.compressobj(9, wbits=31)
+    nested = twice.compress(bomb) + twice.flush()
+    packed = {"Content-Encoding": "gzip"}
+    with folder(gateway) as files:
+        files.put(b"f", b"kept")
+        for _ in range(2):
+            _refused(files.ask("PUT", "/f", bomb, packed), 413)
+        assert files.ask("PUT", "/nested", nested, packed).json["file"]["size"] == len(bomb)
+        _refused(files.ask("PUT", "/g", zlib.compress(zeros), packed), 400)
+        _refused(files.ask("PUT", "/g", bomb, {"Content-Encoding": "gzip, gzip"}), 415)
+        _refused(files.ask("PUT", "/g", gzip.compress(b"") * 20_000, packed), 400)
+        assert files.get(b"f").body == b"kept"
+        assert [entry["path"] for entry in files.listed()["files"]] == ["f", "nested"]
+        assert files.run("1 + 1")["success"]
+
+
 def _reads_as_the_kernel(gateway: Gateway) -> None:
     """FS45: what the code has closed with chmod is closed, also where the gateway is root's."""
     with folder(gateway) as files:
@@ -306,6 +329,7 @@ TAKING = (
     Knock("FS41", _refuses_ways_out),
     Knock("FS41", _names_no_way_out, case="names"),
     Knock("FS44", _unpacks_nothing),
+    Knock("FS44", _is_blown_up_by_no_bomb, case="in transfer"),
     Knock("FS45", _reads_as_the_kernel),
     Knock("H14", _refuses_hostile_forms, case="where forms are taken"),
     Knock("H23", _serves_nothing_active),

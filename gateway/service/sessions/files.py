@@ -86,10 +86,15 @@ class Files:
                 raise TooLarge(f"The file has {contents.entry.size} bytes: at most {self._file_bytes} can be downloaded.")
             yield contents
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
-        """Put a file at *path*, replacing the one that was there; missing directories are made."""
+    async def write(
+        self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes], *, is_gzip: bool = False
+    ) -> FileEntry:
+        """Put a file at *path*, replacing the one that was there; missing directories are made.
+
+        Pieces that are gzip are unpacked, by the files helper.
+        """
         async with self._changing(session_id, caller) as folder:
-            return await folder.write(path, pieces, self._file_bytes)
+            return await folder.write(path, pieces, self._file_bytes, is_gzip=is_gzip)
 
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         """Put several files, one after the other; an error leaves those before it in place."""

@@ -47,6 +47,8 @@ class Endpoint(GatewayHandler):
     """Whether the type of a POST's body is checked. Not where bodies are mostly empty: clients declare those differently."""
     needs_body = True
     """Whether a POST without a body is refused."""
+    takes_gzip = False
+    """Whether a body may be compressed. Only where it is unpacked far from the gateway, and within a bound."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
@@ -75,7 +77,7 @@ class Endpoint(GatewayHandler):
         if self._is_preflight():
             return
         if not self.public:
-            self.caller = self._admission.admit(self._find_token(), self._stream)
+            self.caller = self._identify()
         self._action()
         self._check_body_headers()
 
@@ -104,7 +106,7 @@ class Endpoint(GatewayHandler):
         headers = self.request.headers
         self._incoming.check_declared(self._admission.declared_bytes)
         if self.request.method in BODY_METHODS and self.takes_body:
-            header_rules.check_encoding(headers.get("Content-Encoding"))
+            header_rules.check_encoding(headers.get("Content-Encoding"), takes_gzip=self.takes_gzip)
             if self.needs_body or header_rules.declares_body(headers):
                 self._check_content()
 

@@ -28,6 +28,8 @@ class GatewayHandler(RequestHandler):
 
     public = False
     """Whether an endpoint answers without a token. A WebSocket always needs one."""
+    has_own_token = False
+    """Whether the address itself stands for a token, so that no other is needed."""
     takes_query_token = False
     """Whether the token may be in the query string (``?token=``), as Jupyter's clients send it."""
 
@@ -72,6 +74,10 @@ class GatewayHandler(RequestHandler):
     def _find_token(self) -> str:
         """The token; raises Unauthorized."""
         return header_rules.bearer(self.request.headers.get_list("Authorization"))
+
+    def _identify(self) -> Caller:
+        """Who asks; raises Unauthorized and other reasons not to let them in."""
+        return self._admission.admit(self._find_token(), self._stream)
 
     def set_default_headers(self) -> None:
         self.run_id = self.run_id or uuid.uuid4().hex

@@ -196,6 +196,7 @@ ANSWERS: dict[str, Schema] = {
     "FileList": struct({"files": array(ref("File")), "truncated": FLAG}),
     "FilesPut": struct({"success": YES, "files": array(ref("File"))}),
     "FilePut": struct({"success": YES, "file": ref("File")}),
+    "Link": struct({"success": YES, "url": described(TEXT, "the path of the address, on this host"), "expiresAt": MOMENT}),
     "DirectoryMade": struct(
         {"success": YES, "created": described(FLAG, "whether it was not there before"), "file": ref("File")}
     ),

@@ -79,7 +79,14 @@ _HEADERS: Mapping[str, str] = {
     "Range": "The bytes to send, such as 'bytes=0-99', 'bytes=100-' or 'bytes=-100'. Several ranges are answered whole.",
     "If-Range": "The ETag or Last-Modified of the file whose part is wanted; of any other the whole is sent.",
     "If-None-Match": "ETags of files that the client has; the answer to one of them has no body.",
+    "Accept-Encoding": "With 'gzip' the file comes as gzip if that makes it clearly smaller; a range of bytes never does.",
     "If-Modified-Since": "A Last-Modified that the client has; if it still holds, the answer has no body.",
+}
+_PACKED_BODY: Schema = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "description": "gzip: the body is gzip, and what it unpacks to is the file.",
+    "schema": {"enum": ["gzip", "identity"]},
 }
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."
 _SCHEMES: Answer = {
@@ -187,7 +194,7 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
             "default": _failure(operation.failure, "The request failed."),
         },
     }
-    if endpoint.public:
+    if endpoint.public or endpoint.has_own_token:
         described["security"] = []
     if endpoint.takes_query_token:
         described["security"] = [{"token": []}, {"queryToken": []}]
@@ -203,6 +210,8 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         described["parameters"] = [_parameter(name.rpartition(".")[2], *_QUERY[name]) for name in operation.query]
     if operation.has_parts:
         described["parameters"] = [_header(name, description) for name, description in _HEADERS.items()]
+    if operation.takes_gzip:
+        described["parameters"] = [_PACKED_BODY]
     return described
 
 

@@ -16,6 +16,7 @@ from kernels import filewire as wire
 from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
 
 READY = wire.frame(wire.READY)
+PLAIN, GZIP = (wire.frame(wire.PACKING, wire.pack_packing(is_gzip=is_gzip)) for is_gzip in (False, True))
 FILE = FileEntry(b"a/\xff", "file", 3, 17, bytes(32))
 Act = Callable[[FolderClient], Awaitable[object]]
 
@@ -49,6 +50,12 @@ async def read_all(folder: FolderClient) -> bytes:
 async def read_middle(folder: FolderClient) -> bytes:
     contents = await folder.read(b"a")
     return b"".join([piece async for piece in contents.pieces(range(1, 3))])
+
+
+async def read_packed(folder: FolderClient) -> tuple[bool, bytes]:
+    contents = await folder.read(b"a")
+    packed = await contents.packed()
+    return packed.is_gzip, b"".join([piece async for piece in packed.pieces])
 
 
 async def list_all(folder: FolderClient) -> object:
@@ -85,11 +92,17 @@ async def test_what_the_helper_says_is_understood() -> None:
     listing = await with_peer(READY + entry + end, list_all)
     assert listing == Listing((FILE,), is_cut=True)
     assert (
-        await with_peer(READY + entry + wire.frame(wire.DATA, b"12") + wire.frame(wire.DATA, b"3") + end, read_all) == b"123"
+        await with_peer(READY + entry + PLAIN + wire.frame(wire.DATA, b"12") + wire.frame(wire.DATA, b"3") + end, read_all)
+        == b"123"
     )
-    assert await with_peer(READY + entry + wire.frame(wire.DATA, b"23") + end, read_middle) == b"23"
+    assert await with_peer(READY + entry + PLAIN + wire.frame(wire.DATA, b"23") + end, read_middle) == b"23"
     with pytest.raises(Unavailable):
-        await with_peer(READY + entry + wire.frame(wire.DATA, b"123") + end, read_middle)
+        await with_peer(READY + entry + PLAIN + wire.frame(wire.DATA, b"123") + end, read_middle)
+    for packing, is_gzip in ((PLAIN, False), (GZIP, True)):
+        assert await with_peer(READY + entry + packing + wire.frame(wire.DATA, b"123") + end, read_packed) == (
+            is_gzip,
+            b"123",
+        )
     assert await with_peer(READY + entry, write_one) == FILE
     assert await with_peer(READY + end, delete_one) == 1
     for act in (stat_one, move_one, set_one):
@@ -108,6 +121,7 @@ async def test_what_the_helper_says_is_understood() -> None:
         (Problem.NOT_A_FILE, Conflict),
         (Problem.NOT_EMPTY, Conflict),
         (Problem.EXISTS, Conflict),
+        (Problem.NOT_GZIP, BadRequest),
         (Problem.FULL, Full),
         (Problem.TOO_LARGE, TooLarge),
         (Problem.DENIED, Forbidden),
@@ -141,20 +155,31 @@ NONSENSE = [
     READY + wire.frame(wire.ENTRY, wire.pack_entry(FILE)[:-3] + b"../"),
     READY + wire.frame(wire.DATA, b"x"),
     READY + wire.frame(wire.END, b""),
-    READY + ENTRY + wire.frame(wire.DATA, b"1234") + wire.frame(wire.END, wire.pack_end()),
-    READY + ENTRY + wire.frame(wire.DATA, b"12") + wire.frame(wire.END, wire.pack_end()),
-    READY + ENTRY + wire.frame(wire.DATA),
+    READY + ENTRY + PLAIN + wire.frame(wire.DATA, b"1234") + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + PLAIN + wire.frame(wire.DATA, b"12") + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + PLAIN + wire.frame(wire.DATA),
+    READY + ENTRY + GZIP + wire.frame(wire.DATA, b"x" * 5000) + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + wire.frame(wire.PACKING, b"\2") + wire.frame(wire.DATA, b"123") + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + wire.frame(wire.PACKING) + wire.frame(wire.END, wire.pack_end()),
     READY + wire.frame(wire.FAILED),
     READY + wire.failed(Problem.OTHER) * 3,
 ]
 
 
 @pytest.mark.parametrize("said", NONSENSE, ids=range(len(NONSENSE)))
-@pytest.mark.parametrize("act", [list_all, read_all, delete_one, make_one])
+@pytest.mark.parametrize("act", [list_all, read_all, read_packed, delete_one, make_one])
 async def test_nonsense_is_an_error_of_ours_and_nothing_worse(said: bytes, act: Act) -> None:
     """A helper that lies or dies harms its own session's request only."""
     with pytest.raises((Unavailable, Conflict)):
         await with_peer(said, act)
+
+
+async def test_gzip_that_was_not_asked_for_is_not_passed_on() -> None:
+    """The client would take it for the file."""
+    with pytest.raises(Unavailable):
+        await with_peer(
+            READY + ENTRY + GZIP + wire.frame(wire.DATA, b"123") + wire.frame(wire.END, wire.pack_end()), read_all
+        )
 
 
 async def test_a_listing_without_end_is_not_kept() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,21 @@ class FakeContents:
         yield body[half:]
         if self.lasts is not None:
             await self.lasts.wait()
+
+    async def packed(self) -> FakePacked:
+        small = gzip.compress(self.body)
+        is_gzip = len(small) < len(self.body)
+        return FakePacked(
+            is_gzip, FakeContents(self.entry, small, self.fails, self.lasts).pieces() if is_gzip else self.pieces()
+        )
+
+
+@dataclass
+class FakePacked:
+    """The bytes to send."""
+
+    is_gzip: bool
+    pieces: AsyncIterator[bytes]
 
 
 @dataclass
@@ -65,14 +81,16 @@ class FakeFiles:
             raise NotFound("There is no such file.")
         yield FakeContents(self._entry(path), self.held[path], self.fails, self.lasts)
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
+    async def write(
+        self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes], *, is_gzip: bool = False
+    ) -> FileEntry:
         self._check(session_id)
         body = b""
         async for piece in pieces:
             if self.refusal is not None:
                 raise self.refusal
             body += piece
-        self.held[path] = body
+        self.held[path] = gzip.decompress(body) if is_gzip else body
         return self._entry(path)
 
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:

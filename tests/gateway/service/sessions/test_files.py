@@ -74,7 +74,7 @@ class Folder:
     async def set_mode(self, path: bytes, mode: int) -> FileEntry:
         return FileEntry(path, "file", 0, 0, mode=mode)
 
-    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
+    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int, *, is_gzip: bool) -> FileEntry:
         body = b"".join([piece async for piece in pieces])
         if body == b"full":
             raise Full("full")

@@ -17,7 +17,7 @@ from gateway.core.files import parse_path
 from gateway.core.limits import KeyLimits, Timeouts
 from gateway.core.request import Caller
 from gateway.service.packages.installer import _NAME as PACKAGE_NAME
-from gateway.web.api import entry_bodies, notebook_bodies, patterns, run_bodies, session_bodies
+from gateway.web.api import entry_bodies, links, notebook_bodies, patterns, run_bodies, session_bodies
 from gateway.web.jupyter.endpoint import JupyterEndpoint
 from gateway.web.openapi.document import InForce, describe_api
 from gateway.web.operations import Operation
@@ -45,6 +45,7 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
     "ExecuteBody": (lambda body: session_bodies.parse_execute(body, "s", "python", TIMES), {"code": "1"}),
     "NothingBody": (session_bodies.parse_nothing, {}),
     "EntryBody": (entry_bodies.parse_change, {}),
+    "LinkBody": (lambda body: run_bodies.read(links.LinkBody, body), {}),
     "NotebookBody": (lambda body: notebook_bodies.parse_notebook(body, TIMES, TIMES), {"notebook": NOTEBOOK}),
 }
 """For each model: what checks it with the limits of IN_FORCE, and the least that passes."""
@@ -88,7 +89,8 @@ def test_each_address_says_what_it_takes_and_gives(route: Route, operation: Oper
         assert content[kind] == {"schema": {"$ref": f"#/components/schemas/{operation.answer}"}}
     for status in ("503", "default"):
         assert list(responses[status]["content"]) == ["application/json"]
-    of_headers = ["Range", "If-Range", "If-None-Match", "If-Modified-Since"] if operation.has_parts else []
+    of_headers = ["Range", "If-Range", "If-None-Match", "Accept-Encoding", "If-Modified-Since"]
+    of_headers = of_headers if operation.has_parts else ["Content-Encoding"] if operation.takes_gzip else []
     taken = said.get("requestBody", {"content": {}})["content"]
     form = ["multipart/form-data"] if operation.takes_form else []
     assert list(taken) == ([operation.takes_type, *form] if operation.takes else [])
