@@ -21,7 +21,7 @@ WORKERS ?= --numprocesses 3 --dist loadgroup
 # Some tests start plain kernels to compare with.
 test check: export OMEGA_KERNEL_PYTHON ?= $(CURDIR)/.venv-kernels/bin/python
 
-.PHONY: help serve install install-dev install-kernels install-clients install-most-clients install-agents install-bench test check lint format bench notebooks lock audit clean
+.PHONY: help serve install install-dev install-checks install-kernels install-clients install-most-clients install-agents install-bench test check lint format bench notebooks lock audit clean
 
 help: ## what can be made
 	@echo "make serve ARGS='--port 9000'   options of the command; PYTHON=/path/to/python3 names the interpreter"
@@ -34,7 +34,9 @@ install: ## the environments that serving needs
 	@sh requirements/install .venv gateway project
 	@sh requirements/install .venv-kernels kernels
 
-install-dev: install-kernels ## the environments that development needs
+install-dev: install-kernels install-checks ## the environments that development needs
+
+install-checks: # apart, so that `make --jobs` makes it beside the others
 	@sh requirements/install .venv gateway project dev
 
 install-kernels:
@@ -54,16 +56,16 @@ install-bench: install-dev ## the environments that the benchmark needs
 test: install-dev install-clients ## the whole test suite, on real kernels
 	@exec .venv/bin/python -m pytest $(WORKERS) $(ARGS)
 
-check: lint ## format, lint, types, import rules and the fast tests
+check: install-dev lint ## format, lint, types, import rules and the fast tests
 	@exec .venv/bin/python -m pytest -q -m "not ($(SLOW))" $(WORKERS) $(ARGS)
 
-lint: install-dev ## format, lint, types and import rules
+lint: install-checks ## format, lint, types and import rules
 	@.venv/bin/ruff format --check --quiet . || { echo "Not formatted: run 'make format'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 
-format: install-dev ## put the code into its form
+format: install-checks ## put the code into its form
 	@.venv/bin/ruff format --quiet .
 	@.venv/bin/ruff check --quiet --fix .
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,20 +13,19 @@ import structlog
 from gateway import listen, state
 from gateway.banner import Banner, Serving
 from gateway.commands import as_typed
-from gateway.core.errors import Unavailable
-from gateway.core.limits import Timeouts
-from gateway.core.plan import Limits
-from gateway.core.request import Allowance, Caller
+from gateway.core.errors import CommandFailed, Unavailable
+from gateway.core.request import Caller
 from gateway.kernel.client import ClientSettings, KernelClient
 from gateway.kernel.files import open_folder
-from gateway.kernel.launch.kept_spawner import NoIsolation
+from gateway.kernel.launch.kept_spawner import LowIsolation, NoIsolation
 from gateway.kernel.launch.kernelspec_launcher import NoSpec
 from gateway.kernel.launch.minimum_level import LevelFloor
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from gateway.kernel.start import KernelStarter
 from gateway.log import set_up_log
 from gateway.metrics import Metrics
-from gateway.pool.pool import KernelPool, PoolSettings
+from gateway.part_settings import Languages, languages_of, pool_settings, web_settings
+from gateway.pool.pool import KernelPool
 from gateway.service.drain import Drain
 from gateway.service.examples.gallery import Gallery
 from gateway.service.health import NODE, Health
@@ -54,29 +52,25 @@ from gateway.service.runs.watches import Watches
 from gateway.service.sessions.files import Files
 from gateway.service.sessions.notebooks import Notebooks
 from gateway.service.sessions.table import NewSession, Sessions, SessionSettings
-from gateway.service.tools.toolbox import BeginSession, ToolBox
-from gateway.settings import Settings, find_kernel_python, is_loopback
+from gateway.service.tools.kept_pictures import KeptPictures
+from gateway.service.tools.pictures import Pictures
+from gateway.service.tools.toolbox import ToolBox
+from gateway.settings import Settings, find_kernel_python
+from gateway.shutdown import wind_down
 from gateway.signals import StopSignals
 from gateway.version import VERSION
-from gateway.web.edge.header_rules import ANY_HOST
-from gateway.web.edge.server import Server, make_server
-from gateway.web.edge.websocket_frames import GOING_AWAY
+from gateway.web.edge.server import make_server
 from gateway.web.routes import make_application
-from gateway.web.services import LOCAL_HOSTS, Services, WebSettings
-from kernels.contract import EXTRA_PACKAGES, MIB, Language, Level, Ready
+from gateway.web.services import Services
+from kernels.contract import EXTRA_PACKAGES, MIB, Language
 from kernels.sandbox import sysc
 
-ENDED, CUT_SHORT, INTERRUPTED = 0, 1, 130
-FLUSH_S, GOODBYE_S = 5.0, 2.0
-SHUTTING_DOWN = "the gateway is shutting down"
-FLUSH_STEP_S = 0.02
+INTERRUPTED = 130
 MAX_WHEEL_BYTES = 256 * MIB
-RESERVED_FILES, FILES_PER_KERNEL = 128, 16
-Languages = tuple[Language, ...]
 _log = structlog.get_logger("omega")
 
 
-class StartError(Exception):
+class StartError(CommandFailed):
     """The gateway can't start; the message is one sentence for the operator."""
 
 
@@ -116,19 +110,21 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     keys, watch = await _open_keys(settings, stack)
     launcher = await _launch(settings, python, packages, stack)
     ready = launcher.ready
-    languages = _languages(ready)
+    languages = languages_of(ready)
     pool = _make_pool(settings, languages, launcher, metrics, stack)
     quota = _make_quota(settings, languages)
     sessions = _make_sessions(settings, languages, pool, quota, drain, metrics)
     allowed = _allow_kernelspecs(settings, stack)
     jupyter = _make_jupyter(settings, languages, pool, quota, drain, allowed)
-    watch.listeners += [sessions.keep_only, jupyter.keep_only]
+    kept = KeptPictures(settings.tool_kept_bytes, settings.tool_kept_s)
+    metrics.watch_kept_pictures(kept.used_bytes)
+    watch.listeners += [sessions.keep_only, jupyter.keep_only, kept.keep_only]
     guards = (ConcurrentRuns(settings.concurrent_runs).enter, lambda _caller: drain.enter())
     runs = Runner(MeteredPool(pool.lease, metrics), history, metrics, sessions, guards=guards)
     source = KernelHealth(launcher, pool.snapshot, pool.renew)
     health = Health(source, [spec.name for spec in allowed.specs()])
     metrics.watch_health(health.available)
-    web = _web_settings(settings)
+    web = web_settings(settings)
     live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes), sessions.feed)
     files = _make_files(settings, launcher, sessions)
     admission = Admission(keys, settings.requests_per_minute)
@@ -144,7 +140,8 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
         metrics=metrics,
         sessions=sessions,
         files=files,
-        tools=ToolBox(live, _begin_session(sessions), sessions, files),
+        tools=_make_tools(settings, live, sessions, files, kept),
+        pictures=kept,
         notebooks=Notebooks(live, sessions, total_s=settings.notebook_timeout_s, room=web.allowance),
         jupyter=jupyter,
         jupyter_sessions=JupyterSessions(jupyter),
@@ -166,16 +163,17 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     banner.show(Serving(settings.host, port, ready.level, ready.python_version, token, ready.packages.get(NODE)))
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
-    return await _drain(server, drain, settings.drain_s)
+    return await wind_down(server, drain, settings.drain_s)
 
 
-def _begin_session(sessions: Sessions) -> BeginSession:
-    """Begins sessions for calls of tools."""
+def _make_tools(settings: Settings, live: LiveRuns, sessions: Sessions, files: Files, kept: KeptPictures) -> ToolBox:
+    """The tools of agents; *kept* is for their pictures."""
 
     async def begin(language: Language, timeout_s: float, caller: Caller) -> str:
         return (await sessions.create(NewSession(language, timeout_s=timeout_s), caller)).id
 
-    return begin
+    pictures = Pictures(kept, settings.tool_picture_bytes)
+    return ToolBox(live, begin, sessions, files, pictures, text_bytes=settings.tool_text_bytes)
 
 
 def _claim(settings: Settings, stack: AsyncExitStack) -> list[socket.socket]:
@@ -193,6 +191,7 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
     options = ZygoteOptions(
         kernel_python=str(python),
         instance=state.instance_name(settings.state_dir),
+        required=settings.require_isolation,
         forks_per_zygote=settings.zygote_forks,
         extra_dirs=(str(added),) if added else (),
         work_aliases=settings.work_aliases,
@@ -206,11 +205,15 @@ async def _launch(settings: Settings, python: Path, packages: PackageStore, stac
             "this machine reaches no isolation level, and the gateway starts no kernel without isolation: "
             f"`{as_typed('doctor')}` says what is missing"
         ) from None
+    except LowIsolation as error:
+        raise StartError(
+            f"this machine reaches isolation level {error.reached.label}, but require_isolation is "
+            f"{settings.require_isolation.label}: `{as_typed('doctor')}` says what is missing"
+        ) from None
     except Unavailable as error:
         raise StartError(f"the gateway can't start kernels with {python}: {error}") from None
     stack.callback(_log.info, "stopped")
     stack.push_async_callback(launcher.close)
-    _check_level(Level.parse(launcher.ready.level), settings.require_isolation)
     return launcher
 
 
@@ -228,14 +231,14 @@ def _make_pool(
     client = ClientSettings(grace_s=settings.interrupt_grace_s)
     starter = KernelStarter(LevelFloor(launcher, settings.require_isolation), settings=client)
     stack.callback(starter.close)
-    pool = KernelPool(starter, _pool_settings(settings, languages), KernelWatch(metrics))
+    pool = KernelPool(starter, pool_settings(settings, languages), KernelWatch(metrics))
     metrics.watch_pool(pool.snapshot)
     return pool
 
 
 def _make_quota(settings: Settings, languages: Languages) -> Quota:
     """The quota of kept kernels; at least one kernel is always left to runs without a session."""
-    pooled = _pool_settings(settings, languages)
+    pooled = pool_settings(settings, languages)
     room = Room.beside(max(1, settings.pool_min), settings.max_sessions, pooled.policy, pooled.limits)
     return Quota(settings.sessions_per_key, room)
 
@@ -309,14 +312,6 @@ def _default_key(settings: Settings) -> Key | None:
     return Key.of_token(stored.value) if stored else None
 
 
-def _check_level(reached: Level, required: Level) -> None:
-    if reached < required:
-        raise StartError(
-            f"this machine reaches isolation level {reached.label}, but require_isolation is {required.label}: "
-            f"`{as_typed('doctor')}` says what is missing"
-        )
-
-
 def _shed_privileges() -> None:
     """Drop all effective capabilities, and make this process inaccessible to others of the same user.
 
@@ -330,68 +325,6 @@ def _shed_privileges() -> None:
     sysc.capset(0, permitted, inheritable)
 
 
-def _languages(ready: Ready) -> Languages:
-    """The languages that the spawner's environment supports."""
-    return ("python", "javascript") if NODE in ready.packages else ("python",)
-
-
-def _pool_settings(settings: Settings, languages: Languages) -> PoolSettings:
-    minimum: dict[Language, int] = {"python": settings.pool_min, "javascript": settings.pool_min_javascript}
-    limits = Limits(kernels=settings.max_kernels, memory_bytes=settings.pool_memory_mb * MIB)
-    return PoolSettings(
-        minimum={language: minimum[language] for language in languages},
-        maximum_idle=settings.pool_max,
-        policy=settings.policy(),
-        limits=limits,
-        queue=settings.queue_limit,
-        wait_s=settings.queue_wait_s,
-    )
-
-
-def _web_settings(settings: Settings) -> WebSettings:
-    # A gateway that other machines can reach has a configured token, and it can't know the names they use for it.
-    is_any = not settings.allowed_hosts and not is_loopback(settings.host)
-    hosts = {ANY_HOST} if is_any else {*LOCAL_HOSTS, settings.host.lower(), *settings.allowed_hosts}
-    return WebSettings(
-        version=VERSION,
-        allowed_hosts=frozenset(hosts),
-        allowed_origins=frozenset(settings.allowed_origins),
-        body_bytes=settings.body_bytes,
-        file_bytes=settings.file_bytes,
-        max_connections=listen.room_for(settings.max_connections, RESERVED_FILES + settings.max_kernels * FILES_PER_KERNEL),
-        python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
-        javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
-        session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
-        allowance=Allowance(settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes, settings.fetch_bytes),
-    )
-
-
 def _installer(settings: Settings, source: KernelHealth, python: Path, store: PackageStore, drain: Drain) -> Installer:
     pip = Pip(python, os.environ, file_bytes=MAX_WHEEL_BYTES)
     return Installer(source, pip, store, extra=settings.extra_packages, drain=drain)
-
-
-async def _drain(server: Server, drain: Drain, drain_s: float) -> int:
-    """Wait for running work; new connections are refused, and new runs on open ones get 503."""
-    drain.close()
-    server.stop()
-    server.open_sockets.end_idle(GOING_AWAY, SHUTTING_DOWN)
-    _log.info("draining", runs=drain.inside, drain_s=drain_s)
-    is_clean = await drain.wait_empty(drain_s)
-    if not is_clean:
-        _log.warning("drain timed out", runs=drain.inside)
-    await _flush(server)
-    await server.open_sockets.end(GOING_AWAY, SHUTTING_DOWN, GOODBYE_S)
-    return ENDED if is_clean else CUT_SHORT
-
-
-async def _flush(server: Server) -> None:
-    """Wait until the last answers are on their way; Tornado has no event for that, and this happens once."""
-    deadline = time.monotonic() + FLUSH_S
-    await asyncio.sleep(FLUSH_STEP_S)
-    while _is_writing(server) and time.monotonic() < deadline:  # noqa: ASYNC110  # see above
-        await asyncio.sleep(FLUSH_STEP_S)
-
-
-def _is_writing(server: Server) -> bool:
-    return server.open_sockets.is_busy or any(connection.stream.writing() for connection in server._connections)

@@ -16,11 +16,9 @@ from gateway import kernelspecs, mcp_stdio, state, tokens
 from gateway.banner import Banner
 from gateway.commands import PROGRAM, CommandParser, add_command
 from gateway.configuration import describe_allowed, describe_default, group_settings, read_settings
+from gateway.core.errors import CommandFailed
 from gateway.event_loop import make_loop
-from gateway.kernel.in_jupyter.kernelspecs import KernelspecError
 from gateway.kernel.launch.spawner_process import APP_DIR
-from gateway.service.database import DatabaseError
-from gateway.service.keys.store import KeyRefused
 from gateway.settings import Settings, SettingsError, find_kernel_python, is_loopback
 from gateway.tokens import Values
 from gateway.version import VERSION
@@ -44,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         return command(lambda: read_settings(flags, os.environ), options)
     except SettingsError as error:
         return _complain(error, WRONG)
-    except (state.StateError, DatabaseError, KeyRefused, KernelspecError, mcp_stdio.NoGateway) as error:
+    except CommandFailed as error:
         return _complain(error, FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -115,14 +113,11 @@ def _add_flag(add: Callable[..., object], name: str) -> None:
 
 
 def _serve(read: Callable[[], Settings], _values: Values) -> int:
-    from gateway.app import StartError, serve  # here: it loads the whole gateway, which no other command needs
-
     settings = read()
-    try:
-        with asyncio.Runner(debug=False, loop_factory=make_loop) as runner:
-            return runner.run(serve(settings, Banner(sys.stdout)))
-    except StartError as error:
-        return _complain(error, FAILED)
+    from gateway.app import serve  # here: it loads the whole gateway, which nothing else needs, wrong settings included
+
+    with asyncio.Runner(debug=False, loop_factory=make_loop) as runner:
+        return runner.run(serve(settings, Banner(sys.stdout)))
 
 
 def _speak_mcp(read: Callable[[], Settings], values: Values) -> int:

@@ -15,6 +15,8 @@ from gateway.settings import Settings, SettingsError
 
 PREFIX = "OMEGA_"
 CONFIG_VARIABLE = "OMEGA_CONFIG"
+CLIENT_VARIABLES = frozenset({"OMEGA_URL"})
+"""What the client libraries read: whoever uses one may start a gateway in the same shell."""
 DEFAULT_FILE = "omega.toml"
 Origins = dict[str, str]
 """The name of each setting where it was set, for messages."""
@@ -69,7 +71,7 @@ def _read_file(path: Path | None) -> tuple[dict[str, Any], Origins]:
 
 def _read_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for variable in sorted(environ):
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or variable in CLIENT_VARIABLES:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in Settings.model_fields or variable != variable.upper():

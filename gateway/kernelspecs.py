@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.commands import add_command, print_table
+from gateway.core.kernel_limits import IN_KERNELSPECS
 from gateway.kernel.in_jupyter import kernelspecs
 from gateway.kernel.in_jupyter.kernelspecs import Wish
-from gateway.kernel.in_jupyter.provisioner import LIMITS
 from gateway.settings import Settings, find_kernel_python
 
-SETTINGS = ("kernel_python", "require_isolation", *LIMITS)
+SETTINGS = ("kernel_python", "require_isolation", *IN_KERNELSPECS)
 DEFAULT_NAME = "omega"
 AddSettings = Callable[[argparse.ArgumentParser, tuple[str, ...]], None]
 
@@ -59,7 +59,7 @@ def carry_out(values: Mapping[str, str], read: Callable[[], Settings]) -> None:
             print(f"removed {path}")
         return
     settings = read()
-    limits = {limit: getattr(settings, limit) for limit in LIMITS}
+    limits = {limit: getattr(settings, limit) for limit in IN_KERNELSPECS}
     wish = Wish(find_kernel_python(settings), settings.require_isolation.label, limits)
     for found in kernelspecs.install(name, wish, directory):
         print(f"{found.name}: {found.title}, in {found.directory}")

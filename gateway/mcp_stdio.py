@@ -23,12 +23,13 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
+from gateway.core.errors import CommandFailed
 from gateway.core.mcp import FAILED, repeated
 from gateway.settings import SettingsError
 from kernels.sandbox import sysc
 
 
-class NoGateway(Exception):
+class NoGateway(CommandFailed):
     """No gateway can be started."""
 
 

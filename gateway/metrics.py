@@ -117,6 +117,11 @@ class Metrics:
         """Read the number of runs with events by state from *states* at each rendering."""
         self.registry.register(_StateCollector("omega_stream_runs", "Runs whose events clients can follow", states))
 
+    def watch_kept_pictures(self, used_bytes: Callable[[], int]) -> None:
+        """Read what pictures take that answers of tools link to, from *used_bytes* at each rendering."""
+        about = "Pictures that answers of tools link to"
+        Gauge("omega_kept_pictures_bytes", about, registry=self.registry).set_function(used_bytes)
+
     def render(self) -> bytes:
         """All metrics in the text format of CONTENT_TYPE."""
         return generate_latest(self.registry)

@@ -232,6 +232,15 @@ class Settings(BaseModel):
         64 * MIB, 1024, 1024 * MIB, "events of finished runs kept per key for clients that reconnect"
     )
 
+    tool_text_bytes: Whole = _number(20_000, 1000, 64 * MIB, "text in the answer of a tool; of more it has head and tail")
+    tool_picture_bytes: Whole = _number(
+        200_000, 4096, 64 * MIB, "size of a picture in the answer of a tool, as base64; a larger one is made smaller"
+    )
+    tool_kept_bytes: Whole = _number(
+        32 * MIB, 0, 1024 * MIB, "pictures in full that answers of tools link to, kept per key; 0: no links"
+    )
+    tool_kept_s: Number = _number(3600, 0, 86_400, "time for which such a link is good, also without a token; 0: no links")
+
     max_sessions: Whole = _number(0, 0, 10_000, "sessions of all keys together; 0: as many as leave pool_min kernels free")
     sessions_per_key: Whole = _number(16, 0, 10_000, "sessions and Jupyter kernels per key; further ones get 429")
     session_idle_s: Number = _number(1800, 1, 2_592_000, "time without a run after which a session ends")

@@ -10,12 +10,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.core.errors import CommandFailed
 from gateway.settings import TOKEN_CHARS
 
 TOKEN_BYTES = 32
 
 
-class StateError(Exception):
+class StateError(CommandFailed):
     """The state directory can't be used; the message is one sentence for the operator."""
 
 

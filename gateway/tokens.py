@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-
-from sqlalchemy.exc import SQLAlchemyError
+from typing import TYPE_CHECKING
 
 from gateway import state
 from gateway.commands import add_command, print_table
 from gateway.core.kernel_limits import KERNEL_LIMITS, KernelLimit
 from gateway.core.limits import KeyLimits
-from gateway.service.database import DatabaseError, explain
 from gateway.service.keys.keys import DEFAULT_KEY_ID, hash_token, make_token
-from gateway.service.keys.store import KeyRecord, KeyStore
 from gateway.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from gateway.service.keys.store import KeyRecord, KeyStore
 
 PATH = "path"
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -185,6 +185,12 @@ def _shown(moment_utc: float) -> str:
 @contextmanager
 def _opened(settings: Settings) -> Iterator[KeyStore]:
     """The database of keys; a running gateway may be using it."""
+    # Here: SQLAlchemy takes longer to load than all the rest, and most commands need no database.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from gateway.service.database import DatabaseError, explain
+    from gateway.service.keys.store import KeyStore
+
     store = KeyStore(settings.database())
     try:
         yield store

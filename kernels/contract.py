@@ -154,8 +154,15 @@ class NotRenewed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """Spawner to gateway, first packet: the isolation level of its kernels, before it warms a zygote for them."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """Spawner to gateway, first packet: a zygote is warm. *facilities* maps the name of each facility to its test result."""
+    """Spawner to gateway, second packet: a zygote is warm. *facilities* maps the name of each facility to its result."""
 
     level: str
     python_version: str
@@ -300,13 +307,13 @@ class SpawnerOptions:
 
 
 Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown
-Report = Ready | Renewed | NotRenewed | Started | Refused | Exited
+Report = Reached | Ready | Renewed | NotRenewed | Started | Refused | Exited
 Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown),
-        *(Ready, Renewed, NotRenewed, Started, Refused, Exited),
+        *(Reached, Ready, Renewed, NotRenewed, Started, Refused, Exited),
         *(Fork, Go, Reap, Warm, Forked, Reaped),
     )
 }

@@ -14,3 +14,12 @@ NO_CHART: Final = "No figure was drawn: draw one with plt, sns or a pandas plot 
 
 VALUE_DEPTH: Final = 40
 """How deep a value may be nested that a kernel shows as JSON; see gateway/core/json_limits.py for its place among others."""
+
+SMALL_PICTURE: Final = "application/vnd.omega.small+json"
+"""The type of a picture's smaller form, which stands beside it in its bundle if the run wants its pictures small."""
+SMALL_TYPES: Final = ("image/png", "image/jpeg")
+"""The pictures that the models of all vendors can look at."""
+SMALL_PICTURES: Final = 20
+"""Pictures of one run that a model gets: some services refuse more in one message, and each takes time to be made small."""
+SMALL_PX: Final = 2000
+"""The longest side of a picture that a model gets: services of models refuse longer ones, at the latest beside others."""

@@ -9,14 +9,17 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = {"api": "gateway", "notebooks": "gateway", "contract": "contract"}
+TOGETHER = {"api": "gateway", "clients": "gateway", "notebooks": "gateway", "contract": "contract"}
 """Directories whose tests share a gateway, and the group they are in."""
 PRELOADED = ("kernels/node/", "kernels/python/")
 """Directories whose tests fork their kernels from one process."""
 ONE_EACH = re.compile(r"(levels/test_levels\.py::.*|promises/.*)\[(container-\w+|five|masked|root|user)\b")
 """Tests of one gateway after another: one of each setting."""
-LONGEST = ("gateway", "attacked-root", "attacked-user", "levels/test_apart.py", "contract", "test_docs_run.py")
-"""Groups that take minutes: they come first, so that no worker is left alone with one."""
+LONGEST = (
+    *("gateway", "attacked-root", "attacked-user", "contract", "preloaded", "gateway/test_serve.py"),
+    *("gateway/kernel/test_loop.py", "levels/test_apart.py", "test_docs_run.py"),
+)
+"""Groups that take minutes, whatever their number of tests: they come first, so that no worker is left alone with one."""
 
 
 def group_of(node_id: str) -> str:

@@ -35,6 +35,9 @@ NOT_RUN = {
         "opens a browser", "tests/contract/test_jupyterlab.py::test_a_notebook_runs_in_jupyterlab"
     ),
     ("docs/jupyter.md", "$ pip install /path/to/this/clone"): Why("needs a package index; `make install-clients` does it"),
+    ("docs/clients.md", "$ pip install /path/to/this/clone/clients/python"): Why(
+        "installs a package", "tests/clients/python/test_distribution.py::test_wheel_and_sdist_have_every_module"
+    ),
     ("docs/operating.md", "$ .venv/bin/pip install 'psycopg[binary]'"): Why("needs a package index and a database server"),
     ("docker/README.md", "export OMEGA_TOKEN=$(openssl rand -hex 32)"): _NO_ENGINE,
     (

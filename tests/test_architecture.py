@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 
 import pytest
 
-from tests.source import Source, modules
-from tests.test_borrowed import DOCUMENTED, TABLE
+from tests.borrowed import DOCUMENTED, TABLE
+from tests.source import CLIENT, PRODUCT, Source, modules
 
 FUNCTION_LINES, MODULE_LINES, CLASS_LINES, METHODS = 40, 400, 250, 25
 
@@ -30,8 +31,8 @@ LARGE_CLASSES: dict[str, str] = {}
 
 @pytest.fixture(scope="module")
 def sources() -> list[Source]:
-    """Every module of the product, read once for this file and let go of after it."""
-    return modules()
+    """Every module of the product and of its client, read once for this file and let go of after it."""
+    return modules(*PRODUCT, CLIENT)
 
 
 def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
@@ -87,8 +88,13 @@ def test_a_class_name_has_one_owner(sources: list[Source]) -> None:
     for source in sources:
         for node in source.nodes():
             if isinstance(node, ast.ClassDef) and source.path != PORTS:
-                owners.setdefault(node.name, set()).add(source.path)
+                owners.setdefault(f"{distribution_of(source)}: {node.name}", set()).add(source.path)
     assert not {name: paths for name, paths in owners.items() if len(paths) > 1}
+
+
+def distribution_of(source: Source) -> str:
+    """Which distribution *source* is in: the client is one of its own, and has names for what the gateway has as well."""
+    return CLIENT if source.path.startswith(CLIENT) else "gateway"
 
 
 def imports_of(path: str, tree: ast.Module, known: dict[str, str]) -> Iterator[str]:
@@ -105,9 +111,30 @@ def imports_of(path: str, tree: ast.Module, known: dict[str, str]) -> Iterator[s
 
 def test_no_modules_import_one_another_in_a_circle() -> None:
     """A circle is one module in several files: none of them can be read, tested or moved alone."""
-    sources = [source for source in modules() if not source.path.endswith("__init__.py")]
-    known = {source.path.removesuffix(".py").replace("/", "."): source.path for source in sources}
+    sources = [source for source in modules(*PRODUCT, CLIENT) if not source.path.endswith("__init__.py")]
+    known = {module_name(source.path): source.path for source in sources}
     TopologicalSorter({source.path: set(imports_of(source.path, source.tree, known)) for source in sources}).prepare()
+
+
+def module_name(path: str) -> str:
+    """What an import statement calls the module at *path*."""
+    return path.removeprefix(CLIENT.removesuffix("omega_client")).removesuffix(".py").replace("/", ".")
+
+
+ONLY_WITH_ITS_CLIENT = {("sdks.py", "google")}
+"""Imports inside of functions, for callers who have passed a client of that SDK."""
+
+
+def test_the_client_needs_the_standard_library_alone() -> None:
+    """And nothing of the gateway: it is installed without it."""
+    for source in modules(CLIENT):
+        for node in source.nodes():
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in (name.partition(".")[0] for name in names):
+                is_known = name == "omega_client" or name in sys.stdlib_module_names
+                is_excepted = (source.path.rpartition("/")[2], name) in ONLY_WITH_ITS_CLIENT or name == "typing_extensions"
+                assert is_known or is_excepted, f"{source.path} imports {name}"
 
 
 def test_functions_take_few_parameters(sources: list[Source]) -> None:
@@ -125,7 +152,7 @@ def test_functions_take_few_parameters(sources: list[Source]) -> None:
 
 
 def test_nobody_reaches_into_another_object(sources: list[Source]) -> None:
-    """A private name is used by the class that has it; what libraries lend is in test_borrowed.py."""
+    """A private name is used by the class that has it; what libraries lend is in borrowed.py."""
     wrong = []
     for source in sources:
         for top in source.tree.body:

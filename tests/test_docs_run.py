@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from gateway.state import instance_name
 from tests import traces
 from tests.conftest import assert_nothing_left
 from tests.contract import clients_env
+from tests.contract.models import process as process_of_models
+from tests.contract.models.process import Scripted
 from tests.live import Gateway, start, stop, wait_ready
 from tests.pages import GUIDES, ROOT, TUTORIALS, Block, Step, as_pattern, blocks, steps
 
@@ -28,6 +31,17 @@ NEEDS_CLIENTS = {"docs/jupyter.md"}
 SHOWN_ADDRESS, SHOWN_HOME = "127.0.0.1:8080", "/home/ada"
 PROGRAMS = {"python": "python -", "js": "node -"}
 _MARK = "\x1e"
+SALES = [{"month": "Jan", "sales": 1200}, {"month": "Feb", "sales": 1500}]
+CONVERSATION: list[dict[str, Any]] = [
+    {
+        "calls": [
+            {"name": "code_analyze_data", "arguments": {"data": SALES, "analysisType": "stats"}},
+            {"name": "code_generate_chart", "arguments": {"code": "plt.bar(['Jan', 'Feb'], [1200, 1500])"}},
+        ]
+    },
+    {"text": "Sales rose by a quarter from January to February; the chart shows both months."},
+]
+"""What the model says on the pages: who reads them has one that says it in other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,7 @@ class Clone:
     folder: Path
     home: Path
     gateway: Gateway
+    model: Scripted
 
     def here(self, text: str) -> str:
         """*text* of a page with this gateway's address and this home."""
@@ -59,8 +74,10 @@ class Clone:
         node = next((ROOT / ".venv-kernels").glob("lib/python*/site-packages/nodejs*/bin"))
         programs = (clients_env.PYTHON.parent, ROOT / ".venv/bin", node)
         path = os.pathsep.join(map(str, programs)) + os.pathsep + os.environ["PATH"]
-        told = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
-        return {"PATH": path, "HOME": str(self.home), **told}
+        modules = os.pathsep.join([str(ROOT), str(ROOT / "clients/python")])
+        told = {"PYTHONPATH": modules, "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
+        model = {"ANTHROPIC_BASE_URL": self.model.base, "ANTHROPIC_API_KEY": "key"}
+        return {"PATH": path, "HOME": str(self.home), **told, **model}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +96,9 @@ def clone() -> Iterator[Clone]:
         try:
             wait_ready(gateway, process)
             token = (state / "token").read_text().strip()
-            yield Clone(folder, home, replace(gateway, state_dir=state, token=token))
+            with process_of_models.running() as models:
+                model = models.script(*CONVERSATION, restarts=True)
+                yield Clone(folder, home, replace(gateway, state_dir=state, token=token), model)
         finally:
             stop(process)
         assert_nothing_left(before, instance_name(state))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.groups import group_of
+from tests.groups import LONGEST, group_of
 from tests.source import ROOT
 
 FILES = ("tests/gateway/core/test_fold.py", "tests/gateway/core/test_event_log.py")
@@ -32,6 +32,13 @@ FILES = ("tests/gateway/core/test_fold.py", "tests/gateway/core/test_event_log.p
 def test_what_shares_a_gateway_is_one_group(one: str, other: str, are_together: bool) -> None:
     """Otherwise it would be started once a worker, or once a test."""
     assert (group_of(f"tests/{one}") == group_of(f"tests/{other}")) is are_together
+
+
+def test_the_longest_groups_are_there() -> None:
+    """One that was renamed would come last, and keep one worker when all others are done."""
+    paths = (str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py"))
+    cases = ("promises/test_corpus.py::test_a[root]", "promises/test_corpus.py::test_a[user]")
+    assert set(LONGEST) <= {group_of(f"tests/{place}") for place in (*paths, *cases)}
 
 
 @pytest.mark.process

@@ -12,11 +12,17 @@ from typing import Final
 
 import pytest
 
-from tests.source import ROOT, modules
+from tests.source import CLIENT, PRODUCT, ROOT, modules
 
 SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     # ---- the command
-    "gateway/test_serve.py": ("gateway/__main__.py", "gateway/app.py", "gateway/banner.py"),
+    "gateway/test_serve.py": (
+        "gateway/__main__.py",
+        "gateway/app.py",
+        "gateway/banner.py",
+        "gateway/part_settings.py",
+        "gateway/shutdown.py",
+    ),
     "gateway/test_settings.py": ("gateway/configuration.py",),
     "gateway/test_cli.py": ("gateway/tokens.py", "gateway/version.py"),
     # ---- core: values without behaviour
@@ -56,6 +62,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway/service/packages/test_pip.py": ("gateway/service/packages/pip_failures.py",),
     "gateway/service/packages/test_installer.py": ("gateway/service/packages/store.py",),
     "gateway/service/tools/test_formats.py": ("gateway/service/tools/openapi.py",),
+    "kernels/python/shown/test_small_pictures.py": ("kernels/serving/small_pictures.py",),
     "api/test_guide.py": (
         "gateway/service/examples/example.py",
         "gateway/service/examples/gallery.py",
@@ -196,11 +203,38 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "kernels/python/tables/source.py",
         "kernels/python/tables/storage.py",
     ),
+    # ---- the client library for Python
+    "clients/python/test_client.py": (
+        f"{CLIENT}/async_client.py",
+        f"{CLIENT}/async_link.py",
+        f"{CLIENT}/async_sessions.py",
+        f"{CLIENT}/async_streams.py",
+        f"{CLIENT}/endpoints.py",
+        f"{CLIENT}/errors.py",
+        f"{CLIENT}/link.py",
+        f"{CLIENT}/sessions.py",
+        f"{CLIENT}/streams.py",
+    ),
+    "clients/python/test_transport.py": (f"{CLIENT}/async_transport.py",),
+    "clients/python/llm/test_call.py": (
+        f"{CLIENT}/llm/anthropic.py",
+        f"{CLIENT}/llm/async_call.py",
+        f"{CLIENT}/llm/async_senders.py",
+        f"{CLIENT}/llm/chat.py",
+        f"{CLIENT}/llm/dialect.py",
+        f"{CLIENT}/llm/gemini.py",
+        f"{CLIENT}/llm/loop.py",
+        f"{CLIENT}/llm/responses.py",
+        f"{CLIENT}/llm/senders.py",
+        f"{CLIENT}/llm/tools.py",
+    ),
+    "contract/test_llm_sdks.py": (f"{CLIENT}/llm/sdks.py",),
 }
 """By test, below ``tests``."""
 
 SUBJECTS: Final = frozenset(
     {
+        "clients/python/test_distribution.py",
         "gateway/test_serve.py",
         "gateway/kernel/test_client_contract.py",
         "gateway/kernel/test_client_ends.py",
@@ -211,6 +245,7 @@ SUBJECTS: Final = frozenset(
         "gateway/service/history/test_opening.py",
         "gateway/service/history/test_trouble.py",
         "gateway/service/packages/test_real_pip.py",
+        "gateway/service/runs/test_awaited_runs.py",
         "gateway/web/test_edge.py",
         "gateway/web/test_http.py",
         "kernels/node/test_body.py",
@@ -220,6 +255,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_stacks.py",
         "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
+        "kernels/python/shown/test_small_pictures.py",
         "kernels/python/test_attribution.py",
         "kernels/python/test_errors.py",
         "kernels/python/test_forms.py",
@@ -238,12 +274,12 @@ SUBJECTS: Final = frozenset(
 
 
 def own_test(module: str) -> str:
-    """Where the test of *module*'s name is or would be, below ``tests``."""
-    folder, _, name = module.rpartition("/")
+    """Where the test of *module*'s name is or would be, below ``tests``: a distribution's folder is that of its package."""
+    folder, _, name = module.replace(CLIENT, CLIENT.rpartition("/")[0]).rpartition("/")
     return f"{folder}/test_{name.lstrip('_')}"
 
 
-MODULES = [source.path for source in modules() if not source.path.endswith("__init__.py")]
+MODULES = [source.path for source in modules(*PRODUCT, CLIENT) if not source.path.endswith("__init__.py")]
 
 
 def test_each_module_has_its_test() -> None:
@@ -255,7 +291,7 @@ def test_each_module_has_its_test() -> None:
     assert set(listed) - without == set(), "these have a test of their name now, or are gone: take them out of SEEN_THROUGH"
 
 
-@pytest.mark.parametrize("top", ["gateway", "kernels"])
+@pytest.mark.parametrize("top", [*PRODUCT, "clients/python"])
 def test_each_test_has_its_module(top: str) -> None:
     """One of its name, or a subject that several share."""
     mirrored = {own_test(module) for module in MODULES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import zmq
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+NPM_LOCKS = sorted((ROOT / "tests" / "contract").glob("*/package-lock.json"))
 
 
 def entries(lock: Path) -> list[str]:
@@ -38,6 +40,15 @@ def test_every_package_is_pinned_and_has_hashes(lock: Path) -> None:
     for entry in entries(lock):
         assert re.match(r"[a-z0-9-]+==[^ ]+ .*--hash=sha256:[0-9a-f]{64}", entry), entry
         assert "://" not in entry
+
+
+@pytest.mark.parametrize("lock", NPM_LOCKS, ids=lambda lock: lock.parent.name)
+def test_every_npm_package_is_pinned_and_has_a_hash(lock: Path) -> None:
+    """As with pip: no address ties anybody to one registry."""
+    packages = json.loads(lock.read_text())["packages"]
+    for where, entry in packages.items():
+        assert not where or entry["integrity"].startswith("sha512-"), where
+        assert "resolved" not in entry, where
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.core import chart_data
 from gateway.core.model import Display, Json, Raised, Result, Task
-from kernels.run_rules import NO_CHART
+from gateway.core.strict_json import clean_text
+from kernels.run_rules import NO_CHART, SMALL_PICTURE
 
-CHART_TYPES = ("image/png", "image/svg+xml", "image/jpeg", "image/webp", "image/gif")
+SVG = "image/svg+xml"
+CHART_TYPES = ("image/png", SVG, "image/jpeg", "image/webp", "image/gif")
 
+OURS = frozenset((chart_data.MIME, SMALL_PICTURE))
+"""What our kernels add to a picture for programs: what it shows as data, and a smaller form of it."""
 PLOTLY = "application/vnd.plotly.v1+json"
+
+_SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
+_SPACES = _SPACES_TEXT.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,24 @@ def chart_type(display: Display) -> str | None:
     return next((kind for kind in CHART_TYPES if isinstance(display.data.get(kind), str)), None)
 
 
+def base64_of(display: Display) -> str:
+    """The best picture of *display* as base64, ready for a data URI; "" if it has none."""
+    kind = chart_type(display)
+    if kind is None:
+        return ""
+    text = str(display.data[kind])
+    return base64.b64encode(clean_text(text).encode()).decode() if kind == SVG else _joined(text)
+
+
+def _joined(text: str) -> str:
+    """*text* without white space: IPython ends base64 with a newline and may wrap it, and data URIs allow neither."""
+    if not text.isascii():
+        return "".join(text.split())
+    if not any(map(text.__contains__, _SPACES_TEXT)):
+        return text
+    return text.encode("ascii").translate(None, _SPACES).decode("ascii")
+
+
 def number(displays: Iterable[Display]) -> Numbered:
     """The pictures of *displays* and their numbers, from 0. A display that stands at several places is one picture."""
     pictures: list[Display] = []
@@ -63,9 +89,9 @@ def number(displays: Iterable[Display]) -> Numbered:
 def without_picture(display: Display) -> dict[str, Json]:
     """The forms of *display* beside its best picture and what that shows as data, which stand elsewhere."""
     picture = chart_type(display)
-    return {kind: value for kind, value in without_chart_data(display.data).items() if kind != picture}
+    return {kind: value for kind, value in without_ours(display.data).items() if kind != picture}
 
 
-def without_chart_data(data: Mapping[str, Json]) -> Mapping[str, Json]:
+def without_ours(data: Mapping[str, Json]) -> Mapping[str, Json]:
     """The bundle *data* as pictures are shown to people: what our kernels add for programs stands elsewhere, or nowhere."""
-    return {kind: value for kind, value in data.items() if kind != chart_data.MIME} if chart_data.MIME in data else data
+    return {kind: value for kind, value in data.items() if kind not in OURS} if OURS & data.keys() else data

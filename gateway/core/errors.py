@@ -20,7 +20,7 @@ GatewayError
 ├── Busy                  503  full queues and quotas (pool, service)
 └── Unavailable           503  launchers and kernels (kernel), database and drain (service)
 
-web/edge/failure.py maps each to its answer.
+web/edge/failure.py maps each to its answer. CommandFailed is apart: what becomes of a command of the operator.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ class GatewayError(Exception):
         super().__init__(message)
         self.message = message
         self.retry_after_s = retry_after_s
+
+
+class CommandFailed(Exception):
+    """What the operator asked for can't be done; the message is one sentence for them."""
 
 
 class BadRequest(GatewayError):

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.core.errors import BadRequest
 from kernels.filewire import MAX_DEPTH, FileEntry, PathError, split_path
 
-__all__ = ["MAX_DEPTH", "FileChange", "FileEntry", "Listing", "MadeDirectory", "Path", "check_move", "is_path", "parse_path"]
+__all__ = [
+    "MAX_DEPTH",
+    "FileChange",
+    "FileEntry",
+    "Listing",
+    "MadeDirectory",
+    "Path",
+    "check_move",
+    "is_path",
+    "parse_path",
+    "path_of_hex",
+]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
+MAX_HEX_CHARS: Final = 8000
+_HEX: Final = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +75,11 @@ def parse_path(path: bytes) -> Path:
     except PathError as error:
         raise BadRequest(str(error)) from None
     return path
+
+
+def path_of_hex(text: object) -> Path | None:
+    """The path that a kernel writes as *text*; None unless it names something below the work directory."""
+    if not isinstance(text, str) or len(text) > MAX_HEX_CHARS or not _HEX.fullmatch(text):
+        return None
+    path = bytes.fromhex(text)
+    return path if is_path(path) else None

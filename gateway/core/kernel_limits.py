@@ -88,6 +88,8 @@ KERNEL_LIMITS: Final = (
         is_in_kernelspecs=False,
     ),
 )
+IN_KERNELSPECS: Final = tuple(limit.name for limit in KERNEL_LIMITS if limit.is_in_kernelspecs)
+"""The settings that a kernelspec may have in `limits`."""
 _BY_NAME: Final = {limit.name: limit for limit in KERNEL_LIMITS}
 
 

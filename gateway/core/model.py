@@ -40,6 +40,8 @@ class RunSpec:
     of a directory that was empty before, which is cheaper."""
     chart_bytes: int = 0
     """How much data the kernel is to send with each figure; 0 for none."""
+    picture_bytes: int = 0
+    """The largest picture, as base64, that the kernel sends without a smaller form beside it; 0: any."""
     given: Given = NOTHING_GIVEN
     fetch_bytes: int = 0
     """How much the files that *given* asks back may hold, in total."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from gateway.core.charts import without_chart_data
+from gateway.core.charts import without_ours
 from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelReport, Raised, Text
 from gateway.core.notebook import Output
 from gateway.core.strict_json import NODE_BYTES, size_bytes, text_bytes
@@ -188,7 +188,7 @@ def _render(output: _Stream | _Shown | Raised, execution_count: int | None) -> O
             lines: list[Json] = [*(traceback.rstrip("\n").split("\n") if traceback else [f"{kind}: {message}"])]
             return {"output_type": "error", "ename": kind, "evalue": message, "traceback": lines}
         case _Shown(is_result, content):
-            data = without_chart_data(_for_people(content) if is_result else content.data)
+            data = without_ours(_for_people(content) if is_result else content.data)
             shown: Output = {
                 "output_type": "execute_result" if is_result else "display_data",
                 "data": {kind: _value(kind, value) for kind, value in data.items()},

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gateway.core.errors import BadRequest
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from gateway.core.run_files import NOTHING_GIVEN, Given
@@ -72,6 +73,16 @@ class RunRequest:
     include: frozenset[Include] = frozenset()
 
 
+def checked_source(name: str, code: str) -> str:
+    """*code*, the field *name*; raises BadRequest when it is blank or has a NUL."""
+    if not code.strip():
+        raise BadRequest(f"{name} is empty.")
+    position = code.find("\0")
+    if position >= 0:
+        raise BadRequest(f"{name} has a NUL character at position {position}.")
+    return code
+
+
 LOOK_S = 5.0
 """How long a kernel may take to list its variables."""
 
@@ -93,14 +104,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), and on the files
-    that come back.
+    """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), on the files
+    that come back, and on pictures without a smaller form beside them (as base64; 0: none has one).
     """
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
     chart_bytes: int = 0
     fetch_bytes: int = 0
+    picture_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

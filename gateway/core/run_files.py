@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any, Final
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import Path, is_path
+from gateway.core.files import Path, path_of_hex
 
 MAX_FILES: Final = 100
 """Maximum number of files in one request."""
 MAX_ROWS: Final = 200
 """Maximum number of files that are listed without their contents."""
 MAX_FETCHED: Final = 1000
-MAX_HEX_CHARS: Final = 8000
-_HEX: Final = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 REASONS: Final = ("no_match", "limit", "link", "denied", "not_a_file")
 """Why a file was left out: no pattern names it, there is no more room, or it can't be read."""
 
@@ -130,8 +127,4 @@ def _parse_left_out(row: object) -> LeftOut | None:
 
 
 def _parse_path(row: object) -> Path | None:
-    text = row.get("path") if isinstance(row, dict) else None
-    if not isinstance(text, str) or len(text) > MAX_HEX_CHARS or not _HEX.fullmatch(text):
-        return None
-    path = bytes.fromhex(text)
-    return path if is_path(path) else None
+    return path_of_hex(row.get("path")) if isinstance(row, dict) else None

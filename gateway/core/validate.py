@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, Literal
 
-from gateway.core.files import FileChange, is_path
+from gateway.core.files import FileChange, path_of_hex
 from gateway.core.model import Display, Json, KernelReport, Raised
-from gateway.core.run_files import MAX_HEX_CHARS, parse_fetched
+from gateway.core.run_files import parse_fetched
 from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
@@ -57,7 +57,6 @@ READ: Final[Mapping[Channel, frozenset[str]]] = {
 _MIME = re.compile(
     r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}(;[ -~]{1,128})?", re.ASCII
 )
-_HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 _TEXT_MIME = re.compile(r"(text|image|audio|video)/(?![^;]*\+json(;|$)).*", re.ASCII | re.IGNORECASE)
 """Types whose values are text, or bytes as base64. The value of any other type may be JSON: nobody knows them all."""
 _ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
@@ -357,11 +356,8 @@ def _file_change(row: object) -> FileChange | None:
     """One change, or None if it is malformed."""
     if not isinstance(row, dict):
         return None
-    text, change, size = row.get("path"), row.get("change"), int(_count(row.get("size")))
-    if not isinstance(text, str) or len(text) > MAX_HEX_CHARS or not _HEX.fullmatch(text):
-        return None
-    path = bytes.fromhex(text)
-    if not is_path(path):
+    path, change, size = path_of_hex(row.get("path")), row.get("change"), int(_count(row.get("size")))
+    if path is None:
         return None
     match change:
         case "created" | "changed":

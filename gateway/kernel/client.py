@@ -316,6 +316,8 @@ def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json],
         omega["files"] = spec.reports_files
     if spec.chart_bytes:
         omega["chart_bytes"] = spec.chart_bytes
+    if spec.picture_bytes:
+        omega["picture_bytes"] = spec.picture_bytes
     if spec.given != NOTHING_GIVEN:
         omega["given"] = {**spec.given.to_json(), "fetch_bytes": spec.fetch_bytes}
     return content, {"omega": omega}

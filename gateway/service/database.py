@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from gateway.core.errors import CommandFailed
 from gateway.service.schema import ADDED_COLUMNS, SCHEMA_VERSION, metadata
 from gateway.service.schema import version as _version
 
@@ -22,7 +23,7 @@ CREATION_LOCK = 0x6F6D656761
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PROTOCOL")
 
 
-class DatabaseError(Exception):
+class DatabaseError(CommandFailed):
     """The database can't be used at all; the message is one sentence for the operator."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from tornado.web import Application
 
+from gateway.core.charts import CHART_TYPES
 from gateway.web.api import (
     entries,
     entry_bodies,
@@ -18,6 +19,7 @@ from gateway.web.api import (
     notebooks,
     pages,
     run_bodies,
+    run_charts,
     runs,
     session_bodies,
     sessions,
@@ -121,6 +123,7 @@ ROUTES = (
     at(f"{BASE}/examples", pages.Examples, get("Gallery")),
     at(f"{BASE}/tools", tools.ToolList, get("ToolList", query=("tools.format", "names"))),
     at(f"{BASE}/tools/openapi.json", tools.ToolsDescription, get("OpenApi")),
+    at(f"{BASE}/runs/{{run_id}}/charts/{{number}}", run_charts.RunChart, get("Bytes", *CHART_TYPES, query=("secret",))),
     at(f"{BASE}/tools/{{name}}", tools.ToolCalls, post("ToolAnswer", "ToolArguments")),
     at("/api", rest.ApiVersion, get("ApiVersion")),
     at("/api/status", rest.ApiStatus, get("ApiStatus")),

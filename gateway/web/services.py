@@ -21,6 +21,7 @@ from gateway.service.runs.live import LiveRuns
 from gateway.service.runs.watches import Watches
 from gateway.service.sessions.notebooks import Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
+from gateway.service.tools.kept_pictures import KeptPictures
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from kernels.contract import MIB
 
@@ -252,6 +253,7 @@ class Services:
     notebooks: Notebooks
     files: Files
     tools: Tools
+    pictures: KeptPictures
     links: Links
 
 

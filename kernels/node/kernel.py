@@ -15,7 +15,7 @@ from kernels.node.binary import Node
 from kernels.node.conversation import Conversation, Outlets
 from kernels.node.hints import find_hint
 from kernels.node.process import NodeProcess
-from kernels.serving import setup
+from kernels.serving import setup, small_pictures
 from kernels.serving.failure import Failure
 from kernels.serving.publisher import Publisher
 from kernels.serving.served import NoShellThread, Served
@@ -32,6 +32,7 @@ class NodeRequest:
     inputs: dict[str, Any]
     is_cell: bool
     wants_variables: bool
+    picture_bytes: int = 0
 
 
 def parse(omega: Any) -> NodeRequest | None:
@@ -40,7 +41,14 @@ def parse(omega: Any) -> NodeRequest | None:
         return None
     given = omega.get("inputs")
     inputs = given if isinstance(given, dict) else {}
-    return NodeRequest(omega["task"], inputs, inputs.get("session") is True, bool(omega.get("variables", True)))
+    picture_bytes = omega.get("picture_bytes")
+    return NodeRequest(
+        omega["task"],
+        inputs,
+        inputs.get("session") is True,
+        bool(omega.get("variables", True)),
+        picture_bytes if type(picture_bytes) is int else 0,
+    )
 
 
 class NodeKernel(Served, BaseKernel):
@@ -83,7 +91,8 @@ class NodeKernel(Served, BaseKernel):
             self._call(self._conversation.interrupt)
 
     def _display(self, bundle: Any) -> None:
-        self.publish("display_data", {"data": bundle, "metadata": {}, "transient": {}})
+        shown = small_pictures.added_to(bundle) if isinstance(bundle, dict) else bundle
+        self.publish("display_data", {"data": shown, "metadata": {}, "transient": {}})
 
     def _end_like(self, code: int) -> NoReturn:
         """Exit as Node did, so that the spawner sees the cause."""
@@ -115,6 +124,7 @@ class NodeKernel(Served, BaseKernel):
     ) -> dict[str, Any]:
         """Run *code* and answer with the content of the reply."""
         request = parse((cell_meta or {}).get("omega"))
+        small_pictures.begin(0 if request is None else request.picture_bytes)
         match request:
             case NodeRequest(task="setup"):
                 answer = await self._set_up(request.inputs)
@@ -166,7 +176,11 @@ class NodeKernel(Served, BaseKernel):
             self.record.finish()
             self.send_response(self.iopub_socket, "error", failure.content(), ident=self._topic("error"))
         elif isinstance(answer.get("result"), dict) and not silent:
-            content = {"data": answer["result"], "metadata": {}, "execution_count": self.execution_count}
+            content = {
+                "data": small_pictures.added_to(answer["result"]),
+                "metadata": {},
+                "execution_count": self.execution_count,
+            }
             self.publish("execute_result", content)
         self.record.finish()
         return reply

@@ -27,7 +27,7 @@ from kernels.python.shown.chart_data.reading import MIME as CHART_MIME
 from kernels.python.shown.drawing import MIME, Picture
 from kernels.python.shown.widgets import views
 from kernels.python.tasks.run import TaskRun
-from kernels.serving import attribution
+from kernels.serving import attribution, small_pictures
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.odd_characters import BOM
 from kernels.serving.publisher import Publisher
@@ -105,6 +105,7 @@ class PythonKernel(Served, IPythonKernel):
 
     async def _execute_plain(self, *args: Any, **kwargs: Any) -> Any:
         figures.gallery.begin()
+        small_pictures.begin()
         inline.apply()
         try:
             with self.interrupts.allowed():
@@ -232,11 +233,11 @@ class PythonKernel(Served, IPythonKernel):
         return {"status": "ok", "history": entries}
 
     def _publish_picture(self, picture: Picture) -> None:
-        data = {**bundle_of(picture), "text/plain": picture.text}
+        data = small_pictures.added_to({**bundle_of(picture), "text/plain": picture.text})
         self.publish("display_data", {"data": data, "metadata": inline.metadata(picture), "transient": {}})
 
     def _publish_bundle(self, bundle: Bundle) -> None:
-        self.publish("display_data", {"data": dict(bundle), "metadata": {}, "transient": {}})
+        self.publish("display_data", {"data": dict(small_pictures.added_to(bundle)), "metadata": {}, "transient": {}})
 
     def _update_bundle(self, bundle: Bundle, display_id: str) -> None:
         content = {"data": dict(bundle), "metadata": {}, "transient": {"display_id": display_id}}

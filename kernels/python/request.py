@@ -41,6 +41,8 @@ class TaskRequest:
     chart_bytes: int = 0
     """How much data of a figure may come with its picture; 0 for none."""
     given: RunGiven = NOTHING
+    picture_bytes: int = 0
+    """The largest picture, as base64, that needs no smaller form beside it; 0: none needs one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def parse(omega: Any) -> TaskRequest | None:
     """The Request in a message's metadata, or None for a plain client's message."""
     if not isinstance(omega, dict) or omega.get("task") not in TASKS:
         return None
-    inputs, chart_bytes, files = omega.get("inputs"), omega.get("chart_bytes"), omega.get("files")
+    inputs, files = omega.get("inputs"), omega.get("files")
+    chart_bytes, picture_bytes = omega.get("chart_bytes"), omega.get("picture_bytes")
     return TaskRequest(
         task=cast(Task, omega["task"]),
         inputs=inputs if isinstance(inputs, dict) else {},
@@ -65,6 +68,7 @@ def parse(omega: Any) -> TaskRequest | None:
         reports_files=files if files in ("changed", "new") else "",
         chart_bytes=chart_bytes if type(chart_bytes) is int else 0,
         given=_given(omega["given"]) if "given" in omega else NOTHING,
+        picture_bytes=picture_bytes if type(picture_bytes) is int else 0,
     )
 
 

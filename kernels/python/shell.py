@@ -24,6 +24,7 @@ from kernels.python.shown import figures, frames, inline, tracebacks, values
 from kernels.python.shown.album import Bundle, album
 from kernels.python.shown.chart_data import reading
 from kernels.python.shown.widgets import views
+from kernels.serving import small_pictures
 from kernels.serving.texts import about_digits, clean, cut, cuts, digits_of, many_digits, type_name
 
 TEXT_CHARS = 100_000
@@ -102,7 +103,7 @@ class DisplayPublisher(ZMQDisplayPublisher):
         elif display_id := views.note(data):
             kwargs["transient"] = {"display_id": display_id}
         if shown.keys() >= data.keys() or shown.keys() - {"text/plain"}:
-            super().publish(shown, *args, **kwargs)
+            super().publish(small_pictures.added_to(shown), *args, **kwargs)
 
 
 def _figure_data(figure: Any) -> Bundle:
@@ -128,7 +129,7 @@ class DisplayHook(ZMQShellDisplayHook):
         if not self.shell.is_ours:
             return super().compute_format_data(result)
         bundle, metadata = self.shell.format_rich(result)
-        bundle = dict(album.show(bundle, _figure_data))
+        bundle = dict(small_pictures.added_to(album.show(bundle, _figure_data)))
         if self.wants_json and "application/json" not in bundle:
             try:
                 self._add_json(result, bundle, metadata)

@@ -56,9 +56,11 @@ def digits_of(value: int) -> str | None:
         return None
     try:
         with many_digits():
-            return int.__repr__(value)
+            text = int.__repr__(value)
     except ValueError:
         return None
+    # From Python 3.12 on long integers may have a few digits more than its limit says.
+    return text if len(text.lstrip("-")) <= DIGITS else None
 
 
 def about_digits(value: int) -> str:

@@ -19,6 +19,7 @@ from kernels.contract import (
     NotRenewed,
     OpenFiles,
     Packet,
+    Reached,
     Ready,
     Reaped,
     Refused,
@@ -59,8 +60,9 @@ class Spawner:
         self.exit_code = 0
 
     def start(self) -> None:
-        """Listen to the gateway and start the first zygote."""
+        """Listen to the gateway, tell it the level and start the first zygote."""
         self._loop.watch(self._control.fileno(), self._hear)
+        self._tell(Reached(self._around.level.label))
         self._start_zygote()
 
     # ---- the gateway's requests ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.caller import Caller
-from tests.live import serving
+from tests.live import Gateway
 
 pytestmark = pytest.mark.kernel
 PLT = "import matplotlib.pyplot as plt\n"
@@ -82,7 +82,6 @@ def test_what_code_forges_is_no_data(caller: Caller, forged: str) -> None:
     assert data_of(caller.python(code)) is None
 
 
-def test_the_operator_switches_it_off() -> None:
+def test_the_operator_switches_it_off(narrow: Gateway) -> None:
     """The picture stays."""
-    with serving("--chart-data-bytes", "0") as gateway:
-        assert data_of(Caller(gateway).python(PLT + "plt.plot([1, 2])")) is None
+    assert data_of(Caller(narrow).python(PLT + "plt.plot([1, 2])")) is None

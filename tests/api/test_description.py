@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -23,6 +24,8 @@ SESSION, KERNEL, NOTEBOOK = f"{API}/sessions/{{session_id}}", "/api/kernels/{ker
 FORM = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a/b.txt"\r\n\r\n1\r\n--x--\r\n'
 CELLS = [{"cell_type": "code", "source": "1"}, {"cell_type": "markdown", "source": "x"}]
 FRAME = "import pandas as pd\nframe = pd.DataFrame({'a': [1]})\nprint(1)\nopen('new.txt', 'w').write('1')\nframe"
+LARGE = "plt.figure(figsize=(40, 1)); plt.plot([1, 2])"
+"""Draws a figure with a side that is too long for models."""
 Ids = dict[str, str]
 
 
@@ -46,6 +49,12 @@ def learn(name: str, part: str = "id") -> Callable[[Any, Ids], None]:
         ids[name] = str(answer[part])
 
     return keep
+
+
+def learn_of_link(answer: Any, ids: Ids) -> None:
+    """Keep the run and the number of the picture that *answer* links to."""
+    parts = urlsplit(answer["links"][0]["uri"]).path.split("/")
+    ids["run_id"], ids["number"] = parts[3], parts[5]
 
 
 STEPS = (
@@ -84,6 +93,8 @@ STEPS = (
     Step(f"GET {API}/tools"),
     Step(f"GET {API}/tools/openapi.json"),
     Step(f"POST {API}/tools/{{name}}", {"code": "plt.plot([1])"}, parts={"name": "code_generate_chart"}),
+    Step(f"POST {API}/tools/{{name}}", {"code": LARGE}, parts={"name": "code_generate_chart"}, learns=learn_of_link),
+    Step(f"GET {API}/runs/{{run_id}}/charts/{{number}}"),
     Step("POST /mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
     Step(f"GET {API}/history"),
     Step("GET /api"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.jupyter import Jupyter, execute, is_reply, kinds, request, texts
-from tests.live import Gateway, looks, serving
+from tests.live import Gateway, looks
 
 pytestmark = pytest.mark.kernel
 
@@ -177,33 +177,32 @@ async def test_no_variable_of_a_kernel_is_another_ones(gateway: Gateway, jupyter
     assert said == [*(f"tenant{number} False False" for number in range(4)), *["None False False"] * 2]
 
 
-async def test_limits_hold_whoever_races() -> None:
+async def test_limits_hold_whoever_races(narrow: Gateway) -> None:
     """Fact 7: of six kernels asked for at once a key that may have two gets two; sessions count with them; 429 says so.
 
     Fact 2: and what is started comes from the pool, whose kernels were started before. Idle kernels are ended.
     """
-    with serving("--sessions-per-key", "2", "--session-idle-s", "1") as gateway:
-        jupyter = Jupyter(gateway)
-        with ThreadPoolExecutor(6) as threads:
-            replies = list(threads.map(lambda _: gateway.ask("POST", "/api/kernels", {}), range(6)))
-        assert sorted(reply.status for reply in replies) == [201, 201, 429, 429, 429, 429]
-        assert len(gateway.ask("GET", "/api/kernels").body) == 2
-        assert gateway.ask("POST", "/code-interpreter/sessions", {"language": "python"}).status == 429
-        (first, second) = [reply.body["id"] for reply in replies if reply.status == 201]
-        channels = await jupyter.connect(first)
-        idle = await jupyter.connect(second)
-        await channels.send(execute("import time; time.sleep(3); print('still here')"))
-        with pytest.raises(EOFError, match="1001 the kernel was idle"):
-            while True:
-                await idle.next()
-        assert gateway.ask("GET", f"/api/kernels/{second}").status == 404
-        await channels.until(lambda message: message["msg_type"] == "stream")
-        with pytest.raises(EOFError, match="1001 the kernel was idle"):
-            while True:
-                await channels.next()
-        assert gateway.ask("GET", "/api/kernels").body == []
-        assert jupyter.start({})
-        await jupyter.close()
+    jupyter = Jupyter(narrow)
+    with ThreadPoolExecutor(6) as threads:
+        replies = list(threads.map(lambda _: narrow.ask("POST", "/api/kernels", {}), range(6)))
+    assert sorted(reply.status for reply in replies) == [201, 201, 429, 429, 429, 429]
+    assert len(narrow.ask("GET", "/api/kernels").body) == 2
+    assert narrow.ask("POST", "/code-interpreter/sessions", {"language": "python"}).status == 429
+    (first, second) = [reply.body["id"] for reply in replies if reply.status == 201]
+    channels = await jupyter.connect(first)
+    idle = await jupyter.connect(second)
+    await channels.send(execute("import time; time.sleep(3); print('still here')"))
+    with pytest.raises(EOFError, match="1001 the kernel was idle"):
+        while True:
+            await idle.next()
+    assert narrow.ask("GET", f"/api/kernels/{second}").status == 404
+    await channels.until(lambda message: message["msg_type"] == "stream")
+    with pytest.raises(EOFError, match="1001 the kernel was idle"):
+        while True:
+            await channels.next()
+    assert narrow.ask("GET", "/api/kernels").body == []
+    assert jupyter.start({})
+    await jupyter.close()
 
 
 async def test_no_first_request_is_lost(jupyter: Jupyter) -> None:

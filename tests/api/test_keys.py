@@ -153,18 +153,23 @@ def test_a_key_expires_by_itself(gateway: Gateway) -> None:
 def test_requests_over_the_rate_are_429_with_the_time_to_wait(gateway: Gateway) -> None:
     """Every kind of request counts; nothing is run; other keys are served."""
     few = add(gateway, "few", "--requests-per-minute", "30")
-    replies = [few.ask("POST", PYTHON, {"code": "1"}) for _ in range(36)]
-    refused = [reply for reply in replies if reply.status == 429]
-    assert len(refused) >= 4
-    assert {reply.status for reply in replies} == {200, 429}
-    assert error_of(refused[-1]) == (429, "too_many_requests")
-    assert "30 requests per minute" in refused[-1].body["error"]["message"]
-    assert 1 <= int(refused[-1].headers["Retry-After"]) <= 3
-    assert few.ask("GET", "/code-interpreter/history").status == 429
+    for method, path, body in (("GET", "/code-interpreter/history", None), ("POST", PYTHON, {"code": "1"})):
+        refused = first_refused(few, method, path, body)
+        assert error_of(refused) == (429, "too_many_requests")
+        assert "30 requests per minute" in refused.body["error"]["message"]
+        assert 1 <= int(refused.headers["Retry-After"]) <= 3
     assert gateway.run("print(1)")["success"] is True
     time.sleep(2.1)  # one comes back every two seconds
     assert few.ask("GET", "/code-interpreter/history").status == 200
     omega(gateway, "revoke", "few")
+
+
+def first_refused(gateway: Gateway, *request: Any) -> Reply:
+    """The first answer that is not 200: one request more is allowed every two seconds, which may be just now."""
+    for _ in range(100):
+        if (reply := gateway.ask(*request)).status != 200:
+            return reply
+    raise AssertionError("a hundred requests were let in")
 
 
 def test_runs_over_the_number_at_once_are_429(gateway: Gateway) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway.state import instance_name
 from tests import traces
 from tests.api.caller import Caller
-from tests.live import HANG_MS, HANG_S, serving
+from tests.live import HANG_MS, HANG_S, Gateway
 
 pytestmark = pytest.mark.kernel
 
@@ -210,24 +210,24 @@ except OSError as error:
     assert answer["output"] == "OSError\nOSError\ngaierror\n", answer
 
 
-def test_processor_time_is_bounded() -> None:
+def test_processor_time_is_bounded(narrow: Gateway) -> None:
     """In both languages; a session goes on in a fresh kernel."""
     burn = "while True:\n    pass"
-    with serving("--cpu-s", "1") as gateway:
-        session = gateway.ask("POST", "/code-interpreter/sessions", {}).body["id"]
-        for path, code in (
-            ("python", burn),
-            (f"sessions/{session}/execute", burn),
-            ("javascript", "while (true);"),
-        ):
-            answer = gateway.ask(
-                "POST", f"/code-interpreter/{path}", {"code": code, "timeout": HANG_MS}, timeout_s=2 * HANG_S
-            ).body
-            assert answer["error"]["type"] == "ExecutionError", answer
-            assert answer["error"]["message"].startswith("Processor time limit exceeded")
-            assert (answer["limits"], answer["kernelReplaced"]) == (["cpu"], True)
-        again = gateway.ask("POST", f"/code-interpreter/sessions/{session}/execute", {"code": "print(1 + 1)"}).body
-        assert again["output"] == "2\n"
+    session = narrow.ask("POST", "/code-interpreter/sessions", {"idleTimeout": HANG_MS}).body["id"]
+    for path, code in (
+        ("python", burn),
+        (f"sessions/{session}/execute", burn),
+        ("javascript", "while (true);"),
+    ):
+        answer = narrow.ask(
+            "POST", f"/code-interpreter/{path}", {"code": code, "timeout": HANG_MS}, timeout_s=2 * HANG_S
+        ).body
+        assert answer["error"]["type"] == "ExecutionError", answer
+        assert answer["error"]["message"].startswith("Processor time limit exceeded")
+        assert (answer["limits"], answer["kernelReplaced"]) == (["cpu"], True)
+    again = narrow.ask("POST", f"/code-interpreter/sessions/{session}/execute", {"code": "print(1 + 1)"}).body
+    assert again["output"] == "2\n"
+    assert narrow.ask("DELETE", f"/code-interpreter/sessions/{session}").status == 200
 
 
 HOG = """

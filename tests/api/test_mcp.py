@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.api.test_keys import add
 from tests.live import HANG_S, Gateway, Reply
 
 pytestmark = pytest.mark.kernel
@@ -106,6 +107,24 @@ def test_a_call_answers_in_words_and_pictures(gateway: Gateway) -> None:
     wrong = call(gateway, "code_execute_python", cod="1")
     assert wrong["isError"] is True
     assert wrong["content"][0]["text"].startswith("There is no argument 'cod'; ")
+
+
+def test_a_picture_in_full_is_linked_and_can_be_read(gateway: Gateway) -> None:
+    """In the text for everybody, and as a resource for modern clients; the older do not know links. Only by its own key."""
+    code = "from PIL import Image; Image.new('RGB', (3000, 20), 'red').save('a.png')"
+    text, image, link = call(gateway, "code_execute_python", code=code)["content"]
+    assert image["mimeType"] == "image/png"
+    assert (link["type"], link["name"], link["mimeType"]) == ("resource_link", "chart-0.png", "image/png")
+    assert f"3000x20, for the user: {link['uri']}]" in text["text"]
+    (contents,) = result(modern(gateway, "resources/read", uri=link["uri"]))["contents"]
+    data = base64.b64decode(contents["blob"], validate=True)
+    assert (len(data), contents["mimeType"]) == (link["size"], "image/png")
+    other = add(gateway, "reads-pictures")
+    for asks, uri in ((other, link["uri"]), (gateway, link["uri"].replace("/charts/0", "/charts/7"))):
+        assert modern(asks, "resources/read", uri=uri).body["error"]["code"] == -32602
+    told = result(legacy(gateway, "tools/call", name="code_execute_python", arguments={"code": code}))["content"]
+    assert [block["type"] for block in told] == ["text", "image"]
+    assert "3000x20, for the user: http" in told[0]["text"]
 
 
 def test_a_session_can_be_read(gateway: Gateway, session: str) -> None:

@@ -235,8 +235,9 @@ def test_a_gateway_of_its_own_ends_with_it(how: signal.Signals, tmp_path: Path) 
         while Path(f"/proc/{own}").exists() and "State:\tZ" not in Path(f"/proc/{own}/status").read_text():
             assert time.monotonic() < deadline, "the gateway goes on"
             time.sleep(0.05)
-    if how == signal.SIGTERM:
-        assert list(tmp_path.iterdir()) == []
+        if how == signal.SIGTERM:
+            assert talk.process.wait(HANG_S) == 128 + how
+            assert list(tmp_path.iterdir()) == []
 
 
 def _children(pid: int) -> list[int]:

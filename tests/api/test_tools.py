@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -89,6 +90,98 @@ def test_a_chart_is_a_picture_beside_the_text(gateway: Gateway) -> None:
     assert (message["type"], message["tool_use_id"], message["is_error"]) == ("tool_result", "c1", False)
     assert message["content"][1]["source"]["data"] == image["data"]
     assert "charts" not in reply.body["run"]
+
+
+LARGE = """
+import numpy as np
+from IPython.display import Image, display
+from PIL import Image as Pillow
+plt.figure(figsize=(12, 9))
+plt.imshow(np.random.default_rng(0).random((900, 1200)), aspect='auto')
+plt.show()
+plt.plot([1, 2])
+"""
+"""Draws a figure that is too large for a model, and one that is not."""
+LONG = "iVBORw0KGgoAAAANSUhEUgAACDQAAAABAQAAAAADd1EdAAAAD0lEQVR4nGNgGAUMDAwMAAEIAAGRKR9tAAAAAElFTkSuQmCC"
+"""A PNG of 2100 by 1 pixels."""
+
+
+def test_a_picture_that_is_too_large_is_smaller_and_has_a_link(gateway: Gateway) -> None:
+    """The link shows it in full without a token, and without the link only its own key sees it."""
+    other = add(gateway, "looks-at-pictures")
+    body: Any = call(gateway, "code_generate_chart", {"code": LARGE}, "?format=anthropic").body
+    text, small, _whole = body["content"]
+    assert len(small["data"]) <= 200_000
+    (link,) = body["links"]
+    note = re.search(
+        r"^\[Picture 1 is (\d+)x(\d+) pixels here. In full, \d+x\d+, for the user: (\S+)\]$", text["text"], re.M
+    )
+    assert note is not None, text
+    assert note[3] == link["uri"]
+    assert [part["type"] for part in body["message"]["content"]] == ["text", "image", "image"]
+    path, _, secret = link["uri"].removeprefix(gateway.url).partition("?")
+    nobody = {"Authorization": ""}
+    full = gateway.ask("GET", f"{path}?{secret}", headers=nobody)
+    assert (full.status, full.headers["Content-Type"]) == (200, "image/png")
+    assert int(full.headers["Content-Length"]) == link["size"] > 200_000
+    assert full.headers["Content-Disposition"] == 'inline; filename="chart-0.png"'
+    assert "sandbox" in full.headers["Content-Security-Policy"]
+    assert gateway.ask("GET", path).status == 200
+    assert gateway.ask("GET", path, headers=nobody).status == 401
+    for asks, asked in ((other, path), (gateway, path[:-1] + "1"), (gateway, f"{path}?secret=x"), (gateway, path + "x")):
+        assert asks.ask("GET", asked).status == 404, asked
+    assert small["data"] not in str(body["run"])
+
+
+@pytest.mark.parametrize(
+    ("tool", "code", "kinds", "says"),
+    [
+        (
+            "code_execute_python",
+            "from PIL import Image; Image.effect_noise((900, 900), 90).save('a.png')",
+            ["image/png"],
+            " pixels here. In full, 900x900, for the user: ",
+        ),
+        (
+            "code_execute_python",
+            "from PIL import Image; Image.new('RGB', (30, 20), 'red').save('a.gif')",
+            ["image/png"],
+            "[Picture 1 is 30x20 pixels here. In full, 30x20, for the user: ",
+        ),
+        (
+            "code_execute_python",
+            "from IPython.display import SVG; SVG('<svg/>')",
+            [],
+            "[Picture 1 (image/svg+xml, 6 bytes) can't be shown here. For the user: ",
+        ),
+        (
+            "code_execute_python",
+            "display({'image/png': 'iVBORw0KGgo' + 'A' * 400_001}, raw=True)",
+            [],
+            "[Picture 1 (image/png, 300009 bytes) can't be shown here. For the user: ",
+        ),
+        (
+            "code_execute_javascript",
+            f"display({{'image/png': '{LONG}'}})",
+            ["image/png"],
+            "[Picture 1 is 2000x1 pixels here. In full, 2100x1, for the user: ",
+        ),
+        (
+            "code_execute_javascript",
+            "display({'image/png': 'aGk='})",
+            [],
+            "[Picture 1 is no valid image/png and not shown.]",
+        ),
+    ],
+)
+def test_any_picture_is_one_that_a_model_can_take(
+    gateway: Gateway, tool: str, code: str, kinds: list[str], says: str
+) -> None:
+    """Whatever made it; of what can't be shown the model is told."""
+    body: Any = call(gateway, tool, {"code": code}).body
+    text, *images = body["content"]
+    assert [image["mimeType"] for image in images] == kinds, text
+    assert says in text["text"]
 
 
 def test_a_session_goes_on_from_call_to_call(gateway: Gateway) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract import clients_env
-from tests.live import Gateway
+from tests.contract.models import process
+from tests.live import Gateway, serving
+from tests.stock import kernel_python, write_spec
 
 RunClient = Callable[..., Any]
 
@@ -22,10 +24,29 @@ def clients() -> None:
 
 
 @pytest.fixture(scope="session")
+def models() -> Iterator[process.Models]:
+    """Models that say what a test tells them to."""
+    with process.running() as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
 def agents() -> None:
     """The environment of the agents is there."""
     if not clients_env.AGENTS_PYTHON.exists():
         pytest.skip("no .venv-agents: 'make install-clients' makes it")
+
+
+@pytest.fixture(scope="session")
+def allowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose operator allows more than usual: variables of kernels and, where there is one, an ordinary kernel."""
+    options, env = ["--jupyter-env-names", "TEST_VAR"], {}
+    if python := kernel_python():
+        folder = tmp_path_factory.mktemp("jupyter")
+        write_spec(folder, "plain", [python, "-m", "ipykernel", "-f", "{connection_file}"], display_name="Plain")
+        options, env = [*options, "--allowed-kernelspecs", "plain,plain"], {"JUPYTER_PATH": str(folder)}
+    with serving(*options, env=env) as running:
+        yield running
 
 
 @pytest.fixture

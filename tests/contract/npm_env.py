@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-INSTALL_S = 120.0
+INSTALL_S = 300.0
 
 
 @contextmanager

@@ -108,6 +108,15 @@ def test_definitions_and_messages_are_of_the_types_of_the_sdks(run_client: RunCl
     assert run_client("sdk_types") == ["openai", "openai-responses", "anthropic", "mcp"]
 
 
+@pytest.mark.parametrize(("mode", "linked"), [("auto", ["image/png"]), ("legacy", [])])
+def test_a_picture_in_full_is_linked(run_client: RunClient, mode: str, linked: list[str]) -> None:
+    """In the text for all; as a resource for those who know what that is."""
+    done = run_client("mcp_pictures", mode)
+    assert done["kinds"] == ["text", "image", *(["resource_link"] * len(linked))]
+    assert "3000x20, for the user: http" in done["text"]
+    assert done["read"] == linked
+
+
 def test_definitions_and_messages_for_gemini_are_of_its_types(run_agent: RunClient) -> None:
     """An answer that is an error is told as one."""
     done = run_agent("genai_types")

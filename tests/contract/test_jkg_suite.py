@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.contract import clients_env
-from tests.live import Gateway, serving
+from tests.live import Gateway
 
 pytestmark = pytest.mark.kernel
 
@@ -78,13 +77,6 @@ def suite(clients: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(CONFTEST, unpacked / "tests" / "conftest.py")
     (unpacked / "pytest.ini").write_text("[pytest]\n")
     return unpacked
-
-
-@pytest.fixture(scope="module")
-def allowing() -> Iterator[Gateway]:
-    """A gateway with the one option that the tests kept ask for, and no kernels of others."""
-    with serving("--jupyter-env-names", "TEST_VAR") as running:
-        yield running
 
 
 def test_what_they_promise_to_clients_holds_here(suite: Path, allowing: Gateway) -> None:

@@ -128,7 +128,7 @@ def test_less_isolation_than_the_kernelspec_wants_is_refused(jupyter: Jupyter) -
     said = clients_env.run_python(*as_ordinary_user(jupyter), LIFE, "omega-python", env=jupyter.env)
     assert said.returncode == 1
     assert re.search(
-        r"Unavailable: this machine reaches isolation level L(1|2|2\+), but L3 is required$", said.stderr.strip()
+        r"LowIsolation: this machine reaches isolation level L(1|2|2\+), but L3 is required$", said.stderr.strip()
     )
     assert not list(jupyter.temp.glob("omega-*-*-*"))
 

@@ -53,6 +53,19 @@ def test_the_version_is_the_one_of_the_package(tmp_path: Path) -> None:
     assert packaged == VERSION
 
 
+def test_a_command_loads_neither_database_nor_server_nor_jupyter(tmp_path: Path) -> None:
+    """They take longer to load than all else, and agents start `omega mcp` with each of their programs."""
+    code = (
+        "import sys\nfrom gateway import cli\ncli.run(['version'])\ncli.run(['token', 'path'])\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "XDG_STATE_HOME": ""}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "pydantic" in loaded, done
+    assert not loaded & {"jupyter_client", "jupyter_core", "sqlalchemy", "structlog", "tornado", "zmq"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ", "said"),
     [

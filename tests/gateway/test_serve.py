@@ -104,13 +104,27 @@ def wait_for(gateway: live.Gateway, text: str, times: int = 1) -> None:
         time.sleep(0.02)  # another process's file
 
 
+RELAXED = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Starts Python with all signals blocked and the ends of its children ignored."""
+
+
 def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(begin: Begin) -> None:
-    """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0."""
-    process, gateway = begin()
+    """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0.
+
+    Also where the gateway's parent has blocked and ignored signals: both are inherited. With them no end of a process would
+    be noticed, and SIGTERM would be nothing.
+    """
+    process, gateway = begin(launcher=(sys.executable, "-c", RELAXED))
+    assert gateway.run("import subprocess\nprint(subprocess.run(['false']).returncode)")["output"] == "1\n"
     kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=HANG_S)
     kept.connect()
     run = Background(gateway, "import time; time.sleep(2); print('x' * 500_000)")
-    wait_for(gateway, "run started")
+    wait_for(gateway, "run started", 2)
     process.send_signal(signal.SIGTERM)
     wait_for(gateway, "draining")
     headers = {"Authorization": f"Bearer {gateway.token}", "Content-Type": "application/json"}
@@ -151,26 +165,17 @@ def test_after_kill_9_the_next_start_works_and_has_the_history(begin: Begin) -> 
     """The lock does not outlive its process, and what was run before is still listed."""
     process, gateway = begin()
     gateway.run("print('before')")
-    assert gateway.ask("GET", "/code-interpreter/history").body["history"]
-    time.sleep(0.5)  # the history is written by a thread of the gateway; what is not yet written may be lost
+    # Not by asking for the history: that shows what is still on its way to the disk too, which may be lost.
+    for _ in live.looks():
+        if "omega_history_rows_total 1.0" in str(gateway.ask("GET", "/metrics").body):
+            break
+        time.sleep(0.02)  # another process counts
     process.kill()
     process.wait()
     process, gateway = begin()
     assert gateway.run("print(1)")["output"] == "1\n"
     codes = [entry["code"] for entry in gateway.ask("GET", "/code-interpreter/history").body["history"]]
     assert codes == ["print(1)", "print('before')"]
-    assert live.stop(process) == 0
-
-
-def test_a_killed_spawner_is_replaced_at_the_same_level(begin: Begin) -> None:
-    """The level never drops unnoticed, although the gateway itself has no capabilities in effect."""
-    process, gateway = begin()
-    before = gateway.ask("GET", "/code-interpreter/health").body["isolation"]
-    [spawner] = _children(gateway.pid)
-    os.kill(spawner, signal.SIGKILL)
-    wait_for(gateway, "spawner exited")
-    assert gateway.run("print(2)")["output"] == "2\n"
-    assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == before
     assert live.stop(process) == 0
 
 

@@ -44,6 +44,11 @@ def test_flags_win_over_environment_and_environment_over_file(tmp_path: Path) ->
     assert settings.extra_packages == ("attrs",)
 
 
+def test_what_clients_read_is_no_setting() -> None:
+    """The shell that a client runs in can start a gateway, too."""
+    assert read_settings({}, {"OMEGA_URL": "http://127.0.0.1:9", "OMEGA_PORT": "2"}).port == 2
+
+
 def test_omega_toml_in_the_current_directory_is_read() -> None:
     """No option is needed for the usual file; one named on the command line wins over it."""
     Path("omega.toml").write_text("port = 9\n")

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import contract
-from kernels.contract import ContractError, Exited, Forked, Kill, Level, Policy, Ready, Spawn, SpawnerOptions
+from kernels.contract import ContractError, Exited, Forked, Kill, Level, Policy, Reached, Ready, Spawn, SpawnerOptions
 
 PACKETS: list[contract.Packet] = [
     Spawn("0123456789ab", "python", "key", Policy(memory_bytes=1), {"TZ": "UTC"}),
     Kill("0123456789ab"),
+    Reached("L2+"),
     Ready("L3", "3.11.2", {"seccomp": "ok"}, {"numpy": "2"}),
     Exited("0123456789ab", 0, 9, out_of_memory=True, asked=False, peak_bytes=5, cpu_s=0.5),
     Forked("0123456789ab", 0, "fork: no memory"),

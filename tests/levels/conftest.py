@@ -24,11 +24,20 @@ def _can_be_arranged() -> None:
         pytest.skip("there is no environment for kernels")
 
 
+STRICT = "container-root"
+"""The setting whose gateway is started under a umask that closes all it makes to everybody else."""
+
+
 @pytest.fixture(scope="module", params=LEVELS)
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, Gateway]]:
     """The setting's name and the gateway in it."""
-    with places.serving(request.param) as gateway:
-        yield request.param, gateway
+    before = os.umask(0o077 if request.param == STRICT else 0o022)
+    try:
+        with places.serving(request.param) as gateway:
+            os.umask(before)
+            yield request.param, gateway
+    finally:
+        os.umask(before)
 
 
 @pytest.fixture

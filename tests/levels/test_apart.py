@@ -81,80 +81,73 @@ def serving(folder: Path, path: Path, *options: str) -> Iterator[tuple[subproces
         live.stop(process)
 
 
-@pytest.fixture
-def apart(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes], Path]]:
-    """The folder, the spawner's process and its socket."""
-    with spawner(folder) as (process, path):
-        yield folder, process, path
-
-
-Apart = tuple[Path, subprocess.Popen[bytes], Path]
-
-
-def test_a_gateway_without_privileges_reaches_the_full_level(apart: Apart) -> None:
-    """Its kernels have uids and namespaces of their own; the gateway never held a capability."""
-    folder, _process, path = apart
-    with serving(folder, path, "--require-isolation", "L3") as (process, gateway):
-        live.wait_ready(gateway, process)
-        assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == "L3"
-        assert gateway.run("import os; print(os.getuid(), os.getpid(), os.listdir('.'))")["output"] == "1000 2 []\n"
-        reply = gateway.ask("POST", "/code-interpreter/python", {"code": "import os; os.kill(os.getpid(), 9)"})
-        assert reply.body["success"] is False
-        assert gateway.run("print('next')")["output"] == "next\n"
-        with files_of(gateway) as files:
-            assert files.put(b"a/in", b"12").status == 200
-            files.run("open('out', 'w').write(open('a/in').read() * 2)")
-            assert files.get(b"out").body == b"1212"
-
-
-def test_one_gateway_after_another_is_served(apart: Apart) -> None:
-    """A restarted gateway waits until nothing of its predecessor is left."""
-    folder, _process, path = apart
-    for _ in range(2):
+def test_one_gateway_after_another_is_served_and_nobody_else(folder: Path) -> None:
+    """A gateway without privileges reaches the full level; a restarted one waits until nothing of it is left."""
+    with spawner(folder) as (_process, path):
+        assert_turned_away(folder, path)
+        with serving(folder, path, "--require-isolation", "L3") as (process, gateway):
+            live.wait_ready(gateway, process)
+            assert_full_level(gateway)
+            process.kill()
+            process.wait()
         with serving(folder, path) as (process, gateway):
             live.wait_ready(gateway, process)
             assert gateway.run("print(1)")["output"] == "1\n"
-            process.kill()
-            process.wait()
 
 
-def test_a_gateway_outlives_its_spawner(folder: Path) -> None:
-    """Runs are answered 503 meanwhile, and served again when it is back."""
+def assert_turned_away(folder: Path, path: Path) -> None:
+    """Who connects is known from Linux; root of the test is not the gateway's user either."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.settimeout(HANG_S)
+        stranger.connect(str(path))
+        assert stranger.recv(10) == b""
+    assert "connection of uid 0 refused" in (folder / "spawner.log").read_text()
+
+
+def assert_full_level(gateway: Gateway) -> None:
+    """Its kernels have uids and namespaces of their own; the gateway never held a capability."""
+    assert gateway.ask("GET", "/code-interpreter/health").body["isolation"] == "L3"
+    assert gateway.run("import os; print(os.getuid(), os.getpid(), os.listdir('.'))")["output"] == "1000 2 []\n"
+    reply = gateway.ask("POST", "/code-interpreter/python", {"code": "import os; os.kill(os.getpid(), 9)"})
+    assert reply.body["success"] is False
+    assert gateway.run("print('next')")["output"] == "next\n"
+    with files_of(gateway) as files:
+        assert files.put(b"a/in", b"12").status == 200
+        files.run("open('out', 'w').write(open('a/in').read() * 2)")
+        assert files.get(b"out").body == b"1212"
+
+
+def test_a_gateway_outlives_its_spawner_and_keeps_its_level(folder: Path) -> None:
+    """Runs are answered 503 while there is none, or one that reaches less than the gateway was to have at its start."""
     with contextlib.ExitStack() as stack:
         with spawner(folder) as (_first, path):
-            process, gateway = stack.enter_context(serving(folder, path, "--queue-wait-s", "2"))
+            process, gateway = stack.enter_context(serving(folder, path, "--require-isolation", "L3", "--queue-wait-s", "2"))
             live.wait_ready(gateway, process)
             assert gateway.run("print(1)")["output"] == "1\n"
-        assert gateway.ask("POST", "/code-interpreter/python", {"code": "print(1)"}).status == 503
+        assert ask_to_run(gateway) == 503
+        with spawner(folder, "spawner-without"):
+            deadline = time.monotonic() + HANG_S
+            while "the isolation level fell to L2+, below L3" not in gateway.log.read_text():
+                assert ask_to_run(gateway) == 503
+                assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
         with spawner(folder):
             deadline = time.monotonic() + HANG_S
-            while gateway.ask("POST", "/code-interpreter/python", {"code": "print(2)"}).status != 200:
+            while ask_to_run(gateway) != 200:
                 assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
                 time.sleep(0.2)
             live.stop(process)
 
 
-def test_a_spawner_that_comes_back_at_a_lower_level_gets_no_code_to_run(folder: Path) -> None:
-    """The level asked for at the start holds for the gateway's whole life."""
-    with contextlib.ExitStack() as stack:
-        with spawner(folder) as (_first, path):
-            process, gateway = stack.enter_context(serving(folder, path, "--require-isolation", "L3", "--queue-wait-s", "5"))
-            live.wait_ready(gateway, process)
-            assert gateway.run("print(1)")["output"] == "1\n"
-        with spawner(folder, "spawner-without"):
-            deadline = time.monotonic() + HANG_S
-            while "the isolation level fell to L2+, below L3" not in gateway.log.read_text():
-                reply = gateway.ask("POST", "/code-interpreter/python", {"code": "print('ran')"})
-                assert reply.status == 503, reply
-                assert time.monotonic() < deadline, gateway.log.read_text()[-3000:]
-            live.stop(process)
+def ask_to_run(gateway: Gateway) -> int:
+    """The status of the answer to a run."""
+    return gateway.ask("POST", "/code-interpreter/python", {"code": "print(2)"}).status
 
 
 LOOK = "import os\nprint([os.listdir(f'/opt/omega/extra/{name}') for name in sorted(os.listdir('/opt/omega/extra'))])"
 
 
-ONE_AT_A_TIME = ("--pool-min", "1", "--pool-max", "1", "--pool-min-javascript", "0", "--zygote-forks", "1")
-"""A zygote for each kernel, and no more kernels than are looked at."""
+ONE_AT_A_TIME = ("--pool-min", "1", "--pool-max", "1", "--pool-min-javascript", "0", "--zygote-forks", "3")
+"""No more kernels than are looked at: the third, begun by the second look, has another zygote made."""
 
 
 @pytest.mark.parametrize("name", ["spawner", "root"])
@@ -220,18 +213,6 @@ def _words(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
-
-
-def test_another_user_is_turned_away(apart: Apart) -> None:
-    """Who connects is known from Linux; root of the test is not the gateway's user either."""
-    folder, _process, path = apart
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
-        stranger.settimeout(HANG_S)
-        stranger.connect(str(path))
-        assert stranger.recv(10) == b""
-    assert "connection of uid 0 refused" in (folder / "spawner.log").read_text()
-    with serving(folder, path) as (process, gateway):
-        live.wait_ready(gateway, process)
 
 
 def test_a_spawner_that_is_not_there_is_one_sentence(folder: Path) -> None:

@@ -102,7 +102,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each with the tests that keep its promise; those of the list that are attempts here too are kept twice."""
 
-_PAGE = "there is no page yet: every answer is JSON or plain text, with a policy that lets a browser run nothing"
+_PAGE = "there is no page yet: every answer is JSON, plain text or a picture, with a policy that lets a browser run nothing"
 
 ABSENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("H21", "H25", "H26", "H27"), _PAGE),

@@ -72,7 +72,51 @@ def _bears_many_cancellations(gateway: Gateway) -> None:
     gateway.ask("DELETE", f"{SESSIONS}/{session}")
 
 
+FORGED = """
+import base64, json, struct
+def png(width, height, more):
+    data = b"\\x89PNG\\r\\n\\x1a\\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(more)
+    return base64.b64encode(data).decode()
+def small(**changed):
+    return {"mimeType": "image/png", "base64": png(9, 9, 0), "width": 9, "height": 9, "full": [9, 9], **changed}
+for form in (
+    small(base64=png(9, 9, 300_000)), small(base64=png(9000, 9, 0)), small(base64="<script>"), small(mimeType="text/html"),
+    small(mimeType="image/jpeg"), small(mimeType="image/svg+xml", base64=base64.b64encode(b"<svg/>").decode()),
+    small(width=-1), small(full=[1e9, "x"]), [], "x", None,
+):
+    bundle = {"image/png": png(9, 9, 300_000), "application/vnd.omega.small+json": form}
+    get_ipython().kernel.publish("display_data", {"data": bundle, "metadata": {}, "transient": {}})
+"""
+"""Shows pictures that are too large, each beside a small form that is none."""
+
+
+def _shows_no_forged_picture(gateway: Gateway) -> None:
+    """A small form that is large, or of another type, is none: the model reads that it can't see the picture."""
+    for tool in ("code_execute_python", "code_generate_chart"):
+        told = gateway.ask("POST", f"{TOOLS}/{tool}", {"code": FORGED}).body
+        assert [block["type"] for block in told["content"]] == ["text"], told["text"]
+        assert told["text"].count("can't be shown here. For the user: ") == 11, told["text"]
+
+
+def _links_for_nobody_else(gateway: Gateway) -> None:
+    """A link that is changed in any way leads nowhere, and its secret opens no other door."""
+    code = "from PIL import Image\nfor n in (1, 2): Image.new('RGB', (30, n)).save(f'{n}.gif')"
+    first, second = gateway.ask("POST", f"{TOOLS}/code_execute_python", {"code": code}).body["links"]
+    path, _, secret = first["uri"].removeprefix(gateway.url).partition("?secret=")
+    other = second["uri"].partition("?secret=")[2]
+    nobody = {"Authorization": ""}
+    assert gateway.ask("GET", f"{path}?secret={secret}", headers=nobody).status == 200
+    for wrong in (other, secret[:-1], secret.swapcase(), secret + "a", "", "%00", "*", f"{secret}&secret=x"):
+        assert gateway.ask("GET", f"{path}?secret={wrong}", headers=nobody).status == 404, wrong
+    for place in (f"{path[:-1]}2", f"{path}/0", f"{path[:-1]}-0", f"{path[:-1]}%30%30", path.replace("/runs/", "/runs/x")):
+        assert gateway.ask("GET", f"{place}?secret={secret}", headers=nobody).status in (401, 404), place
+    for door in ("/code-interpreter/sessions", "/metrics", "/openapi.json"):
+        assert gateway.ask("GET", f"{door}?secret={secret}", headers=nobody).status == 401, door
+
+
 AGENTS = (
+    Knock("H18", _shows_no_forged_picture, case="pictures of agents"),
+    Knock("H07", _links_for_nobody_else, case="links of agents"),
     Knock("H18", _takes_no_odd_message, case="messages of agents"),
     Knock("H18", _leaves_its_session_nowhere, case="files of agents"),
     Knock("H15", _bears_many_cancellations, case="cancellations of agents"),

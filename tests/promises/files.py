@@ -169,7 +169,7 @@ def deepen():
 attempt("deep", deepen)
 """,
         Either(Denied("ENOSPC", "ENAMETOOLONG"), Ends("timeout")),
-        timeout_ms=3000,
+        timeout_ms=1500,
         slow=True,
     ),
     Attempt(

@@ -239,7 +239,7 @@ class Watch:
         while left := look(self._gateway).unlike(self._before):
             if time.monotonic() > deadline:
                 return [f"I3: {item}" for item in left]
-            time.sleep(0.02)  # Linux takes down namespaces in its own time
+            time.sleep(0.05)  # Linux takes down namespaces in its own time, and a look takes some of it
         return []
 
     def _grown(self, requests: int) -> list[str]:

@@ -124,7 +124,7 @@ print("alive")
         "R06",
         "while True:\n    try:\n        os.fork()\n    except OSError:\n        pass",
         Either(_STOPPED, _MEMORY),
-        timeout_ms=1500,
+        timeout_ms=700,
         slow=True,
     ),
     Attempt(
@@ -135,7 +135,7 @@ subprocess.run(["/bin/sh", "-c", "b() { b | b & }; b; b; sleep 5"], stderr=subpr
 while True: pass
 """,
         Either(_STOPPED, _MEMORY),
-        timeout_ms=1500,
+        timeout_ms=700,
         slow=True,
     ),
     Attempt(
@@ -272,7 +272,7 @@ while True: pass
         "R34",
         "for _ in range(3):\n    if os.fork() == 0:\n        break\nwhile True: pass",
         Ends("timeout"),
-        timeout_ms=1500,
+        timeout_ms=700,
         slow=True,
     ),
     Attempt("R35", "def deeper(): deeper()\ndeeper()", Raises("RecursionError")),

@@ -98,16 +98,15 @@ class Background:
     async def _start(self) -> _Running:
         place = claim(Path(jupyter_runtime_dir()) / "omega")
         try:
-            options = ZygoteOptions(self._wanted.kernel_python, place.instance, lock_fd=place.fd, is_swept=True)
+            wanted = self._wanted
+            options = ZygoteOptions(
+                wanted.kernel_python, place.instance, required=wanted.required, lock_fd=place.fd, is_swept=True
+            )
             launcher = await ZygoteLauncher.start(options)
-            reached, required = Level.parse(launcher.ready.level), self._wanted.required
-            if reached < required:
-                await launcher.close()
-                raise Unavailable(f"this machine reaches isolation level {reached.label}, but {required.label} is required")
         except BaseException:
             place.release()
             raise
-        return _Running(launcher, LevelFloor(launcher, required), runtime_dir(place.instance), place)
+        return _Running(launcher, LevelFloor(launcher, wanted.required), runtime_dir(place.instance), place)
 
     def close(self) -> None:
         """End every kernel and the thread; nothing is left on the machine. Safe to call again."""

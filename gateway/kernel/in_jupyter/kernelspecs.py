@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_core.paths import jupyter_data_dir, jupyter_path
-
+from gateway.core.errors import CommandFailed
 from kernels.contract import Language
 
 PROVISIONER: Final = "omega"
@@ -27,7 +26,7 @@ _EXPLAIN = (
 )
 
 
-class KernelspecError(Exception):
+class KernelspecError(CommandFailed):
     """Kernelspecs can't be written or removed; the message is one sentence for the user."""
 
 
@@ -59,6 +58,8 @@ def read_logos(language: str) -> Mapping[str, bytes]:
 
 def data_dir(prefix: Path | None) -> Path:
     """Where Jupyter looks for kernelspecs: of the environment at *prefix*, or of this user."""
+    from jupyter_core.paths import jupyter_data_dir  # here: most commands of omega load this module and need no Jupyter
+
     return (prefix / "share/jupyter" if prefix else Path(jupyter_data_dir())) / "kernels"
 
 
@@ -97,6 +98,8 @@ def remove(name: str, directory: Path) -> list[Path]:
 
 def installed() -> list[InstalledSpec]:
     """Ours among the kernelspecs that a Jupyter in this environment sees."""
+    from jupyter_core.paths import jupyter_path  # here: as in data_dir()
+
     folders = (Path(folder) for folder in jupyter_path("kernels"))
     listed = (target for folder in folders if folder.is_dir() for target in sorted(folder.iterdir()))
     return [found for target in listed if (found := _read(target))]

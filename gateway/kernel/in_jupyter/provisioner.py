@@ -15,7 +15,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Dict, Unicode
 
-from gateway.core.kernel_limits import KERNEL_LIMITS, find_conflict, kernel_limit, policy_of
+from gateway.core.kernel_limits import IN_KERNELSPECS, find_conflict, kernel_limit, policy_of
 from gateway.core.model import Death
 from gateway.kernel.in_jupyter.background import Background, LauncherOptions, shared
 from gateway.kernel.in_jupyter.connection import JupyterConnection
@@ -24,8 +24,6 @@ from gateway.kernel.launch.launcher import LaunchRequest
 from kernels.contract import ContractError, Language, Level, Policy
 
 LANGUAGES: Final = ("python", "javascript")
-LIMITS: Final = tuple(limit.name for limit in KERNEL_LIMITS if limit.is_in_kernelspecs)
-"""The settings that a kernelspec may have in `limits`."""
 CPU_S: Final = 10 * 365 * 86_400
 """No limit on processor time: a person watches these kernels and ends them."""
 ENDS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP, signal.SIGABRT})
@@ -43,7 +41,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     require_isolation: str | Unicode[str, str | bytes] = Unicode(
         "L1", help="The isolation level below which nothing is started."
     )
-    limits: dict[str, Any] | Dict[str, Any] = Dict(help="Limits of a kernel: " + ", ".join(LIMITS))
+    limits: dict[str, Any] | Dict[str, Any] = Dict(help="Limits of a kernel: " + ", ".join(IN_KERNELSPECS))
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -148,8 +146,8 @@ class SandboxProvisioner(KernelProvisionerBase):
     def _policy(self) -> Policy:
         limits = self.limits
         for name in limits:
-            if name not in LIMITS:
-                raise ValueError(f"the kernelspec has the unknown limit {name!r}: use {', '.join(LIMITS)}")
+            if name not in IN_KERNELSPECS:
+                raise ValueError(f"the kernelspec has the unknown limit {name!r}: use {', '.join(IN_KERNELSPECS)}")
         try:
             values = {name: kernel_limit(name).fit(value) for name, value in limits.items()}
         except ValueError as error:

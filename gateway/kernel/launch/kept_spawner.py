@@ -13,7 +13,7 @@ from gateway.core.errors import Unavailable
 from gateway.core.outage import Outage
 from gateway.kernel.launch.spawner_process import ORDERLY, RunningSpawner
 from kernels import contract
-from kernels.contract import NOTHING_REACHED, PACKAGE_MISSING, Packet, Ready, Shutdown
+from kernels.contract import NOTHING_REACHED, PACKAGE_MISSING, Level, Packet, Ready, Shutdown
 
 READY_S = 120.0
 CLOSE_S = 15.0
@@ -22,6 +22,14 @@ log = structlog.get_logger()
 
 class NoIsolation(Unavailable):
     """Not even the lowest isolation level can be reached here: no kernel is ever started."""
+
+
+class LowIsolation(Unavailable):
+    """The isolation level *reached* here is below the required one: no kernel is ever started."""
+
+    def __init__(self, reached: Level, required: Level) -> None:
+        super().__init__(f"this machine reaches isolation level {reached.label}, but {required.label} is required")
+        self.reached = reached
 
 
 class SpawnerUser(Protocol):
@@ -53,7 +61,8 @@ class KeptSpawner:
         self._code = 0
 
     async def start(self) -> None:
-        """Start the first spawner and wait until it is ready. Raises Unavailable, or NoIsolation if none can ever be.
+        """Start the first spawner and wait until it is ready. Raises Unavailable, of which NoIsolation and
+        LowIsolation mean that none ever can be.
 
         close() is to follow in any case.
         """
@@ -61,10 +70,16 @@ class KeptSpawner:
         self._keeper = asyncio.create_task(self._keep(), name="spawner keeper")
         try:
             await asyncio.wait_for(asyncio.shield(self._first), READY_S)
-        except NoIsolation:
+        except (NoIsolation, LowIsolation):
             raise
         except (TimeoutError, Unavailable) as error:
             raise Unavailable(f"the spawner did not become ready: {error or 'it took too long'}") from None
+
+    def give_up_start(self, error: LowIsolation) -> None:
+        """Have start() raise *error*, if it still waits."""
+        if not self._first.done():
+            self._first.set_exception(error)
+            self._first.exception()
 
     @property
     def ready(self) -> Ready:

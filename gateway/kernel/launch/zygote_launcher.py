@@ -14,7 +14,7 @@ import structlog
 
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death
-from gateway.kernel.launch.kept_spawner import READY_S, KeptSpawner, end
+from gateway.kernel.launch.kept_spawner import READY_S, KeptSpawner, LowIsolation, end
 from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
 from gateway.kernel.launch.runtime import bind_channels, make_private, runtime_dir
 from gateway.kernel.launch.spawner_process import APP_DIR, RunningSpawner, connect, execute
@@ -24,9 +24,11 @@ from kernels.contract import (
     Attach,
     Exited,
     Kill,
+    Level,
     NotRenewed,
     OpenFiles,
     Packet,
+    Reached,
     Ready,
     Refused,
     Renew,
@@ -46,6 +48,8 @@ class ZygoteOptions:
 
     kernel_python: str
     instance: str
+    required: Level = Level.NONE
+    """The level below which the first spawner is given up, before it takes the time to warm a zygote."""
     at_most: str = "L3"
     forks_per_zygote: int = 2000
     extra_dirs: tuple[str, ...] = ()
@@ -75,10 +79,12 @@ class ZygoteLauncher:
 
     @classmethod
     async def start(cls, options: ZygoteOptions) -> ZygoteLauncher:
-        """A launcher whose first zygote is warm; raises Unavailable with the reason if that fails."""
+        """A launcher whose first zygote is warm; raises Unavailable with the reason, or LowIsolation, if that fails."""
         launcher = cls(options)
         try:
             await launcher._spawner.start()
+            if lacking := launcher._find_lacking(launcher.ready.level):
+                raise lacking
         except BaseException:
             await asyncio.shield(launcher.close())
             raise
@@ -209,6 +215,9 @@ class ZygoteLauncher:
     def heard(self, packet: Packet) -> None:
         """Take a packet of the spawner. Raises ContractError for one that no spawner sends."""
         match packet:
+            case Reached(level=level):
+                if lacking := self._find_lacking(level):
+                    self._spawner.give_up_start(lacking)
             case Renewed(extra_dirs=extra_dirs):
                 if tuple(extra_dirs) == self._extra_dirs:
                     self._end_renewal("")
@@ -222,6 +231,11 @@ class ZygoteLauncher:
                 self._kernels.exited(packet)
             case _:
                 raise contract.ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
+
+    def _find_lacking(self, level: str) -> LowIsolation | None:
+        """Why a spawner of this level is no good, or None."""
+        reached = Level.parse(level)
+        return LowIsolation(reached, self._options.required) if reached < self._options.required else None
 
     def _end_renewal(self, problem: str) -> None:
         """Answer use_packages(), if it waits: with the *problem*, or that all is done."""

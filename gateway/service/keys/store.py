@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gateway.core.errors import CommandFailed
 from gateway.core.limits import KeyLimits
 from gateway.service.database import Database
 from gateway.service.keys.keys import DEFAULT_KEY_ID, Key
@@ -18,7 +19,7 @@ from gateway.service.schema import is_live, key_changes, keys
 _LIMITS = tuple(item.name for item in fields(KeyLimits))
 
 
-class KeyRefused(Exception):
+class KeyRefused(CommandFailed):
     """The key can't be added or revoked; the message is one sentence for the operator."""
 
 

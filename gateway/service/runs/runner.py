@@ -16,6 +16,7 @@ from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import LOOKS, OnEvent, Result, RunSpec, ShownText, Task
 from gateway.core.request import Allowance, Caller, Control, LentKernel, RunRecord, RunRequest, Submission
+from gateway.steps import in_turns
 from kernels.contract import Language, Policy
 
 LOOK_PATIENCE_S = 5.0
@@ -149,20 +150,10 @@ async def _shown_text(result: Result) -> ShownText:
     """The text of *result* that is left in the end; others are served between the steps."""
     cleared = result.cleared
     return ShownText(
-        await _shown(result.output[cleared.output :]),
-        await _shown(result.stdout[cleared.stdout :]),
-        await _shown(result.stderr[cleared.stderr :]),
+        await in_turns(terminal.shown(result.output[cleared.output :])),
+        await in_turns(terminal.shown(result.stdout[cleared.stdout :])),
+        await in_turns(terminal.shown(result.stderr[cleared.stderr :])),
     )
-
-
-async def _shown(text: str) -> str:
-    steps = terminal.shown(text)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return str(end.value)
-        await asyncio.sleep(0)
 
 
 def outcome_of(result: Result) -> str:
@@ -188,6 +179,7 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         # JavaScript has no way to files.
         reports_files=("changed" if request.session else "new") if request.task in ("python", "chart") else "",
         chart_bytes=allowance.chart_bytes if request.task in ("python", "chart") else 0,
+        picture_bytes=allowance.picture_bytes,
         given=request.given,
         fetch_bytes=allowance.fetch_bytes if request.given.globs else 0,
     )

@@ -6,36 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.core.charts import chart_type
-from gateway.core.model import Display
+from gateway.core.pictures import Image
 from gateway.service.tools.formats import Format
 
 Block = dict[str, Any]
-VISIBLE: Final = ("image/png", "image/jpeg")
-"""Pictures that models can look at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a tool answers the call *call_id* of *name* with."""
+    """What a tool answers the call *call_id* of *name* with: *text*, and *images* beside it."""
 
     name: str
     call_id: str
     text: str
-    pictures: tuple[Display, ...] = ()
+    images: tuple[Image, ...] = ()
     is_error: bool = False
 
     def blocks(self) -> list[Block]:
-        """The text, and then each picture that models can look at, in the form of the Model Context Protocol."""
+        """The text, and then each image, in the form of the Model Context Protocol."""
         return [
             {"type": "text", "text": self.text},
-            *({"type": "image", "data": data, "mimeType": kind} for kind, data in self.images()),
+            *({"type": "image", "data": image.base64, "mimeType": image.mime} for image in self.images),
         ]
-
-    def images(self) -> list[tuple[str, str]]:
-        """The MIME type and the base64 of each of them."""
-        found = ((chart_type(shown), shown.data) for shown in self.pictures)
-        return [(kind, "".join(str(data[kind]).split())) for kind, data in found if kind in VISIBLE]
 
 
 def openai(content: Content) -> Block:
@@ -46,15 +38,15 @@ def openai(content: Content) -> Block:
 def openai_responses(content: Content) -> Block:
     """An item of the next input of Responses."""
     parts: list[Block] = [{"type": "input_text", "text": content.text}]
-    parts += [{"type": "input_image", "image_url": f"data:{kind};base64,{data}"} for kind, data in content.images()]
+    parts += [{"type": "input_image", "image_url": f"data:{image.mime};base64,{image.base64}"} for image in content.images]
     return {"type": "function_call_output", "call_id": content.call_id, "output": parts}
 
 
 def anthropic(content: Content) -> Block:
-    """A block of the next message of the user."""
+    """A block of the next message of the user. The API takes no pictures in the result of a call that failed."""
     parts: list[Block] = [{"type": "text", "text": content.text}]
-    for kind, data in content.images():
-        parts.append({"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}})
+    for image in () if content.is_error else content.images:
+        parts.append({"type": "image", "source": {"type": "base64", "media_type": image.mime, "data": image.base64}})
     return {"type": "tool_result", "tool_use_id": content.call_id, "content": parts, "is_error": content.is_error}
 
 

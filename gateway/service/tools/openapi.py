@@ -13,6 +13,7 @@ _ANSWER: Final[dict[str, Any]] = {
     "properties": {
         "text": {"type": "string", "description": "what happened"},
         "content": {"type": "array", "items": {"type": "object"}, "description": "the text, and images in base64"},
+        "links": {"type": "array", "items": {"type": "object"}, "description": "pictures in full, for the user"},
         "isError": {"type": "boolean"},
         "session": {"type": ["string", "null"]},
     },

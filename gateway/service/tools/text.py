@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Generator, Iterable
 from typing import Final
@@ -12,7 +11,7 @@ import orjson
 from gateway.core import terminal
 from gateway.core.charts import is_chart
 from gateway.core.files import FileChange
-from gateway.core.model import Display, Json, Raised, Result
+from gateway.core.model import Json, Raised, Result
 from gateway.core.strict_json import text_bytes
 
 DEFAULT_BYTES: Final = 20_000
@@ -83,17 +82,6 @@ def _file(change: FileChange) -> str:
     return f"{name} ({change.change}, {change.size} bytes)" if change.change != "deleted" else f"{name} (deleted)"
 
 
-async def in_turns(steps: Generator[None, None, str]) -> str:
-    """What *steps* return; other requests are served between the steps."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            whole: str = end.value
-            return whole
-        await asyncio.sleep(0)
-
-
 def shortened(text: str, limit_bytes: int) -> str:
     """*text* in at most *limit_bytes* of UTF-8 and a line: its head, how many bytes are left out, and its tail."""
     size = text_bytes(text)
@@ -112,8 +100,3 @@ def without_fence(code: str) -> str:
     lines = code.strip().split("\n")
     is_fenced = len(lines) > 1 and lines[0].startswith(_FENCE) and lines[-1].strip() == _FENCE
     return "\n".join(lines[1:-1]) if is_fenced and _FENCE not in lines[0][3:] else code
-
-
-def pictures(result: Result) -> tuple[Display, ...]:
-    """What the run showed that is a picture, in order."""
-    return tuple(shown for shown in result.displays if is_chart(shown))

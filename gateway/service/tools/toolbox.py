@@ -10,8 +10,9 @@ from typing import Protocol
 from gateway.core.errors import BadRequest, Conflict, Forbidden, Gone, NotFound, TooLarge
 from gateway.core.files import FileEntry, Listing, Path, parse_path
 from gateway.core.limits import Timeouts
-from gateway.core.model import Display, Json, Result, Task
-from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission, look_at_variables
+from gateway.core.model import Json, Result, Task
+from gateway.core.pictures import Image
+from gateway.core.request import Allowance, Caller, RunRequest, Runs, Submission, checked_source, look_at_variables
 from gateway.service.tools import tables, text
 from gateway.service.tools.arguments import (
     NEW,
@@ -24,7 +25,9 @@ from gateway.service.tools.arguments import (
     VariablesArguments,
     check,
 )
+from gateway.service.tools.pictures import Link, LinkBase, Pictures
 from gateway.service.tools.table import find
+from gateway.steps import in_turns
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
 
@@ -79,19 +82,22 @@ class ToolCall:
     python: Timeouts = field(default_factory=Timeouts)
     javascript: Timeouts = field(default_factory=lambda: Timeouts(10.0))
     allowance: Allowance = field(default_factory=Allowance)
+    origin: str = ""
+    """Where the caller found the gateway, for links: ``http://127.0.0.1:8080``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
-    """What a model gets: *text*, and *pictures* beside it. *is_error*: the call did not do what it was for.
+    """What a model gets: *text*, and *images* beside it. *is_error*: the call did not do what it was for.
 
-    *session* is the id of the session it was in, "" if none. *request* and *result* are those of the run, None if the
-    tool ran no code.
+    *links* are those in the text. *session* is the id of the session it was in, "" if none. *request* and *result* are
+    those of the run, None if the tool ran no code.
     """
 
     text: str
     is_error: bool = False
-    pictures: tuple[Display, ...] = ()
+    images: tuple[Image, ...] = ()
+    links: tuple[Link, ...] = ()
     session: str = ""
     request: RunRequest | None = None
     result: Result | None = None
@@ -106,12 +112,15 @@ class ToolBox:
         begin: BeginSession,
         sessions: EndSessions,
         files: SessionFiles,
+        pictures: Pictures,
+        *,
         text_bytes: int = text.DEFAULT_BYTES,
     ) -> None:
         self._runs = runs
         self._begin = begin
         self._sessions = sessions
         self._files = files
+        self._pictures = pictures
         self._text_bytes = text_bytes
 
     async def call(self, call: ToolCall) -> ToolAnswer:
@@ -165,9 +174,16 @@ class ToolBox:
         return await self._submit(RunRequest("analyze", "", call.python.default_s, inputs, title), call)
 
     async def _submit(self, request: RunRequest, call: ToolCall) -> ToolAnswer:
-        result = await self._runs.run(Submission(request, call.caller, call.run_id, call.allowance))
-        told = await text.in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
-        return ToolAnswer(told, not result.success, text.pictures(result), request.session, request, result)
+        result = await self._runs.run(Submission(request, call.caller, call.run_id, self._allowance(request, call)))
+        told = await in_turns(text.read_by_model(result, self._text_bytes, is_kept=bool(request.session)))
+        seen = await self._pictures.of(result, LinkBase(call.caller, call.run_id, call.origin))
+        told = "\n".join([told, *seen.notes])
+        return ToolAnswer(told, not result.success, seen.images, seen.links, request.session, request, result)
+
+    def _allowance(self, request: RunRequest, call: ToolCall) -> Allowance:
+        """What the run may send: small pictures, and figures' data only for those who watch its session."""
+        chart_bytes = call.allowance.chart_bytes if request.session else 0
+        return replace(call.allowance, chart_bytes=chart_bytes, picture_bytes=self._pictures.limit_bytes)
 
     # ---- sessions ----------------------------------------------------------------------------------------------------
 
@@ -214,11 +230,7 @@ def _path(given: FilesArguments) -> Path:
 
 
 def _request(task: Task, given: PythonArguments | JavascriptArguments | ChartArguments, call: ToolCall) -> RunRequest:
-    code = text.without_fence(given.code)
-    if not code.strip():
-        raise BadRequest("code is empty.")
-    if "\0" in code:
-        raise BadRequest(f"code has a NUL character at position {code.index(chr(0))}.")
+    code = checked_source("code", text.without_fence(given.code))
     timeouts = call.javascript if task == "javascript" else call.python
     inputs: dict[str, Json] = {"format": "png", "dpi": DEFAULT_DPI} if task == "chart" else {}
     return RunRequest(task, code, _seconds(given.timeout, timeouts, given.session), inputs, session=given.session)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
 from gateway.core import chart_data
-from gateway.core.charts import chart_type, number, without_picture
+from gateway.core.charts import SVG, base64_of, chart_type, number, without_picture
 from gateway.core.model import Display, Json, Raised, Result, ShownText, Task
 from gateway.core.request import Include, RunRequest
 from gateway.core.run_files import LOST
-from gateway.core.strict_json import clean_text
 from gateway.web.api import file_answers
 
-_SPACES_TEXT = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
-_SPACES = _SPACES_TEXT.encode()
 _NOTHING: frozenset[Include] = frozenset()
 NO_VALUE = "the code returned and printed nothing: it is the body of a function, so a value needs return, or console.log"
 
@@ -98,20 +94,7 @@ def describe_chart(display: Display, include: AbstractSet[Include] = _NOTHING) -
     Beside it stands what it shows as data.
     """
     kind = chart_type(display)
-    text = str(display.data[kind]) if kind else ""
     data = chart_data.read(display.data.get(chart_data.MIME))
     told: dict[str, Json] = {"chartData": data.chart, **({"chartDataTruncated": True} if data.is_left_out else {})}
-    if kind == "image/svg+xml":
-        encoded = base64.b64encode(clean_text(text).encode()).decode()
-        also: dict[str, Json] = {"svg": text} if "svg" in include else {}
-        return {"base64": encoded, "mimeType": kind, **also, **told}
-    return {"base64": _joined(text), "mimeType": kind, **told}
-
-
-def _joined(text: str) -> str:
-    """*text* without white space: IPython ends base64 with a newline and may wrap it, and data URIs allow neither."""
-    if not text.isascii():
-        return "".join(text.split())
-    if not any(map(text.__contains__, _SPACES_TEXT)):
-        return text
-    return text.encode("ascii").translate(None, _SPACES).decode("ascii")
+    also: dict[str, Json] = {"svg": display.data[kind]} if kind == SVG and "svg" in include else {}
+    return {"base64": base64_of(display), "mimeType": kind, **also, **told}

@@ -52,10 +52,10 @@ class LinkedFile(FileDownload):
         super().initialize(services, route)
         self._session_id = ""
 
-    def _identify(self) -> Caller:
+    def _find_caller(self) -> Caller:
         opened = self.services.links.admit(self.parts["link"], path_of(self), self.request.remote_ip or "")
         self._session_id = opened.session_id
-        return self._admission.let_in(opened.caller, self._stream)
+        return self._admission.admit_caller(opened.caller, self._stream)
 
     def _session(self) -> str:
         return self._session_id

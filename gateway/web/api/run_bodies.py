@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gateway.core.errors import BadRequest
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
-from gateway.core.request import Include, RunRequest
+from gateway.core.request import Include, RunRequest, checked_source
 from gateway.web.api import given, patterns
 from gateway.web.api.given import Env, FetchFiles, Files, Stdin, Uploads, first_flaw
 from gateway.web.edge.body import name_of, parse_object
@@ -178,21 +178,21 @@ def check(kind: type[B], value: dict[str, Json]) -> B:
 def parse_python(body: bytes, timeouts: Timeouts, uploads: Uploads = ()) -> RunRequest:
     """The Python run in *body*."""
     asked = read(PythonBody, body)
-    request = _request("python", source("code", asked.code), asked, timeouts)
+    request = _request("python", checked_source("code", asked.code), asked, timeouts)
     return replace(request, given=given.read_given(asked, uploads))
 
 
 def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The JavaScript run in *body*."""
     asked = read(JavascriptBody, body)
-    return _request("javascript", source("code", asked.code), asked, timeouts)
+    return _request("javascript", checked_source("code", asked.code), asked, timeouts)
 
 
 def parse_chart(body: bytes, timeouts: Timeouts, uploads: Uploads = ()) -> RunRequest:
     """The chart run in *body*."""
     asked = read(ChartBody, body)
     inputs: dict[str, Json] = {"format": asked.format, "dpi": asked.dpi}
-    request = _request("chart", source("code", asked.code), asked, timeouts, inputs)
+    request = _request("chart", checked_source("code", asked.code), asked, timeouts, inputs)
     return replace(request, given=given.read_given(asked, uploads))
 
 
@@ -208,7 +208,7 @@ def parse_analyze(body: bytes, timeouts: Timeouts) -> RunRequest:
 def parse_math(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The expression in *body*."""
     asked = read(MathBody, body)
-    return _request("math", source("expression", asked.expression), asked, timeouts)
+    return _request("math", checked_source("expression", asked.expression), asked, timeouts)
 
 
 def parse_install(body: bytes) -> str:
@@ -225,16 +225,6 @@ def parse_limit(values: list[str], default: int, maximum: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
         raise BadRequest(f"limit must be a whole number from 1 to {maximum}, not {show(text)}.")
     return int(text)
-
-
-def source(name: str, code: str) -> str:
-    """*code*, the field *name*; raises BadRequest when it is blank or has a NUL."""
-    if not code.strip():
-        raise BadRequest(f"{name} is empty.")
-    position = code.find("\0")
-    if position >= 0:
-        raise BadRequest(f"{name} has a NUL character at position {position}.")
-    return code
 
 
 def parse_seconds(name: str, value_ms: float, timeouts: Timeouts) -> float:

@@ -10,10 +10,11 @@ from gateway.core.model import Json, Raised, Result
 from gateway.core.request import RunRequest
 from gateway.core.table_query import DEFAULT_COLUMNS, DEFAULT_ROWS, TableQuery, as_inputs
 from gateway.core.tables import ColumnHead, Page, parse_answer
+from gateway.steps import in_turns
 from gateway.web.api import csv_pages, file_names
 from gateway.web.api.answers import describe_raised
 from gateway.web.api.runs import RunEndpoint
-from gateway.web.edge.endpoint import Reply, in_turns
+from gateway.web.edge.endpoint import Reply
 from gateway.web.services import Answer
 
 LOOK_S = 5.0

@@ -10,10 +10,11 @@ from gateway.core.model import Json
 from gateway.service.tools import formats, openapi
 from gateway.service.tools.content import MESSAGES, Content
 from gateway.service.tools.formats import Format
+from gateway.service.tools.pictures import Link
 from gateway.service.tools.table import TOOLS, Tool, find
-from gateway.service.tools.toolbox import ToolAnswer, ToolCall
+from gateway.service.tools.toolbox import ToolAnswer
 from gateway.web.api.answers import describe_answer
-from gateway.web.api.runs import RunEndpoint
+from gateway.web.caller_limits import tool_call
 from gateway.web.edge import json_answer
 from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import Endpoint, Reply
@@ -39,7 +40,7 @@ class ToolsDescription(Endpoint):
         return openapi.describe(TOOLS.values(), self.services.settings.version)
 
 
-class ToolCalls(RunEndpoint):
+class ToolCalls(Endpoint):
     """Calls one tool with the arguments in the body."""
 
     async def on_post(self) -> Answer:
@@ -47,12 +48,8 @@ class ToolCalls(RunEndpoint):
         tells = MESSAGES[parse_format(form)] if form else None
         if len(call_id) > CALL_ID_CHARS:
             raise BadRequest(f"call_id must be text of at most {CALL_ID_CHARS} characters.")
-        terms = self._terms
-        call = ToolCall(
-            name, parse_object(self.body), self.caller, self.run_id, terms.python, terms.javascript, terms.allowance
-        )
-        answer = await self.services.tools.call(call)
-        content = Content(name, call_id, answer.text, answer.pictures, answer.is_error)
+        answer = await self.services.tools.call(tool_call(self, name, parse_object(self.body)))
+        content = Content(name, call_id, answer.text, answer.images, answer.is_error)
         return {**describe_tool_answer(answer, content), **({"message": tells(content)} if tells else {})}
 
 
@@ -66,10 +63,16 @@ def describe_tool_answer(answer: ToolAnswer, content: Content) -> Answer:
         "success": not answer.is_error,
         "text": answer.text,
         "content": cast(list[Json], content.blocks()),
+        "links": [describe_link(link) for link in answer.links],
         "isError": answer.is_error,
         "session": answer.session or None,
         "run": run,
     }
+
+
+def describe_link(link: Link) -> dict[str, Json]:
+    """A link to a picture in full, as the Model Context Protocol has it."""
+    return {"uri": link.uri, "name": link.name, "mimeType": link.mime, "size": link.size_bytes}
 
 
 def parse_format(text: str) -> Format:

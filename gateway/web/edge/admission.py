@@ -79,10 +79,10 @@ class RequestAdmission:
         Raises Unauthorized, or TooManyRequests when the key is over its rate, or leaves too much unread. A DELETE is let
         in although much is unread: it may end what the key has too much of.
         """
-        return self.let_in(self._keys.admit(token, self._request.remote_ip or ""), connection)
+        return self.admit_caller(self._keys.admit(token, self._request.remote_ip or ""), connection)
 
-    def let_in(self, caller: Caller, connection: Connection) -> Caller:
-        """The same for a *caller* who is known already."""
+    def admit_caller(self, caller: Caller, connection: Connection) -> Caller:
+        """*caller*, who is known already; otherwise as above."""
         self._connections.work(connection)
         if self._request.method != "DELETE":
             self._unread.check(caller.key_id)

@@ -7,7 +7,7 @@ A subclass has the happy path of each of its methods as ``async def on_get(self)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from tornado.web import stream_request_body
 
 from gateway.core.errors import GatewayError, NotFound
 from gateway.log import bind_run
+from gateway.steps import in_turns
 from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.admission import AddressRules
 from gateway.web.edge.failure import JSON_TYPE
@@ -77,7 +78,7 @@ class Endpoint(GatewayHandler):
         if self._is_preflight():
             return
         if not self.public:
-            self.caller = self._identify()
+            self.caller = self._find_caller()
         self._action()
         self._check_body_headers()
 
@@ -254,17 +255,6 @@ def begin_events(endpoint: Endpoint) -> None:
     """Make the answer one of server-sent events, each passed on at once."""
     endpoint.set_header("Content-Type", EVENT_STREAM)
     endpoint.set_header("X-Accel-Buffering", "no")  # nginx would buffer the events
-
-
-async def in_turns(steps: Generator[None, None, bytes]) -> bytes:
-    """What *steps* return; other requests are served between the steps."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            body: bytes = end.value
-            return body
-        await asyncio.sleep(0)
 
 
 class Unknown(Endpoint):

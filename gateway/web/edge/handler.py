@@ -57,6 +57,12 @@ class GatewayHandler(RequestHandler):
         return {name: value for name, value in self.path_kwargs.items() if value is not None}
 
     @property
+    def origin(self) -> str:
+        """Where the client found the gateway, for links; a proxy in between may say that it adds TLS."""
+        is_secure = self.request.headers.get("X-Forwarded-Proto") == "https"
+        return f"{'https' if is_secure else self.request.protocol}://{self.request.host}"
+
+    @property
     def _connections(self) -> Connections:
         connections: Connections = self.settings["connections"]
         return connections
@@ -75,8 +81,8 @@ class GatewayHandler(RequestHandler):
         """The token; raises Unauthorized."""
         return header_rules.bearer(self.request.headers.get_list("Authorization"))
 
-    def _identify(self) -> Caller:
-        """Who asks; raises Unauthorized and other reasons not to let them in."""
+    def _find_caller(self) -> Caller:
+        """Whose request it is; raises the reason to refuse it."""
         return self._admission.admit(self._find_token(), self._stream)
 
     def set_default_headers(self) -> None:

@@ -15,7 +15,7 @@ from gateway.service.tools import formats
 from gateway.service.tools.content import Content
 from gateway.service.tools.table import TOOLS
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
-from gateway.web.caller_limits import CallerLimits
+from gateway.web.caller_limits import CallerLimits, tool_call
 from gateway.web.edge import failure, header_rules, json_answer
 from gateway.web.edge.body import parse_object
 from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
@@ -170,9 +170,7 @@ class McpEndpoint(Endpoint):
             raise messages.invalid_params(message, f"Unknown tool: {name!r:.{messages.SHOWN_CHARS}}")
         if not isinstance(arguments, dict | None):
             raise messages.invalid_params(message, "arguments must be an object.")
-        terms = CallerLimits.of(self.services.settings, self.caller)
-        call = ToolCall(name, arguments or {}, self.caller, self.run_id, terms.python, terms.javascript, terms.allowance)
-        task = asyncio.ensure_future(self._carry_out(call))
+        task = asyncio.ensure_future(self._carry_out(tool_call(self, name, arguments or {})))
         try:
             with self._calls.under_way(self._key_of(cast(Id, message.id)), task):
                 answer = await task
@@ -182,8 +180,7 @@ class McpEndpoint(Endpoint):
             raise
         finally:
             task.cancel()
-        content = Content(name, "", answer.text, answer.pictures, answer.is_error)
-        return {"content": cast(list[Json], content.blocks()), "isError": answer.is_error}
+        return {"content": _content(name, answer, message), "isError": answer.is_error}
 
     async def _carry_out(self, call: ToolCall) -> ToolAnswer:
         try:
@@ -218,6 +215,14 @@ class McpEndpoint(Endpoint):
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
             raise RpcError(FAILED, error.message, status=200, about=message.id) from None
+
+
+def _content(name: str, answer: ToolAnswer, message: ClientMessage) -> list[Json]:
+    """Text and images, and for modern clients the links. Legacy ones have those in the text alone: the older of them do not
+    know this kind of content, and some of the newer make it an image that the service of their model is to fetch.
+    """
+    blocks = cast(list[Json], Content(name, "", answer.text, answer.images, answer.is_error).blocks())
+    return [*blocks, *map(messages.resource_link, answer.links)] if message.is_modern else blocks
 
 
 def _kept(milliseconds: int) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from gateway.core import mcp
 from gateway.core.errors import GatewayError
 from gateway.core.mcp import METHOD_HEADER, NAME_HEADER, NAMED_BY, PREFIX, VERSION_HEADER, VERSION_KEY, meta_of
 from gateway.core.model import Json
+from gateway.service.tools.pictures import Link
 
 MODERN: Final = ("2026-07-28",)
 LEGACY: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -173,3 +174,9 @@ def progress_message(token: Id, seconds: float) -> dict[str, Json]:
     """A notification that the request goes on."""
     params: dict[str, Json] = {"progressToken": token, "progress": seconds, "message": f"running for {seconds:.0f} s"}
     return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+
+
+def resource_link(link: Link) -> Json:
+    """*link* as a block of content, for people rather than for models."""
+    block: dict[str, Json] = {"type": "resource_link", "uri": link.uri, "name": link.name, "mimeType": link.mime}
+    return {**block, "size": link.size_bytes, "annotations": {"audience": ["user"]}}

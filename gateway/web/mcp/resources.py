@@ -15,6 +15,7 @@ from gateway.core.model import Json
 from gateway.core.notebook import to_json
 from gateway.core.request import Caller, RunRequest, Submission, look_at_variables
 from gateway.service.sessions.table import SessionView
+from gateway.service.tools.pictures import PATH
 from gateway.web.edge import json_answer
 from gateway.web.services import Services
 
@@ -28,6 +29,11 @@ JSON_TYPE, NOTEBOOK_TYPE, TEXT_TYPE, OCTETS = (
 MAX_BYTES = 1024 * 1024
 """The largest file that can be read as a resource: it is for models and their users, not for transfer."""
 _URI = re.compile(re.escape(SCHEME) + r"(?P<session>[^/]{1,64})/(?:(?P<kind>notebook|variables|files)|files/(?P<path>.+))")
+_PICTURE = re.compile(
+    "https?://[^/?#]{1,300}" + PATH.format("(?P<run>[0-9a-f]{32})", "(?P<number>0|[1-9][0-9]{0,5})") + "([?][^#]{0,300})?",
+    re.ASCII,
+)
+"""The link to a picture in full; whose it is says the caller's key, and not what comes after the question mark."""
 
 TEMPLATES: Final[list[Json]] = [
     {
@@ -59,6 +65,9 @@ class Resources:
 
     async def read(self, uri: str) -> list[Json]:
         """The contents at *uri*. Raises NotFound, Gone and the other errors of sessions and files."""
+        picture = _PICTURE.fullmatch(uri)
+        if picture is not None:
+            return [self._picture(uri, picture["run"], int(picture["number"]))]
         found = _URI.fullmatch(uri)
         if found is None:
             raise NotFound(f"There is no resource {uri[:100]!r}.")
@@ -72,6 +81,10 @@ class Resources:
                 listing = await self.services.files.list(session, self.caller, wants_digests=False)
                 return [_json_of(uri, JSON_TYPE, [_entry(session, entry) for entry in listing.entries])]
         return [await self._file(uri, session, unquote_to_bytes(found["path"]))]
+
+    def _picture(self, uri: str, run_id: str, number: int) -> Json:
+        kept = self.services.pictures.find((run_id, number), self.caller)
+        return {"uri": uri, "mimeType": kept.mime, "blob": base64.b64encode(kept.data).decode()}
 
     async def _variables(self, session: str) -> Json:
         result = await self.services.runner.run(self.submit(look_at_variables(session)))

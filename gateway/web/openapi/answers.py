@@ -243,6 +243,12 @@ ANSWERS: dict[str, Schema] = {
                     ]
                 }
             ),
+            "links": array(
+                described(
+                    struct({"uri": TEXT, "name": TEXT, "mimeType": TEXT, "size": BYTES}),
+                    "a picture in full that content has smaller or not at all; the link needs no token, and ends",
+                )
+            ),
             "isError": FLAG,
             "session": described({"type": ["string", "null"]}, "the session of the call"),
             "run": described({"type": ["object", "null"]}, "what else the answer to a run has"),

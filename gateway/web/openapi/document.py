@@ -72,6 +72,7 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         "Whether a path that names nothing is fine, too: then nothing is deleted.",
         {**_FLAG, "default": "false"},
     ),
+    "secret": ("That of the link in the answer of a tool; with it, no token is needed.", {"type": "string"}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
 """The parameters of queries; before a dot stands the endpoint whose parameter of this name differs from others'."""

@@ -108,9 +108,9 @@ def _note(image: Image.Image, target: Any, start: int, *, is_one: bool) -> None:
 
 
 def _is_within_a_library(frame: Any) -> bool:
-    """Whether what called the method of *frame* is PIL itself, or this module, or matplotlib with a figure."""
+    """Whether what called the method of *frame* is PIL itself, or a kernel's own code, or matplotlib with a figure."""
     frame = frame.f_back
-    if _module(frame).startswith(("PIL.", __name__)):
+    if _module(frame).startswith(("PIL.", "kernels.")):
         return True
     for _ in range(NEAR_FRAMES):
         if frame is None:

@@ -18,6 +18,7 @@ from kernels.python.shown.widgets import views
 from kernels.python.tables import page
 from kernels.python.tasks import analyze, expression, setup, variables
 from kernels.run_rules import MAX_DPI, MIN_DPI, NO_CHART
+from kernels.serving import small_pictures
 from kernels.serving.interrupts import Interrupts
 from kernels.serving.streams import OutputStream
 from kernels.serving.texts import cuts
@@ -131,6 +132,7 @@ class TaskRun:
 
     def _begin_figures(self) -> None:
         figures.gallery.begin(*self._image_options(), self._request.chart_bytes)
+        small_pictures.begin(self._request.picture_bytes)
         if "format" not in self._request.inputs:
             inline.apply()
         if self._request.task in ("python", "chart"):

@@ -19,23 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from selenium import webdriver
+from chromium import browser
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 WAIT_S = 60
-QUIET = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,960",
-)
 OUTPUT_IMAGE = ".jp-OutputArea-output img"
 SHOW_A_CHART = f"""
 document.activeElement.blur();
@@ -87,21 +76,6 @@ def wait_for(url: str, token: str) -> None:
         "http://", requests.adapters.HTTPAdapter(max_retries=requests.adapters.Retry(total=12, backoff_factor=0.1))
     )
     session.get(f"{url}/api/status", params={"token": token}, timeout=WAIT_S).raise_for_status()
-
-
-@contextmanager
-def browser(profile: Path) -> Iterator[Any]:
-    """Debian's Chromium with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for option in (*QUIET, f"--user-data-dir={profile}"):
-        options.add_argument(option)
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def click(driver: Any, selector: str, text: str = "") -> None:

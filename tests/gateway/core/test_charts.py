@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.chart_data import MIME
-from gateway.core.charts import Numbered, chart_type, is_chart, judge, number, without_chart_data, without_picture
+from gateway.core.charts import Numbered, base64_of, chart_type, is_chart, judge, number, without_ours, without_picture
 from gateway.core.fold import Completed, fold
 from gateway.core.model import Display, Event, Finished, Json, Raised, Result, Task
-from kernels.run_rules import NO_CHART
+from kernels.run_rules import NO_CHART, SMALL_PICTURE
 
 
 def ended(*events: Event) -> Result:
@@ -40,6 +40,22 @@ def test_the_best_picture_of_a_display_is_named(data: dict[str, object], kind: s
     assert is_chart(display) is (kind is not None)
 
 
+@pytest.mark.parametrize(
+    ("data", "base64"),
+    [
+        ({"image/png": "aGk="}, "aGk="),
+        ({"image/png": "aG\r\nk =\n"}, "aGk="),
+        ({"image/png": "aG\u2028k\u00e9"}, "aGk\u00e9"),
+        ({"image/svg+xml": "<svg> </svg>\n"}, "PHN2Zz4gPC9zdmc+Cg=="),
+        ({"image/svg+xml": "\ud800"}, "77+9"),
+        ({"text/plain": "a"}, ""),
+    ],
+)
+def test_a_picture_is_base64_without_white_space(data: dict[str, Json], base64: str) -> None:
+    """Data URIs allow none; an SVG is text, whose white space stays."""
+    assert base64_of(Display("display", data)) == base64
+
+
 def test_a_chart_run_without_a_chart_fails() -> None:
     """It is a failure and not an empty success."""
     judged = judge("chart", ended(TEXT))
@@ -63,9 +79,9 @@ def test_any_other_result_stays_as_it_is(task: Task, result: Result) -> None:
 
 def test_what_a_picture_shows_is_no_form_of_it() -> None:
     """It stands beside the picture; what has none stays as it is."""
-    data: dict[str, Json] = {"image/png": "a", MIME: {"type": "line"}}
-    assert without_chart_data(data) == {"image/png": "a"}
-    assert without_chart_data(TEXT.data) is TEXT.data
+    data: dict[str, Json] = {"image/png": "a", MIME: {"type": "line"}, SMALL_PICTURE: {}}
+    assert without_ours(data) == {"image/png": "a"}
+    assert without_ours(TEXT.data) is TEXT.data
 
 
 def test_each_picture_has_one_number() -> None:

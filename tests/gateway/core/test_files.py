@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import check_move, is_path, parse_path
+from gateway.core.files import MAX_HEX_CHARS, check_move, is_path, parse_path, path_of_hex
 
 
 @pytest.mark.parametrize("path", [b"a", b"a/b.csv", b"\xff\xfe", "größe.txt".encode(), b"a b/ c"])
@@ -31,3 +31,23 @@ def test_nothing_moves_into_itself() -> None:
     check_move(b"a", b"a")
     with pytest.raises(BadRequest, match="into itself"):
         check_move(b"a/b", b"a/b/c")
+
+
+def test_a_kernel_writes_paths_in_hexadecimal() -> None:
+    """Bytes that are no text come through; anything else is no path."""
+    assert path_of_hex(b"a/\xff".hex()) == b"a/\xff"
+    for wrong in (
+        None,
+        1,
+        b"61",
+        "",
+        "6",
+        "6A",
+        "0x61",
+        "61 ",
+        "6\u0661",
+        "2f61",
+        "2e2e2f61",
+        "61" * (MAX_HEX_CHARS // 2 + 1),
+    ):
+        assert path_of_hex(wrong) is None, wrong

@@ -150,6 +150,7 @@ async def _answered(result: Result) -> None:
 
 
 MANY = 24
+ROUNDS = 50
 TURNS = 8
 """How many turns of the loop a request takes that needs no kernel."""
 
@@ -180,14 +181,14 @@ async def test_others_are_served_while_many_kernels_do_their_worst(name: str, al
             group.create_task(attack())
         async with running(shows(says(b"1\\n"), kind="stream"), share) as quiet:
             await ready.wait()
-            for _ in range(100):
+            for _ in range(ROUNDS):
                 begun = time.thread_time()
                 for _ in range(TURNS):
                     await asyncio.sleep(0)
                 healths.append(time.thread_time() - begun)
                 assert (await quiet.run(SPEC)).output == "1\n"
         stop.set()
-    assert statistics.quantiles(healths, n=100)[-1] < TIMES * allowed_s
+    assert statistics.quantiles(healths, n=ROUNDS)[-1] < TIMES * allowed_s
 
 
 RELAYED = {

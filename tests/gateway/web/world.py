@@ -29,6 +29,8 @@ from gateway.service.runs.watches import Watches
 from gateway.service.session_feed import SessionFeed
 from gateway.service.sessions.notebooks import CellDone, CellStarted, Executed, NotebookRequest, OnProgress
 from gateway.service.sessions.table import NewSession, RunStopped, SessionView
+from gateway.service.tools.kept_pictures import KeptPictures
+from gateway.service.tools.pictures import Pictures
 from gateway.service.tools.toolbox import ToolBox
 from gateway.web.edge.server import Server, make_server
 from gateway.web.routes import SOCKETS, SocketRoute, make_application
@@ -293,7 +295,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
     gallery, metrics = Gallery(("python", "javascript")), FakeMetrics()
     sessions, notebooks, files = FakeSessions(), FakeNotebooks(), FakeFiles()
     jupyter = JupyterKernels([], Quota(0), Drain(), JupyterSettings())
-    live = LiveRuns(runner, feeds=sessions.feed)
+    live, kept = LiveRuns(runner, feeds=sessions.feed), KeptPictures()
     services = Services(
         settings,
         FakeKeys(),
@@ -310,7 +312,8 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         Watches(sessions.feed),
         notebooks,
         files,
-        ToolBox(runner, _begin, sessions, files),
+        ToolBox(runner, _begin, sessions, files, Pictures(kept)),
+        kept,
         FakeLinks(),
     )
     server = make_server(make_application(services, sockets), settings)

@@ -189,6 +189,7 @@ class TestKernel:
         """Run *code* as one of our tasks."""
         omega = {"task": task or self.language, "inputs": inputs or {}, "variables": more.pop("variables", True)}
         omega["chart_bytes"] = more.pop("chart_bytes", 0)
+        omega["picture_bytes"] = more.pop("picture_bytes", 0)
         return self.collect(self.send(code, omega), **more)
 
     def plain(self, code: str, **content: Any) -> Reply:

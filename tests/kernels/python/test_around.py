@@ -111,7 +111,8 @@ def test_files_are_there_before_the_code_runs(kernel: TestKernel) -> None:
     code = "import given, os\nopen('made', 'w').close(); os.remove('made'); given.x, os.listdir(b'd')"
     reply = run(kernel, code, reports="new", files=files)
     assert reply.result["text/plain"] == "(5, [b'\\xff'])"
-    assert names(reply) == {b"__pycache__/given.cpython-311.pyc": "created"}
+    tag = kernel.run("import sys; sys.implementation.cache_tag").result["text/plain"].strip("'")
+    assert names(reply) == {f"__pycache__/given.{tag}.pyc".encode(): "created"}
 
 
 def names(reply: Reply) -> dict[bytes, str]:

@@ -17,7 +17,19 @@ from typing import Any, TypeVar
 
 from gateway.kernel.launch.spawner_process import APP_DIR, BOOTSTRAP, spawner_environment
 from kernels import contract
-from kernels.contract import CHANNELS, Exited, Kill, Packet, Ready, Refused, Shutdown, Spawn, SpawnerOptions, Started
+from kernels.contract import (
+    CHANNELS,
+    Exited,
+    Kill,
+    Packet,
+    Reached,
+    Ready,
+    Refused,
+    Shutdown,
+    Spawn,
+    SpawnerOptions,
+    Started,
+)
 from tests.kernels.python.harness import PYTHON
 
 PATIENCE_S = 60.0
@@ -119,6 +131,7 @@ def spawner(**options: Any) -> Iterator[Spawner]:
             )
         try:
             made = Spawner(ours, process, Path(folder))
+            made.hears(Reached)
             made.hears(Ready)
             yield made
             contract.send(ours, Shutdown())

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,20 @@ FORKS = 10_000 if os.environ.get("OMEGA_SOAK_ROUNDS") else 600
 GROWTH_BYTES = 5 * 2**20
 
 
-@pytest.fixture
-def zygote(tmp_path: Path) -> Iterator[tuple[int, socket.socket]]:
-    """The pid of a warm zygote that makes its temporary files in *tmp_path*, and the channel to it."""
+@dataclass(frozen=True, slots=True)
+class RealZygote:
+    """A warm zygote, the channel to it, and what it has left on the machine."""
+
+    pid: int
+    channel: socket.socket
+    left: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealZygote]:
+    """A zygote on the machine itself; its temporary files have a place of their own: others make theirs in /tmp."""
+    folder = tmp_path_factory.mktemp("zygote")
+    before = traces(folder)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(PATIENCE_S)
     spec = root.RootSpec(str(PYTHON), APP_DIR, home=root.describe_python(str(PYTHON)))
@@ -36,7 +48,7 @@ def zygote(tmp_path: Path) -> Iterator[tuple[int, socket.socket]]:
     with ours, theirs:
         command = root.plain_command(spec, str(theirs.fileno()), told)
         process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(),), env=zygote_environment(Level.L1) | {"TMPDIR": str(tmp_path)}
+            command, pass_fds=(theirs.fileno(),), env=zygote_environment(Level.L1) | {"TMPDIR": str(folder)}
         )
         theirs.close()
         try:
@@ -44,7 +56,7 @@ def zygote(tmp_path: Path) -> Iterator[tuple[int, socket.socket]]:
             assert received is not None and isinstance(received[0], Warm)
             for fd in received[1]:
                 os.close(fd)
-            yield process.pid, ours
+            yield RealZygote(process.pid, ours, frozenset(traces(folder) - before))
             ours.close()
             assert process.wait(PATIENCE_S) == 0, "a zygote ends with its spawner"
         finally:
@@ -58,14 +70,9 @@ def traces(folder: Path) -> set[str]:
     return made | {name for name in os.listdir("/") if name == "nonexistent"} | set(os.listdir(folder))
 
 
-def test_a_zygote_on_the_machine_itself_leaves_nothing_there(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """At level 1 it has no root of its own; also root's zygote makes neither a home nor caches that stay.
-
-    Its temporary files have a place of their own here: other zygotes of the machine make theirs in /tmp meanwhile.
-    """
-    before = traces(tmp_path)
-    request.getfixturevalue("zygote")
-    assert traces(tmp_path) == before
+def test_a_zygote_on_the_machine_itself_leaves_nothing_there(zygote: RealZygote) -> None:
+    """At level 1 it has no root of its own; also root's zygote makes neither a home nor caches that stay."""
+    assert not zygote.left
 
 
 def fork(channel: socket.socket, sockets: list[socket.socket]) -> int:
@@ -89,9 +96,9 @@ def hear(channel: socket.socket) -> contract.Packet:
     return received[0]
 
 
-def test_a_zygote_does_not_grow_with_its_forks(zygote: tuple[int, socket.socket]) -> None:
+def test_a_zygote_does_not_grow_with_its_forks(zygote: RealZygote) -> None:
     """No memory, descriptor, thread or dead child stays behind, whatever the number of forks."""
-    pid, channel = zygote
+    pid, channel = zygote.pid, zygote.channel
     sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in CHANNELS]
     for _ in range(20):
         assert os.waitstatus_to_exitcode(fork(channel, sockets)) == 70

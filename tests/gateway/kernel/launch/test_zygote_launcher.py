@@ -16,12 +16,13 @@ import pytest
 from gateway.core import outage
 from gateway.core.errors import Unavailable
 from gateway.kernel.launch import zygote_launcher
+from gateway.kernel.launch.kept_spawner import LowIsolation
 from gateway.kernel.launch.launcher import LaunchRequest
 from gateway.kernel.launch.runtime import runtime_dir
 from gateway.kernel.launch.spawner_process import SpawnerConnection
 from gateway.kernel.launch.zygote_launcher import ZygoteLauncher, ZygoteOptions
 from kernels import contract
-from kernels.contract import NotRenewed, Policy, Ready, Renewed, SpawnerOptions, Started
+from kernels.contract import Level, NotRenewed, Packet, Policy, Reached, Ready, Renewed, Shutdown, SpawnerOptions, Started
 from tests.live import HANG_S
 
 OPTIONS = ZygoteOptions("/usr/bin/python3", "tried")
@@ -33,8 +34,9 @@ class Spawners:
 
     def __init__(self) -> None:
         self.refusals: list[int] = []
+        self.says: Packet = Ready("L1", "3")
         self.ends: list[socket.socket] = []
-        self.second = asyncio.Event()
+        self.first, self.second = asyncio.Event(), asyncio.Event()
 
     async def execute(self, _options: SpawnerOptions) -> SpawnerConnection:
         """In the place of kernel.spawner.execute()."""
@@ -43,7 +45,8 @@ class Spawners:
             raise OSError(number, os.strerror(number))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ends.append(theirs)
-        contract.send(theirs, Ready("L1", "3"))
+        contract.send(theirs, self.says)
+        self.first.set()
         if len(self.ends) == 2:
             self.second.set()
         return SpawnerConnection(ours)
@@ -72,6 +75,20 @@ async def test_a_spawner_that_cannot_be_started_is_one_sentence_and_leaves_nothi
     with pytest.raises(Unavailable, match=f"the spawner can't be started: {os.strerror(number)}"):
         await ZygoteLauncher.start(OPTIONS)
     assert list((tmp_path / "r").iterdir()) == []
+
+
+@pytest.mark.parametrize("says", [Reached("L2"), Ready("L2", "3")])
+async def test_a_level_below_the_required_one_is_told_as_soon_as_it_is_known(spawners: Spawners, says: Packet) -> None:
+    """Not after the seconds that a zygote takes to get warm; a spawner that says it no sooner is no better."""
+    spawners.says = says
+    starting = asyncio.create_task(ZygoteLauncher.start(replace(OPTIONS, required=Level.L2_PLUS)))
+    await spawners.first.wait()
+    asked = await asyncio.to_thread(spawners.ends[0].recv, contract.PACKET_BYTES)
+    assert contract.decode(asked) == Shutdown()
+    spawners.ends[0].close()
+    with pytest.raises(LowIsolation, match=r"reaches isolation level L2, but L2\+ is required") as caught:
+        await starting
+    assert caught.value.reached == Level.L2
 
 
 async def test_what_is_in_the_way_of_its_directory_stays(spawners: Spawners, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import subprocess
-import sys
 import tarfile
 import threading
 import zipfile
@@ -49,14 +47,6 @@ class Wheel:
             archive.writestr(f"{info}/WHEEL", tags)
             archive.writestr(f"{info}/RECORD", "")
         return path
-
-
-@pytest.fixture(scope="module")
-def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python with pip and nothing else."""
-    venv = tmp_path_factory.mktemp("pip") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True, timeout=300)
-    return venv / "bin" / "python"
 
 
 async def fetch(interpreter: Path, folder: Path, **environ: str) -> None:

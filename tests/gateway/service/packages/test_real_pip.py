@@ -24,11 +24,8 @@ def python(*command: str | Path) -> str:
 
 
 @pytest.mark.kernel
-async def test_a_real_package_from_the_index(tmp_path: Path) -> None:
+async def test_a_real_package_from_the_index(interpreter: Path, tmp_path: Path) -> None:
     """six, resolved, fetched by hash, checked, placed and imported by a fresh interpreter; skipped without an index."""
-    venv = tmp_path / "venv"
-    interpreter = venv / "bin" / "python"
-    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
     made, kernels = installer(tmp_path, Pip(interpreter, os.environ, file_bytes=10_000_000), "six")
     try:
         done = await made.install("six")
@@ -43,7 +40,7 @@ async def test_a_real_package_from_the_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.kernel
-async def test_a_package_without_a_wheel_is_not_built(tmp_path: Path) -> None:
+async def test_a_package_without_a_wheel_is_not_built(interpreter: Path, tmp_path: Path) -> None:
     """A source archive stays closed: its build script would run outside of any kernel."""
     source = tmp_path / "index" / "omega-probe-1.0.tar.gz"
     source.parent.mkdir()
@@ -52,10 +49,8 @@ async def test_a_package_without_a_wheel_is_not_built(tmp_path: Path) -> None:
         entry = tarfile.TarInfo("omega-probe-1.0/setup.py")
         entry.size = len(code)
         archive.addfile(entry, io.BytesIO(code))
-    venv = tmp_path / "venv"
-    await asyncio.to_thread(python, sys.executable, "-m", "venv", venv)
     environ = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(source.parent)}
-    made, _ = installer(tmp_path, Pip(venv / "bin" / "python", environ, file_bytes=10_000_000), "omega-probe")
+    made, _ = installer(tmp_path, Pip(interpreter, environ, file_bytes=10_000_000), "omega-probe")
     with pytest.raises(NotFound, match="No wheel"):
         await made.install("omega-probe")
     assert not (tmp_path / "ran").exists()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.model import Display
+from gateway.core.pictures import Image
 from gateway.service.tools.content import MESSAGES, Block, Content
 from gateway.service.tools.formats import FORMATS, Format
 
-PICTURE = Display("display", {"image/png": "aWE=\n"})
-SVG = Display("display", {"image/svg+xml": "<svg/>"})
-DREW = Content("draw", "c1", "drawn", (PICTURE, SVG))
+DREW = Content("draw", "c1", "drawn", (Image("image/png", "aWE="),))
 FAILED = Content("draw", "", "no", is_error=True)
 
 
@@ -55,7 +53,7 @@ FAILED = Content("draw", "", "no", is_error=True)
     ],
 )
 def test_each_api_gets_text_and_pictures_in_its_form(form: Format, message: Block) -> None:
-    """A picture that models cannot look at is left out."""
+    """Tools of chat completions and Gemini answer with text alone."""
     assert MESSAGES[form](DREW) == message
 
 
@@ -64,6 +62,13 @@ def test_a_failed_call_says_so_where_the_api_has_a_word_for_it() -> None:
     assert MESSAGES["anthropic"](FAILED)["is_error"] is True
     assert MESSAGES["mcp"](FAILED)["isError"] is True
     assert MESSAGES["gemini"](FAILED) == {"functionResponse": {"name": "draw", "response": {"error": "no"}}}
+
+
+def test_anthropic_gets_no_pictures_of_a_failed_call() -> None:
+    """The whole request would be refused: what code drew before it failed is in the content alone."""
+    failed = Content("draw", "c1", "no", DREW.images, is_error=True)
+    assert MESSAGES["anthropic"](failed)["content"] == [{"type": "text", "text": "no"}]
+    assert len(failed.blocks()) == 2
 
 
 def test_there_is_a_message_for_each_format() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core.files import FileChange
 from gateway.core.model import Display, Json, Raised, Result
-from gateway.service.tools.text import in_turns, pictures, read_by_model, shortened, without_fence
+from gateway.service.tools.text import read_by_model, shortened, without_fence
+from gateway.steps import in_turns
 
 RAN = Result(success=True, output="", stdout="", stderr="", error=None, exit_code=0, wall_s=0.1)
 
@@ -48,7 +49,6 @@ def test_values_that_are_elsewhere_are_not_told_again() -> None:
     assert read(replace(RAN, output="\nSummary\n", displays=(value("Summary"),))) == "Summary"
     drawn = (value("[<matplotlib.lines.Line2D at 0x7f>]"), picture, value("7"))
     assert read(replace(RAN, displays=drawn)) == "7"
-    assert pictures(replace(RAN, displays=drawn)) == (picture,)
     assert read(replace(RAN, displays=drawn[:1])) == "[<matplotlib.lines.Line2D at 0x7f>]"
 
 

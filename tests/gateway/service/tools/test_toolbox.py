@@ -11,8 +11,10 @@ import pytest
 from gateway.core.errors import Busy, GatewayError, Gone, NotFound
 from gateway.core.files import FileChange, FileEntry, Listing, Path
 from gateway.core.limits import Timeouts
-from gateway.core.model import Json, OnEvent, Result
-from gateway.core.request import Caller, Control, Submission
+from gateway.core.model import Display, Json, OnEvent, Result
+from gateway.core.request import Allowance, Caller, Control, Submission
+from gateway.service.tools.kept_pictures import KeptPictures
+from gateway.service.tools.pictures import Pictures
 from gateway.service.tools.toolbox import READ_BYTES, ToolAnswer, ToolBox, ToolCall
 from kernels.contract import Language
 
@@ -75,8 +77,9 @@ class World:
 
     async def call(self, name: str, **arguments: Json) -> ToolAnswer:
         """The answer to a call."""
-        box = ToolBox(self, self.begin, self, self)
-        return await box.call(ToolCall(name, arguments, CALLER, "r1", Timeouts(30.0, 300.0), Timeouts(10.0, 300.0)))
+        box = ToolBox(self, self.begin, self, self, Pictures(KeptPictures(), 5000))
+        limits = Timeouts(30.0, 300.0), Timeouts(10.0, 300.0), Allowance(chart_bytes=7)
+        return await box.call(ToolCall(name, arguments, CALLER, "r1", *limits))
 
 
 async def test_code_runs_in_a_kernel_of_its_own_by_default() -> None:
@@ -136,6 +139,24 @@ async def test_an_unknown_tool_is_an_error_that_names_the_known() -> None:
     """The program around the model is wrong, not the model."""
     with pytest.raises(NotFound, match="There is no tool 'code_run': the tools are code_execute_python, "):
         await World().call("code_run", code="1")
+
+
+async def test_kernels_are_asked_for_pictures_that_a_model_can_take() -> None:
+    """What comes all the same is told in the text."""
+    world = World(result=replace(RAN, displays=(Display("display", {"image/svg+xml": "<svg/>"}),)))
+    answer = await world.call("code_execute_python", code="1")
+    assert world.submitted[0].allowance.picture_bytes == 5000
+    (link,) = answer.links
+    assert answer.text == f"hello\n[Picture 1 (image/svg+xml, 6 bytes) can't be shown here. For the user: {link.uri}]"
+    assert answer.images == ()
+
+
+async def test_the_data_of_figures_is_for_those_who_watch() -> None:
+    """A model sees the picture, and no other client sees a run without a session."""
+    world = World()
+    for session in ("", "s1"):
+        await world.call("code_generate_chart", code="plt.plot([1])", session=session)
+    assert [one.allowance.chart_bytes for one in world.submitted] == [0, 7]
 
 
 async def test_data_is_never_code() -> None:

@@ -389,7 +389,7 @@ def _written(numbers: list[float]) -> str:
 
 
 @pytest.mark.thorough
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=figures(), room=st.sampled_from([100, 1000, ROOM]))
 def test_no_figure_makes_reading_fail(shared: TestKernel, steps: list[str], room: int) -> None:
     """Whatever is drawn, drawn or not: strict JSON, within the limit, or word that it is not."""

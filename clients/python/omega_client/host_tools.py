@@ -1,0 +1,203 @@
+"""Tools of the caller's that code in a kernel can call: `@tool` makes them, `calling` carries a run with them out. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import keyword
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union, cast, overload
+
+from omega_client import wire
+from omega_client.errors import OmegaError, TooLarge
+from omega_client.schema import description_of, parameters_of
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True)
+class HostTool:
+    """A function of the caller's, and what code may know of it. It can still be called as before."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    function: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its answer has to be awaited."""
+        return inspect.iscoroutinefunction(self.function)
+
+    def definition(self) -> dict[str, Any]:
+        """What the gateway is told."""
+        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+
+
+@overload
+def tool(function: Callable[..., Any]) -> HostTool: ...
+
+
+@overload
+def tool(
+    *, name: str = "", description: str = "", parameters: Mapping[str, Any] | None = None
+) -> Callable[[Callable[..., Any]], HostTool]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str = "",
+    description: str = "",
+    parameters: Mapping[str, Any] | None = None,
+) -> HostTool | Callable[[Callable[..., Any]], HostTool]:
+    """A tool made of a function: name, description and parameters come from its signature and docstring.
+
+    As `@tool`, or with other names as `@tool(name="query")`. Raises ValueError for a name that code can't use.
+    """
+
+    def make(made_of: Callable[..., Any]) -> HostTool:
+        return HostTool(
+            checked_name(name or made_of.__name__),
+            description or description_of(made_of),
+            parameters_of(made_of) if parameters is None else dict(parameters),
+            made_of,
+        )
+
+    return make if function is None else make(function)
+
+
+def checked_name(name: str) -> str:
+    """*name*, if code in both languages can use it. Raises ValueError."""
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ValueError(
+            f"{name!r} can't be the name of a tool: it has to be at most 64 letters, digits and underscores, begin with a "
+            "letter, and be no keyword"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class HostCall:
+    """One use of a tool by code."""
+
+    id: str
+    name: str
+    input: Mapping[str, Any]
+
+
+def read_call(fields: Mapping[str, Any]) -> HostCall:
+    """The call in an answer or event."""
+    return HostCall(str(fields["id"]), str(fields["name"]), dict(fields.get("input") or {}))
+
+
+class HostTools:
+    """The tools of one run."""
+
+    def __init__(self, tools: Iterable[HostTool | Callable[..., Any]], *, may_await: bool = False) -> None:
+        made = [one if isinstance(one, HostTool) else tool(one) for one in tools]
+        self._tools = {one.name: one for one in made}
+        if len(self._tools) < len(made):
+            raise ValueError(f"Each tool needs a name of its own: {', '.join(one.name for one in made)}")
+        waiting = [one.name for one in made if one.is_async and not may_await]
+        if waiting:
+            raise TypeError(f"{', '.join(waiting)}: async functions are tools for AsyncClient")
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """What the gateway is told."""
+        return [one.definition() for one in self._tools.values()]
+
+    def answer(self, call: HostCall) -> dict[str, Any]:
+        """The result of *call*: an exception of the tool is an error that the code can catch."""
+        try:
+            return result_of(call, self._tools[call.name](**call.input))
+        except Exception as error:  # noqa: BLE001  # whatever a tool raises is the code's to handle
+            return failure_of(call, error)
+
+    async def answer_async(self, call: HostCall) -> dict[str, Any]:
+        """The same, for tools that may have to be awaited."""
+        try:
+            given = self._tools[call.name](**call.input)
+            return result_of(call, await given if inspect.isawaitable(given) else given)
+        except Exception as error:  # noqa: BLE001  # whatever a tool raises is the code's to handle
+            return failure_of(call, error)
+
+
+def result_of(call: HostCall, output: Any) -> dict[str, Any]:
+    """What the gateway is told of a call that gave *output*; an error where that has no form in JSON."""
+    try:
+        return {"id": call.id, "output": json.loads(json.dumps(output, allow_nan=False, default=to_json))}
+    except (TypeError, ValueError, RecursionError) as error:
+        return {"id": call.id, "error": f"{call.name} gave something that has no form in JSON: {error}"}
+
+
+def failure_of(call: HostCall, error: Exception) -> dict[str, Any]:
+    """What the gateway is told of a call that raised *error*."""
+    return {"id": call.id, "error": f"{type(error).__name__}: {error}" if str(error) else type(error).__name__}
+
+
+def to_json(value: Any) -> Any:
+    """A form in JSON for values that have an obvious one: dataclasses, dates, arrays and numbers of numpy."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    for name in ("isoformat", "tolist"):
+        method = getattr(value, name, None)
+        if callable(method):
+            return method()
+    raise TypeError(f"{type(value).__name__} is not a type of JSON")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls that a run waits for, and where their results go."""
+
+    continuation: str
+    calls: Sequence[HostCall]
+    work_s: float
+
+    def bring(self, results: Sequence[Mapping[str, Any]]) -> wire.Request:
+        """The request that brings their results."""
+        return wire.post(self.continuation, {"results": list(results)}, self.work_s)
+
+    def give_up(self) -> wire.Request:
+        """The request that says that there will be none."""
+        return self.bring([{"id": call.id, "error": "The host gave up before it answered."} for call in self.calls])
+
+
+Step = Union[wire.Request, Calls]
+Steps = Generator[Step, Any, Mapping[str, Any]]
+
+
+def calling(request: wire.Request) -> Steps:
+    """Carry out the run of *request*, and return its final answer.
+
+    It yields a request, to be told the document that was answered, or calls, to be told their results. Errors of a request
+    are thrown into it.
+    """
+    answer = yield request
+    while answer.get("status") == "tool_call_required":
+        waiting = Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], request.work_s)
+        results = yield waiting
+        try:
+            answer = yield waiting.bring(results)
+        except TooLarge as error:
+            answer = yield waiting.bring([refused(result, error) for result in results])
+    return cast(Mapping[str, Any], answer)
+
+
+def refused(result: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    """What the code is told in place of *result*, which the gateway did not take."""
+    return {"id": result["id"], "error": f"The gateway did not take the result: {error}"}
+
+
+def _own(path: str) -> str:
+    if not path.startswith("/") or path.startswith("//"):
+        raise OmegaError(f"The gateway names an address that is none of its own: {path[:80]!r}")
+    return path

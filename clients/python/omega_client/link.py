@@ -1,0 +1,89 @@
+"""The way to one gateway: sends requests, asks again where that is safe, and reads what comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Callable, TypeVar
+
+from omega_client import wire
+from omega_client.errors import ApiError, OmegaError
+from omega_client.host_tools import Calls, HostTools, Step, Steps, calling
+from omega_client.results import Run
+from omega_client.retries import pause_s
+from omega_client.transport import Transport
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Link:
+    """What the client and its sessions share."""
+
+    transport: Transport
+    max_retries: int = 2
+
+    def json(self, request: wire.Request) -> Any:
+        """The document that is answered. Raises ApiError and ConnectionFailed."""
+        return wire.read_json(again(lambda: wire.checked(self.transport.send(request)), self.max_retries))
+
+    def data(self, request: wire.Request) -> bytes:
+        """The bytes that are answered. Raises ApiError and ConnectionFailed."""
+        return again(lambda: wire.checked(self.transport.send(request)), self.max_retries).body
+
+    @contextmanager
+    def pieces(self, request: wire.Request) -> Iterator[Iterator[bytes]]:
+        """The body as it comes. Raises ApiError and ConnectionFailed."""
+        with ExitStack() as stack:
+            yield again(lambda: self._opened(request, stack), self.max_retries)
+
+    def run(self, request: wire.Request, tools: HostTools) -> Run:
+        """The run of *request*, whose calls of *tools* are carried out here."""
+        steps = calling(request)
+        step = next(steps)
+        while True:
+            try:
+                step = steps.send(self._answers(step, tools)) if isinstance(step, Calls) else self._told(steps, step)
+            except StopIteration as end:
+                return Run(end.value)
+
+    def _told(self, steps: Steps, request: wire.Request) -> Step:
+        """The next step after the answer to *request*, or after its failure. Raises StopIteration."""
+        try:
+            answer = self.json(request)
+        except ApiError as error:
+            return steps.throw(error)
+        return steps.send(answer)
+
+    def _answers(self, waiting: Calls, tools: HostTools) -> list[dict[str, Any]]:
+        """The results. If the user interrupts a tool, the run ends, instead of waiting for it."""
+        try:
+            return [tools.answer(call) for call in waiting.calls]
+        except BaseException:
+            self.transport.send_and_leave(waiting.give_up())
+            raise
+
+    def _opened(self, request: wire.Request, stack: ExitStack) -> Iterator[bytes]:
+        """The body of a reply that is good; *stack* keeps it open. Raises ApiError."""
+        with ExitStack() as opening:
+            head, pieces = opening.enter_context(self.transport.open(request))
+            if not head.is_ok:
+                raise wire.api_error(wire.Reply(head, b"".join(pieces)))
+            stack.push(opening.pop_all())
+            return pieces
+
+
+def again(doing: Callable[[], T], most: int) -> T:
+    """What *doing* gives; it is done up to *most* times more, after a while, if what it raises will pass."""
+    attempt = 0
+    while True:
+        try:
+            return doing()
+        except OmegaError as error:
+            pause = pause_s(error, attempt, most)
+            if pause is None:
+                raise
+        time.sleep(pause)
+        attempt += 1

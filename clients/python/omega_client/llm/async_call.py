@@ -1,0 +1,199 @@
+"""`call_with_tools_async`: the same on asyncio; see `call`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeVar, overload
+
+from omega_client.llm import tools as bench
+from omega_client.llm.async_senders import AsyncSender, async_sender_of
+from omega_client.llm.dialect import Call, Dialect, ModelEvent, Outcome
+from omega_client.llm.loop import Answer, Loop, dialect_of, failure, refusal, result_of
+from omega_client.registry import AsyncToolRegistry, ToolResult
+
+T = TypeVar("T")
+
+
+class AsyncModelStream:
+    """The events of a conversation; `answer` is there when they have ended."""
+
+    def __init__(self, loop: Loop, events: AsyncGenerator[ModelEvent, None]) -> None:
+        self._loop = loop
+        self._events = events
+
+    @property
+    def answer(self) -> Answer:
+        """The whole answer, once the events have ended. Raises ValueError before."""
+        if not self._loop.is_over:
+            raise ValueError("The conversation has not ended: read its events first")
+        return self._loop.answer
+
+    def __aiter__(self) -> AsyncIterator[ModelEvent]:
+        """The events that have not been read yet."""
+        return self._events
+
+    async def __aenter__(self) -> AsyncModelStream:
+        """For `async with`."""
+        return self
+
+    async def __aexit__(self, *how: object) -> None:
+        """Stop."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop, if it goes on."""
+        await self._events.aclose()
+
+
+@overload
+async def call_with_tools_async(
+    provider: str,
+    client: object,
+    messages: str | Sequence[Any],
+    tools: Sequence[bench.Given],
+    handlers: Mapping[str, bench.Handler] | None = None,
+    *,
+    model: str,
+    max_rounds: int = 10,
+    stream: Literal[False] = False,
+    api_key: str = "",
+    registry: AsyncToolRegistry | None = None,
+    **options: Any,
+) -> Answer: ...
+
+
+@overload
+async def call_with_tools_async(
+    provider: str,
+    client: object,
+    messages: str | Sequence[Any],
+    tools: Sequence[bench.Given],
+    handlers: Mapping[str, bench.Handler] | None = None,
+    *,
+    model: str,
+    max_rounds: int = 10,
+    stream: Literal[True],
+    api_key: str = "",
+    registry: AsyncToolRegistry | None = None,
+    **options: Any,
+) -> AsyncModelStream: ...
+
+
+async def call_with_tools_async(
+    provider: str,
+    client: object,
+    messages: str | Sequence[Any],
+    tools: Sequence[bench.Given],
+    handlers: Mapping[str, bench.Handler] | None = None,
+    *,
+    model: str,
+    max_rounds: int = 10,
+    stream: bool = False,
+    api_key: str = "",
+    registry: AsyncToolRegistry | None = None,
+    **options: Any,
+) -> Answer | AsyncModelStream:
+    """The answer of a model that may use *tools*; see `call_with_tools` for the arguments.
+
+    *client* is an SDK's client for asyncio, or a base URL. Handlers may be async; the calls of one turn go side by side.
+    """
+    dialect = dialect_of(provider)
+    own = None if registry else AsyncToolRegistry() if _needs_gateway(tools, handlers) else None
+    try:
+        ready = await _bench(dialect, tools, handlers, registry or own)
+        loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
+        sender = async_sender_of(dialect, client, api_key)
+    except BaseException:
+        if own:
+            own.client.close()
+        raise
+    closing = [sender.close, *([own.client.close] if own else ())]
+    told = AsyncModelStream(loop, _events(loop, sender, ready.handlers, closing, streams=stream))
+    if stream:
+        return told
+    async for _ in told:
+        pass
+    return told.answer
+
+
+def _needs_gateway(tools: Sequence[bench.Given], handlers: Mapping[str, bench.Handler] | None) -> bool:
+    return bool(bench.names_in(tools) or bench.of_gateway(tools, handlers))
+
+
+async def _bench(
+    dialect: Dialect,
+    tools: Sequence[bench.Given],
+    handlers: Mapping[str, bench.Handler] | None,
+    registry: AsyncToolRegistry | None,
+) -> bench.Bench:
+    names, own = bench.names_in(tools), bench.own_handlers(tools, handlers)
+    found = await registry.get_tool_definitions(names, dialect.name) if registry and names else []
+    definitions = bench.definitions_in(dialect, tools, dict(zip(names, found)))
+    missing = bench.without_handler(dialect, definitions, own)
+    if missing and registry:
+        known = await registry.get_names()
+        own.update({name: (await registry.get_tool(name)).handler for name in missing if name in known})
+    return bench.bench(dialect, definitions, own, [name for name in missing if name not in own])
+
+
+async def _events(
+    loop: Loop,
+    sender: AsyncSender,
+    handlers: Mapping[str, bench.Handler],
+    closing: Sequence[Callable[[], None]],
+    *,
+    streams: bool,
+) -> AsyncGenerator[ModelEvent, None]:
+    try:
+        while not loop.is_over:
+            asked = loop.ask(streams=streams)
+            if streams:
+                assembler = loop.dialect.assembler()
+                async with _closing(sender.stream(asked)) as told:
+                    async for one in told:
+                        for event in assembler.feed(one):
+                            yield event
+                calls = loop.hear(assembler.answer())
+            else:
+                calls = loop.hear(await sender.ask(asked))
+            for call in calls:
+                yield ModelEvent("call", name=call.name, call=call)
+            results = await _all_of(calls, handlers)
+            for call, result in zip(calls, results):
+                yield ModelEvent("result", name=call.name, call=call, result=result)
+            loop.carried_out([Outcome(call, result) for call, result in zip(calls, results)])
+    finally:
+        for close in closing:
+            close()
+
+
+@asynccontextmanager
+async def _closing(events: AsyncGenerator[T, None]) -> AsyncIterator[AsyncGenerator[T, None]]:
+    """*events*, which end where they are left: `async for` alone leaves that to the garbage collector."""
+    try:
+        yield events
+    finally:
+        await events.aclose()
+
+
+async def _all_of(calls: Sequence[Call], handlers: Mapping[str, bench.Handler]) -> list[ToolResult]:
+    """The results of *calls*, side by side; none goes on when one has raised."""
+    found = await asyncio.gather(*(_carried_out(call, handlers) for call in calls), return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in found if isinstance(one, ToolResult)]
+
+
+async def _carried_out(call: Call, handlers: Mapping[str, bench.Handler]) -> ToolResult:
+    refused = refusal(call, list(handlers))
+    if refused is not None:
+        return refused
+    try:
+        given = handlers[call.name](call.arguments)
+        return result_of(await given if inspect.isawaitable(given) else given)
+    except Exception as error:  # noqa: BLE001  # whatever a handler raises, the model is told
+        return failure(error)

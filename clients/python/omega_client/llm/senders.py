@@ -1,0 +1,169 @@
+"""The ways to a model: the vendor's SDK, or HTTP of this library."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from omega_client import wire
+from omega_client.address import Address, parse_address
+from omega_client.client import CONNECT_S, SILENCE_S, USER_AGENT
+from omega_client.errors import ConnectionFailed, ModelError
+from omega_client.link import again
+from omega_client.llm import sdks
+from omega_client.llm.dialect import Asked, Dialect
+from omega_client.sse import EventReader
+from omega_client.transport import Transport
+
+RETRIES = 2
+
+
+class Sender(Protocol):
+    """Brings requests to a model."""
+
+    def ask(self, asked: Asked) -> Mapping[str, Any]:
+        """The answer."""
+
+    def stream(self, asked: Asked) -> Iterator[Mapping[str, Any]]:
+        """The events of the answer."""
+
+    def close(self) -> None:
+        """Close what it has opened."""
+
+
+class SdkSender:
+    """By an SDK, whose errors are raised as they are."""
+
+    def __init__(self, dialect: Dialect, client: Any) -> None:
+        self._dialect = dialect
+        self._client = client
+
+    def ask(self, asked: Asked) -> Mapping[str, Any]:
+        """The answer."""
+        return sdks.as_document(self._call(asked))
+
+    def stream(self, asked: Asked) -> Iterator[Mapping[str, Any]]:
+        """The events of the answer."""
+        for event in self._call(asked):
+            yield sdks.as_document(event)
+
+    def _call(self, asked: Asked) -> Any:
+        given = sdks.method_of(self._dialect, self._client, asked)(**sdks.arguments_of(self._dialect, asked))
+        if inspect.isawaitable(given):
+            if inspect.iscoroutine(given):
+                given.close()
+            raise TypeError("This client is for asyncio: use call_with_tools_async")
+        return given
+
+    def close(self) -> None:
+        """The client is the caller's."""
+
+
+class HttpSender:
+    """By HTTP."""
+
+    def __init__(self, dialect: Dialect, url: str, key: str) -> None:
+        self._dialect = dialect
+        self._address = address_of(dialect, url)
+        headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key))}
+        self._transport = Transport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
+
+    def ask(self, asked: Asked) -> Mapping[str, Any]:
+        """The answer."""
+        request = request_of(self._dialect, asked, self._address)
+        return document_of(again(lambda: checked(self._transport.send(request)), RETRIES))
+
+    def stream(self, asked: Asked) -> Iterator[Mapping[str, Any]]:
+        """The events of the answer."""
+        request, reader = request_of(self._dialect, asked, self._address), EventReader()
+        with ExitStack() as stack:
+            for piece in again(lambda: self._opened(request, stack), RETRIES):
+                yield from map(event_of, filter(is_event, reader.feed(piece)))
+
+    def _opened(self, request: wire.Request, stack: ExitStack) -> Iterator[bytes]:
+        """The body of a good reply; *stack* keeps it open. Raises ModelError."""
+        with ExitStack() as opening:
+            head, pieces = opening.enter_context(self._transport.open(request))
+            if not head.is_ok:
+                raise model_error(wire.Reply(head, b"".join(pieces)))
+            stack.push(opening.pop_all())
+            return pieces
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+
+def sender_of(dialect: Dialect, client: object, key: str) -> SdkSender | HttpSender:
+    """The way to the model: *client* is a base URL, None for the vendor's, or a client of the vendor's SDK."""
+    if client is None or isinstance(client, str):
+        return HttpSender(dialect, client or "", key)
+    return SdkSender(dialect, client)
+
+
+def address_of(dialect: Dialect, url: str) -> Address:
+    """The address at *url*, or else the vendor's."""
+    return parse_address(url or os.environ.get(dialect.url_variable) or dialect.url)
+
+
+def key_of(dialect: Dialect, key: str) -> str:
+    """*key*, or the one in the environment."""
+    return key or next((os.environ[name] for name in dialect.key_variables if os.environ.get(name)), "")
+
+
+def request_of(dialect: Dialect, asked: Asked, address: Address) -> wire.Request:
+    """The request of *asked*."""
+    return wire.post(dialect.path(asked, address.prefix), dialect.body(asked))
+
+
+def checked(reply: wire.Reply) -> wire.Reply:
+    """*reply*. Raises ModelError if it is none."""
+    if not reply.head.is_ok:
+        raise model_error(reply)
+    return reply
+
+
+def document_of(reply: wire.Reply) -> Mapping[str, Any]:
+    """The document in *reply*. Raises ModelError."""
+    try:
+        found = json.loads(reply.body)
+        if isinstance(found, dict):
+            return found
+    except ValueError:
+        pass
+    raise ModelError(f"The model's answer is no document: {reply.body[:200]!r}", reply.head.status)
+
+
+def model_error(reply: wire.Reply) -> ModelError:
+    """What the API of a model says, in whichever form."""
+    status = reply.head.status
+    message: str | None = None
+    try:
+        told = json.loads(reply.body)
+        told = told[0] if isinstance(told, list) else told
+        error = told.get("error", told)
+        message = error.get("message") if isinstance(error, dict) else str(error)
+    except (ValueError, AttributeError, IndexError):
+        pass
+    text = message or reply.body[:200].decode("utf-8", "replace") or "(nothing)"
+    return ModelError(f"The model's API answered with status {status}: {text}", status, reply.head.retry_after_s)
+
+
+def is_event(data: str) -> bool:
+    """Whether it is an event: OpenAI ends its streams with a word."""
+    return data.strip() != "[DONE]"
+
+
+def event_of(data: str) -> Mapping[str, Any]:
+    """The event in *data*. Raises ConnectionFailed."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConnectionFailed(f"The model's API sent an event that is none: {data[:80]!r}")
+    return found

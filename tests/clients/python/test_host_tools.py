@@ -1,0 +1,322 @@
+"""Tools that code can call: what is told of them, and how a run with them is carried out, against a scripted gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import omega_client as omega
+from omega_client.host_tools import HostCall, HostTools, result_of
+from tests.clients.python import peer
+from tests.clients.python.both import Both
+from tests.clients.python.peer import STREAM_END, STREAM_HEAD, Asked, document, event
+
+PYTHON, RESULTS = "/code-interpreter/python", "/code-interpreter/runs/r1/tool-results"
+CALLS = [
+    {"id": "1", "name": "query", "input": {"sql": "a"}},
+    {"id": "2", "name": "query", "input": {"sql": "b", "limit": 1}},
+    {"id": "3", "name": "query", "input": {"sql": "wrong"}},
+]
+ANSWERED = [
+    {"id": "1", "output": [["a", 10]]},
+    {"id": "2", "output": [["b", 1]]},
+    {"id": "3", "error": "LookupError: no table"},
+]
+COMPLETED = {"success": True, "status": "completed", "output": "done\n", "error": None}
+
+
+@omega.tool
+def query(sql: str, limit: int = 10) -> list[Any]:
+    """Ask the database."""
+    if sql == "wrong":
+        raise LookupError("no table")
+    return [(sql, limit)]
+
+
+def required(*calls: dict[str, Any]) -> bytes:
+    """The answer of a run that waits."""
+    return document({"status": "tool_call_required", "run": "r1", "continuation": RESULTS, "toolCalls": list(calls)})
+
+
+def test_a_function_becomes_a_tool() -> None:
+    """And can be called as before."""
+    assert query("a") == [("a", 10)]
+    assert query.definition() == {
+        "name": "query",
+        "description": "Ask the database.",
+        "parameters": {
+            "type": "object",
+            "properties": {"sql": {"type": "string"}, "limit": {"type": "integer", "default": 10}},
+            "required": ["sql"],
+            "additionalProperties": False,
+        },
+    }
+    named = omega.tool(name="other", description="Else.", parameters={"type": "object"})(len)
+    assert named.definition() == {"name": "other", "description": "Else.", "parameters": {"type": "object"}}
+    with pytest.raises(ValueError, match="name of its own"):
+        HostTools([query, query])
+
+
+@pytest.mark.parametrize("name", ["_x", "class", "a-b", "1a", "é", "x" * 65, "a b"])
+def test_a_name_that_code_can_not_write_is_refused(name: str) -> None:
+    """Where the tool is made, not where it is used."""
+    with pytest.raises(ValueError, match="can't be the name of a tool"):
+        omega.tool(name=name)(print)
+
+
+def test_a_run_is_carried_out_in_several_requests() -> None:
+    """Each call of an answer is answered, an exception as an error that the code can catch."""
+    answers = iter([required(*CALLS), required(CALLS[0]), document(COMPLETED)])
+    with peer.peer(lambda _: [next(answers)]) as served, omega.Client(served.url, "t") as client:
+        run = client.run("code", tools=[query], timeout_s=2, env={"A": "b"})
+    assert run.output == "done\n"
+    first, second, third = served.asked
+    assert (first.path, second.path, third.path) == (PYTHON, RESULTS, RESULTS)
+    assert first.json() == {"code": "code", "timeout": 2000, "env": {"A": "b"}, "tools": [query.definition()]}
+    assert second.json() == {"results": ANSWERED}
+    assert third.json() == {"results": ANSWERED[:1]}
+    assert {one.headers["authorization"] for one in served.asked} == {"Bearer t"}
+
+
+def test_calls_of_a_stream_are_answered_while_it_goes_on(both: Both) -> None:
+    """The events go on to the caller, these too."""
+    arrived = threading.Barrier(2, timeout=60)
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            yield document({"accepted": 1})
+            arrived.wait()
+            return
+        yield STREAM_HEAD
+        yield event(type="accepted", runId="r1")
+        for call in CALLS:
+            yield event(type="tool_call", **call)
+            arrived.wait()
+        yield event(type="done", **COMPLETED)
+        yield STREAM_END
+
+    with peer.peer(handler) as served:
+        events, run = both.stream(served.url, "code", tools=[query])
+    assert [one.type for one in events] == ["accepted", *["tool_call"] * 3, "done"]
+    assert run.success
+    assert [one.json() for one in served.asked if one.path == RESULTS] == [{"results": [one]} for one in ANSWERED]
+
+
+def test_a_run_that_is_over_needs_no_answer(both: Both) -> None:
+    """It may end while a tool works; its last event says how."""
+    ended = threading.Event()
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            yield document({"error": {"code": "gone", "message": "Over."}}, "410 Gone")
+            ended.set()
+            return
+        yield STREAM_HEAD
+        yield event(type="accepted", runId="r1")
+        yield event(type="tool_call", **CALLS[0])
+        assert ended.wait(60)
+        yield event(type="done", **{**COMPLETED, "success": False})
+        yield STREAM_END
+
+    with peer.peer(handler) as served:
+        _, run = both.stream(served.url, "code", tools=[query])
+    assert not run.success
+
+
+def called(*calls: dict[str, Any], ends: threading.Event) -> peer.Handler:
+    """A gateway whose run makes *calls* and ends once all have their results, or *ends* is set."""
+    answered: list[Any] = []
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            yield document({"accepted": 1})
+            answered.extend(asked.json()["results"])
+            if len(answered) == len(calls):
+                ends.set()
+            return
+        yield STREAM_HEAD
+        yield event(type="accepted", runId="r1")
+        for call in calls:
+            yield event(type="tool_call", **call)
+        assert ends.wait(60)
+        yield event(type="done", **COMPLETED)
+        yield STREAM_END
+
+    return handler
+
+
+def test_async_tools_go_side_by_side() -> None:
+    """Each waits for the other, which in a row would never end. Results that are there together are sent together."""
+    meeting: list[int] = []
+
+    async def run() -> omega.Run:
+        everybody = asyncio.Event()
+
+        @omega.tool
+        async def meet(number: int) -> int:
+            meeting.append(number)
+            if len(meeting) == 2:
+                everybody.set()
+            await everybody.wait()
+            return number
+
+        async with omega.AsyncClient(served.url, "t") as client:
+            done = await client.run("code", tools=[meet])
+        with omega.Client(served.url, "t") as plain, pytest.raises(TypeError, match="meet: async functions are tools for"):
+            plain.run("code", tools=[meet])
+        return done
+
+    calls = [{"id": str(at), "name": "meet", "input": {"number": at}} for at in (1, 2)]
+    with peer.peer(called(*calls, ends=threading.Event())) as served:
+        assert asyncio.run(run()).success
+        results = [one for asked in served.asked if asked.path == RESULTS for one in asked.json()["results"]]
+    assert sorted(results, key=lambda one: str(one["id"])) == [{"id": "1", "output": 1}, {"id": "2", "output": 2}]
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "500 Internal Server Error"])
+def test_a_result_that_can_not_be_sent_ends_the_stream(both: Both, status: str) -> None:
+    """The run would wait for it to no end."""
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            yield document({"error": {"message": "No."}}, status)
+            return
+        yield STREAM_HEAD
+        yield event(type="accepted", runId="r1")
+        yield event(type="tool_call", **CALLS[0])
+
+    with peer.peer(handler) as served:
+        with pytest.raises(omega.ApiError, match="No"):
+            both.stream(served.url, "code", tools=[query])
+        assert served.left.wait(60)
+
+
+def test_a_result_that_is_too_large_is_an_error_that_the_code_can_catch(both: Both) -> None:
+    """In a stream as in a plain run."""
+    ended, large = threading.Event(), document({"error": {"message": "Too large."}}, "413 Payload Too Large")
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == RESULTS:
+            is_error = "error" in asked.json()["results"][0]
+            yield (document(COMPLETED) if is_error else large)
+            if is_error:
+                ended.set()
+        elif asked.headers.get("accept") == "text/event-stream":
+            ended.clear()
+            yield STREAM_HEAD
+            yield event(type="accepted", runId="r1")
+            yield event(type="tool_call", **CALLS[0])
+            assert ended.wait(60)
+            yield event(type="done", **COMPLETED)
+            yield STREAM_END
+        else:
+            yield required(CALLS[0])
+
+    told = [{"id": "1", "error": "The gateway did not take the result: Too large."}]
+    with peer.peer(handler) as served:
+        assert both.stream(served.url, "code", tools=[query])[1].success
+        assert both.run(served.url, "code", tools=[query]).success
+        assert [one.json()["results"] for one in served.asked if one.path == RESULTS][1::2] == [told, told]
+
+
+def test_a_tool_that_is_interrupted_ends_the_run() -> None:
+    """The gateway is told, and the connection closed, instead of leaving the kernel to wait."""
+
+    @omega.tool
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with peer.peer(waiting_for("stop")) as served:
+        with omega.Client(served.url, "t") as client, pytest.raises(KeyboardInterrupt):
+            client.run("code", tools=[stop])
+        assert_given_up(served)
+
+
+def test_a_task_that_is_cancelled_ends_the_run() -> None:
+    """The same, on asyncio: the stream is closed."""
+
+    async def run() -> None:
+        begun = asyncio.Event()
+
+        @omega.tool
+        async def stop() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async with omega.AsyncClient(served.url, "t") as client:
+            task = asyncio.ensure_future(client.run("code", tools=[stop]))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    ends = threading.Event()
+    with peer.peer(called({"id": "1", "name": "stop", "input": {}}, ends=ends)) as served:
+        asyncio.run(run())
+        ends.set()
+        assert served.left.wait(60)
+        assert [one.path for one in served.asked] == [PYTHON]
+
+
+def waiting_for(name: str) -> peer.Handler:
+    """A gateway whose run waits for a call of *name*."""
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == PYTHON:
+            yield required({"id": "1", "name": name, "input": {}})
+
+    return handler
+
+
+def assert_given_up(served: peer.Peer) -> None:
+    """The run was told that there will be no result."""
+    while len(served.asked) < 2:
+        assert served.left.wait(60)
+        served.left.clear()
+    assert served.asked[1].json() == {"results": [{"id": "1", "error": "The host gave up before it answered."}]}
+
+
+@dataclass
+class Row:
+    """A row."""
+
+    day: datetime.date
+    sold: int
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (None, {"output": None}),
+        ((1, "a"), {"output": [1, "a"]}),
+        ({1: 2}, {"output": {"1": 2}}),
+        ([Row(datetime.date(2026, 1, 25), 5)], {"output": [{"day": "2026-01-25", "sold": 5}]}),
+        (
+            float("nan"),
+            {"error": "Out of range float values are not JSON compliant"},
+        ),
+        (b"x", {"error": "bytes is not a type of JSON"}),
+        (Row, {"error": "type is not a type of JSON"}),
+    ],
+)
+def test_a_result_is_strict_json(output: object, told: dict[str, Any]) -> None:
+    """What has no such form is an error that names its type."""
+    found = result_of(HostCall("1", "f", {}), output)
+    if "error" in told:
+        assert found["error"].startswith(f"f gave something that has no form in JSON: {told['error']}")
+    else:
+        assert found == {"id": "1", **told}
+
+
+def test_a_gateway_can_not_send_the_token_elsewhere() -> None:
+    """A continuation is an address of its own."""
+    answer = {"status": "tool_call_required", "continuation": "//elsewhere/x", "toolCalls": []}
+    told = pytest.raises(omega.OmegaError, match="none of its own")
+    with peer.peer(lambda _: [document(answer)]) as served, omega.Client(served.url, "t") as client, told:
+        client.run("code", tools=[query])
