@@ -56,7 +56,7 @@ class Keys(Protocol):
         """The caller whose *token* it is; raises Unauthorized or TooManyRequests. Any wrong token takes the same time."""
 
 
-class Link(Protocol):
+class FileLink(Protocol):
     """A new link; see service.keys.links."""
 
     @property
@@ -83,7 +83,7 @@ class OpenedLink(Protocol):
 class Links(Protocol):
     """Links to files; see service.keys.links."""
 
-    def sign(self, caller: Caller, session_id: str, path: Path, life_s: float) -> Link:
+    def sign(self, caller: Caller, session_id: str, path: Path, life_s: float) -> FileLink:
         """A new link to one file."""
 
     def admit(self, text: str, path: Path, address: str) -> OpenedLink:

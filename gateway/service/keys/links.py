@@ -32,7 +32,7 @@ _NOT_VALID: Final = "The link is not valid."
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class FileLink:
     """A new link: *text* is what stands for the token in its address."""
 
     text: str
@@ -55,13 +55,13 @@ class DownloadLinks:
         self._wall_clock = wall_clock
         self._secret = secrets.token_bytes(SECRET_BYTES)
 
-    def sign(self, caller: Caller, session_id: str, path: Path, life_s: float) -> Link:
+    def sign(self, caller: Caller, session_id: str, path: Path, life_s: float) -> FileLink:
         """A link to *path* in a session of *caller*."""
         expires_ms = int((self._wall_clock() + life_s) * 1000)
         key, session = caller.key_id.encode(), session_id.encode()
         claim = _HEAD.pack(expires_ms, len(key), len(session)) + key + session
         text = base64.urlsafe_b64encode(self._mac(claim, path) + claim).rstrip(b"=").decode()
-        return Link(text, expires_ms / 1000)
+        return FileLink(text, expires_ms / 1000)
 
     def admit(self, text: str, path: Path, address: str) -> OpenedLink:
         """What the link *text* opens at *path*; counts as a request of its key.
