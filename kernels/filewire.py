@@ -12,6 +12,7 @@ answers in turn; every failure is one FAILED frame. Names are bytes, as in Linux
     make    MAKE                  ENTRY, END (directories made)
     move    MOVE                  ENTRY
     mode    MODE                  ENTRY
+    watch   WATCH                 END, then CHANGE, GAP and TICK until the gateway hangs up
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ FRAME_BYTES: Final = 64 * 1024
 READY: Final = b"h"
 """The helper's first frame: it is confined and ready."""
 LIST, READ, WRITE, DELETE = b"l", b"r", b"w", b"d"
-STAT, MAKE, MOVE, MODE = b"s", b"m", b"v", b"c"
+STAT, MAKE, MOVE, MODE, WATCH = b"s", b"m", b"v", b"c", b"n"
+CHANGE, GAP, TICK = b"g", b"G", b"t"
+"""Something changed; there is more than a watch sees, or was until now; nothing happened, and the watch goes on."""
+TICK_S: Final = 10.0
 PART: Final = b"p"
 """Which bytes of the file that READ has opened are wanted. The gateway may hang up instead: it knows the file's size now."""
 PACKING: Final = b"z"
@@ -48,6 +52,8 @@ ALL_MODE_BITS: Final = 0o7777
 MODE_BITS: Final = 0o777
 """Those that can be set: no set-uid, set-gid or sticky bit."""
 
+Change = Literal["created", "changed", "deleted"]
+_CHANGES: Final[tuple[Change, ...]] = ("created", "changed", "deleted")
 Kind = Literal["file", "directory", "link", "other"]
 _KINDS: Final[tuple[Kind, ...]] = ("file", "directory", "link", "other")
 _ENTRY: Final = struct.Struct("!BHBQqqBH")
@@ -293,6 +299,28 @@ def parse_packing(payload: bytes) -> bool:
     if payload not in (b"\0", b"\1"):
         raise WireError("the frame does not say how the file is packed")
     return payload == b"\1"
+
+
+def pack_watch(under: bytes, depth: int) -> bytes:
+    """A WATCH's payload; *under* is a directory, empty for the work directory itself."""
+    return bytes([depth]) + under
+
+
+def parse_watch(payload: bytes) -> tuple[bytes, int]:
+    """The directory, and how many levels of it are watched."""
+    return payload[1:], min(max(payload[0] if payload else 1, 1), MAX_DEPTH)
+
+
+def pack_change(change: Change, entry: FileEntry) -> bytes:
+    """A CHANGE's payload; *entry* is what is there now, or what was there before it was deleted."""
+    return bytes([_CHANGES.index(change)]) + pack_entry(entry)
+
+
+def parse_change(payload: bytes) -> tuple[Change, FileEntry]:
+    """The change in *payload*; raises WireError."""
+    if not payload or payload[0] >= len(_CHANGES):
+        raise WireError("the frame is not a change")
+    return _CHANGES[payload[0]], parse_entry(payload[1:])
 
 
 def pack_delete(path: bytes, *, is_recursive: bool) -> bytes:

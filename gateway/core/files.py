@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core.errors import BadRequest
-from kernels.filewire import MAX_DEPTH, FileEntry, PathError, split_path
+from kernels.filewire import MAX_DEPTH, Change, FileEntry, PathError, split_path
 
 __all__ = [
     "MAX_DEPTH",
     "FileChange",
+    "FileChanged",
     "FileEntry",
     "Listing",
     "MadeDirectory",
@@ -34,6 +35,14 @@ class Listing:
 
     entries: tuple[FileEntry, ...]
     is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanged:
+    """What a watch saw of one entry: as it is now, or as it was before it went. Without one: there is more than it sees."""
+
+    change: Change
+    entry: FileEntry | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import FileEntry, Listing, MadeDirectory, Path
+from gateway.core.files import FileChanged, FileEntry, Listing, MadeDirectory, Path
 from kernels import filewire as wire
 from kernels.filewire import FRAME_BYTES, MAX_DEPTH, MAX_ENTRIES, Problem, WireError
 
@@ -137,6 +137,27 @@ class FolderClient:
         """Give the file or directory *path* these permissions."""
         await self._send(wire.MODE, wire.pack_mode(path, mode))
         return await self._entry()
+
+    async def watch(self, under: Path, depth: int) -> AsyncIterator[FileChanged | None]:
+        """What changes in *under* from now on; None every few seconds in which nothing does."""
+        await self._send(wire.WATCH, wire.pack_watch(under, depth))
+        payload = await self._expect(wire.END)
+        with _checked():
+            _, is_cut = wire.parse_end(payload)
+        return self._changes(starts_with_gap=is_cut)
+
+    async def _changes(self, *, starts_with_gap: bool) -> AsyncIterator[FileChanged | None]:
+        if starts_with_gap:
+            yield FileChanged("changed", None)
+        while True:
+            letter, payload = await self._receive()
+            if letter == wire.CHANGE:
+                with _checked():
+                    yield FileChanged(*wire.parse_change(payload))
+            elif letter in (wire.GAP, wire.TICK):
+                yield FileChanged("changed", None) if letter == wire.GAP else None
+            else:
+                raise _broken()
 
     async def ask_for(self, start: int, count: int, *, may_pack: bool = False) -> bool:
         """Have these bytes of the file being read sent, for piece(); whether they come as gzip."""

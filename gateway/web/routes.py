@@ -11,6 +11,7 @@ from tornado.web import Application
 
 from gateway.core.charts import CHART_TYPES
 from gateway.web.api import (
+    changes,
     entries,
     entry_bodies,
     files,
@@ -114,6 +115,7 @@ ROUTES = (
         Operation("PUT", "DirectoryMade", session_bodies.NothingBody),
         Operation("PATCH", "FilePut", entry_bodies.EntryBody),
     ),
+    at(f"{SESSION}/changes", changes.FileChanges, get("FileEvents", EVENT_STREAM, query=changes.PARAMETERS)),
     at(f"{SESSION}/links/{{path:path}}", links.FileLinks, post("Link", links.LinkBody)),
     at(f"{links.DOWNLOADS}/{{link}}/{{path:path}}", links.LinkedFile, get_parts("Bytes", OCTETS)),
     at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.files import MAX_DEPTH, FileEntry, Listing, MadeDirectory, Path
+from gateway.core.files import MAX_DEPTH, FileChanged, FileEntry, Listing, MadeDirectory, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
@@ -172,6 +172,11 @@ class Files(Protocol):
         depth: int = MAX_DEPTH,
     ) -> Listing:
         """The entries of the work directory, or of the directory *under*, and of the *depth* - 1 levels below."""
+
+    def watch(
+        self, session_id: str, caller: Caller, under: Path = b"", depth: int = MAX_DEPTH
+    ) -> AbstractAsyncContextManager[AsyncIterator[FileChanged | None]]:
+        """What changes in a directory from now on."""
 
     async def stat(self, session_id: str, caller: Caller, path: Path, *, wants_digest: bool = False) -> FileEntry:
         """What *path* names."""

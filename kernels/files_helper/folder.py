@@ -26,6 +26,8 @@ MAX_HASHING_S: Final = 5.0
 MAX_REMOVED: Final = 50_000
 FILE_MODE: Final = 0o644
 DIRECTORY_MODE: Final = 0o755
+TEMPORARY: Final = b".upload-"
+"""How the names of uploads begin that are not whole yet."""
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -249,7 +251,7 @@ def remove_made(root: int, path: bytes) -> None:
 
 def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> FileEntry:
     check_replaceable(folder, name)
-    temporary = b".upload-" + secrets.token_hex(8).encode()
+    temporary = TEMPORARY + secrets.token_hex(8).encode()
     with opened(folder, temporary, _CREATE, FILE_MODE) as fd:
         try:
             digest = _fill(fd, pieces, most_bytes)

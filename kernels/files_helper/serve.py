@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import struct
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from kernels import filewire as wire
 from kernels.files_helper import changes, folder, packing
+from kernels.files_helper.watch import DirectoryWatch
 from kernels.filewire import FileEntry, Problem
 
 IDLE_S: Final = 120
@@ -85,8 +88,30 @@ def _change(channel: int, root: int, letter: bytes, payload: bytes) -> None:
         case wire.MODE:
             path, mode = wire.parse_mode(payload)
             _tell(channel, changes.set_mode(root, path, mode))
+        case wire.WATCH:
+            _watch(channel, DirectoryWatch(root, *wire.parse_watch(payload)))
         case _:
             raise Ended
+
+
+def _watch(channel: int, watch: DirectoryWatch) -> None:
+    """Tell what changes until the gateway hangs up; raises OSError when the directory is no longer there."""
+    watch.begin()
+    send(channel, wire.END, wire.pack_end(is_cut=watch.is_cut))
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    told_at, was_cut = time.monotonic(), watch.is_cut
+    while not poll.poll(watch.pause_s * 1000):
+        for change, entry in watch.changes():
+            send(channel, wire.CHANGE, wire.pack_change(change, entry))
+            told_at = time.monotonic()
+        if watch.is_cut != was_cut:
+            send(channel, wire.GAP)
+        was_cut = watch.is_cut
+        if time.monotonic() - told_at >= wire.TICK_S:
+            send(channel, wire.TICK)
+            told_at = time.monotonic()
+    raise Ended
 
 
 def _tell(channel: int, entry: FileEntry) -> None:

@@ -7,12 +7,14 @@ import contextlib
 import gzip
 import hashlib
 import http.client
+import json
 import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +125,37 @@ def test_large_files_pass_through_little_memory(files: Folder, *, is_gzip: bool)
 
 def _kilobytes(status: Path, name: str) -> int:
     return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
+
+
+def test_changes_are_told_as_they_happen(files: Folder) -> None:
+    """What the code does and what clients put; the end of the session ends it in words."""
+    files.put(b"d/old", b"1")
+    connection = http.client.HTTPConnection("127.0.0.1", files.gateway.port, timeout=HANG_S)
+    connection.request(
+        "GET", f"{SESSIONS}/{files.id}/changes?path=d", None, {"Authorization": f"Bearer {files.gateway.token}"}
+    )
+    answer = connection.getresponse()
+    assert (answer.status, _until(answer, "watching", None)["type"]) == (200, "watching")
+    files.run("open('d/new', 'w').write('12')")
+    _until(answer, "created", "d/new")
+    files.put(b"d/old", b"333")
+    assert _until(answer, "changed", "d/old")["file"]["size"] == 3
+    files.delete(b"d/old")
+    _until(answer, "deleted", "d/old")
+    files.gateway.ask("DELETE", f"{SESSIONS}/{files.id}")
+    assert _until(answer, "closed", None)["reason"].endswith(".")
+    assert answer.read().strip() == b""
+    connection.close()
+
+
+def _until(answer: http.client.HTTPResponse, kind: str, path: str | None) -> Any:
+    """The next event of this kind about *path*; those before it are of other kinds or paths."""
+    while line := answer.readline():
+        if line.startswith(b"data: "):
+            event = json.loads(line[6:])
+            if event["type"] == kind and event.get("file", {}).get("path") == path:
+                return event
+    raise AssertionError(f"the answer ended without {kind} {path}")
 
 
 def test_a_link_gives_one_file_to_whoever_has_it(files: Folder) -> None:

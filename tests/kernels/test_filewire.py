@@ -129,6 +129,14 @@ def test_requests_come_back() -> None:
         assert wire.parse_list(wire.pack_list(b"", wants_digests=False, depth=depth)) == (b"", False, kept)
     assert wire.parse_stat(wire.pack_stat(b"\xff", wants_digest=True)) == (b"\xff", True)
     assert wire.parse_move(wire.pack_move(b"a/\xff", b"\xfeb", replaces=True)) == (b"a/\xff", b"\xfeb", True)
+    assert wire.parse_watch(wire.pack_watch(b"\xff", 7)) == (b"\xff", 7)
+    assert wire.parse_watch(b"") == (b"", 1)
+    for change in ("created", "changed", "deleted"):
+        found = FileEntry(b"\xff", "file", 1, 2)
+        assert wire.parse_change(wire.pack_change(change, found)) == (change, found)
+    for payload in (b"", b"\3" + wire.pack_entry(FileEntry(b"f", "file", 1, 2)), b"\0", b"\0x"):
+        with pytest.raises(WireError):
+            wire.parse_change(payload)
     assert wire.parse_mode(wire.pack_mode(b"\xff", 0o7644)) == (b"\xff", 0o644)
     assert wire.parse_write(wire.pack_write(b"\xff", 2**40)) == (b"\xff", 2**40, False)
     assert wire.parse_write(wire.pack_write(b"\xff", 1, is_gzip=True)) == (b"\xff", 1, True)

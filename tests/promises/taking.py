@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import socket
 import tarfile
 import zipfile
 import zlib
 from urllib.parse import quote, unquote_to_bytes
 
-from tests.folders import Got, folder
-from tests.live import HANG_MS, Gateway
+from tests.folders import SESSIONS, Got, folder
+from tests.live import HANG_MS, HANG_S, Gateway
 from tests.promises.http import Knock
 
 HOST_WORDS = (b"root:", b"daemon:")
@@ -111,6 +113,26 @@ def _names_no_way_out(gateway: Gateway) -> None:
             assert "Set-Cookie" not in moved.headers
             assert files.entry("PATCH", name.encode(), {"path": "f"}).status == 200
         assert [entry["path"] for entry in files.listed()["files"]] == ["f"]
+
+
+def _watches_nothing_outside(gateway: Gateway) -> None:
+    """FS30 for watches: no link is watched, nor what lies behind it; a few watches at once, and no more."""
+    with folder(gateway) as files:
+        files.run("import os\nos.symlink('/etc', 'etc'); os.symlink('/proc/self/root', 'r')")
+        for bad in ("etc", "r", "r/etc", "none"):
+            _refused(files.request("GET", f"changes?path={bad}"), 404, 409)
+        for bad in ("../etc", "/etc", "a%00", "a//b"):
+            _refused(files.request("GET", f"changes?path={bad}"), 400)
+        head = (
+            f"GET {SESSIONS}/{files.id}/changes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n\r\n"
+        )
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), HANG_S))
+                client.sendall(head.encode())
+                assert b" 200 " in client.recv(65536)
+            _refused(files.request("GET", "changes"), 429)
+            assert files.put(b"f", b"1").status == 200
 
 
 def _takes_no_socket(gateway: Gateway) -> None:
@@ -321,6 +343,7 @@ TAKING = (
     Knock("FS30", _wins_no_race, case="race"),
     Knock("FS20", _sets_no_more_than_permissions, case="from outside"),
     Knock("FS30", _changes_nothing_through_links, case="names"),
+    Knock("FS30", _watches_nothing_outside, case="watches"),
     Knock("FS31", _follows_no_magic_link),
     Knock("FS34", _takes_no_socket),
     Knock("FS38", _bounds_listings, case="from outside"),

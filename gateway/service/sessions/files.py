@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
-from gateway.core.errors import NotFound, TooLarge, Unavailable
-from gateway.core.files import MAX_DEPTH, FileEntry, Listing, MadeDirectory, Path, check_move
+from gateway.core.errors import NotFound, TooLarge, TooManyRequests, Unavailable
+from gateway.core.files import MAX_DEPTH, FileChanged, FileEntry, Listing, MadeDirectory, Path, check_move
 from gateway.core.request import Caller
 from gateway.kernel.files import FileContents, FolderClient, Full
 
+MAX_WATCHES: Final = 4
+"""Of one session at once: each has a files helper, of which a kernel has eight at most."""
 KernelOf = Callable[[str, Caller], str]
 """The id of the kernel that a session has now (see table.Sessions.kernel_id). Raises NotFound, Gone or Busy."""
 OpenFolder = Callable[[str], AbstractAsyncContextManager[FolderClient]]
@@ -39,6 +43,7 @@ class Files:
         self._note_activity = note_activity
         self._file_bytes = file_bytes
         self._work_bytes = work_bytes
+        self._watches: Counter[str] = Counter()
 
     async def list(
         self,
@@ -75,6 +80,22 @@ class Files:
         """Give a file or directory other permission bits."""
         async with self._changing(session_id, caller) as folder:
             return await folder.set_mode(path, mode)
+
+    @asynccontextmanager
+    async def watch(
+        self, session_id: str, caller: Caller, under: Path = b"", depth: int = MAX_DEPTH
+    ) -> AsyncIterator[AsyncIterator[FileChanged | None]]:
+        """What changes below *under* from now on, inside the block. Raises TooManyRequests."""
+        if self._watches[session_id] >= MAX_WATCHES:
+            raise TooManyRequests(f"The files of a session can be watched {MAX_WATCHES} times at once.", retry_after_s=1)
+        self._watches[session_id] += 1
+        try:
+            async with self._folder(session_id, caller) as folder:
+                yield await folder.watch(under, depth)
+        finally:
+            self._watches[session_id] -= 1
+            if not self._watches[session_id]:
+                del self._watches[session_id]
 
     @asynccontextmanager
     async def read(self, session_id: str, caller: Caller, path: Path) -> AsyncIterator[FileContents]:

@@ -20,7 +20,7 @@ class FileTable(Endpoint):
     """The files of a session: GET lists them, POST uploads a form with files."""
 
     async def on_get(self) -> Answer:
-        under, wants_digests, depth = self._directory(), flag(self, "hashes", default=True), self._depth()
+        under, wants_digests, depth = directory_of(self), flag(self, "hashes", default=True), depth_of(self)
         session_id, files = self.parts["session_id"], self.services.files
         listing = await files.list(session_id, self.caller, under, wants_digests=wants_digests, depth=depth)
         return {"files": [describe_entry(entry) for entry in listing.entries], "truncated": listing.is_cut}
@@ -32,19 +32,6 @@ class FileTable(Endpoint):
 
     def _check_content(self) -> None:
         multipart.boundary_of(self.request.headers.get("Content-Type"))
-
-    def _directory(self) -> Path:
-        asked = self.request.query_arguments.get("path", [b""])[-1]
-        return parse_path(asked) if asked else b""
-
-    def _depth(self) -> int:
-        match self.request.query_arguments.get("depth"):
-            case None:
-                return MAX_DEPTH
-            case [text] if text.isdigit() and len(text) < 3 and 1 <= int(text) <= MAX_DEPTH:
-                return int(text)
-            case _:
-                raise BadRequest(f"depth must be a whole number from 1 to {MAX_DEPTH}.")
 
 
 class FileDownload(StreamedEndpoint):
@@ -140,6 +127,23 @@ class OneFile(FileDownload):
 
     def _body_limit(self) -> int:
         return self.services.settings.file_bytes
+
+
+def directory_of(endpoint: Endpoint) -> Path:
+    """The directory that the query argument path names, empty for the work directory; raises BadRequest."""
+    asked = endpoint.request.query_arguments.get("path", [b""])[-1]
+    return parse_path(asked) if asked else b""
+
+
+def depth_of(endpoint: Endpoint) -> int:
+    """How many levels the query argument depth asks for; raises BadRequest."""
+    match endpoint.request.query_arguments.get("depth"):
+        case None:
+            return MAX_DEPTH
+        case [text] if text.isdigit() and len(text) < 3 and 1 <= int(text) <= MAX_DEPTH:
+            return int(text)
+        case _:
+            raise BadRequest(f"depth must be a whole number from 1 to {MAX_DEPTH}.")
 
 
 def decode_part(value: bytes) -> str:

@@ -154,6 +154,15 @@ ANSWERS: dict[str, Schema] = {
         struct({"event": TEXT, "data": described(TEXT, "JSON")}, {"id": TEXT}),
         "each of the server-sent events of all runs of the session, until it ends",
     ),
+    "FileEvents": described(
+        struct(
+            {
+                "event": one_of(["watching", "created", "changed", "deleted", "gap", "closed"]),
+                "data": described(TEXT, "JSON"),
+            }
+        ),
+        "each of the server-sent events; data has the entry as file",
+    ),
     "Error": struct(
         {"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT, "hint": described(TEXT, "what to do about it")}
     ),

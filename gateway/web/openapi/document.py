@@ -48,11 +48,11 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
     ),
     "path": (
-        "The directory to list with its contents; the work directory by default.",
+        "The directory whose contents are meant; the work directory by default.",
         {"type": "string", "pattern": f"{FILE}|^$"},
     ),
     "depth": (
-        "How many levels to list; 1 is the directory's own entries.",
+        "How many levels are meant; 1 is the directory's own entries.",
         {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH, "default": MAX_DEPTH},
     ),
     "entry.hashes": ("Whether to compute the SHA-256 of a file.", {**_FLAG, "default": "false"}),

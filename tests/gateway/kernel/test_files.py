@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import Listing, MadeDirectory
+from gateway.core.files import FileChanged, Listing, MadeDirectory
 from gateway.kernel import files
 from gateway.kernel.files import FolderClient, Full, open_folder
 from kernels import filewire as wire
@@ -172,6 +172,28 @@ async def test_nonsense_is_an_error_of_ours_and_nothing_worse(said: bytes, act: 
     """A helper that lies or dies harms its own session's request only."""
     with pytest.raises((Unavailable, Conflict)):
         await with_peer(said, act)
+
+
+async def test_a_watch_tells_until_the_helper_ends() -> None:
+    """Changes, nothing for a while, and that there is more than it sees; nonsense ends it as the helper's end does."""
+    change, cut = (
+        wire.frame(wire.CHANGE, wire.pack_change("created", FILE)),
+        wire.frame(wire.END, wire.pack_end(is_cut=True)),
+    )
+    gap, tick = wire.frame(wire.GAP), wire.frame(wire.TICK)
+    for last in (b"", wire.frame(wire.DATA, b"1"), wire.frame(wire.CHANGE, b"\0x"), wire.frame(wire.CHANGE)):
+        told: list[FileChanged | None] = []
+
+        async def watch(folder: FolderClient, told: list[FileChanged | None] = told) -> None:
+            async for found in await folder.watch(b"", 1):
+                told.append(found)
+
+        with pytest.raises(Unavailable):
+            await with_peer(READY + cut + change + tick + gap + last, watch)
+        more = FileChanged("changed", None)
+        assert told == [more, FileChanged("created", FILE), None, more]
+    with pytest.raises(NotFound):
+        await with_peer(READY + wire.failed(Problem.MISSING), watch)
 
 
 async def test_gzip_that_was_not_asked_for_is_not_passed_on() -> None:

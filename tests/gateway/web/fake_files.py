@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.files import MAX_DEPTH, FileEntry, Listing, MadeDirectory, Path
+from gateway.core.files import MAX_DEPTH, FileChanged, FileEntry, Listing, MadeDirectory, Path
 from gateway.core.request import Caller
 from gateway.web.services import FileContents
 
@@ -59,6 +59,7 @@ class FakeFiles:
     fails: GatewayError | None = None
     lasts: asyncio.Event | None = None
     is_cut: bool = False
+    changes: list[FileChanged | GatewayError | None] = field(default_factory=list)
     modified_ns: int = 1_700_000_000_000_000_000
 
     async def list(
@@ -97,6 +98,20 @@ class FakeFiles:
         self._check(session_id)
         self.held.update(files)
         return [self._entry(path) for path, _ in files]
+
+    @asynccontextmanager
+    async def watch(
+        self, session_id: str, caller: Caller, under: Path = b"", depth: int = MAX_DEPTH
+    ) -> AsyncIterator[AsyncIterator[FileChanged | None]]:
+        self._check(session_id)
+        self.asked.append(("watch", under, depth))
+        yield self._told()
+
+    async def _told(self) -> AsyncIterator[FileChanged | None]:
+        for change in self.changes:
+            if isinstance(change, GatewayError):
+                raise change
+            yield change
 
     async def stat(self, session_id: str, caller: Caller, path: Path, *, wants_digest: bool = False) -> FileEntry:
         self._check(session_id)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
-from gateway.core.errors import BadRequest, Gone, NotFound, TooLarge, Unavailable
+from gateway.core.errors import BadRequest, Gone, NotFound, TooLarge, TooManyRequests, Unavailable
 from gateway.core.files import FileEntry, MadeDirectory
 from gateway.core.request import Caller
 from gateway.kernel.files import Full
-from gateway.service.sessions.files import Files
+from gateway.service.sessions.files import MAX_WATCHES, Files
 from kernels.contract import Policy
 
 ME = Caller("k1", "me")
@@ -59,6 +59,9 @@ class Folder:
         if path == b"none":
             raise NotFound("There is no such file.")
         return int(is_recursive)
+
+    async def watch(self, under: bytes, depth: int) -> str:
+        return f"a watch of {under!r} {depth}"
 
     async def stat(self, path: bytes, *, wants_digest: bool) -> FileEntry:
         return FileEntry(path, "file", int(wants_digest), 0)
@@ -157,6 +160,25 @@ async def test_a_list_of_files_is_no_activity() -> None:
     assert (await mine.move("s", ME, b"f", b"g", replaces=True)).size == 1
     assert (await mine.set_mode("s", ME, b"f", 0o600)).mode == 0o600
     assert sessions.activities == 6
+
+
+async def test_a_session_has_few_watches_at_once() -> None:
+    """One more is refused, until another has ended, however it did; watching is no activity."""
+    sessions = Sessions()
+    mine = files(sessions, Folder(1))
+    async with AsyncExitStack() as stack:
+        for _ in range(MAX_WATCHES):
+            await stack.enter_async_context(mine.watch("s", ME))
+        with pytest.raises(TooManyRequests):
+            async with mine.watch("s", ME):
+                pass
+    for _ in range(MAX_WATCHES + 1):
+        with pytest.raises(NotFound):
+            async with mine.watch("other", ME):
+                pass
+    async with mine.watch("s", ME, b"d", 1) as changes:
+        assert str(changes) == "a watch of b'd' 1"
+    assert sessions.activities == 0
 
 
 async def test_deleting_nothing_succeeds_where_it_is_asked_to() -> None:
