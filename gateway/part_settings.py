@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway import listen
+from gateway.core.host_tools import CallLimits
 from gateway.core.limits import Timeouts
 from gateway.core.plan import Limits
 from gateway.core.request import Allowance
@@ -52,5 +53,11 @@ def web_settings(settings: Settings) -> WebSettings:
         python=Timeouts(settings.python_timeout_s, settings.max_timeout_s),
         javascript=Timeouts(settings.javascript_timeout_s, settings.max_timeout_s),
         session_idle=Timeouts(settings.session_idle_s, settings.session_max_idle_s),
-        allowance=Allowance(settings.output_bytes, settings.rich_bytes, settings.chart_data_bytes, settings.fetch_bytes),
+        allowance=Allowance(
+            settings.output_bytes,
+            settings.rich_bytes,
+            settings.chart_data_bytes,
+            settings.fetch_bytes,
+            CallLimits(settings.tool_calls, settings.tool_bytes, settings.tool_wait_s),
+        ),
     )

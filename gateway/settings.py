@@ -225,6 +225,9 @@ class Settings(BaseModel):
     fetch_bytes: Whole = _number(
         8 * MIB, 0, 16 * MIB, "files that one run sends back (fetchFiles), in total; 0: only their names"
     )
+    tool_calls: Whole = _number(500, 0, 100_000, "calls that one run may make of the client's tools")
+    tool_bytes: Whole = _number(16 * MIB, 1024, 1024 * MIB, "inputs and results of these calls, in total")
+    tool_wait_s: Number = _number(300, 0.1, 86_400, "time that one run may wait for the client's tools, in total")
     stream_grace_s: Number = _number(
         30, 0, 3600, "time that a streaming client has to reconnect, during its run and after its end"
     )

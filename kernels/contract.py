@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any, Literal, TypeVar
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 PACKET_BYTES = 160 * 1024
 """Maximum size of a control packet; fits a socket pair of the default size."""
 MAX_FDS = 16
@@ -103,11 +104,16 @@ class Spawn:
     key: str
     policy: Policy = field(default_factory=Policy)
     env: dict[str, str] = field(default_factory=dict)
+    place: str = ""
+    """The held kernel whose place it joins; *policy* then counts only per process. "": it gets a place of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Gateway to spawner: end this kernel and all its processes now. Answered by Exited."""
+    """Gateway to spawner: end this kernel and all its processes now. Answered by Exited.
+
+    Of a held kernel or a guest only the main process and its group end: what else it started stays in the place.
+    """
 
     kernel_id: str
 
@@ -117,6 +123,44 @@ class Interrupt:
     """Gateway to spawner: send SIGINT to the kernel's main process."""
 
     kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Gateway to spawner: the place of this kernel outlives its process, and guests may join it. Answered by PlaceGone when
+    nothing of it is left: in the end, or at once if this kernel can't be held because it does not run."""
+
+    kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndPlace:
+    """Gateway to spawner: end this held kernel, every guest, and all their processes. Answered by PlaceGone, in the end."""
+
+    kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """Gateway to spawner: run *argv* in the place of the held kernel *place*; its stdin, stdout and stderr travel with it.
+
+    Its environment is that of kernels with *env* over it, its directory *cwd* ("": the work directory). Answered by
+    CommandStarted and CommandExited, or by CommandRefused.
+    """
+
+    command_id: str
+    place: str
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCommand:
+    """Gateway to spawner: send *signal* to the command's process group, if it has started."""
+
+    command_id: str
+    signal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +246,46 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceGone:
+    """Spawner to gateway: of this kernel's place, its guests and all their processes nothing is left."""
+
+    kernel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStarted:
+    """Spawner to gateway: the command is confined, attested and executed. *pid*: what processes in the place call it."""
+
+    command_id: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """Spawner to gateway: nothing was executed; *step* failed for *reason*. At the steps `cwd` and `program` the reason is
+    the name of an errno, and the caller's mistake."""
+
+    command_id: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandExited:
+    """Spawner to gateway: the command's first process has ended. *signal* is 0 for an exit with *code*."""
+
+    command_id: str
+    code: int
+    signal: int
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fork:
     """Spawner to zygote: fork this kernel; with it travel the four sockets, the gate and (L2 and up) a pid namespace.
 
-    *is_grouped*: a control group bounds it.
+    *is_grouped*: a control group bounds it. *joins*: it is a guest, and the namespaces that it joins (sandbox.join.KINDS; L2
+    and up) travel last.
     """
 
     kernel_id: str
@@ -216,6 +296,7 @@ class Fork:
     work_dir: str
     policy: Policy = field(default_factory=Policy)
     is_grouped: bool = True
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,14 +387,17 @@ class SpawnerOptions:
         return options
 
 
-Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown
-Report = Reached | Ready | Renewed | NotRenewed | Started | Refused | Exited
+PlaceRequest = Hold | EndPlace | RunCommand | SignalCommand
+PlaceReport = PlaceGone | CommandStarted | CommandRefused | CommandExited
+Request = Attach | Spawn | Kill | Interrupt | OpenFiles | Renew | Shutdown | PlaceRequest
+Report = Reached | Ready | Renewed | NotRenewed | Started | Refused | Exited | PlaceReport
 Packet = Request | Report | Fork | Go | Reap | Warm | Forked | Reaped
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown),
+        *(Attach, Spawn, Kill, Interrupt, OpenFiles, Renew, Shutdown, Hold, EndPlace, RunCommand, SignalCommand),
         *(Reached, Ready, Renewed, NotRenewed, Started, Refused, Exited),
+        *(PlaceGone, CommandStarted, CommandRefused, CommandExited),
         *(Fork, Go, Reap, Warm, Forked, Reaped),
     )
 }

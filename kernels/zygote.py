@@ -113,28 +113,33 @@ def _answer_fork(control: socket.socket, fork: Fork, fds: list[int], readable: t
 
 def _fork(fork: Fork, fds: list[int], readable: tuple[str, ...]) -> int:
     """The pid of a child that is confining itself, in the pid namespace whose descriptor came with the request."""
-    channels, gate, namespace = fds[: len(CHANNELS)], fds[len(CHANNELS)], fds[len(CHANNELS) + 1 :]
-    if namespace:
+    channels, gate, namespaces = fds[: len(CHANNELS)], fds[len(CHANNELS)], fds[len(CHANNELS) + 1 :]
+    if fork.joins != (len(namespaces) > 1):
+        raise OSError("a guest has to be told which namespaces to join, and nobody else may be")
+    if namespaces:
         # For the next child only. There is no way back, and none is needed: the next request names its own namespace.
-        sysc.setns(namespace[0], sysc.CLONE_NEWPID)
+        sysc.setns(namespaces[0], sysc.CLONE_NEWPID)
     pid = os.fork()
     if pid == 0:
-        _become_kernel(fork, dict(zip(CHANNELS, channels, strict=True)), gate, readable)
+        _become_kernel(fork, dict(zip(CHANNELS, channels, strict=True)), (gate, *namespaces[1:]), readable)
     return pid
 
 
-def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tuple[str, ...]) -> NoReturn:
-    """Confine this process, wait for attestation, run the kernel. It ends with _exit and never returns to the zygote."""
-    code = 70
+def _become_kernel(fork: Fork, channels: dict[str, int], told: tuple[int, ...], readable: tuple[str, ...]) -> NoReturn:
+    """Confine this process, wait for attestation, run the kernel. It ends with _exit and never returns to the zygote.
+
+    *told*: the gate, and the namespaces that a guest joins.
+    """
+    code, (gate, *joined) = 70, told
     try:
         os.setsid()
         descriptors.detach_standard()
         # In its control group first: its cgroup namespace shows only the group in which it is created.
         if os.read(gate, len(IN_GROUP)) != IN_GROUP:
             os._exit(code)
-        _confine(fork, (*channels.values(), gate), readable)
-        told = os.read(gate, PACKET_BYTES)  # empty if attestation failed
-        if told and isinstance(go := contract.decode(told), Go):
+        _confine(fork, (*channels.values(), gate), tuple(joined), readable)
+        data = os.read(gate, PACKET_BYTES)  # empty if attestation failed
+        if data and isinstance(go := contract.decode(data), Go):
             os.close(gate)
             _run_kernel(fork, go, channels)
             code = 0
@@ -146,7 +151,7 @@ def _become_kernel(fork: Fork, channels: dict[str, int], gate: int, readable: tu
         os._exit(code & 0xFF)
 
 
-def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -> None:
+def _confine(fork: Fork, keep_fds: tuple[int, ...], joined: tuple[int, ...], readable: tuple[str, ...]) -> None:
     """Take every isolation step and tell the spawner how long each took, or which one failed; then no user code runs."""
     gate = keep_fds[-1]
     confinement = steps.Confinement(
@@ -160,6 +165,7 @@ def _confine(fork: Fork, keep_fds: tuple[int, ...], readable: tuple[str, ...]) -
         own_uid=fork.uid != os.geteuid(),
         readable=readable or ("/",),
         is_grouped=fork.is_grouped,
+        joined=joined,
     )
     try:
         took_ms = steps.confine(confinement)

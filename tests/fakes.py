@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -23,7 +25,21 @@ from jupyter_client.session import Session
 from gateway.core.errors import Unavailable
 from gateway.core.model import Death, Event, Result, RunSpec
 from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
-from kernels.contract import CHANNELS
+from gateway.kernel.launch.zygote_places import ZygotePlaces
+from kernels.contract import (
+    CHANNELS,
+    CommandExited,
+    CommandRefused,
+    CommandStarted,
+    EndPlace,
+    Hold,
+    Kill,
+    Packet,
+    PlaceGone,
+    PlaceReport,
+    RunCommand,
+    SignalCommand,
+)
 
 T = TypeVar("T")
 KILLED = Death(code=0, signal=9, out_of_memory=False, asked=True)
@@ -97,6 +113,7 @@ class FakeKernel:
         self.script = script
         self.interrupts: list[str] = []
         self.requests: list[dict[str, Any]] = []
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.obeys_message = True
         self.obeys_signal = True
         self._welcomes = welcomes
@@ -140,9 +157,16 @@ class FakeKernel:
             request.fail("KeyboardInterrupt", "")
             request.state("idle")
 
+    async def answered(self) -> dict[str, Any]:
+        """The next answer to a call of a tool."""
+        return await self._answers.get()
+
     async def _serve_control(self) -> None:
         while True:
             identities, message = await self._next("control")
+            if message["header"]["msg_type"] == "omega_tool_result":
+                self._answers.put_nowait(message["content"])
+                continue
             self.interrupts.append("message")
             if self.obeys_message:
                 self._cancel()
@@ -235,6 +259,76 @@ class FakeLauncher:
         """End all."""
         for kernel in self.kernels:
             await kernel.close()
+
+
+# ---- places whose commands are plain processes of this machine ----------------------------------------------------------
+
+
+class FakePlaces(ZygotePlaces):
+    """The launcher's own table of places; instead of a spawner, this runs the commands, unconfined, in a directory."""
+
+    def __init__(self) -> None:
+        super().__init__(self.carry_out)
+        self.held: dict[str, str] = {}
+        """The work directory of each place, by kernel."""
+        self._running: dict[str, tuple[str, subprocess.Popen[bytes]]] = {}
+
+    def carry_out(self, packet: Packet, fds: tuple[int, ...] = ()) -> None:
+        """What a spawner does for *packet*; its report comes in a later turn of the loop, as from another process."""
+        match packet:
+            case Hold(kernel_id=kernel_id):
+                self.held[kernel_id] = tempfile.mkdtemp(prefix="ok-")
+            case EndPlace(kernel_id=kernel_id):
+                self._end_all(kernel_id)
+            case RunCommand():
+                self._report(self._start(packet, fds))
+            case SignalCommand(command_id=command_id) | Kill(kernel_id=command_id):
+                if command_id in self._running:
+                    number = packet.signal if isinstance(packet, SignalCommand) else 9
+                    os.killpg(self._running[command_id][1].pid, number)
+
+    def _report(self, report: PlaceReport) -> None:
+        asyncio.get_running_loop().call_soon(self.heard, report)
+
+    def _start(self, asked: RunCommand, fds: tuple[int, ...]) -> PlaceReport:
+        if asked.place not in self.held:
+            return CommandRefused(asked.command_id, "place", "there is no such place")
+        work, env = self.held[asked.place], {"PATH": "/usr/bin:/bin", **asked.env}
+        cwd = os.path.join(work, asked.cwd)
+        if not os.path.isdir(cwd):
+            return CommandRefused(asked.command_id, "cwd", "ENOENT")
+        stdin, stdout, stderr = fds
+        try:
+            process = subprocess.Popen(
+                asked.argv, env=env, cwd=cwd, start_new_session=True, stdin=stdin, stdout=stdout, stderr=stderr
+            )
+        except FileNotFoundError:
+            return CommandRefused(asked.command_id, "program", "ENOENT")
+        except PermissionError:
+            return CommandRefused(asked.command_id, "program", "EACCES")
+        self._running[asked.command_id] = (asked.place, process)
+        pidfd = os.pidfd_open(process.pid)
+        asyncio.get_running_loop().add_reader(pidfd, self._ended, asked.command_id, pidfd)
+        return CommandStarted(asked.command_id, process.pid)
+
+    def _ended(self, command_id: str, pidfd: int) -> None:
+        asyncio.get_running_loop().remove_reader(pidfd)
+        os.close(pidfd)
+        place, process = self._running.pop(command_id)
+        code = process.wait()
+        self._report(CommandExited(command_id, max(code, 0), max(-code, 0)))
+        if place not in self.held and place not in {other for other, _ in self._running.values()}:
+            self._report(PlaceGone(place))
+
+    def _end_all(self, kernel_id: str) -> None:
+        if (work := self.held.pop(kernel_id, None)) is None:
+            return
+        shutil.rmtree(work)
+        running = [process for place, process in self._running.values() if place == kernel_id]
+        for process in running:
+            os.killpg(process.pid, 9)
+        if not running:
+            self._report(PlaceGone(kernel_id))
 
 
 # ---- a kernel without sockets, and a clock that jumps -------------------------------------------------------------------

@@ -93,6 +93,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/kernel/in_jupyter/instance_lock.py",
     ),
     "gateway/test_kernelspecs.py": ("gateway/kernel/in_jupyter/kernelspecs.py",),
+    "gateway/kernel/launch/test_place.py": ("gateway/kernel/launch/pipes.py", "gateway/kernel/launch/zygote_places.py"),
     "gateway/kernel/launch/test_zygote_launcher.py": (
         "gateway/kernel/launch/ipc.py",
         "gateway/kernel/launch/minimum_level.py",
@@ -100,6 +101,12 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/kernel/launch/spawner_process.py",
     ),
     # ---- the spawner
+    "kernels/spawner/test_hosting.py": (
+        "kernels/sandbox/join.py",
+        "kernels/spawner/commands.py",
+        "kernels/spawner/place.py",
+        "kernels/spawner/place_requests.py",
+    ),
     "kernels/spawner/test_server.py": ("kernels/zygote.py", "kernels/spawner/init.py", "kernels/spawner/main.py"),
     "levels/test_apart.py": ("kernels/spawner/listen.py",),
     "kernels/spawner/test_life.py": ("kernels/spawner/actions.py", "kernels/spawner/events.py"),
@@ -133,6 +140,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     "kernels/python/test_child.py": (
         "kernels/python/identity.py",
         "kernels/python/parts.py",
+        "kernels/program_environment.py",
         "kernels/serving/child.py",
         "kernels/serving/identity.py",
         "kernels/serving/setup.py",
@@ -194,6 +202,15 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "kernels/node/test_cells.py": ("kernels/node/child.py", "kernels/node/kernel.py", "kernels/node/parts.py"),
     "kernels/node/test_conversation.py": ("kernels/node/binary.py", "kernels/node/process.py"),
+    "kernels/python/host_tools/test_tools.py": (
+        "kernels/python/host_tools/arguments.py",
+        "kernels/python/host_tools/calls.py",
+        "kernels/python/host_tools/offer.py",
+    ),
+    "api/test_host_tools.py": (
+        "gateway/web/api/host_answers.py",
+        "gateway/web/api/host_fields.py",
+    ),
     "kernels/python/tables/test_page.py": (
         "kernels/python/tables/cells.py",
         "kernels/python/tables/forms.py",
@@ -253,6 +270,7 @@ SUBJECTS: Final = frozenset(
         "kernels/node/test_hostile.py",
         "kernels/node/test_interrupts.py",
         "kernels/node/test_stacks.py",
+        "kernels/node/test_tools.py",
         "kernels/node/test_web.py",
         "kernels/python/shown/test_chart_data.py",
         "kernels/python/shown/test_small_pictures.py",

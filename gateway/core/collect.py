@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, assert_never
 
+from gateway.core.call_message import CallMessage
+from gateway.core.host_calls import HostCalls
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Cleared, Event, Finished, Raised, Text
-from gateway.core.strict_json import text_bytes
+from gateway.core.strict_json import Count, text_bytes
 from gateway.core.validate import (
     Clear,
     ErrorMessage,
@@ -23,15 +27,22 @@ from gateway.core.validate import (
 _UNREAD: Final = Raised("ExecutionError", "The kernel's answer can't be read", "")
 UNREADABLE: Final = ExecuteReply("error", failure=ErrorMessage(_UNREAD, is_cut=False), is_cut=True)
 """What stands for a reply that is malformed or too much to read. It counts if no other one comes: code can forge one."""
+CONTAINER_BYTES = 400
+"""What a list or an object costs beside its bytes. `[],` takes seventy bytes of memory, and the garbage collector visits
+every container that is kept."""
 DISPLAY_BYTES = 1024
 """Bytes charged per display in addition to its content, so that a flood of empty displays reaches the limit, too."""
 
 
 class Collector:
-    """The events of the run that the request *msg_id* started. Messages of other requests are ignored."""
+    """The events of the run that the request *msg_id* started. Messages of other requests are ignored.
 
-    def __init__(self, msg_id: str, output_bytes: int, rich_bytes: int) -> None:
+    *calls* are those of the client's tools, None if the run was given none.
+    """
+
+    def __init__(self, msg_id: str, output_bytes: int, rich_bytes: int, calls: HostCalls | None = None) -> None:
         self.msg_id = msg_id
+        self._calls = calls
         self._output_left = output_bytes
         self._rich_left = rich_bytes
         self._reply: ExecuteReply | None = None
@@ -85,6 +96,8 @@ class Collector:
                 return self._finish()
             case ExecuteReply() as reply:
                 return self._take_reply(reply)
+            case CallMessage(call):
+                return self._take_call(call, message.count)
             case UnreadMessage():
                 self.is_truncated = True
                 return []
@@ -127,6 +140,13 @@ class Collector:
         if self._rich_left < 0:
             self._exceed()
         return not self.has_exceeded
+
+    def _take_call(self, call: HostCall, count: Count) -> list[Event]:
+        if self._calls is None:
+            return []
+        weighed = replace(call, size_bytes=call.size_bytes + CONTAINER_BYTES * count.containers)
+        taken = self._calls.take(weighed)
+        return [] if taken is None else [taken]
 
     def _take_failure(self, failure: ErrorMessage) -> list[Event]:
         """One failure per run: the kernel sends one, so more would come from user code."""

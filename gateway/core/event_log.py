@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Display, Event, Raised, Result, Task, Text
 from gateway.core.strict_json import size_bytes, text_bytes
 
@@ -195,5 +196,7 @@ def content_bytes(item: Item) -> int:
             return values + sum(len(file.base64) for file in fetched) + shown
         case Accepted(shown=ShownCode(code=code)):
             return text_bytes(code)
+        case HostCall(size_bytes=size):
+            return size
         case _:
             return 0

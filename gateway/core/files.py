@@ -19,12 +19,14 @@ __all__ = [
     "Path",
     "check_move",
     "is_path",
+    "parse_changes",
     "parse_path",
     "path_of_hex",
 ]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
+MAX_CHANGES: Final = 200
 MAX_HEX_CHARS: Final = 8000
 _HEX: Final = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 
@@ -92,3 +94,28 @@ def path_of_hex(text: object) -> Path | None:
         return None
     path = bytes.fromhex(text)
     return path if is_path(path) else None
+
+
+def parse_changes(value: object) -> tuple[tuple[FileChange, ...], bool]:
+    """The well-formed changes in a kernel's report; and whether there may be more. Code may have written it."""
+    said = value if isinstance(value, dict) else {}
+    rows = said.get("files")
+    given = rows if isinstance(rows, list) else []
+    kept = [change for change in map(_parse_change, given[:MAX_CHANGES]) if change is not None]
+    return tuple(kept), said.get("cut") is True or len(kept) < len(given)
+
+
+def _parse_change(row: object) -> FileChange | None:
+    """One change, or None if it is malformed."""
+    if not isinstance(row, dict):
+        return None
+    path, change, size = path_of_hex(row.get("path")), row.get("change"), row.get("size")
+    if path is None:
+        return None
+    match change:
+        case "created" | "changed":
+            return FileChange(path, change, size if type(size) is int and 0 <= size < 2**63 else 0)
+        case "deleted":
+            return FileChange(path, "deleted", 0)
+        case _:
+            return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from typing import assert_never
 
+from gateway.core.host_tools import HostCall
 from gateway.core.model import (
     Cleared,
     ClearedText,
@@ -25,6 +26,8 @@ from gateway.core.model import (
 MIB = 1024 * 1024
 EXIT_FAILED = 1
 TOO_MUCH_OUTPUT = "Output size limit exceeded"
+TOO_LONG = "Execution timeout exceeded"
+NO_ANSWER = "The host did not answer the calls of its tools in time"
 IGNORED_INTERRUPT = "The run was interrupted; its code did not stop, so the kernel was killed"
 BROKE_OFF = "The kernel closed its connection and was killed"
 EXIT_TIMED_OUT = 124
@@ -43,6 +46,13 @@ class Completed:
 @dataclass(frozen=True, slots=True)
 class TimedOut:
     """The deadline passed; *death* is set if the code ignored the interrupt and the gateway killed the kernel."""
+
+    death: Death | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The code waited for its host for as long as it may; *death* is set if the gateway killed the kernel for it."""
 
     death: Death | None = None
 
@@ -70,7 +80,7 @@ class Died:
     broke_off: bool = False
 
 
-Ending = Completed | TimedOut | Stopped | Overflowed | Died
+Ending = Completed | TimedOut | Unanswered | Stopped | Overflowed | Died
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,8 @@ class Fold:
                 self._report = report
             case Finished(status):
                 self._status = status
+            case HostCall():
+                pass
             case _ as never:
                 assert_never(never)
 
@@ -171,9 +183,9 @@ class Fold:
             case Completed(memory_bytes=memory_bytes):
                 raised = _explained(self._raised, memory_bytes)
                 return _judge_status(self._status, raised, self._report.exit_code)
-            case TimedOut():
+            case TimedOut() | Unanswered():
                 where = self._raised.traceback if self._raised else ""
-                error = Raised("TimeoutError", "Execution timeout exceeded", where)
+                error = Raised("TimeoutError", TOO_LONG if isinstance(ending, TimedOut) else NO_ANSWER, where)
                 return _Verdict(error, EXIT_TIMED_OUT, Limit.TIMEOUT)
             case Stopped():
                 where = self._raised.traceback if self._raised else ""

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Literal
 
 from gateway.core.files import FileChange
+from gateway.core.host_calls import HostCalls
+from gateway.core.host_tools import HostCall
 from gateway.core.run_files import NOTHING_GIVEN, Fetched, Given
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -45,6 +47,8 @@ class RunSpec:
     given: Given = NOTHING_GIVEN
     fetch_bytes: int = 0
     """How much the files that *given* asks back may hold, in total."""
+    calls: HostCalls | None = None
+    """The calls of the client's tools; None if the code was given none."""
 
 
 # ---- events: what one run reported, in order --------------------------------------------------------------------------
@@ -118,7 +122,7 @@ class Finished:
     status: Literal["ok", "error", "aborted"]
 
 
-Event = Text | Display | Cleared | Raised | KernelReport | Finished
+Event = Text | Display | Cleared | HostCall | Raised | KernelReport | Finished
 
 OnEvent = Callable[[Event], None]
 """Receives each event of a run as it arrives. It is called on the event loop and must neither block nor raise."""

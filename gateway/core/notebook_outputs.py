@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from gateway.core.charts import without_ours
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelReport, Raised, Text
 from gateway.core.notebook import Output
 from gateway.core.strict_json import NODE_BYTES, size_bytes, text_bytes
@@ -92,7 +93,7 @@ class CellOutputs:
             case Raised() as raised:
                 self._clear_if_asked(cell)
                 cell.outputs.append(raised)
-            case KernelReport() | Finished():
+            case KernelReport() | Finished() | HostCall():
                 pass
             case _ as never:
                 assert_never(never)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from gateway.core.errors import BadRequest
+from gateway.core.host_calls import HostCalls
+from gateway.core.host_tools import CallLimits, HostTool
 from gateway.core.limits import KeyLimits
 from gateway.core.model import Json, OnEvent, Result, RunSpec, Task
 from gateway.core.run_files import NOTHING_GIVEN, Given
@@ -29,9 +31,10 @@ class LentKernel(Protocol):
 
 
 class Control:
-    """A handle on a run: learn when it starts, interrupt it."""
+    """A handle on a run: learn when it starts, interrupt it. *calls* are those of its client's tools."""
 
-    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_start: Callable[[], None] = lambda: None, calls: HostCalls | None = None) -> None:
+        self.calls = calls
         self._on_start = on_start
         self._kernel: LentKernel | None = None
 
@@ -71,6 +74,8 @@ class RunRequest:
     text: TextForm = "raw"
     """*terminal*: the answer's text is what a terminal or a notebook would show in the end."""
     include: frozenset[Include] = frozenset()
+    tools: tuple[HostTool, ...] = ()
+    """Tools of the client that the code may call."""
 
 
 def checked_source(name: str, code: str) -> str:
@@ -105,13 +110,15 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """The limits of one run on text, on charts and other rich output, on the data of each figure (0: none), on the files
-    that come back, and on pictures without a smaller form beside them (as base64; 0: none has one).
+    that come back, on calls of the client's tools, and on pictures without a smaller form beside them (as base64; 0: none
+    has one).
     """
 
     output_bytes: int = 1024 * 1024
     rich_bytes: int = 32 * 1024 * 1024
     chart_bytes: int = 0
     fetch_bytes: int = 0
+    calls: CallLimits = field(default_factory=CallLimits)
     picture_bytes: int = 0
 
 

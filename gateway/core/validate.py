@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, Literal
 
-from gateway.core.files import FileChange, path_of_hex
+from gateway.core.call_message import CallMessage, parse_call
+from gateway.core.files import parse_changes
 from gateway.core.model import Display, Json, KernelReport, Raised
 from gateway.core.run_files import parse_fetched
 from gateway.core.strict_json import NONE, Budget, Count, TooMuch, clean, clean_text, size_bytes
@@ -30,7 +31,6 @@ MARKUP_FACTOR = 4
 MAX_TRACEBACK_LINES = 10_000
 MAX_VARIABLES = 1_000
 MAX_REPORT_BYTES = 1024 * 1024
-MAX_FILES = 200
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 MAX_EXIT_CODE = 255
@@ -46,6 +46,7 @@ READ: Final[Mapping[Channel, frozenset[str]]] = {
             "error",
             "status",
             "iopub_welcome",
+            "omega_tool_call",
         )
     ),
     "shell": frozenset(("execute_reply",)),
@@ -127,7 +128,18 @@ class UnreadMessage:
     """A message that would take too long to read; its content was not read."""
 
 
-Body = StreamMessage | Shown | Clear | ErrorMessage | Status | ExecuteReply | Welcome | Interrupted | UnreadMessage
+Body = (
+    StreamMessage
+    | Shown
+    | Clear
+    | ErrorMessage
+    | Status
+    | ExecuteReply
+    | CallMessage
+    | Welcome
+    | Interrupted
+    | UnreadMessage
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +196,8 @@ def _parse_body(channel: Channel, kind: str, metadata: object, content: dict[obj
             return _parse_failure(content)
         case "iopub", "status":
             return _parse_status(content)
+        case "iopub", "omega_tool_call":
+            return parse_call(content)
         case "iopub", "iopub_welcome":
             return Welcome()
         case "shell", "execute_reply":
@@ -327,7 +341,7 @@ def _parse_report(metadata: object, content: dict[object, object]) -> tuple[Kern
         int(_count(used.get("peak_bytes"))),
         int(_count(content.get("execution_count"))),
         _exit_code(said.get("exit_code")),
-        *_clean_files(said.get("files")),
+        *parse_changes(said.get("files")),
         value,
         said.get("is_last") is True,
         parse_fetched(said.get("fetched")),
@@ -341,31 +355,6 @@ def _clean_value(value: object) -> tuple[Json, bool]:
         return clean(value, Budget(MAX_VALUE_BYTES)), False
     except TooMuch:
         return None, True
-
-
-def _clean_files(value: object) -> tuple[tuple[FileChange, ...], bool]:
-    """The well-formed changes of files; and whether there may be more."""
-    said = value if isinstance(value, dict) else {}
-    rows = said.get("files")
-    given = rows if isinstance(rows, list) else []
-    kept = [change for change in map(_file_change, given[:MAX_FILES]) if change is not None]
-    return tuple(kept), said.get("cut") is True or len(kept) < len(given)
-
-
-def _file_change(row: object) -> FileChange | None:
-    """One change, or None if it is malformed."""
-    if not isinstance(row, dict):
-        return None
-    path, change, size = path_of_hex(row.get("path")), row.get("change"), int(_count(row.get("size")))
-    if path is None:
-        return None
-    match change:
-        case "created" | "changed":
-            return FileChange(path, change, size)
-        case "deleted":
-            return FileChange(path, "deleted", 0)
-        case _:
-            return None
 
 
 def _exit_code(value: object) -> int | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import Unavailable
-from gateway.core.fold import Completed, Died, Ending, Overflowed, Stopped, TimedOut
+from gateway.core.fold import Completed, Died, Ending, Overflowed, Stopped, TimedOut, Unanswered
 from gateway.core.model import Death, Json, OnEvent, Result, RunSpec
 from gateway.core.run_files import NOTHING_GIVEN
 from gateway.core.validate import Channel
+from gateway.kernel.host_line import limit_time
 from gateway.kernel.inbox import Inbox
 from gateway.kernel.interruption import Interruption
 from gateway.kernel.launch.launcher import KernelProcess
@@ -189,7 +190,7 @@ class KernelClient:
             if not self.is_alive or self._inbox.is_handed_over:
                 raise Unavailable("the kernel has exited")
             run = self._begin(spec, on_event, is_silent=is_silent)
-            ending = await self._await_end(run, spec.timeout_s)
+            ending = await self._await_end(run, spec)
         except asyncio.CancelledError:
             self._wind_down = asyncio.create_task(self._abandon())
             raise
@@ -211,8 +212,8 @@ class KernelClient:
         self._sockets.send("shell", frames)
         return run
 
-    async def _await_end(self, run: Run, timeout_s: float) -> Ending:
-        deadline = self._loop.call_later(timeout_s, run.note, Cause.DEADLINE)
+    async def _await_end(self, run: Run, spec: RunSpec) -> Ending:
+        deadline = limit_time(run, spec, self._sockets, self._codec)
         try:
             cause = await run.next_cause()
         finally:
@@ -222,6 +223,8 @@ class KernelClient:
                 return await self._complete(run)
             case Cause.DEADLINE:
                 return TimedOut(None if await self._interruption.stop(run) else await self.kill())
+            case Cause.UNANSWERED:
+                return Unanswered(None if await self._interruption.stop(run) else await self.kill())
             case Cause.OUTPUT:
                 return Overflowed(None if await self._interruption.stop(run) else await self.kill())
             case Cause.INTERRUPTED:
@@ -316,6 +319,8 @@ def execute_request(spec: RunSpec, *, is_silent: bool) -> tuple[dict[str, Json],
         omega["files"] = spec.reports_files
     if spec.chart_bytes:
         omega["chart_bytes"] = spec.chart_bytes
+    if spec.calls is not None:
+        omega["tools"] = [tool.to_json() for tool in spec.calls.tools]
     if spec.picture_bytes:
         omega["picture_bytes"] = spec.picture_bytes
     if spec.given != NOTHING_GIVEN:

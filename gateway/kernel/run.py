@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import chain
 
-from gateway.core.collect import Collector, coalesce
+from gateway.core.collect import CONTAINER_BYTES, Collector, coalesce
 from gateway.core.fold import Ending, Fold
 from gateway.core.model import Event, OnEvent, Result, RunSpec
 from gateway.core.validate import Message
@@ -18,6 +18,8 @@ class Cause(Enum):
 
     OVER = auto()
     DEADLINE = auto()
+    UNANSWERED = auto()
+    """Its code has waited for the host for as long as it may."""
     OUTPUT = auto()
     """It has printed or shown more than its limit: it is interrupted."""
     INTERRUPTED = auto()
@@ -32,9 +34,8 @@ SETTLE_S = 0.5
 ENVELOPE_BYTES = 2048
 """Free of charge for each message, for headers and signature; MAX_MESSAGES bounds how many there are."""
 SLACK_BYTES = 16 * 1024 * 1024
-CONTAINER_BYTES, VALUE_BYTES = 400, 32
-"""What a list or an object costs beside its bytes, and what any other value costs. `[],` takes seventy bytes of memory, and
-the garbage collector visits every container that is kept."""
+VALUE_BYTES = 32
+"""What a value costs that is no list and no object."""
 MAX_MESSAGES = 200_000
 """Messages of one run. An ordinary run reaches its output limit long before."""
 MAX_EMPTY = 10_000
@@ -46,7 +47,7 @@ class Run:
 
     def __init__(self, msg_id: str, spec: RunSpec, on_event: OnEvent | None, started_at: float) -> None:
         self.msg_id = msg_id
-        self._collector = Collector(msg_id, spec.output_bytes, spec.rich_bytes)
+        self._collector = Collector(msg_id, spec.output_bytes, spec.rich_bytes, spec.calls)
         self._fold = Fold()
         self._on_event = on_event
         self._started_at = started_at
@@ -54,7 +55,8 @@ class Run:
         self._empty = self._messages = 0
         self._settling: asyncio.TimerHandle | None = None
         # JSON escapes can double the size of output. More than that is padding, and the kernel is killed for it.
-        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes + spec.fetch_bytes) + SLACK_BYTES
+        called_bytes = spec.calls.limits.total_bytes if spec.calls else 0
+        self._wire_bytes = 2 * (spec.output_bytes + spec.rich_bytes + spec.fetch_bytes + called_bytes) + SLACK_BYTES
 
     @property
     def is_over(self) -> bool:

@@ -15,6 +15,7 @@ from gateway.web.api import (
     entries,
     entry_bodies,
     files,
+    host_answers,
     links,
     notebook_bodies,
     notebooks,
@@ -72,11 +73,12 @@ def at(path: str, endpoint: type[Endpoint], *operations: Operation) -> Route:
 
 
 ROUTES = (
-    at(f"{BASE}/python", runs.PythonRuns, run_with_files("Run", run_bodies.PythonBody)),
-    at(f"{BASE}/javascript", runs.JavascriptRuns, run("JavascriptRun", run_bodies.JavascriptBody)),
+    at(f"{BASE}/python", runs.PythonRuns, run_with_files("PythonTurn", run_bodies.PythonBody)),
+    at(f"{BASE}/javascript", runs.JavascriptRuns, run("JavascriptTurn", run_bodies.JavascriptBody)),
     at(f"{BASE}/chart", runs.ChartRuns, run_with_files("ChartRun", run_bodies.ChartBody)),
     at(f"{BASE}/analyze", runs.Analyses, run("Run", run_bodies.AnalyzeBody)),
     at(f"{BASE}/math", runs.MathRuns, run("Run", run_bodies.MathBody)),
+    at(host_answers.RESULTS, host_answers.ToolResults, post("ToolTurn", host_answers.ResultsBody)),
     at(f"{BASE}/install", runs.Installs, post("Installed", run_bodies.InstallBody)),
     at(
         f"{BASE}/sessions",
@@ -85,7 +87,7 @@ ROUTES = (
         post("Session", session_bodies.NewSessionBody),
     ),
     at(SESSION, sessions.OneSession, get("Session"), delete("Ended")),
-    at(f"{SESSION}/execute", sessions.SessionRuns, run_with_files("SessionRun", session_bodies.ExecuteBody)),
+    at(f"{SESSION}/execute", sessions.SessionRuns, run_with_files("SessionTurn", session_bodies.ExecuteBody)),
     at(f"{SESSION}/events", watching.SessionEvents, get("Events", EVENT_STREAM, query=watching.PARAMETERS)),
     at(f"{SESSION}/interrupt", sessions.SessionInterrupt, post("Interrupted", session_bodies.NothingBody)),
     at(f"{SESSION}/restart", sessions.SessionRestart, post("Session", session_bodies.NothingBody)),

@@ -24,10 +24,11 @@ class Output(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Takes what Node sends: text, MIME bundles, and its exit code (negative for a signal)."""
+    """Takes what Node sends: text, MIME bundles, calls of the host's tools, and its exit code (negative for a signal)."""
 
     output: Output
     display: Callable[[Any], None]
+    call: Callable[[Any], None]
     end: Callable[[int], None]
 
 
@@ -40,6 +41,7 @@ class Conversation:
         self._requests = 0
         self._is_up = False  # earlier, an interrupt would kill Node
         self._is_over = False
+        self._has_tools = False
         loop.add_reader(process.fileno(), self._take)
         loop.add_reader(process.errors.fileno(), self.take_errors)
 
@@ -47,6 +49,7 @@ class Conversation:
         """Node's answer to one request. If Node dies, the kernel ends, too, so there is always an answer."""
         self._requests += 1
         self._answer = self._loop.create_future()
+        self._has_tools = "tools" in request
         try:
             if not self._is_over:
                 self._process.send({"id": self._requests, "kind": kind, **request})
@@ -62,12 +65,27 @@ class Conversation:
             return
         if self._is_up:
             self._process.interrupt()
+            if self._has_tools:  # code that waits for its host reads, where no signal reaches it
+                self._post({"kind": "interrupt", "id": self._requests})
         # Repeated until it works: the code may not have begun, or be in a call that cannot be interrupted.
         self._loop.call_later(INTERRUPT_AGAIN_S, self._interrupt_again, self._answer)
 
     def _interrupt_again(self, answer: asyncio.Future[dict[str, Any]]) -> None:
         if self._answer is answer:
             self.interrupt()
+
+    def hand_over(self, answer: str) -> None:
+        """Give the code in progress an *answer* of its host, which is JSON."""
+        if self._answer is not None and not self._is_over:
+            self._post({"kind": "result", "answer": answer})
+
+    def _post(self, message: dict[str, Any]) -> None:
+        if not self._process.post(message):
+            self._loop.add_writer(self._process.fileno(), self._push)
+
+    def _push(self) -> None:
+        if self._process.push():
+            self._loop.remove_writer(self._process.fileno())
 
     def take_errors(self) -> None:
         """Forward what Node has written to standard error so far."""
@@ -99,6 +117,8 @@ class Conversation:
                 self._outlets.output.write(STREAMS[frame.kind], frame.body)
             case "d":
                 self._outlets.display(frame.body)
+            case "t":
+                self._outlets.call(frame.body)
             case "h":
                 self._is_up = True
             case _:
@@ -120,6 +140,7 @@ class Conversation:
         self._is_over = True
         for descriptor in (self._process.fileno(), self._process.errors.fileno()):
             self._loop.remove_reader(descriptor)
+        self._loop.remove_writer(self._process.fileno())
         if self._process.is_out_of_memory() and self._settle(dict(OUT_OF_MEMORY)):
             self._loop.call_later(LAST_WORDS_S, self._outlets.end, code)
         else:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ipykernel.kernelbase import Kernel as BaseKernel
@@ -33,6 +34,7 @@ class NodeRequest:
     is_cell: bool
     wants_variables: bool
     picture_bytes: int = 0
+    tools: list[dict[str, Any]] = field(default_factory=list)
 
 
 def parse(omega: Any) -> NodeRequest | None:
@@ -48,7 +50,16 @@ def parse(omega: Any) -> NodeRequest | None:
         inputs.get("session") is True,
         bool(omega.get("variables", True)),
         picture_bytes if type(picture_bytes) is int else 0,
+        _tools(omega.get("tools")),
     )
+
+
+def _tools(value: Any) -> list[dict[str, Any]]:
+    """As the gateway sends them; none for what any other client of this kernel may send."""
+    try:
+        return [{"name": str(row["name"]), "order": [str(name) for name in row["order"]]} for row in value or ()]
+    except (LookupError, TypeError):
+        return []
 
 
 class NodeKernel(Served, BaseKernel):
@@ -80,7 +91,9 @@ class NodeKernel(Served, BaseKernel):
 
     def attach(self, process: NodeProcess, loop: asyncio.AbstractEventLoop) -> None:
         """Attach *process*, which runs the code; *loop* is the main thread's."""
-        conversation = self._conversation = Conversation(process, loop, Outlets(self.record, self._display, self._end_like))
+        conversation = self._conversation = Conversation(
+            process, loop, Outlets(self.record, self._display, self._call_host, self._end_like)
+        )
         self._call = loop.call_soon_threadsafe
         signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(conversation.look))
         signal.signal(signal.SIGINT, lambda *_: self.interrupt())
@@ -93,6 +106,15 @@ class NodeKernel(Served, BaseKernel):
     def _display(self, bundle: Any) -> None:
         shown = small_pictures.added_to(bundle) if isinstance(bundle, dict) else bundle
         self.publish("display_data", {"data": shown, "metadata": {}, "transient": {}})
+
+    def _call_host(self, call: Any) -> None:
+        self.publish("omega_tool_call", call)
+
+    def take_answer(self, content: bytes) -> None:
+        """Pass an answer of the host on to Node, as text: only there it becomes values."""
+        conversation, text = self._conversation, content.decode()
+        if conversation is not None:
+            self._call(lambda: conversation.hand_over(text))
 
     def _end_like(self, code: int) -> NoReturn:
         """Exit as Node did, so that the spawner sees the cause."""
@@ -147,6 +169,7 @@ class NodeKernel(Served, BaseKernel):
             variables=request is not None and request.wants_variables,
             json=request is not None,
             count=max(1, self._runs),
+            **_offered(request),
         )
 
     async def _set_up(self, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +238,13 @@ class NodeKernel(Served, BaseKernel):
 
     def _send_interrupt_children(self) -> None:
         self.interrupt()
+
+
+def _offered(request: NodeRequest | None) -> dict[str, Any]:
+    """The tools of the host, and what the ids of their calls begin with: no two runs have it in common."""
+    if request is None or not request.tools:
+        return {}
+    return {"tools": request.tools, "tag": secrets.token_hex(8)}
 
 
 def _failure(said: Any) -> Failure | None:

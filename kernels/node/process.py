@@ -36,7 +36,9 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. *kind*: ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle), ``r`` (the answer), ``h`` (up)."""
+    """One message. *kind*: ``o`` or ``e`` (text of a stream), ``d`` (a MIME bundle), ``t`` (a call of a tool),
+    ``r`` (the answer), ``h`` (up).
+    """
 
     kind: str
     body: Any
@@ -50,6 +52,7 @@ class NodeProcess:
         self.errors = Errors(errors)
         self._channel = channel
         self._buffer = bytearray()
+        self._unsent = bytearray()
         self._status: int | None = None
 
     @classmethod
@@ -82,11 +85,28 @@ class NodeProcess:
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Send one request; raises Broken. Call it only when no request is in progress."""
-        data = json.dumps(request).encode("utf-8", "surrogatepass")
+        self._unsent += _framed(request)
         try:
-            self._channel.sendall(len(data).to_bytes(4, "big") + data)
+            self._channel.sendall(self._unsent)
         except OSError:
             raise Broken("Node does not accept requests") from None
+        self._unsent.clear()
+
+    def post(self, message: Mapping[str, Any]) -> bool:
+        """Send *message* for the request in progress; whether all is sent. Node may read it late, or never: see push()."""
+        self._unsent += _framed(message)
+        return self.push()
+
+    def push(self) -> bool:
+        """Send more of what was posted, and never wait for Node, which may wait for this process; whether all is sent."""
+        try:
+            while self._unsent:
+                del self._unsent[: self._channel.send(self._unsent, socket.MSG_DONTWAIT)]
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self._unsent.clear()  # its end is noticed by whoever reads
+        return True
 
     def frames(self) -> Iterator[Frame]:
         """The frames that have arrived; raises Broken at the end of the stream and for malformed ones."""
@@ -180,6 +200,11 @@ class Errors:
         return b"".join(parts).decode("utf-8", "replace")
 
 
+def _framed(message: Mapping[str, Any]) -> bytes:
+    data = json.dumps(message).encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(4, "big") + data
+
+
 def _parse(data: bytes) -> Frame:
     kind, text = chr(data[0]), data[1:].decode("utf-8", "replace")
     if kind in ("o", "e"):
@@ -190,7 +215,7 @@ def _parse(data: bytes) -> Frame:
             body = _whole(body)
     except (ValueError, RecursionError):
         raise Broken("a frame of Node is not JSON") from None
-    if kind not in ("d", "r", "h") or not isinstance(body, dict):
+    if kind not in ("d", "r", "h", "t") or not isinstance(body, dict):
         raise Broken("a frame of Node has an unknown kind")
     return Frame(kind, body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from kernels.python import pip_commands, refusals, standard_input, usage
 from kernels.python.around import Around, WorkFolder
 from kernels.python.event_loops import ScriptLoops
 from kernels.python.history import KernelHistory
+from kernels.python.host_tools.offer import ToolOffer
 from kernels.python.questions import Questions
 from kernels.python.request import Outcome, parse
 from kernels.python.shell import Compiler, Shell
@@ -53,6 +55,7 @@ class PythonKernel(Served, IPythonKernel):
         self.questions = Questions()
         self.streams = OutputStream(record, "stdout", 1), OutputStream(record, "stderr", 2)
         self._omega = None
+        self.tools = ToolOffer(self.publish, lambda: attribution.request_here(record.parent))
         figures.gallery.publish = self._publish_picture
         album.publish = self._publish_bundle
         views.update = self._update_bundle
@@ -64,6 +67,10 @@ class PythonKernel(Served, IPythonKernel):
         super().set_parent(ident, parent, channel)
         if channel == "shell":
             attribution.enter(parent)
+
+    def take_answer(self, content: bytes) -> None:
+        """Hand an answer of the host to the code that waits for it."""
+        self.tools.take(json.loads(content))
 
     def pre_handler_hook(self) -> None:
         """Begin a request; the base class would make all of its handling interruptible."""

@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from kernels.python.host_tools.tools import ToolDefinition
 from kernels.serving.failure import Failure
 
 Task = Literal["python", "chart", "analyze", "math", "setup", "variables", "table"]
@@ -41,6 +42,8 @@ class TaskRequest:
     chart_bytes: int = 0
     """How much data of a figure may come with its picture; 0 for none."""
     given: RunGiven = NOTHING
+    tools: tuple[ToolDefinition, ...] = ()
+    """Functions of the host that the code may call."""
     picture_bytes: int = 0
     """The largest picture, as base64, that needs no smaller form beside it; 0: none needs one."""
 
@@ -68,6 +71,7 @@ def parse(omega: Any) -> TaskRequest | None:
         reports_files=files if files in ("changed", "new") else "",
         chart_bytes=chart_bytes if type(chart_bytes) is int else 0,
         given=_given(omega["given"]) if "given" in omega else NOTHING,
+        tools=_tools(omega["tools"]) if "tools" in omega else (),
         picture_bytes=picture_bytes if type(picture_bytes) is int else 0,
     )
 
@@ -78,6 +82,14 @@ def _given(value: Any) -> RunGiven:
         return _decoded(value)
     except (AttributeError, LookupError, TypeError, ValueError):
         return NOTHING
+
+
+def _tools(value: Any) -> tuple[ToolDefinition, ...]:
+    """As the gateway sends them; none for what any other client of this kernel may send."""
+    try:
+        return tuple(ToolDefinition(row["name"], row["description"], tuple(row["order"])) for row in value)
+    except (LookupError, TypeError):
+        return ()
 
 
 def _decoded(value: dict[str, Any]) -> RunGiven:

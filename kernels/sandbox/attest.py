@@ -34,6 +34,8 @@ class Expectation:
     gid: int | None
     foreign: frozenset[tuple[str, int]]
     """Namespaces the kernel must not be in: the spawner's and the zygote's."""
+    shared: frozenset[tuple[str, int]] = frozenset()
+    """Namespaces that a guest has to be in: its place's."""
 
 
 def namespaces_of(pid: int | str = "self") -> frozenset[tuple[str, int]]:
@@ -47,8 +49,8 @@ def expect(level: Level, uid: int | None, gid: int | None, others: Iterable[int 
     return Expectation(level, uid, gid, foreign)
 
 
-def attest(pid: int, expectation: Expectation) -> None:
-    """Raise AttestationFailed with the first fact about *pid* that differs from the expected one."""
+def attest(pid: int, expectation: Expectation) -> frozenset[tuple[str, int]]:
+    """The namespaces of *pid*; raises AttestationFailed with the first fact about it that differs from the expected one."""
     try:
         facts = _status(pid)
         _check_identity(facts, expectation)
@@ -59,8 +61,9 @@ def attest(pid: int, expectation: Expectation) -> None:
     except (KeyError, ValueError) as error:
         raise AttestationFailed(f"the status of process {pid} cannot be read: {error}") from error
     if expectation.level > Level.L1:
-        _check_namespaces(namespaces, expectation.foreign)
+        _check_namespaces(namespaces, expectation)
     _check_descriptors(descriptors)
+    return namespaces
 
 
 def _look(pid: int, expectation: Expectation) -> _View:
@@ -119,10 +122,13 @@ def _check_privileges(facts: dict[str, str], level: Level) -> None:
             raise AttestationFailed(f"{name} is {facts[name]}, not {wanted}")
 
 
-def _check_namespaces(own: frozenset[tuple[str, int]], foreign: frozenset[tuple[str, int]]) -> None:
-    shared = sorted(kind for kind, _inode in own & foreign)
+def _check_namespaces(own: frozenset[tuple[str, int]], expectation: Expectation) -> None:
+    shared = sorted(kind for kind, _inode in own & expectation.foreign)
     if shared:
         raise AttestationFailed(f"it shares the {', '.join(shared)} namespace")
+    missing = sorted(kind for kind, _inode in expectation.shared - own)
+    if missing:
+        raise AttestationFailed(f"it is not in the place's {', '.join(missing)} namespace")
 
 
 def _check_descriptors(descriptors: dict[str, str]) -> None:

@@ -19,6 +19,8 @@ FOR_THE_SPAWNER: Final = (KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT, 
 """A spawner's capabilities over its own user namespace; it needs PTRACE to inspect kernels, which no other process may."""
 FOR_THE_ZYGOTE: Final = (SETGID, SETUID, NET_ADMIN, SYS_ADMIN)
 """All the zygote needs to confine its children; a spawner that is not root needs KILL beside them."""
+TO_JOIN: Final = (SYS_CHROOT,)
+"""What it takes beside them to enter a mount namespace, as guests do; where it is missing, they are refused."""
 _MOST: Final = 64
 _LOCKED_BITS: Final = 0xEF
 """NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE, KEEP_CAPS off; each with its lock."""
@@ -58,7 +60,7 @@ def _drop_from_bounding(capability: int) -> bool:
     return True
 
 
-def keep_over_exec(wanted: tuple[int, ...] = FOR_THE_ZYGOTE) -> None:
+def keep_over_exec(wanted: tuple[int, ...] = (*FOR_THE_ZYGOTE, *TO_JOIN)) -> None:
     """Hold only those of *wanted* that are permitted, also after the next exec, also as root."""
     permitted = sysc.capget()[1]
     kept = sum(1 << capability for capability in wanted) & permitted

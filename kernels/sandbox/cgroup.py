@@ -37,7 +37,11 @@ class KernelCgroup:
 
     def out_of_memory(self) -> bool:
         """Whether the memory limit has killed one of its processes."""
-        return self.group.out_of_memory() if self.group else False
+        return self.oom_kills() > 0
+
+    def oom_kills(self) -> int:
+        """How many of its processes the memory limit has killed."""
+        return self.group.oom_kills() if self.group else 0
 
     def peak_bytes(self) -> int:
         """The peak memory of its processes together; 0 if unknown."""

@@ -46,7 +46,11 @@ class GroupV1:
 
     def out_of_memory(self) -> bool:
         """Whether the memory limit killed a member."""
-        return files.read_keyed(self.places["memory"], "memory.oom_control", "oom_kill") > 0
+        return self.oom_kills() > 0
+
+    def oom_kills(self) -> int:
+        """How many members the memory limit has killed."""
+        return files.read_keyed(self.places["memory"], "memory.oom_control", "oom_kill")
 
     def peak_bytes(self) -> int:
         """The peak memory of the members together."""

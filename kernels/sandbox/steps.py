@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kernels.contract import Level, Policy
-from kernels.sandbox import capabilities, descriptors, identity, landlock, limits, mounts, network, seccomp, sysc
+from kernels.sandbox import capabilities, descriptors, identity, join, landlock, limits, mounts, network, seccomp, sysc
 from kernels.sandbox.selfcheck import check_self
 
 _NAMESPACED: Final = frozenset((Level.L2, Level.L2_PLUS, Level.L3))
@@ -52,6 +52,8 @@ class Confinement:
     """Level L1 only: the host paths a kernel may read; above that the prepared root holds nothing else."""
     is_grouped: bool = True
     """Whether a control group bounds it. Without one no process would account for the memory of a memory file."""
+    joined: tuple[int, ...] = ()
+    """A guest's, above level L1: the open namespaces of its place (join.KINDS), with their mounts, instead of new ones."""
 
 
 @dataclass(slots=True)
@@ -71,21 +73,32 @@ class Step:
     act: Callable[[Confinement, _Progress], None]
 
 
-def _leave_namespaces(_c: Confinement, _p: _Progress) -> None:
-    mounts.leave_namespaces()
+def _leave_namespaces(c: Confinement, p: _Progress) -> None:
+    if not c.joined:
+        mounts.leave_namespaces()
+        return
+    if c.level is Level.L2:
+        p.proc_fd = mounts.open_proc()  # the place has none
+    join.enter(c.joined)
 
 
 def _mount(c: Confinement, p: _Progress) -> None:
+    if c.joined:
+        p.proc_fd = mounts.open_proc() if p.proc_fd < 0 else p.proc_fd
+        return
     uid, gid = (c.uid, c.gid) if changes_uid(c) else (os.geteuid(), os.getegid())
     p.proc_fd = mounts.mount_empty_proc() if c.level is Level.L2 else mounts.mount_fresh_proc(c.work_dir)
     mounts.mount_writable(c.work_dir, c.policy, uid, gid)
 
 
-def _hide_host(_c: Confinement, _p: _Progress) -> None:
-    mounts.hide_host()
+def _hide_host(c: Confinement, _p: _Progress) -> None:
+    if not c.joined:  # the self-check finds what a place would still show
+        mounts.hide_host()
 
 
-def _name_network(_c: Confinement, _p: _Progress) -> None:
+def _name_network(c: Confinement, _p: _Progress) -> None:
+    if c.joined:
+        return
     network.raise_loopback()
     network.hide_host_name()
 

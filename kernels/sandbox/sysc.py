@@ -13,6 +13,7 @@ import signal
 from contextlib import closing
 from typing import Final
 
+CLONE_PARENT: Final = 0x00008000
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWCGROUP: Final = 0x02000000
 CLONE_NEWUTS: Final = 0x04000000
@@ -113,6 +114,11 @@ def fork_into_pid_namespace() -> int:
     may not go back to a pid namespace it does not own. Python's own handling after fork concerns other threads only.
     """
     return _raw("clone", CLONE_NEWPID | int(signal.SIGCHLD), 0, 0, 0, 0)
+
+
+def fork_sibling() -> int:
+    """Fork a child of the caller's own parent; like os.fork(), for a process with one thread."""
+    return _raw("clone", CLONE_PARENT | int(signal.SIGCHLD), 0, 0, 0, 0)
 
 
 def setns(fd: int, kind: int) -> None:

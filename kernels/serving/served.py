@@ -16,6 +16,9 @@ else:
     Base = object  # a mixin
 
 
+ANSWER = b'"omega_tool_result"'
+
+
 class NoShellThread:
     """Replaces ipykernel's shell channel thread: without subshells there is no such thread."""
 
@@ -54,6 +57,20 @@ class Served(Base):
         if self._omega is not None:
             metadata["omega"] = self._omega
         return metadata
+
+    async def process_control(self, msg: Any) -> None:
+        """Handle a control request; or hand on an answer of the run's host, which is no request and gets no reply."""
+        _identities, parts = self.session.feed_identities(msg, copy=False)
+        if len(parts) < 2 or ANSWER not in parts[1].bytes:  # of its header: who sends it signs it
+            await super().process_control(msg)
+            return
+        try:
+            self.take_answer(self.session.deserialize(parts, content=False, copy=False)["content"])
+        except ValueError:
+            self.log.error("an answer of the host can't be read")
+
+    def take_answer(self, content: bytes) -> None:
+        """Hand *content*, which is JSON, to the call that it answers: in the thread of control requests."""
 
     async def _at_shutdown(self) -> None:
         """Send the answer to the request before the process ends: the base class leaves it in the stream's queue."""

@@ -25,6 +25,12 @@ class Part(StrEnum):
     ZOMBIE = "zombie"
     """The process, dead and not reaped."""
     HELPERS = "files helpers"
+    PLACE = "place"
+    """The descriptors that guests join, which outlive the process. Only of a kernel that is held."""
+    GUESTS = "guests"
+    """Kernels and commands in its place; each has a life of its own."""
+    SEAT = "seat"
+    """A guest's: it counts among the guests of another kernel, whose uid, control group and init it uses."""
     WATCH = "watch"
 
 
@@ -41,6 +47,10 @@ class Do(StrEnum):
     """Let the watchdog watch it."""
     TELL_STARTED = "tell started"
     """Tell the gateway that it has started."""
+    HOLD = "hold"
+    """Open the place, while its process lives. Answered by NOT_HELD if that fails."""
+    TELL_PLACE_GONE = "tell place gone"
+    """Tell the gateway that nothing is left of its place, or that it was never held."""
     INTERRUPT = "interrupt"
     """Send SIGINT to its process group."""
     REAP = "reap"
@@ -78,6 +88,27 @@ class RefuseFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Admit:
+    """Let the start of this guest begin."""
+
+    guest_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAway:
+    """Let the start of this guest fail: there is no such place."""
+
+    guest_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendSignal:
+    """Send this signal to the process group."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class KillPart:
     """Kill this part; its end is a separate event."""
 
@@ -108,4 +139,5 @@ class TellRefused:
     reason: str
 
 
-Action = Do | Adopt | Drop | ServeFiles | RefuseFiles | KillPart | Remove | TellExited | TellRefused
+_OfGuests = Admit | TurnAway | SendSignal
+Action = Do | Adopt | Drop | ServeFiles | RefuseFiles | _OfGuests | KillPart | Remove | TellExited | TellRefused

@@ -21,14 +21,22 @@ class Fact(StrEnum):
     """Go was sent to the child."""
     INTERRUPT_ASKED = "interrupt asked"
     """The gateway wants the running code interrupted."""
+    HOLD_ASKED = "hold asked"
+    """The gateway wants its place to outlive its process, so that guests can join it."""
+    NOT_HELD = "not held"
+    """What guests join could not be opened."""
     KILL_ASKED = "kill asked"
-    """The gateway wants the kernel ended."""
+    """The gateway wants the kernel ended; a place that is held stays."""
+    END_ASKED = "end asked"
+    """The gateway wants the kernel ended, with its place and all guests."""
     PROCESS_DIED = "process died"
     """Its main process has ended and is not reaped."""
     INIT_DIED = "init died"
     """The init has ended, and with it every process of the pid namespace."""
     HELPERS_GONE = "files helpers gone"
     """Its last files helper was reaped."""
+    GUESTS_GONE = "guests gone"
+    """Of the last guest in its place nothing is left."""
     ZYGOTE_GONE = "zygote gone"
     """The kernel's zygote is dead and reaped: its children are the spawner's children now."""
     NEXT_ZYGOTE = "next zygote"
@@ -79,4 +87,18 @@ class FilesAsked:
     channel: int
 
 
-Event = Fact | MainForked | MainReaped | Failed | NoZygote | Exceeded | FilesAsked
+@dataclass(frozen=True, slots=True)
+class GuestCame:
+    """A guest wants to join its place."""
+
+    guest_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAsked:
+    """The gateway wants this signal sent."""
+
+    number: int
+
+
+Event = Fact | MainForked | MainReaped | Failed | NoZygote | Exceeded | FilesAsked | GuestCame | SignalAsked

@@ -31,13 +31,17 @@ _PATHS: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class HelperPlace:
-    """The kernel of a helper: its ids, control group and limits, and the path of its work directory for the spawner."""
+    """The kernel of a helper: its ids, control group and limits, and the path of its work directory for the spawner.
+
+    *work_fd*: that directory itself, opened as a path, if its place is held.
+    """
 
     uid: int
     gid: int
     cgroup: KernelCgroup
     policy: Policy
     work_path: str
+    work_fd: int = -1
 
 
 @dataclass(slots=True)
@@ -138,7 +142,7 @@ def confine(place: HelperPlace, channel: int, parent: int) -> int:
 
 def _open_work(place: HelperPlace) -> int:
     """The work directory, which the kernel's uid can open and owns."""
-    root = os.open(place.work_path, _PATHS)
+    root = os.open(".", _PATHS, dir_fd=place.work_fd) if place.work_fd >= 0 else os.open(place.work_path, _PATHS)
     found = os.fstat(root)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != place.uid:
         raise PermissionError(f"{place.work_path} is not the kernel's work directory")

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 
-from kernels.contract import Forked, Packet, Reaped, Spawn
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
+from kernels.contract import Forked, Packet, PlaceGone, Reaped, RunCommand, Spawn
+from kernels.spawner.actions import Part
+from kernels.spawner.events import (
+    Event,
+    Exceeded,
+    Fact,
+    Failed,
+    FilesAsked,
+    GuestCame,
+    MainForked,
+    MainReaped,
+    NoZygote,
+    SignalAsked,
+)
 from kernels.spawner.life import Life, Stage, step
 from kernels.spawner.member import Fds, Member
 from kernels.spawner.performer import Performer
@@ -24,6 +37,9 @@ class Kernels:
     ) -> None:
         self._on_empty = on_empty
         self._members: dict[str, Member] = {}
+        self._events: deque[tuple[str, Event]] = deque()
+        self._is_hearing = False
+        self._tell = tell
         self._performer = Performer(around, zygotes, self._hear, tell, self._end_excess)
 
     def __contains__(self, kernel_id: str) -> bool:
@@ -32,7 +48,19 @@ class Kernels:
     def __len__(self) -> int:
         return len(self._members)
 
-    def _hear(self, kernel_id: str, event: Event | None) -> None:
+    def _hear(self, kernel_id: str, event: Event) -> None:
+        """Pass *event* to the kernel's life; one that comes while actions are performed is passed on after them."""
+        self._events.append((kernel_id, event))
+        if self._is_hearing:
+            return
+        self._is_hearing = True
+        try:
+            while self._events:
+                self._pass(*self._events.popleft())
+        finally:
+            self._is_hearing = False
+
+    def _pass(self, kernel_id: str, event: Event | None) -> None:
         """Pass *event* to the kernel's life and perform its actions, until they produce no further event."""
         member = self._members.get(kernel_id)
         if member is None:
@@ -49,7 +77,7 @@ class Kernels:
 
     def _hear_all(self, event: Event, members: list[Member]) -> None:
         for member in members:
-            self._hear(member.spawn.kernel_id, event)
+            self._hear(member.id, event)
 
     # ---- requests of the gateway ---------------------------------------------------------------------------------
 
@@ -61,13 +89,48 @@ class Kernels:
         self._members[spawn.kernel_id] = member
         self._hear(spawn.kernel_id, event)
 
+    def join(self, asked: Spawn | RunCommand, fds: Fds, zygote: Zygote | None) -> bool:
+        """Start a guest in the place of a held kernel; a report follows. Only a command needs no *zygote*.
+
+        False, and nothing is done, if there is no such kernel.
+        """
+        owner = self._members.get(asked.place)
+        if owner is None:
+            return False
+        guest = Member(asked, fds, zygote or owner.zygote, owner.uid, owner.gid, owner.cgroup, owner.work_dir)
+        guest.life = Life(frozenset((Part.REQUEST, Part.SEAT)))
+        self._members[guest.id] = guest
+        self._performer.hosting.seat(owner, guest)
+        self._hear(owner.id, GuestCame(guest.id))
+        return True
+
     def kill(self, kernel_id: str) -> None:
-        """Kill this kernel, if it exists; Exited or Refused follows."""
+        """Kill this kernel or command, if it exists; its end is told. A place that is held stays."""
         self._hear(kernel_id, Fact.KILL_ASKED)
 
     def kill_all(self) -> None:
         """End every kernel."""
-        self._hear_all(Fact.KILL_ASKED, list(self._members.values()))
+        self._hear_all(Fact.END_ASKED, list(self._members.values()))
+
+    def hold(self, kernel_id: str) -> None:
+        """Let the kernel's place outlive its process; PlaceGone follows, in the end or at once."""
+        self._ask_of_place(kernel_id, Fact.HOLD_ASKED)
+
+    def end_place(self, kernel_id: str) -> None:
+        """End this held kernel and all its guests; PlaceGone follows."""
+        self._ask_of_place(kernel_id, Fact.END_ASKED)
+
+    def _ask_of_place(self, kernel_id: str, fact: Fact) -> None:
+        if kernel_id in self._members:
+            self._hear(kernel_id, fact)
+        else:
+            self._tell(PlaceGone(kernel_id))
+
+    def signal(self, command_id: str, number: int) -> None:
+        """Send a signal to a command's process group, if it runs."""
+        member = self._members.get(command_id)
+        if member is not None and isinstance(member.asked, RunCommand):
+            self._hear(command_id, SignalAsked(number))
 
     def interrupt(self, kernel_id: str) -> None:
         """Send SIGINT to the kernel's process group, if it runs."""

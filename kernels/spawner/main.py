@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -98,8 +98,8 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Measured) -> 
         sys.stderr.write("spawner: this machine reaches no isolation level, so no kernel can be started\n")
         return NOTHING_REACHED
     sysc.set_subreaper()
-    # Read now: an init and a files helper load their filters when the host's files are out of reach.
-    for profile in ("init", "files"):
+    # Read now: an init, a files helper and a command load their filters when the host's files are out of reach.
+    for profile in ("init", "files", "kernel", "confined"):
         seccomp.program(profile)
     has_own_uids = level is Level.L3 or (level is Level.L1 and found.own_uid)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
@@ -112,6 +112,7 @@ def _serve(control: socket.socket, options: SpawnerOptions, found: Measured) -> 
         except root.PythonUnusable as error:
             sys.stderr.write(f"spawner: {error}\n")
             return 1
+        around = replace(around, readable=nursery.readable)
         return _run(Spawner(control, around, nursery, found.facilities), around.loop)
 
 

@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import assert_never
 
 from kernels import contract
-from kernels.contract import IN_GROUP, ContractError, Packet
+from kernels.contract import IN_GROUP, ContractError, Level, Packet, PlaceGone, RunCommand, Spawn
 from kernels.sandbox.attest import AttestationFailed, Expectation, attest
 from kernels.sandbox.root import WORK
 from kernels.spawner.actions import (
     Action,
+    Admit,
     Adopt,
     Do,
     Drop,
@@ -23,12 +24,15 @@ from kernels.spawner.actions import (
     Part,
     RefuseFiles,
     Remove,
+    SendSignal,
     ServeFiles,
     TellExited,
     TellRefused,
+    TurnAway,
 )
 from kernels.spawner.events import Event, Fact, Failed, MainReaped
 from kernels.spawner.files_helpers import FilesHelpers, HelperPlace
+from kernels.spawner.hosting import Hosting, send_to_group
 from kernels.spawner.member import Member
 from kernels.spawner.preparer import Preparer, Surroundings
 from kernels.spawner.tree import kill_orphans, strangers
@@ -61,13 +65,16 @@ class Performer:
         if not around.has_own_uids:
             self._watchdog.has_watches_left = has_watches_left
         self._preparer = Preparer(around)
+        self.hosting = Hosting(around, hear)
         self._do: dict[Do, Callable[[Member], Event | None]] = {
             Do.ASK_FORK: self._ask_fork,
-            Do.ATTEST: self._attest,
+            Do.ATTEST: lambda member: attested(member, self._level, own_uid=around.has_own_uids),
             Do.SEND_GO: self._send_go,
             Do.WATCH: self._watch,
             Do.TELL_STARTED: lambda member: tell(member.start_report()),
-            Do.INTERRUPT: _interrupt,
+            Do.HOLD: self._hold,
+            Do.TELL_PLACE_GONE: lambda member: tell(PlaceGone(member.id)),
+            Do.INTERRUPT: lambda member: send_to_group(member, signal.SIGINT),
             Do.REAP: self._reap,
         }
         self.kernel_of: dict[int, str] = {}
@@ -77,7 +84,7 @@ class Performer:
         """Make every part that the fork needs; returns the parts made, and BEGUN, or Failed after the first failure."""
         parts, event = self._preparer.prepare(member)
         if Part.INIT in parts:
-            kernel_id = self.kernel_of[member.init_pid] = member.spawn.kernel_id
+            kernel_id = self.kernel_of[member.init_pid] = member.id
             self._loop.watch(member.init_pidfd, lambda: self._hear(kernel_id, Fact.INIT_DIED))
         return parts, event
 
@@ -104,7 +111,11 @@ class Performer:
             case ServeFiles(channel):
                 return self._serve_files(member, channel)
             case RefuseFiles(channel):
-                self.refuse_files(member.spawn.kernel_id, channel)
+                self.refuse_files(member.id, channel)
+            case SendSignal(number):
+                send_to_group(member, number)
+            case Admit() | TurnAway():
+                self.hosting.answer(member, action)
             case _:
                 assert_never(action)
         return None
@@ -112,26 +123,32 @@ class Performer:
     # ---- the way up ----------------------------------------------------------------------------------------------
 
     def _ask_fork(self, member: Member) -> Event | None:
-        namespaces = (member.pid_namespace,) if member.pid_namespace >= 0 else ()
         try:
             member.gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self._loop.watch(member.gate.fileno(), lambda: self._gate_spoke(member))
-                member.zygote.ask_fork(member.fork_request(self._level), (*member.fds, theirs.fileno(), *namespaces))
+                if isinstance(member.asked, RunCommand):
+                    return self.hosting.fork_command(member, member.asked, theirs.fileno())
+                request = member.fork_request(member.asked, self._level)
+                member.zygote.ask_fork(request, (*member.fds, theirs.fileno(), *member.joined()))
         except ConnectionError:
             return None  # dead and not reaped yet: ZYGOTE_GONE follows
         except OSError as error:
+            if isinstance(member.asked, RunCommand):
+                self.kill_strangers()  # a command whose fork was not reported: its pid namespace would never end
             return Failed("pid namespace", str(error))
         return None
 
     def _gate_spoke(self, member: Member) -> None:
         if member.gate is not None:
             self._loop.forget(member.gate.fileno())
-        self._hear(member.spawn.kernel_id, member.read_gate())
+        self._hear(member.id, member.read_gate())
 
     def _adopt(self, member: Member, pid: int, pidfd: int) -> Event | None:
         member.pid, member.pidfd = pid, pidfd
-        self.kernel_of[pid] = member.spawn.kernel_id
+        self.kernel_of[pid] = member.id
+        if member.asked.place:
+            self._watchdog.join(member.asked.place, pid)
         self._loop.watch(pidfd, lambda: self._process_died(member))
         try:
             member.cgroup.attach(pid)
@@ -143,7 +160,10 @@ class Performer:
     def _process_died(self, member: Member) -> None:
         # Readable until it is reaped.
         self._loop.forget(member.pidfd)
-        self._hear(member.spawn.kernel_id, Fact.PROCESS_DIED)
+        if member.is_told_to_go and member.gate is not None:
+            # What it said before comes first: a program may have ended already, or was never executed.
+            self._gate_spoke(member)
+        self._hear(member.id, Fact.PROCESS_DIED)
 
     def drop(self, zygote: Zygote, pid: int) -> None:
         """Kill a forked process that is no longer needed."""
@@ -151,43 +171,39 @@ class Performer:
             os.kill(pid, signal.SIGKILL)
             zygote.ask_reap(pid)
 
-    def _attest(self, member: Member) -> Event:
-        begun = time.perf_counter()
-        uid = member.uid if self._around.has_own_uids else None
-        try:
-            attest(member.pid, Expectation(self._level, uid, uid, member.zygote.foreign))
-        except (AttestationFailed, OSError) as error:
-            return Failed("attestation", str(error))
-        member.steps_ms["attest"] = (time.perf_counter() - begun) * 1000
-        return Fact.ATTESTED
-
-    def _send_go(self, member: Member) -> Event:
+    def _send_go(self, member: Member) -> Event | None:
         try:
             member.tell_child(contract.encode(member.go(self._level)))
         except OSError as error:
             return Failed("attestation", str(error))
         except ContractError as error:
             return Failed("request", str(error))
+        if isinstance(member.asked, RunCommand) and member.gate is not None:
+            # Its program is executed, or not: the gate tells which.
+            member.is_told_to_go = True
+            self._loop.watch(member.gate.fileno(), lambda: self._gate_spoke(member))
+            return None
         return Fact.RELEASED
 
     # ---- while it runs -------------------------------------------------------------------------------------------
 
     def _watch(self, member: Member) -> None:
-        """Let the watchdog watch what no control group, mount or own uid bounds."""
-        kernel = Watched(
-            roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
-            policy=member.spawn.policy,
-            uid=member.uid,
-            work_dir=member.work_dir if self._workplaces else "",
-            is_bounded=self._around.cgroups.kind != "none",
-        )
-        self._watchdog.watch(member.spawn.kernel_id, kernel)
+        """Let the watchdog watch what no control group, mount or own uid bounds; guests are watched with their place."""
+        if member.asked.place:
+            return
+        self._watchdog.watch(member.id, watched(member, self._around))
+
+    def _hold(self, member: Member) -> Event | None:
+        event = self.hosting.hold(member)
+        self._watchdog.hold(member.id, member.folders())
+        return event
 
     def _serve_files(self, member: Member, channel: int) -> Event | None:
         work_path = member.work_dir if self._workplaces else f"/proc/{member.pid}/root{WORK}"
-        place = HelperPlace(member.uid, member.gid, member.cgroup, member.spawn.policy, work_path)
-        self._files_helpers.start(member.spawn.kernel_id, place, channel)
-        return None if member.spawn.kernel_id in self._files_helpers else Fact.HELPERS_GONE
+        work_fd = next(iter(member.folders()), -1)
+        place = HelperPlace(member.uid, member.gid, member.cgroup, member.policy, work_path, work_fd)
+        self._files_helpers.start(member.id, place, channel)
+        return None if member.id in self._files_helpers else Fact.HELPERS_GONE
 
     def refuse_files(self, kernel_id: str, channel: int) -> None:
         """Answer on *channel* that the kernel does not exist."""
@@ -200,15 +216,20 @@ class Performer:
             case Part.INIT:
                 send_signal(member.init_pidfd, signal.SIGKILL)
             case Part.PROCESS:
+                if member.place is not None:
+                    # No end of a namespace takes with it what the process has started.
+                    send_to_group(member, signal.SIGKILL)
                 send_signal(member.pidfd, signal.SIGKILL)
             case Part.HELPERS:
-                self._files_helpers.kill(member.spawn.kernel_id)
+                self._files_helpers.kill(member.id)
+            case Part.GUESTS:
+                self.hosting.end_guests(member)
             case Part.GROUP:
                 member.cgroup.kill()
 
     def _reap(self, member: Member) -> Event | None:
         """Let the zygote reap its child; if the zygote is gone, the kernel is a child of the spawner, its subreaper."""
-        if self._zygotes.get(member.zygote.pid) is member.zygote:
+        if isinstance(member.asked, Spawn) and self._zygotes.get(member.zygote.pid) is member.zygote:
             try:
                 member.zygote.ask_reap(member.pid)
             except OSError:
@@ -227,12 +248,16 @@ class Performer:
                 self._close_gate(member)
             case Part.PROCESS:
                 self._release(member.pid, member.pidfd)
+                if member.place is not None:
+                    self._watchdog.leave(member.asked.place or member.id, member.pid)
             case Part.INIT:
                 os.waitpid(member.init_pid, 0)
                 self._release(member.init_pid, member.init_pidfd)
             case Part.WATCH:
-                seen = self._watchdog.forget(member.spawn.kernel_id)
+                seen = self._watchdog.forget(member.id)
                 member.peak_bytes = seen.peak_bytes if seen else 0
+            case Part.PLACE | Part.SEAT:
+                self.hosting.remove(member, part)
             case Part.WORK_DIR:
                 self.kill_strangers()
                 self._preparer.take_back(member, part)
@@ -268,9 +293,28 @@ class Performer:
         return {*self._zygotes, *self.kernel_of, *self._files_helpers.pids(), *self._preparer.pids()}
 
 
-def _interrupt(member: Member) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # already dying; its end is a separate event
-        os.killpg(member.pid, signal.SIGINT)
+def watched(member: Member, around: Surroundings) -> Watched:
+    """What the watchdog is to know of a kernel."""
+    return Watched(
+        roots=tuple(pid for pid in (member.init_pid, member.pid) if pid),
+        policy=member.policy,
+        uid=member.uid,
+        work_dir=member.work_dir if around.workplaces else "",
+        is_bounded=around.cgroups.kind != "none",
+    )
+
+
+def attested(member: Member, level: Level, *, own_uid: bool) -> Event:
+    """The outcome of attesting the child; a guest has to be in the place's namespaces."""
+    begun = time.perf_counter()
+    uid = member.uid if own_uid else None
+    shared = member.place.inodes if member.place else frozenset()
+    try:
+        member.namespaces = attest(member.pid, Expectation(level, uid, uid, member.zygote.foreign, shared))
+    except (AttestationFailed, OSError) as error:
+        return Failed("attestation", str(error))
+    member.steps_ms["attest"] = (time.perf_counter() - begun) * 1000
+    return Fact.ATTESTED
 
 
 def send_signal(pidfd: int, number: int) -> None:

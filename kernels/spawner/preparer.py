@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernels.contract import Level, SpawnerOptions
@@ -29,6 +30,8 @@ class Surroundings:
     loop: Loop
     workplaces: Workplaces | None = None
     """Level L1 only: above it every kernel works in a file system of its own."""
+    readable: Callable[[], tuple[str, ...]] = lambda: ("/",)
+    """What a kernel may read at level L1."""
 
 
 class Preparer:
@@ -48,10 +51,10 @@ class Preparer:
                 member.uid = member.gid = self._uids.take()
                 made.add(Part.UID)
             doing = "cgroup"
-            member.cgroup = self._around.cgroups.create(member.spawn.kernel_id, member.spawn.policy)
+            member.cgroup = self._around.cgroups.create(member.id, member.policy)
             made.add(Part.GROUP)
             if self._around.workplaces:
-                member.work_dir = self._around.workplaces.make(member.spawn.kernel_id, member.uid)
+                member.work_dir = self._around.workplaces.make(member.id, member.uid)
                 made.add(Part.WORK_DIR)
             doing = "pid namespace"
             if self._around.level >= Level.L2:

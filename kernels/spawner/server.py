@@ -13,7 +13,9 @@ from kernels import contract
 from kernels.contract import (
     CHANNELS,
     PACKAGE_MISSING,
+    EndPlace,
     Forked,
+    Hold,
     Interrupt,
     Kill,
     NotRenewed,
@@ -25,12 +27,16 @@ from kernels.contract import (
     Refused,
     Renew,
     Renewed,
+    RunCommand,
     Shutdown,
+    SignalCommand,
     Spawn,
 )
+from kernels.spawner.hosting import NO_PLACE
 from kernels.spawner.kernels import Kernels
 from kernels.spawner.member import Fds
 from kernels.spawner.performer import send_signal
+from kernels.spawner.place_requests import PlaceRequests
 from kernels.spawner.preparer import Surroundings
 from kernels.spawner.shown import showable
 from kernels.spawner.zygotes import Nursery, Zygote
@@ -51,6 +57,7 @@ class Spawner:
         self._loop = around.loop
         self._zygotes: dict[int, Zygote] = {}
         self._kernels = Kernels(around, self._zygotes, self._tell, self._emptied)
+        self._places = PlaceRequests(self._kernels, self._tell, self._id_problem)
         self._queue: list[tuple[Spawn, Fds]] = []
         self._zygote: Zygote | None = None
         self._failures = 0
@@ -82,7 +89,7 @@ class Spawner:
             self.close()
             return
         packet, fds = received
-        if fds and not isinstance(packet, Spawn | OpenFiles):
+        if fds and not isinstance(packet, Spawn | OpenFiles | RunCommand):
             for fd in fds:
                 os.close(fd)
         match packet:
@@ -98,6 +105,8 @@ class Spawner:
                 self._renew(extra_dirs)
             case Shutdown():
                 self.close()
+            case Hold() | EndPlace() | RunCommand() | SignalCommand():
+                self._places.hear(packet, tuple(fds))
             case _:
                 self._complain(f"unexpected packet {type(packet).__name__} from the gateway")
 
@@ -125,15 +134,26 @@ class Spawner:
         elif self._zygote is None:
             self._queue.append((spawn, fds))
         else:
-            self._kernels.begin(spawn, fds, self._zygote)
+            self._begin(spawn, fds, self._zygote)
 
-    def _problem(self, spawn: Spawn, fds: Fds) -> str:
+    def _begin(self, spawn: Spawn, fds: Fds, zygote: Zygote) -> None:
+        if not spawn.place:
+            self._kernels.begin(spawn, fds, zygote)
+        elif not self._kernels.join(spawn, fds, zygote):
+            self._refuse(spawn.kernel_id, fds, "place", NO_PLACE)
+
+    def _id_problem(self, wanted: str) -> str:
         if self._closing:
             return "the spawner is closing"
-        if not KERNEL_ID.fullmatch(spawn.kernel_id):
+        if not KERNEL_ID.fullmatch(wanted):
             return "the kernel id is malformed"
-        if spawn.kernel_id in self._kernels or any(spawn.kernel_id == other.kernel_id for other, _ in self._queue):
+        if wanted in self._kernels or any(wanted == other.kernel_id for other, _ in self._queue):
             return "a kernel with this id exists already"
+        return ""
+
+    def _problem(self, spawn: Spawn, fds: Fds) -> str:
+        if problem := self._id_problem(spawn.kernel_id):
+            return problem
         if len(fds) != len(CHANNELS):
             return f"{len(fds)} sockets were passed, not {len(CHANNELS)}"
         return ""
@@ -196,7 +216,7 @@ class Spawner:
         self._kernels.resume(zygote)
         queue, self._queue = self._queue, []
         for spawn, fds in queue:
-            self._kernels.begin(spawn, fds, zygote)
+            self._begin(spawn, fds, zygote)
 
     def forked(self, zygote: Zygote, forked: Forked) -> None:
         """A zygote's answer to a request; after a number of forks a fresh one takes over.

@@ -66,7 +66,7 @@ class Excess(Enum):
 
 @dataclass(slots=True)
 class Watched:
-    """One watched kernel: its first processes, and the last measurements.
+    """One watched kernel: its first processes and those of its guests, and the last measurements.
 
     *work_dir* is its directory on the host, "" where it works in file systems of its own. *is_bounded*: a control group
     keeps its memory and processes, so that only its files are looked at.
@@ -77,6 +77,8 @@ class Watched:
     uid: int
     work_dir: str = ""
     is_bounded: bool = False
+    folders: tuple[int, ...] = ()
+    """Its memory file systems, open, if its place is held: the process through which they are found may end before."""
     peak_bytes: int = 0
     excess: Excess | None = None
     is_confirmed: bool = False
@@ -142,6 +144,21 @@ class Watchdog:
         """Start to watch this kernel."""
         self.watched[kernel_id] = kernel
         self._wait(INTERVAL_S)
+
+    def hold(self, kernel_id: str, folders: tuple[int, ...]) -> None:
+        """Its place may outlive its process from now on; *folders* are its memory file systems."""
+        if (kernel := self.watched.get(kernel_id)) is not None:
+            kernel.folders = folders
+
+    def join(self, kernel_id: str, pid: int) -> None:
+        """Count this process and those below it for the kernel."""
+        if (kernel := self.watched.get(kernel_id)) is not None:
+            kernel.roots = (*kernel.roots, pid)
+
+    def leave(self, kernel_id: str, pid: int) -> None:
+        """This process has been reaped: its pid may be another's soon."""
+        if (kernel := self.watched.get(kernel_id)) is not None and pid in kernel.roots:
+            kernel.roots = tuple(root for root in kernel.roots if root != pid)
 
     def forget(self, kernel_id: str) -> Watched | None:
         """Stop watching it; returns the measurements."""
@@ -239,9 +256,9 @@ def _file_bytes(kernel: Watched) -> int:
     if kernel.work_dir:
         return 0
     total = 0
-    for name in _MOUNTS:
+    for place in kernel.folders or [f"/proc/{kernel.roots[-1]}/root/{name}" for name in _MOUNTS]:
         try:
-            found = os.statvfs(f"/proc/{kernel.roots[-1]}/root/{name}")
+            found = os.statvfs(place)
             total += (found.f_blocks - found.f_bfree) * found.f_frsize
         except PermissionError:
             return kernel.policy.work_bytes + kernel.policy.tmp_bytes + kernel.policy.shm_bytes

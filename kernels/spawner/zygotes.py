@@ -94,6 +94,12 @@ class Nursery:
         """The directories of added packages that zygotes started now will show."""
         return tuple(extra.source for extra in self.spec.extra_dirs)
 
+    def readable(self) -> tuple[str, ...]:
+        """What kernels of zygotes started now may read at level L1."""
+        if self.level > Level.L1:
+            return ("/",)
+        return (*root.plain_paths(self.spec), *(f"/proc/self/fd/{extra.fd}" for extra in self.spec.extra_dirs))
+
     def start(self, owner: ZygoteListener) -> Zygote:
         """A zygote that is importing; *owner* is called when it is warm, or gone with its wait status."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

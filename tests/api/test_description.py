@@ -24,6 +24,7 @@ SESSION, KERNEL, NOTEBOOK = f"{API}/sessions/{{session_id}}", "/api/kernels/{ker
 FORM = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a/b.txt"\r\n\r\n1\r\n--x--\r\n'
 CELLS = [{"cell_type": "code", "source": "1"}, {"cell_type": "markdown", "source": "x"}]
 FRAME = "import pandas as pd\nframe = pd.DataFrame({'a': [1]})\nprint(1)\nopen('new.txt', 'w').write('1')\nframe"
+CALLING = json.dumps({"code": "tools.price(item='tea')", "tools": [{"name": "price"}]}).encode()
 LARGE = "plt.figure(figsize=(40, 1)); plt.plot([1, 2])"
 """Draws a figure with a side that is too long for models."""
 Ids = dict[str, str]
@@ -31,7 +32,10 @@ Ids = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request and what is learnt from its answer for the next ones. *ends* is the one that ends an endless answer."""
+    """One request and what is learnt from its answer for the next ones, whose *body* may be made of that.
+
+    *ends* is the request that ends an endless answer.
+    """
 
     operation: str
     body: object = None
@@ -61,6 +65,10 @@ STEPS = (
     Step(f"POST {API}/python", {"code": FRAME}),
     Step(f"POST {API}/python", {"code": "1 / 0"}),
     Step(f"POST {API}/python", {"code": "open('b', 'w')", "files": {"a": "1"}, "fetchFiles": ["a"]}),
+    Step(
+        f"POST {API}/python", CALLING, learns=lambda answer, ids: ids.update(run_id=answer["run"], **answer["toolCalls"][0])
+    ),
+    Step(f"POST {API}/runs/{{run_id}}/tool-results", lambda ids: {"results": [{"id": ids["id"], "output": 2}]}),
     Step(f"POST {API}/javascript", {"code": "console.log(1); return {a: [1]}"}),
     Step(f"POST {API}/chart", {"code": "plt.plot([1, 2])", "format": "svg"}),
     Step(f"POST {API}/chart", {"code": "1"}),
@@ -140,7 +148,8 @@ class Described:
         """Status, content type and body of the answer to *step*."""
         method, _, path = step.operation.partition(" ")
         address = path.format(**{**self.ids, **step.parts})
-        body = step.body if isinstance(step.body, bytes | None) else json.dumps(step.body).encode()
+        said = step.body(self.ids) if callable(step.body) else step.body
+        body = said if isinstance(said, bytes | None) else json.dumps(said).encode()
         headers = {"Authorization": f"Bearer {self.gateway.token}", "Accept": accept, **step.headers}
         if body is not None:
             headers["Content-Type"] = step.content_type

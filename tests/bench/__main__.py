@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import measure, plain, sessions, tool_calls, unconfined
+from tests.bench import inside_calls, measure, plain, sessions, tool_calls, unconfined
 from tests.bench.numbers import Row, Samples
 from tests.bench.profile import profile
 from tests.bench.report import Report
@@ -49,6 +49,8 @@ def run(*, with_profile: bool) -> Report:
         javascript, node = measure.fresh_javascript(gateway, plain.find_node())
         say("a warm session over HTTP and over a WebSocket")
         session, stream = sessions.warm_http(gateway), sessions.warm_socket(gateway)
+        say("calls of a client's tool from inside a run")
+        called = inside_calls.call_from_inside(gateway)
         say("tools over HTTP and by MCP")
         warm_tools, fresh_tools = tool_calls.warm(gateway), tool_calls.fresh(gateway)
         say("kernels of the Jupyter API")
@@ -103,6 +105,7 @@ def run(*, with_profile: bool) -> Report:
             ),
             Row("run in a warm session over HTTP", WARM_PEER, session, peer.warm, "≤ 1"),
             Row("run in a warm session over its WebSocket", WARM_PEER, stream, peer.warm, "≤ 1"),
+            Row("call of a client's tool from inside a run, over its WebSocket", WARM_PEER, called, peer.warm, "≤ 1"),
             Row(
                 f"run in a warm session, {growth[-1].sessions - 1} idle ones beside it",
                 "the same with none beside it",

@@ -53,7 +53,7 @@ def folder() -> Iterator[Folder]:
         yield Folder(place, node)
 
 
-@pytest.mark.parametrize("tests", ["gateway", "models", "guide", "ai", "mcp"])
+@pytest.mark.parametrize("tests", ["gateway", "models", "guide", "host_tools", "ai", "mcp"])
 def test_a_program_in_node_works(folder: Folder, gateway: Gateway, models: Models, tests: str) -> None:
     """Runs, the loop of four APIs, the guide's own programs, the AI SDK and MCP: each file says what it tries."""
     where = {"OMEGA_URL": gateway.url, "OMEGA_TOKEN": gateway.token, "MODELS_URL": models.url}
@@ -69,7 +69,7 @@ def test_its_readme_is_right(folder: Folder, gateway: Gateway, models: Models) -
     for number, program in enumerate(programs):
         (folder.place / f"readme{number}.mjs").write_text(program)
         said += folder.run(f"readme{number}.mjs", env={**where, "ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": model})
-    assert said == "42\n [ 1, 2 ] data:image/png\n12\n[ 'sales 2,2' ]\n16.\n"
+    assert said == "42\n [ 1, 2 ] data:image/png\n12\n[ 'sales 2,2' ]\n16.\n12\n"
 
 
 def test_the_types_fit(folder: Folder) -> None:

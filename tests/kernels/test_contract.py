@@ -11,7 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import contract
-from kernels.contract import ContractError, Exited, Forked, Kill, Level, Policy, Reached, Ready, Spawn, SpawnerOptions
+from kernels.contract import (
+    CommandExited,
+    ContractError,
+    Exited,
+    Forked,
+    Kill,
+    Level,
+    Policy,
+    Reached,
+    Ready,
+    RunCommand,
+    Spawn,
+    SpawnerOptions,
+)
 
 PACKETS: list[contract.Packet] = [
     Spawn("0123456789ab", "python", "key", Policy(memory_bytes=1), {"TZ": "UTC"}),
@@ -20,6 +33,9 @@ PACKETS: list[contract.Packet] = [
     Ready("L3", "3.11.2", {"seccomp": "ok"}, {"numpy": "2"}),
     Exited("0123456789ab", 0, 9, out_of_memory=True, asked=False, peak_bytes=5, cpu_s=0.5),
     Forked("0123456789ab", 0, "fork: no memory"),
+    Spawn("0123456789ab", "python", "key", place="ba9876543210"),
+    RunCommand("0123456789ab", "ba9876543210", ["sh", "-c", "echo é"], {"A": "b"}, "below"),
+    CommandExited("0123456789ab", 0, 9, out_of_memory=True),
 ]
 
 
@@ -64,6 +80,9 @@ def test_descriptors_travel_beside_a_packet_and_are_not_inherited() -> None:
         (b'{"kind": "Kill", "kernel_id": 7}', "Kill.kernel_id is not a str"),
         (b'{"kind": "Kill", "kernel_id": "x", "more": 1}', "no field 'more'"),
         (b'{"kind": "Reap", "pid": true}', "Reap.pid is not a int"),
+        (b'{"kind": "RunCommand", "command_id": "x", "place": "y", "argv": "ls"}', "RunCommand.argv is not a list"),
+        (b'{"kind": "RunCommand", "command_id": "x", "place": "y", "argv": ["ls", 1]}', "has an item that is not text"),
+        (b'{"kind": "SignalCommand", "command_id": "x", "signal": "9"}', "SignalCommand.signal is not a int"),
         (b'{"kind": "Spawn", "kernel_id": "x", "language": "perl", "key": ""}', "unknown language 'perl'"),
         (b'{"kind": "Spawn", "kernel_id": "x", "language": "python", "key": "", "env": {"A": 1}}', "not text"),
         (

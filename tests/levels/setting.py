@@ -152,6 +152,12 @@ def _five() -> None:
     become(USER, FIVE)
 
 
+def _six() -> None:
+    own_mounts()
+    show_pythons()
+    become(USER, (*FIVE, *capabilities.TO_JOIN))
+
+
 def _spawner() -> None:
     own_mounts()
     show_pythons()
@@ -172,6 +178,7 @@ SETTINGS: dict[str, Callable[[], None]] = {
     "container-root": _container_root,
     "nothing": _nothing,
     "five": _five,
+    "six": _six,
     "spawner": _spawner,
     "spawner-without": _spawner_without,
 }

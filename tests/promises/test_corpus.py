@@ -14,6 +14,7 @@ from tests.live import STREAMS
 from tests.promises.absent import ABSENT, ELSEWHERE, IDS
 from tests.promises.agents import AGENTS
 from tests.promises.attempt import Answer, Attempt
+from tests.promises.calling import CALLING
 from tests.promises.corpus import CORPUS
 from tests.promises.harness import Attack
 from tests.promises.http import KNOCKS as OVER_HTTP
@@ -24,7 +25,7 @@ from tests.promises.watching import WATCHING
 from tests.promises.world import SESSIONS_PER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING, *AGENTS)
+KNOCKS = (*OVER_HTTP, *TAKING, *WATCHING, *AGENTS, *CALLING)
 CASES = [
     (attempt, is_used) for attempt in CORPUS for is_used in ((False, True) if attempt.used or attempt.batch else (False,))
 ]
@@ -78,6 +79,20 @@ def test_a_session_of_another_key_is_not_there(attacked: Attack) -> None:
         assert len(told) == 1 and {answer.status for answer in answers.values()} == {404}, (method, tail, told)
     assert theirs not in str(gateway.ask("GET", SESSIONS).body)
     assert theirs not in str(gateway.ask("GET", "/code-interpreter/history?limit=500").body)
+    attacked.watch.check()
+
+
+@pytest.mark.kernel
+@pytest.mark.sandbox
+def test_a_run_of_another_key_takes_no_results(attacked: Attack) -> None:
+    """H07: it is not there; its own client finds the call as it was."""
+    gateway, theirs = attacked.place.gateway, attacked.place.neighbour.session.gateway
+    code = {"code": "print(tools.f())", "tools": [{"name": "f"}]}
+    turn = theirs.ask("POST", "/code-interpreter/python", code).body
+    results = {"results": [{"id": turn["toolCalls"][0]["id"], "output": "right"}]}
+    assert gateway.ask("POST", turn["continuation"], results).status == 404
+    done = theirs.ask("POST", turn["continuation"], results)
+    assert (done.status, done.body["output"]) == (200, "right\n")
     attacked.watch.check()
 
 

@@ -114,6 +114,8 @@ class ProvisionerLauncher:
 
     async def launch(self, request: LaunchRequest) -> ProvisionedKernel:
         """A running kernel whose sockets accept connections. The limits of *request* do not apply. Raises Unavailable."""
+        if request.place:
+            raise Unavailable("kernels of kernelspecs have no place that others can join")
         kernel_id = str(uuid.uuid4())
         directory = self._runtime / f"other-{kernel_id[:13]}"
         try:

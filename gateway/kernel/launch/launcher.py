@@ -19,6 +19,8 @@ class LaunchRequest:
     env: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
     """What messages are signed with (ASCII); "" for one of the launcher's choice."""
+    place: str = ""
+    """The id of a held kernel whose place this one joins as a guest (see place.Places); "" for a place of its own."""
 
 
 @dataclass(frozen=True, slots=True)

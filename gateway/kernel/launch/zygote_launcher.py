@@ -16,18 +16,24 @@ from gateway.core.errors import Unavailable
 from gateway.core.model import Death
 from gateway.kernel.launch.kept_spawner import READY_S, KeptSpawner, LowIsolation, end
 from gateway.kernel.launch.launcher import ConnectionInfo, LaunchRequest
+from gateway.kernel.launch.place import Command
 from gateway.kernel.launch.runtime import bind_channels, make_private, runtime_dir
 from gateway.kernel.launch.spawner_process import APP_DIR, RunningSpawner, connect, execute
 from gateway.kernel.launch.zygote_kernels import ZygoteKernel, ZygoteKernels
+from gateway.kernel.launch.zygote_places import ZygoteCommand, ZygotePlaces
 from kernels import contract, work_aliases
 from kernels.contract import (
     Attach,
+    CommandExited,
+    CommandRefused,
+    CommandStarted,
     Exited,
     Kill,
     Level,
     NotRenewed,
     OpenFiles,
     Packet,
+    PlaceGone,
     Reached,
     Ready,
     Refused,
@@ -76,6 +82,7 @@ class ZygoteLauncher:
         self._renewed: asyncio.Future[None] | None = None
         self._has_runtime = False
         self._spawner = KeptSpawner(self)
+        self._places = ZygotePlaces(self._spawner.send)
 
     @classmethod
     async def start(cls, options: ZygoteOptions) -> ZygoteLauncher:
@@ -112,7 +119,7 @@ class ZygoteLauncher:
             listeners = bind_channels(directory)
             try:
                 env = {**self._options.kernel_env, **request.env}
-                spawn = Spawn(kernel_id, request.language, kernel.endpoint.key, request.policy, env)
+                spawn = Spawn(kernel_id, request.language, kernel.endpoint.key, request.policy, env, request.place)
                 self._spawner.send(spawn, tuple(listener.fileno() for listener in listeners))
             finally:
                 for listener in listeners:
@@ -141,6 +148,24 @@ class ZygoteLauncher:
                 ours.close()
                 raise
         return ours
+
+    # ---- places; see place.Places ----------------------------------------------------------------------------------
+
+    def hold(self, kernel_id: str) -> None:
+        """From now on the place of this running kernel outlives its process, and guests may join it. Raises Unavailable."""
+        self._places.hold(kernel_id)
+
+    async def run_command(self, place: str, command: Command) -> ZygoteCommand:
+        """*command*, executed in a held place. Raises CommandNotStarted, and Unavailable without such a place."""
+        return await self._places.run_command(place, command)
+
+    async def end_place(self, kernel_id: str) -> None:
+        """End everything in a held place; answers once nothing of it is left."""
+        await self._places.end_place(kernel_id)
+
+    async def place_gone(self, kernel_id: str) -> None:
+        """Wait until nothing is left of a held place."""
+        await self._places.place_gone(kernel_id)
 
     async def use_packages(self, extra_dirs: tuple[str, ...]) -> None:
         """Show kernels started from now on these read-only directories too; answers once that is so.
@@ -208,6 +233,7 @@ class ZygoteLauncher:
     def spawner_lost(self) -> None:
         """The spawner has ended: its kernels died with it, and it answers no request."""
         self._kernels.lose_all()
+        self._places.lose_all()
         self._end_renewal("the spawner ended while it was adding the packages")
 
     # ---- packets -------------------------------------------------------------------------------------------------
@@ -229,6 +255,8 @@ class ZygoteLauncher:
                 self._kernels.refused(packet)
             case Exited():
                 self._kernels.exited(packet)
+            case PlaceGone() | CommandStarted() | CommandRefused() | CommandExited():
+                self._places.heard(packet)
             case _:
                 raise contract.ContractError(f"unexpected packet {type(packet).__name__} from the spawner")
 

@@ -53,6 +53,12 @@ class Codec:
         message = self._session.msg(kind, content=dict(content), metadata=dict(metadata))
         return message["msg_id"], self._session.serialize(message)
 
+    def pack(self, kind: str, content: bytes) -> list[bytes]:
+        """The frames of a new message whose *content* is JSON already."""
+        header = self._session.msg_header(kind)
+        parts = [self._session.pack(header), b"{}", b"{}", content]
+        return [DELIM, self._session.sign(parts), *parts]
+
     def decode(self, channel: Channel, frames: Sequence[bytes], parent_id: str) -> Message | MessageHead | None:
         """The message in *frames* if it answers *parent_id*; its head if it does not; None if it is malformed.
 

@@ -9,6 +9,7 @@ caller waits for the result has no such grace, and if nobody follows or watches 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ class LiveRuns:
         """Runs in the tasks of their callers."""
         self._ended: dict[str, OrderedDict[str, int]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def start_in_turns(self, submission: Submission) -> LiveRun:
+        """Start a run whose client asks in turns: see host_turns. It needs no reader."""
+        return self.start(submission, grace_s=math.inf)
 
     def start(self, submission: Submission, *, grace_s: float | None = None) -> LiveRun:
         """Start a run. Without a reader for *grace_s* (None: the settings' grace) it is stopped."""
@@ -132,7 +137,7 @@ class LiveRuns:
     def _is_wanted(self, run: LiveRun) -> bool:
         """Whether somebody may still ask for the events of *run*, which is over."""
         is_watched = run.feed is not None and run.feed.is_watched(self._settings.grace_s)
-        return is_watched or run.is_read or not run.has_caller
+        return is_watched or run.is_read or run.kept is not None or not run.has_caller
 
     def _expire_later(self, run: LiveRun) -> None:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from gateway.core.errors import BadRequest, GatewayError
+from gateway.core.errors import BadRequest, GatewayError, Gone
 from gateway.core.event_log import (
     ENTRY_BYTES,
     Accepted,
@@ -24,6 +25,7 @@ from gateway.core.event_log import (
     RunStarted,
     ShownCode,
 )
+from gateway.core.host_calls import HostCalls
 from gateway.core.model import Event, Finished, KernelReport, OnEvent, Raised, Result, Text
 from gateway.core.request import Control, ControlledRuns, Submission
 from gateway.core.run_files import NOTHING_GIVEN
@@ -35,11 +37,27 @@ SLACK_BYTES = 8 * 1024 * 1024
 _log = structlog.get_logger("omega.live")
 
 
+class KeptResult:
+    """The result of a run, for a client that comes for it once."""
+
+    outcome: Result | Exception | None = None
+
+    def take(self) -> Result:
+        """The result. Raises why the run was refused, or Gone if it was taken before."""
+        outcome, self.outcome = self.outcome, None
+        if outcome is None:
+            raise Gone("The result of this run has been sent.")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
 class LiveRun:
     """One run that clients follow. Its allowance bounds its output, and so what is kept of it.
 
-    *grace_s* is None for a run whose caller waits for the result and gets the events by *on_event*. *feed* is that of its
-    session.
+    *grace_s* is None for a run whose caller waits for the result and gets the events by *on_event*. It is infinite for one
+    whose client asks in turns (see host_turns): how long that one may stay away is a limit of the run itself. *feed* is that
+    of its session.
     """
 
     def __init__(
@@ -61,13 +79,19 @@ class LiveRun:
         """When it got its kernel, in seconds since the epoch; None before."""
         allowance = submission.allowance
         limit_bytes = allowance.output_bytes + allowance.rich_bytes + 2 * allowance.fetch_bytes + SLACK_BYTES
+        self.calls = HostCalls(submission.request.tools, allowance.calls) if submission.request.tools else None
+        """The calls of its client's tools; None if it was given none."""
+        if self.calls is not None:
+            limit_bytes += allowance.calls.total_bytes
         self.log = EventLog(limit_bytes, stamps if feed is None else feed.numbers)
-        self._control = Control(self._start)
+        self._control = Control(self._start, self.calls)
         self._on_event = on_event
         self._wall_clock = wall_clock
         self._failure: Exception | None = None
         self._grace_s = grace_s
-        self.has_caller = grace_s is None
+        self.kept = KeptResult() if grace_s == math.inf else None
+        """The result for a client that asks in turns; None for a run that others read or wait for."""
+        self.has_caller = grace_s is None or self.kept is not None
         """Whether its caller waits for the result, and alone may give it up."""
         self._readers: list[asyncio.Event] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -88,7 +112,7 @@ class LiveRun:
     @property
     def used_bytes(self) -> int:
         """About how much memory its events take."""
-        return self.log.used_bytes + ENTRY_BYTES
+        return self.log.used_bytes * (1 if self.kept is None else 2) + ENTRY_BYTES
 
     # ---- for those who follow it ------------------------------------------------------------------------------------
 
@@ -132,7 +156,7 @@ class LiveRun:
             self.detach(news)
 
     def _start_timer(self) -> None:
-        if not self.is_over and self._grace_s is not None:
+        if not self.is_over and self._grace_s is not None and self.kept is None:
             self._timer = asyncio.get_running_loop().call_later(self._grace_s, self.stop)
 
     def _stop_timer(self) -> None:
@@ -196,6 +220,8 @@ class LiveRun:
 
     def _refuse(self, error: Exception, refused: RunRefused) -> Exception:
         self._failure = error.with_traceback(None)  # its frames hold what _let_go() drops
+        if self.kept is not None:
+            self.kept.outcome = self._failure
         self._add(refused)
         return error
 
@@ -214,7 +240,9 @@ class LiveRun:
         given = self.request.given
         if given is not NOTHING_GIVEN:
             given = replace(given, files=(), stdin=None, env={})
-        self.request = replace(self.request, code="", inputs={}, given=given)
+        self.request = replace(self.request, code="", inputs={}, given=given, tools=())
+        if self.calls is not None:
+            self.calls.close()
         self._control = Control()
         self._on_event = None
         self._task = None
@@ -234,6 +262,8 @@ class LiveRun:
         self._add(event)
 
     def _finish(self, result: Result) -> None:
+        if self.kept is not None:
+            self.kept.outcome = result
         late = result.stderr[self._stderr_chars :]
         if late:
             self._add(Text("stderr", late))

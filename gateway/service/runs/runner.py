@@ -15,7 +15,7 @@ from gateway.core import terminal
 from gateway.core.charts import judge
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.model import LOOKS, OnEvent, Result, RunSpec, ShownText, Task
-from gateway.core.request import Allowance, Caller, Control, LentKernel, RunRecord, RunRequest, Submission
+from gateway.core.request import Caller, Control, LentKernel, RunRecord, RunRequest, Submission
 from gateway.steps import in_turns
 from kernels.contract import Language, Policy
 
@@ -107,7 +107,7 @@ class Runner:
         try:
             async with self._lease(request, caller) as kernel:
                 with control.holding(kernel):
-                    result = judge(request.task, await kernel.run(_spec(request, submission.allowance), on_event))
+                    result = judge(request.task, await kernel.run(_spec(submission, control), on_event))
             if _gave_nothing(request, result):
                 result = replace(result, gave_nothing=True)
             if request.text == "terminal":
@@ -167,7 +167,8 @@ def _language(task: Task) -> Language:
     return "javascript" if task == "javascript" else "python"
 
 
-def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
+def _spec(submission: Submission, control: Control) -> RunSpec:
+    request, allowance = submission.request, submission.allowance
     return RunSpec(
         task=request.task,
         code=request.code,
@@ -182,4 +183,5 @@ def _spec(request: RunRequest, allowance: Allowance) -> RunSpec:
         picture_bytes=allowance.picture_bytes,
         given=request.given,
         fetch_bytes=allowance.fetch_bytes if request.given.globs else 0,
+        calls=control.calls,
     )

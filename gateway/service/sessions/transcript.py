@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from gateway.core.event_log import content_bytes
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Event, KernelReport, Raised, Result, Task, Text
 from gateway.core.strict_json import text_bytes
 
@@ -36,7 +37,7 @@ class Recording:
 
     def add(self, event: Event) -> None:
         """One more event."""
-        if isinstance(event, KernelReport):
+        if isinstance(event, KernelReport | HostCall):
             return
         self._left_bytes -= event_bytes(event)
         if self._left_bytes < 0:

@@ -18,6 +18,7 @@ from gateway.core.event_log import (
     SessionEnded,
     SessionRestarted,
 )
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Cleared, Display, Finished, Json, KernelReport, Raised, Result, Text
 from gateway.core.request import RunRequest
 from gateway.web.api.answers import describe_answer, describe_chart, describe_raised
@@ -29,6 +30,7 @@ _TYPES: Mapping[type[Item], str] = {
     Accepted: "accepted",
     RunStarted: "started",
     Cleared: "clear",
+    HostCall: "tool_call",
     Done: "done",
     SessionRestarted: "restarted",
     SessionEnded: "ended",
@@ -74,6 +76,8 @@ def _describe_item(item: Item, request: RunRequest) -> dict[str, Json]:
             return _describe_display(item, request)
         case Cleared(wait):
             return {"wait": wait}
+        case HostCall():
+            return describe_call(item)
         case Raised():
             return {"error": describe_raised(item)}
         case Done(result):
@@ -84,6 +88,11 @@ def _describe_item(item: Item, request: RunRequest) -> dict[str, Json]:
             return {"how": how, "reason": reason}
         case _ as never:
             assert_never(never)
+
+
+def describe_call(call: HostCall) -> dict[str, Json]:
+    """A call of a tool of the client's."""
+    return {"id": call.call_id, "name": call.name, "input": dict(call.given)}
 
 
 def _describe_display(display: Display, request: RunRequest) -> dict[str, Json]:

@@ -8,11 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.core.errors import BadRequest
+from gateway.core.host_tools import read_tools
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
 from gateway.core.request import Include, RunRequest, checked_source
 from gateway.web.api import given, patterns
 from gateway.web.api.given import Env, FetchFiles, Files, Stdin, Uploads, first_flaw
+from gateway.web.api.host_fields import Tools
 from gateway.web.edge.body import name_of, parse_object
 from kernels.run_rules import DEFAULT_DPI, MAX_DPI, MIN_DPI
 
@@ -77,6 +79,7 @@ class PythonBody(GivenBody):
     session: SessionId = None
     text: TextOption = "raw"
     include: IncludeList
+    tools: Tools
 
 
 class JavascriptBody(Body):
@@ -88,6 +91,7 @@ class JavascriptBody(Body):
     session: SessionId = None
     text: TextOption = "raw"
     include: IncludeList
+    tools: Tools
 
 
 class ChartBody(GivenBody):
@@ -179,13 +183,14 @@ def parse_python(body: bytes, timeouts: Timeouts, uploads: Uploads = ()) -> RunR
     """The Python run in *body*."""
     asked = read(PythonBody, body)
     request = _request("python", checked_source("code", asked.code), asked, timeouts)
-    return replace(request, given=given.read_given(asked, uploads))
+    return replace(request, given=given.read_given(asked, uploads), tools=read_tools(asked.tools))
 
 
 def parse_javascript(body: bytes, timeouts: Timeouts) -> RunRequest:
     """The JavaScript run in *body*."""
     asked = read(JavascriptBody, body)
-    return _request("javascript", checked_source("code", asked.code), asked, timeouts)
+    request = _request("javascript", checked_source("code", asked.code), asked, timeouts)
+    return replace(request, tools=read_tools(asked.tools))
 
 
 def parse_chart(body: bytes, timeouts: Timeouts, uploads: Uploads = ()) -> RunRequest:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway.core.limits import Timeouts
 from gateway.core.request import Allowance, RunRequest, Submission
-from gateway.web.api import form_bodies, multipart, run_bodies, server_sent_events
+from gateway.service.runs import host_turns
+from gateway.web.api import form_bodies, host_answers, multipart, run_bodies, server_sent_events
 from gateway.web.api.answers import describe_answer
 from gateway.web.api.form_bodies import Sent
 from gateway.web.caller_limits import CallerLimits
@@ -59,6 +60,9 @@ class RunEndpoint(Endpoint):
     async def _run(self, request: RunRequest) -> Answer | Reply:
         if server_sent_events.is_asked_for(self.request.headers.get("Accept", "")):
             return await self._stream_run(request)
+        if request.tools:
+            run = self.services.live.start_in_turns(self._submission(request))
+            return host_answers.describe_turn(run, await host_turns.next_turn(run))
         result = await self.services.runner.run(self._submission(request))
         return describe_answer(request, result)
 

@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.core.errors import BadRequest
+from gateway.core.host_tools import read_tools
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.request import RunRequest, checked_source
 from gateway.service.sessions.session import NewSession
 from gateway.web.api import patterns
 from gateway.web.api.given import Env, Uploads, check_env, check_task, read_given
+from gateway.web.api.host_fields import Tools
 from gateway.web.api.run_bodies import Body, GivenBody, IncludeList, TextOption, Timeout, parse_seconds, read
 from kernels.contract import Language
 from kernels.run_rules import DEFAULT_DPI
@@ -64,6 +66,7 @@ class ExecuteBody(GivenBody):
     ] = None
     text: TextOption = "raw"
     include: IncludeList
+    tools: Tools
 
 
 class NothingBody(Body):
@@ -94,8 +97,11 @@ def parse_execute(body: bytes, session_id: str, language: Language, timeouts: Ti
     check_task(task, {*asked.model_fields_set, *(["files"] if uploads else [])})
     timeout_s = 0.0 if asked.timeout is None else parse_seconds("timeout", asked.timeout, timeouts)
     inputs = dict(CHART_INPUTS) if task == "chart" else {}
+    if asked.tools and task == "math":
+        raise BadRequest("tools is for code, not for a run of type 'math'.")
     request = RunRequest(task, checked_source("code", asked.code), timeout_s, inputs, session=session_id)
-    return replace(request, given=read_given(asked, uploads), text=asked.text, include=frozenset(asked.include))
+    request = replace(request, given=read_given(asked, uploads), tools=read_tools(asked.tools))
+    return replace(request, text=asked.text, include=frozenset(asked.include))
 
 
 def parse_nothing(body: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import orjson
 
 from gateway.core.errors import BadRequest
+from gateway.core.host_tools import HostAnswer, read_answer
 from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.web.api import run_bodies
@@ -17,7 +18,7 @@ from gateway.web.edge.body import parse_object
 MAX_ID_CHARS = 128
 RUN_ID_CHARS = 64
 TASKS: Final = ("python", "javascript", "chart", "analyze", "math")
-KINDS: Final = ("execute", *TASKS, "interrupt", "resume", "watch")
+KINDS: Final = ("execute", *TASKS, "tool_result", "interrupt", "resume", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,14 @@ class WatchSession:
     after: int | None
 
 
-Said = Execute | InterruptRun | Resume | WatchSession
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """Hand a run what a tool of the client's came to."""
+
+    answer: HostAnswer
+
+
+Said = Execute | ToolResult | InterruptRun | Resume | WatchSession
 
 
 def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "python", session: str = "") -> Said:
@@ -66,6 +74,8 @@ def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "py
         case "interrupt":
             _check_fields(fields, "run")
             return InterruptRun(_text(fields, "run", RUN_ID_CHARS))
+        case "tool_result":
+            return ToolResult(read_answer("The message", fields))
         case "resume":
             _check_fields(fields, "run", "after")
             return parse_resume(_text(fields, "run", RUN_ID_CHARS), fields.get("after", 0))

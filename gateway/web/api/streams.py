@@ -15,13 +15,14 @@ from typing import assert_never
 
 from gateway.core.errors import BadRequest, Conflict, GatewayError, NotFound, TooManyRequests, Unauthorized
 from gateway.core.event_log import Gap, LoggedEvent, content_bytes
+from gateway.core.host_tools import HostAnswer
 from gateway.core.model import Json
 from gateway.core.request import Submission
 from gateway.core.session_log import Told
 from gateway.service.runs.live_run import LiveRun
 from gateway.service.session_feed import Watch, Watched
 from gateway.web.api import events, stream_messages, watching
-from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said, WatchSession
+from gateway.web.api.stream_messages import Execute, InterruptRun, Resume, Said, ToolResult, WatchSession
 from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge import json_answer
 from gateway.web.edge.unread import LARGE_BYTES, Shared
@@ -100,6 +101,8 @@ class StreamSocket(Socket):
                 self.admit()
                 self._unread.check(self.caller.key_id)
                 self.execute(said)
+            case ToolResult(answer):
+                self.hand_over(answer)
             case InterruptRun(run_id):
                 await self.interrupt(run_id)
             case Resume(run_id, after):
@@ -122,6 +125,16 @@ class StreamSocket(Socket):
         run_id = run_id or uuid.uuid4().hex
         submission = Submission(said.request, self.caller, run_id, self.terms.allowance, said.label)
         self._follow(self.services.live.start(submission), 0)
+
+    def hand_over(self, answer: HostAnswer) -> None:
+        """Give *answer* to the run followed here whose call it answers; raises BadRequest if there is none."""
+        runs = [followed.run for followed in self._followed.values()]
+        offered = [run.calls for run in runs if run.calls is not None]
+        for calls in offered:
+            if any(call.call_id == answer.call_id for call in calls.waiting):
+                calls.answer([answer])
+                return
+        raise BadRequest(f"There is no call {answer.call_id!r} that waits for a result on this connection.")
 
     async def interrupt(self, run_id: str) -> None:
         """Interrupt a run followed here: the named one, or else the oldest, if there is one."""
@@ -280,9 +293,9 @@ class SessionStream(StreamSocket):
             await super().interrupt(named)
 
     def names(self, run: LiveRun, found: LoggedEvent | Gap) -> dict[str, Json]:
-        names = {"run": run.run_id, "id": run.label} if run.label else {"run": run.run_id}
+        names: dict[str, Json] = {"run": run.run_id, **watching.label_of(run, found)}
         is_numbered = run.feed is not None and isinstance(found, LoggedEvent)
-        return {**names, "at": found.stamp} if is_numbered else {**names}
+        return {**names, "at": found.stamp} if is_numbered else names
 
     async def _carry_out(self, said: Said) -> None:
         if not isinstance(said, WatchSession):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.core.event_log import Accepted, LoggedEvent, SessionEnded, content_bytes
+from gateway.core.event_log import Accepted, Gap, LoggedEvent, SessionEnded, content_bytes
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Json
 from gateway.core.request import RunRequest
 from gateway.core.session_log import Missing, Told
@@ -55,7 +56,13 @@ def names_of(run: FeedRun | None, entry: LoggedEvent) -> dict[str, Json]:
     """The fields that tell where an event belongs: its run, the client's own name for that, and its number."""
     if run is None:
         return {"at": entry.stamp}
-    return {"run": run.run_id, **({"id": run.label} if run.label else {}), "at": entry.stamp}
+    return {"run": run.run_id, **label_of(run, entry), "at": entry.stamp}
+
+
+def label_of(run: FeedRun, found: LoggedEvent | Gap) -> dict[str, Json]:
+    """The client's own name for *run*. A call has an ``id`` of its own, which its answer names."""
+    is_call = isinstance(found, LoggedEvent) and isinstance(found.item, HostCall)
+    return {"id": run.label} if run.label and not is_call else {}
 
 
 def share(unread: Unread, told: Told[FeedRun]) -> Shared | None:

@@ -146,6 +146,7 @@ EXAMPLE: dict[str, Schema] = {
 }
 AVAILABLE = struct({"available": FLAG, "version": TEXT})
 YES: Schema = {"const": True}
+COMPLETED: dict[str, Schema] = {"status": described({"const": "completed"}, "only if the run was given tools")}
 
 ANSWERS: dict[str, Schema] = {
     "Bytes": described({"type": "string", "format": "binary"}, "any bytes"),
@@ -178,12 +179,26 @@ ANSWERS: dict[str, Schema] = {
             "chartDataTruncated": described(YES, "the data is over the limit and left out"),
         },
     ),
+    "ToolCalls": struct(
+        {
+            "status": {"const": "tool_call_required"},
+            "run": TEXT,
+            "continuation": described(TEXT, "the address that takes the results"),
+            "toolCalls": array(struct({"id": TEXT, "name": TEXT, "input": ANY})),
+        }
+    ),
+    "ToolTurn": {"anyOf": [ref("ToolCalls"), ref("PythonRun"), ref("JavascriptRun"), struct({"accepted": WHOLE})]},
+    "PythonTurn": {"anyOf": [ref("PythonRun"), ref("ToolCalls")]},
+    "JavascriptTurn": {"anyOf": [ref("JavascriptRun"), ref("ToolCalls")]},
+    "SessionTurn": {"anyOf": [ref("SessionRun"), ref("ToolCalls")]},
     "Run": struct(RUN, {**STREAMS, **IN_SESSION, **FILES}),
+    "PythonRun": struct(RUN, {**STREAMS, **IN_SESSION, **FILES, **COMPLETED}),
     "JavascriptRun": struct(
-        {**RUN, **RETURN_VALUE}, {**STREAMS, **IN_SESSION, "hint": described(TEXT, "why there is nothing to see")}
+        {**RUN, **RETURN_VALUE},
+        {**STREAMS, **IN_SESSION, **COMPLETED, "hint": described(TEXT, "why nothing is to be seen")},
     ),
     "ChartRun": struct({**RUN, **CHART}, {**STREAMS, **IN_SESSION, **FILES}),
-    "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE, **FILES}),
+    "SessionRun": struct({**RUN, **IN_SESSION}, {**STREAMS, **CHART, **RETURN_VALUE, **FILES, **COMPLETED}),
     "Installed": struct({"success": YES, "output": TEXT, "error": {"type": "null"}, "package": TEXT, "version": TEXT}),
     "Session": struct(SESSION, {"success": YES}),
     "SessionList": struct({"sessions": array(ref("Session"))}),

@@ -16,6 +16,7 @@ const realm = new Realm();
 let known = new Map();
 let run = null;
 let begun = null;
+const late = new Set(['result', 'interrupt']); // of a run that is over
 
 function begin(request) {
   begun = process.cpuUsage();
@@ -51,14 +52,23 @@ function peakBytes() {
   }
 }
 
+// What the Python process sends next. Blocks.
+function next() {
+  return frames.read() ?? process.exit(0);
+}
+
 function turn() {
   if (run) {
     run.advance();
+    if (run.isWaiting) run.hear(next());
     setImmediate(advance);
     return;
   }
-  const request = frames.read();
-  if (request === null) process.exit(0);
+  const request = next();
+  if (late.has(request.kind)) {
+    setImmediate(() => {});
+    return;
+  }
   if (request.kind === 'run') begin(request);
   else reply({ id: request.id, ...answers[request.kind](request) });
   setImmediate(() => {});

@@ -8,6 +8,7 @@ const { Console } = require('node:console');
 const { types } = require('node:util');
 const { write, writeText } = require('./frames.cjs');
 const { guard } = require('./guard.cjs');
+const { HostTools } = require('./tools.cjs');
 const { asText, show, toJson } = require('./values.cjs');
 const { PARTS, SOURCES, web } = require('./web.cjs');
 
@@ -117,6 +118,7 @@ class Realm {
       isBytes: (value) => types.isAnyArrayBuffer(value) || types.isArrayBufferView(value),
       finalize: (work) => this.finalize(work),
     });
+    this.tools = new HostTools(this, host);
     this.ownNames = new Set(Reflect.ownKeys(this.global));
     this.connect();
   }
@@ -125,6 +127,7 @@ class Realm {
     const [object, method] = name.split('.');
     const given = () => Array.from({ length: values.length }, (_, at) => values[at]);
     if (object === 'web') return web[method](...given());
+    if (object === 'tools') return this.tools.begin(...given());
     if (object === 'console') this.console[method](...given());
     else if (method) write('d', { [FORMS[method]]: bodyOf(FORMS[method], values[0]) });
     else write('d', bundleOf(values[0]));

@@ -14,6 +14,8 @@ const JSON_CHARS = 64 * 1024;
 // After so many turns of an event loop without work a promise is waited for in vain. More than one, because compiling
 // WebAssembly takes one for each step.
 const TURNS = 1000;
+// After so many of them nothing else goes on while the code waits for its host.
+const TURNS_OF_CALLS = 10;
 
 class Run {
   constructor(realm, request) {
@@ -32,6 +34,7 @@ class Run {
   begin() {
     if (this.isCell) getReady(this.request.code);
     this.realm.isInterrupted = false;
+    if (this.request.tools) this.realm.tools.open(this.request.tag, this.request.tools);
     this.guarded(() => {
       if (this.isCell) this.beginCell(this.request.code);
       else this.beginBody(this.request.code);
@@ -49,6 +52,23 @@ class Run {
       this.check();
     });
     if (!this.isOver && this.turns >= TURNS) this.fail(errors.NEVER);
+  }
+
+  // Whether the code waits for its host, and for nothing else.
+  get isWaiting() {
+    return !this.isOver && this.turns >= TURNS_OF_CALLS && this.realm.tools.waiting.size > 0;
+  }
+
+  // The host has answered a call, or the run is interrupted while it waits.
+  hear(message) {
+    if (message.kind === 'interrupt' && message.id === this.request.id) this.fail(errors.INTERRUPTED);
+    if (message.kind !== 'result') return;
+    this.turns = 0;
+    this.guarded(() => {
+      this.realm.tools.settle(message);
+      this.realm.drain();
+      this.check();
+    });
   }
 
   // A promise was rejected without a handler.
@@ -157,6 +177,7 @@ class Run {
 
   // The answer to the Python process.
   report() {
+    this.realm.tools.close();
     if (this.unhandled && !this.failure) this.guarded(() => this.fail(errors.describe(this.unhandled.reason)));
     const answer = {};
     if (!this.failure) this.guarded(() => this.describeValue(answer));

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from IPython.core.async_helpers import _pseudo_sync_runner
 
 from kernels.python.event_loops import ScriptLoops
+from kernels.python.host_tools.offer import ToolOffer
 from kernels.python.request import Outcome, TaskRequest
 from kernels.python.shown import figures, inline, tracebacks, values
 from kernels.python.shown.album import album
@@ -38,6 +39,7 @@ class RunningKernel(Protocol):
     shell: Any
     interrupts: Interrupts
     loops: ScriptLoops
+    tools: ToolOffer
     streams: tuple[OutputStream, OutputStream]
     """stdout and stderr."""
 
@@ -93,7 +95,8 @@ class TaskRun:
             case "table":
                 self._show_table()
             case _:
-                return await self._execute(store_history=store_history)
+                with self._kernel.tools.inside(self._request.tools, self._shell.user_ns):
+                    return await self._execute(store_history=store_history)
         return None
 
     def _outcome(self, error: BaseException | None, before: dict[str, Any]) -> Outcome:
@@ -162,6 +165,7 @@ class TaskRun:
         shell.ast_transformers.append(collector)
         try:
             if problem is None and shell.should_run_async(self._code, transformed_cell=cell):
+                self._kernel.tools.await_in(shell.user_ns)
                 await self._until_interrupted(coroutine)
             else:
                 with self._kernel.loops.outside(), self._kernel.interrupts.allowed():

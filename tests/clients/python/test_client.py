@@ -235,13 +235,6 @@ def test_url_and_token_come_from_the_environment(gateway: Gateway, monkeypatch: 
         omega.Client()
 
 
-@pytest.fixture
-def host_tools(gateway: Gateway) -> None:
-    """The gateway lets code call tools."""
-    if not any(path.endswith("/tool-results") for path in gateway.ask("GET", "/openapi.json").body["paths"]):
-        pytest.skip("this gateway has no tools for code")
-
-
 @omega.tool
 def square(number: int) -> int:
     """Square a number.
@@ -270,7 +263,7 @@ sorted(found.items())
 """
 
 
-def test_code_calls_tools(both: Both, gateway: Gateway, client: omega.Client, host_tools: None) -> None:
+def test_code_calls_tools(both: Both, gateway: Gateway, client: omega.Client) -> None:
     """From threads too, each gets its own answer; in a stream as in a plain run, in a session, and in JavaScript."""
     events, run = stream(both, gateway, CALLING, tools=[square])
     assert [event.type for event in events].count("tool_call") == 5
@@ -285,7 +278,7 @@ def test_code_calls_tools(both: Both, gateway: Gateway, client: omega.Client, ho
         assert failed.error is not None and "square" in failed.error.message
 
 
-def test_async_tools_of_one_run_go_side_by_side(gateway: Gateway, host_tools: None) -> None:
+def test_async_tools_of_one_run_go_side_by_side(gateway: Gateway) -> None:
     """All of them have begun before the first ends."""
 
     async def use() -> None:

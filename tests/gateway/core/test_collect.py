@@ -8,8 +8,12 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.collect import DISPLAY_BYTES, UNREADABLE, Collector, coalesce
+from gateway.core.call_message import CallMessage
+from gateway.core.collect import CONTAINER_BYTES, DISPLAY_BYTES, UNREADABLE, Collector, coalesce
+from gateway.core.host_calls import HostCalls
+from gateway.core.host_tools import CallLimits, HostAnswer, HostCall, HostTool
 from gateway.core.model import Cleared, Display, Event, Finished, KernelReport, Raised, Text
+from gateway.core.strict_json import Count
 from gateway.core.validate import (
     Body,
     Clear,
@@ -285,3 +289,37 @@ def test_a_run_that_was_its_kernels_last_says_so() -> None:
     assert not run.ends_kernel
     feed(run, ExecuteReply("ok", KernelReport(is_last=True)))
     assert run.ends_kernel
+
+
+class NoLine:
+    """A kernel and a clock for runs whose calls nobody answers."""
+
+    def deliver(self, answer: HostAnswer) -> None:
+        raise AssertionError(answer)
+
+    def begin_waiting(self) -> None:
+        """The clock."""
+
+    def end_waiting(self) -> None:
+        raise AssertionError
+
+
+def test_a_call_of_a_tool_is_an_event() -> None:
+    """If the run was given that tool; a run without tools has none."""
+    call = CallMessage(HostCall("a", "f", {}))
+    calls = HostCalls([HostTool("f")], CallLimits())
+    calls.open(NoLine())
+    run = Collector("r", 1000, 1000, calls)
+    assert feed(run, BUSY, call, call, CallMessage(HostCall("b", "g", {})), OK, IDLE)[0] == HostCall("a", "f", {})
+    assert len(calls.waiting) == 1
+    assert feed(collector(), call) == []
+
+
+def test_a_call_of_many_lists_weighs_what_they_take() -> None:
+    """Not only their bytes: `[],` has three, and takes seventy of the gateway's memory."""
+    calls = HostCalls([HostTool("f")], CallLimits())
+    calls.open(NoLine())
+    run = Collector("r", 1000, 1000, calls)
+    (told,) = run.feed(Message("r", CallMessage(HostCall("a", "f", {}, 100)), Count(containers=3)))
+    assert isinstance(told, HostCall)
+    assert told.size_bytes == 100 + 3 * CONTAINER_BYTES

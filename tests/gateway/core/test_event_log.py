@@ -23,6 +23,7 @@ from gateway.core.event_log import (
     ShownCode,
     content_bytes,
 )
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Display, Raised, Result, ShownText, Text
 from gateway.core.run_files import Fetched, FetchedFile
 from gateway.core.strict_json import NODE_BYTES
@@ -116,6 +117,7 @@ def test_nothing_is_lost_unsaid(writes: list[tuple[str, str]], limit: int, reads
         (Raised("E", "é", "tb"), 5),
         (Display("display", {"a/b": "xy"}), NODE_BYTES * 2 + 5),
         (Accepted("r"), 0),
+        (HostCall("a", "f", {}, 30), 30),
     ],
 )
 def test_what_is_kept_is_counted_in_bytes(item: Item, size: int) -> None:

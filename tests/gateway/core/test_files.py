@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import MAX_HEX_CHARS, check_move, is_path, parse_path, path_of_hex
+from gateway.core.files import MAX_HEX_CHARS, FileChange, check_move, is_path, parse_changes, parse_path, path_of_hex
 
 
 @pytest.mark.parametrize("path", [b"a", b"a/b.csv", b"\xff\xfe", "größe.txt".encode(), b"a b/ c"])
@@ -51,3 +51,29 @@ def test_a_kernel_writes_paths_in_hexadecimal() -> None:
         "61" * (MAX_HEX_CHARS // 2 + 1),
     ):
         assert path_of_hex(wrong) is None, wrong
+
+
+A = b"a".hex()
+
+
+@pytest.mark.parametrize(
+    ("said", "changes", "is_cut"),
+    [
+        (None, (), False),
+        ([], (), False),
+        ({"files": 5}, (), False),
+        ({"files": [], "cut": True}, (), True),
+        ({"files": [{"path": A, "change": "created", "size": 3}]}, (FileChange(b"a", "created", 3),), False),
+        ({"files": [{"path": A, "change": "changed", "size": -3}]}, (FileChange(b"a", "changed", 0),), False),
+        ({"files": [{"path": A, "change": "changed", "size": "3"}]}, (FileChange(b"a", "changed", 0),), False),
+        ({"files": [{"path": A, "change": "deleted", "size": 3}]}, (FileChange(b"a", "deleted", 0),), False),
+        ({"files": [{"path": A, "change": "moved"}]}, (), True),
+        ({"files": [{"path": "a", "change": "created"}]}, (), True),
+        ({"files": [{"path": b"../a".hex(), "change": "created"}]}, (), True),
+        ({"files": [{"path": 5, "change": "created"}, 7]}, (), True),
+        ({"files": [{"path": A, "change": "deleted"}] * 201}, (FileChange(b"a", "deleted", 0),) * 200, True),
+    ],
+)
+def test_changes_of_files_are_checked_one_by_one(said: object, changes: tuple[FileChange, ...], is_cut: bool) -> None:
+    """What is not of the form is left out, and that is said."""
+    assert parse_changes(said) == (changes, is_cut)

@@ -11,11 +11,13 @@ from gateway.core.fold import (
     Overflowed,
     Stopped,
     TimedOut,
+    Unanswered,
     cause_of,
     exit_code_of,
     fold,
     signal_name,
 )
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Cleared, ClearedText, Death, Display, Event, Finished, KernelReport, Limit, Raised, Text
 
 MIB = 1024 * 1024
@@ -273,3 +275,10 @@ def test_signals_without_a_name_are_numbers() -> None:
 def test_the_cause_of_a_death_is_one_of_few_words(death: Death, word: str) -> None:
     """A metric has it as a label."""
     assert cause_of(death) == word
+
+
+def test_a_host_that_does_not_answer_is_a_timeout_that_says_so() -> None:
+    """Calls of its tools leave no other trace in the result."""
+    result = fold([HostCall("a", "f", {}), Text("stdout", "a")], Unanswered())
+    assert result.error == Raised("TimeoutError", "The host did not answer the calls of its tools in time", "")
+    assert (result.output, result.limit, result.exit_code) == ("a", Limit.TIMEOUT, 124)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Cleared, Display, Event, Finished, Json, KernelReport, Raised, Text
 from gateway.core.notebook import Notebook, NotebookCell, metadata_for, to_file_json, to_json
 from gateway.core.notebook_outputs import LEFT_OUT, CellOutputs
@@ -62,9 +63,8 @@ def test_pieces_of_a_stream_are_joined_in_the_order_of_everything() -> None:
 
 def test_the_value_of_the_last_expression_has_its_number() -> None:
     """As Out[2] in a notebook."""
-    _, (found,) = outputs(
-        [], [Display("result", {"text/plain": "42"}, {"x": 1}), KernelReport(execution_count=2), Finished("ok")]
-    )
+    value = Display("result", {"text/plain": "42"}, {"x": 1})
+    _, (found,) = outputs([], [HostCall("a", "f", {}), value, KernelReport(execution_count=2), Finished("ok")])
     assert found == {
         "output_type": "execute_result",
         "execution_count": 2,

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.call_message import CallMessage
 from gateway.core.files import FileChange
+from gateway.core.host_tools import HostCall
 from gateway.core.model import Raised
 from gateway.core.validate import (
     MAX_MIME_ENTRIES,
@@ -356,30 +358,19 @@ def test_metadata_that_is_too_much_is_left_out_of_a_display() -> None:
     assert (shown.display.data, shown.display.metadata, shown.is_cut) == ({"text/plain": "x"}, {}, True)
 
 
-A = b"a".hex()
-
-
-@pytest.mark.parametrize(
-    ("said", "changes", "is_cut"),
-    [
-        (None, (), False),
-        ([], (), False),
-        ({"files": 5}, (), False),
-        ({"files": [], "cut": True}, (), True),
-        ({"files": [{"path": A, "change": "created", "size": 3}]}, (FileChange(b"a", "created", 3),), False),
-        ({"files": [{"path": A, "change": "changed", "size": -3}]}, (FileChange(b"a", "changed", 0),), False),
-        ({"files": [{"path": A, "change": "deleted", "size": 3}]}, (FileChange(b"a", "deleted", 0),), False),
-        ({"files": [{"path": A, "change": "moved"}]}, (), True),
-        ({"files": [{"path": "a", "change": "created"}]}, (), True),
-        ({"files": [{"path": b"../a".hex(), "change": "created"}]}, (), True),
-        ({"files": [{"path": "00" * 10_000, "change": "created"}]}, (), True),
-        ({"files": [{"path": 5, "change": "created"}, 7]}, (), True),
-    ],
-)
-def test_changes_of_files_are_checked_one_by_one(said: object, changes: tuple[FileChange, ...], is_cut: bool) -> None:
-    """What is not of the form is left out, and that is said."""
+def test_changes_of_files_are_told() -> None:
+    """They stand in the reply."""
+    said = {"files": [{"path": b"a".hex(), "change": "created", "size": 3}], "cut": True}
     reply = parse("shell", "execute_reply", {"status": "ok"}, {"omega": {"files": said}})
-    assert (reply.report.files, reply.report.are_files_cut) == (changes, is_cut)
+    assert (reply.report.files, reply.report.are_files_cut) == ((FileChange(b"a", "created", 3),), True)
+
+
+def test_a_call_of_a_tool_is_read_on_iopub_alone() -> None:
+    """What stands in it is for test_call_message."""
+    content = {"id": "a", "name": "f", "input": {"x": 1}}
+    assert parse("iopub", "omega_tool_call", content) == CallMessage(HostCall("a", "f", {"x": 1}))
+    assert parse("shell", "omega_tool_call", content) is None
+    assert parse("iopub", "omega_tool_call", {}) is None
 
 
 def test_a_display_without_a_bundle_is_none() -> None:

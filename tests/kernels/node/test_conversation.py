@@ -30,6 +30,7 @@ class Stage:
     process: NodeProcess
     written: list[tuple[str, str]] = field(default_factory=list)
     shown: list[Any] = field(default_factory=list)
+    called: list[Any] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
 
     def write(self, name: str, text: str) -> None:
@@ -38,7 +39,7 @@ class Stage:
 
     def begin(self) -> Conversation:
         """A conversation on the running loop."""
-        outlets = Outlets(self, self.shown.append, self.codes.append)
+        outlets = Outlets(self, self.shown.append, self.called.append, self.codes.append)
         return Conversation(self.process, asyncio.get_running_loop(), outlets)
 
     def say(self, kind: str, body: Any) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tests.live import HANG_S
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(os.environ.get("OMEGA_KERNEL_PYTHON", ROOT / ".venv-kernels" / "bin" / "python"))
+Host = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Answers a call with its output or an error, or not at all."""
 CHANNELS = ("shell", "iopub", "stdin", "control")
 PATIENCE_S = 60.0
 """How long a kernel may be silent; what it says takes as long as it takes on this machine."""
@@ -161,7 +164,7 @@ class TestKernel:
         assert message is not None
         return str(message["header"]["msg_id"])
 
-    def collect(self, request: str, patience_s: float = PATIENCE_S) -> Reply:
+    def collect(self, request: str, patience_s: float = PATIENCE_S, host: Host | None = None) -> Reply:
         """Everything up to reply and idle of *request*; raises TimeoutError where none comes for so long."""
         reply, is_idle = None, False
         messages: list[dict[str, Any]] = []
@@ -183,7 +186,14 @@ class TestKernel:
                     is_idle = message["content"]["execution_state"] == "idle"
                 else:
                     messages.append(message)
+                    self._serve(message, host)
         return Reply(reply["content"], reply["metadata"], messages)
+
+    def _serve(self, message: dict[str, Any], host: Host | None) -> None:
+        if message["msg_type"] == "omega_tool_call" and host is not None:
+            said = host(message["content"])
+            if said is not None:
+                self.answer(message["content"], said)
 
     def run(self, code: str = "", task: str = "", inputs: dict[str, Any] | None = None, **more: Any) -> Reply:
         """Run *code* as one of our tasks."""
@@ -191,6 +201,16 @@ class TestKernel:
         omega["chart_bytes"] = more.pop("chart_bytes", 0)
         omega["picture_bytes"] = more.pop("picture_bytes", 0)
         return self.collect(self.send(code, omega), **more)
+
+    def hosted(self, code: str, host: Host, *names: str, **omega: Any) -> Reply:
+        """Run *code* with tools of these names, each with the parameters a and b; *host* answers their calls."""
+        tools = [{"name": name, "description": f"Does {name}.", "order": ["a", "b"]} for name in names]
+        task = {"task": self.language, "inputs": {}, "variables": True, "chart_bytes": 0}
+        return self.collect(self.send(code, {**task, "tools": tools, **omega}), host=host)
+
+    def answer(self, call: dict[str, Any], said: dict[str, Any]) -> None:
+        """Answer a *call* as the gateway does."""
+        self.session.send(self.control, "omega_tool_result", {"id": call["id"], **said})
 
     def plain(self, code: str, **content: Any) -> Reply:
         """Run *code* as a plain Jupyter client does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,3 +107,18 @@ def test_a_process_that_is_gone_is_not_attested() -> None:
     os.waitpid(pid, 0)
     with pytest.raises(attest.AttestationFailed, match="cannot be looked at"):
         attest.attest(pid, attest.expect(Level.L3, 1, 1))
+
+
+def test_a_guest_that_is_not_in_its_place_is_found() -> None:
+    """One that made namespaces of its own would have no limits on disk, and mounts that nobody attested."""
+    elsewhere = frozenset({("mnt", 1), ("net", 2)})
+
+    def look(pid: int) -> str:
+        expected = attest.expect(Level.L3, trial.KERNEL_UID, trial.KERNEL_UID)
+        own = attest.attest(pid, replace(expected, shared=attest.namespaces_of(pid) - {("user", 0)}))
+        with pytest.raises(attest.AttestationFailed) as found:
+            attest.attest(pid, replace(expected, shared=own | elsewhere))
+        return str(found.value)
+
+    outcome = trial.run(trial.confinement(Level.L3), lambda: "confined", outside=look)
+    assert outcome.seen == "it is not in the place's mnt, net namespace"

@@ -162,12 +162,12 @@ class TestBuilt:
         attempt = f"[name for name in {places} if os.system('mkdir ' + name + ' 2>/dev/null') == 0]"
         assert facts(sys.executable, attempt) == ["/tmp/x"]
 
-    def test_the_zygote_holds_four_capabilities_and_can_gain_none(self) -> None:
-        """What it needs to confine its children, also as root, also over exec."""
+    def test_the_zygote_holds_five_capabilities_and_can_gain_none(self) -> None:
+        """What it needs to confine its children and to let guests join a place, also as root, also over exec."""
         lines = facts(
             sys.executable, "[l.split()[1] for l in open('/proc/self/status') if l[:5] in ('CapEf', 'CapPr', 'NoNew')]"
         )
-        wanted = sum(1 << number for number in (6, 7, 12, 21))
+        wanted = sum(1 << number for number in (6, 7, 12, 18, 21))
         assert [int(value, 16) for value in lines] == [wanted, wanted, 1]
 
     def test_extra_directories_are_shown_read_only(self, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,15 +93,34 @@ class Spawner:
             count = now
         return count
 
+    def comes_back_to(self, count: int) -> bool:
+        """Whether it has no more than *count* descriptors once it had time: what removes control groups takes some."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.settled_descriptors() > count and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return self.settled_descriptors() <= count
+
     def children(self, mark: str) -> list[int]:
         """Its child processes whose command line holds *mark*; those that end meanwhile are none."""
         told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [pid for pid in map(int, told.split()) if mark in _command_line(pid)]
+        return [pid for pid in map(int, told.split()) if mark in _text(pid, "cmdline")]
 
 
-def _command_line(pid: int) -> str:
+def sweep(dead: Spawner) -> list[int]:
+    """Remove what a killed spawner has left, as the gateway does; the processes in its control groups afterwards."""
+    *command, _control, text = map(str, dead.process.args)  # type: ignore[arg-type]  # it was started with a list
+    options = replace(SpawnerOptions.from_text(text), only_sweeps=True)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        command += [str(theirs.fileno()), options.to_text()]
+        subprocess.run(command, pass_fds=(theirs.fileno(),), env=spawner_environment(), check=True)
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if options.instance in _text(pid, "cgroup")]
+
+
+def _text(pid: int, name: str) -> str:
+    """What Linux tells of this process; nothing once it has ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
+        return Path(f"/proc/{pid}/{name}").read_text("utf-8", "replace")
     except OSError:
         return ""
 

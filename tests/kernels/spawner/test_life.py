@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kernels.spawner import life as module
 from kernels.spawner.actions import (
     Action,
+    Admit,
     Adopt,
     Do,
     Drop,
@@ -18,22 +19,42 @@ from kernels.spawner.actions import (
     Part,
     RefuseFiles,
     Remove,
+    SendSignal,
     ServeFiles,
     TellExited,
     TellRefused,
+    TurnAway,
 )
-from kernels.spawner.events import Event, Exceeded, Fact, Failed, FilesAsked, MainForked, MainReaped, NoZygote
+from kernels.spawner.events import (
+    Event,
+    Exceeded,
+    Fact,
+    Failed,
+    FilesAsked,
+    GuestCame,
+    MainForked,
+    MainReaped,
+    NoZygote,
+    SignalAsked,
+)
 from kernels.spawner.life import ENDED_EARLY, Life, Stage, step
 
 NAMESPACED = frozenset({Part.REQUEST, Part.UID, Part.GROUP, Part.INIT})
 ON_HOST = frozenset({Part.REQUEST, Part.UID, Part.GROUP, Part.WORK_DIR})
+SEATED = frozenset({Part.REQUEST, Part.SEAT})
 NEVER_STARTED = ("start", "the kernel exited before it was started")
 CLOSE = (Remove(Part.REQUEST), Remove(Part.GATE))
 KILL = (KillPart(Part.INIT), KillPart(Part.PROCESS))
 FREE = (Remove(Part.GROUP), Remove(Part.UID))
 FORKED, DIED, KILLED = MainForked(7, 70), MainReaped(9), Fact.KILL_ASKED
+HOLD, END, GUEST = Fact.HOLD_ASKED, Fact.END_ASKED, GuestCame("guest")
 UP: tuple[Event, ...] = (Fact.BEGUN, FORKED, Fact.CONFINED, Fact.ATTESTED, Fact.RELEASED)
-EVENTS: tuple[Event, ...] = (*Fact, FORKED, DIED, Failed("s", "r"), NoZygote("r"), Exceeded(True), FilesAsked(5))
+HOSTING: tuple[Event, ...] = (*UP, HOLD)
+HELD: tuple[Event, ...] = (*HOSTING, Fact.PROCESS_DIED, DIED)
+EVENTS: tuple[Event, ...] = (
+    *(*Fact, FORKED, DIED, Failed("s", "r"), NoZygote("r"), Exceeded(True), FilesAsked(5)),
+    *(GUEST, SignalAsked(15)),
+)
 
 
 def walk(parts: frozenset[Part], *events: Event) -> tuple[Life, list[Action]]:
@@ -54,6 +75,8 @@ AT: dict[Stage, tuple[Event, ...]] = {
     Stage.ATTESTING: UP[:3],
     Stage.RELEASING: UP[:4],
     Stage.RUNNING: UP,
+    Stage.HOSTING: HOSTING,
+    Stage.HELD: HELD,
     Stage.ENDING: (*UP, KILLED),
     Stage.GONE: (*UP, KILLED, DIED, Fact.INIT_DIED),
 }
@@ -82,7 +105,47 @@ ROWS: list[tuple[tuple[Event, ...], Event, Stage, tuple[Action, ...]]] = [
     # While it runs.
     (AT[Stage.RUNNING], Fact.INTERRUPT_ASKED, Stage.RUNNING, (Do.INTERRUPT,)),
     (AT[Stage.RUNNING], FilesAsked(5), Stage.RUNNING, (ServeFiles(5),)),
-    *[(AT[stage], FilesAsked(5), stage, (RefuseFiles(5),)) for stage in Stage if stage is not Stage.RUNNING],
+    *[
+        (AT[stage], FilesAsked(5), stage, (RefuseFiles(5),))
+        for stage in Stage
+        if stage not in (Stage.RUNNING, Stage.HOSTING, Stage.HELD)
+    ],
+    (AT[Stage.RUNNING], SignalAsked(15), Stage.RUNNING, (SendSignal(15),)),
+    # A place that is held, and who joins it.
+    (AT[Stage.RUNNING], HOLD, Stage.HOSTING, (Do.HOLD,)),
+    *[
+        (AT[stage], HOLD, stage, (Do.TELL_PLACE_GONE,))
+        for stage in Stage
+        if stage not in (Stage.RUNNING, Stage.HOSTING, Stage.HELD)
+    ],
+    (HOSTING, Fact.NOT_HELD, Stage.ENDING, KILL),
+    (HOSTING, GUEST, Stage.HOSTING, (Admit("guest"),)),
+    (HELD, GUEST, Stage.HELD, (Admit("guest"),)),
+    *[(AT[stage], GUEST, stage, (TurnAway("guest"),)) for stage in Stage if stage not in (Stage.HOSTING, Stage.HELD)],
+    (HOSTING, FilesAsked(5), Stage.HOSTING, (ServeFiles(5),)),
+    (HELD, FilesAsked(5), Stage.HELD, (ServeFiles(5),)),
+    (HOSTING, KILLED, Stage.HOSTING, (KillPart(Part.PROCESS),)),
+    (HOSTING, Fact.PROCESS_DIED, Stage.HELD, (Do.REAP,)),
+    (HOSTING, DIED, Stage.HELD, (Remove(Part.PROCESS), TellExited(9, False, False))),
+    ((*HOSTING, KILLED, Fact.PROCESS_DIED), DIED, Stage.HELD, (Remove(Part.PROCESS), TellExited(9, True, False))),
+    ((*HOSTING, Fact.PROCESS_DIED), Fact.ZYGOTE_GONE, Stage.HELD, (Do.REAP,)),
+    ((*HELD, GUEST), Fact.GUESTS_GONE, Stage.HELD, ()),
+    (HOSTING, END, Stage.ENDING, KILL),
+    ((*HOSTING, GUEST), END, Stage.ENDING, (KillPart(Part.GUESTS), *KILL)),
+    ((*HELD, GUEST), END, Stage.ENDING, (KillPart(Part.GUESTS), KillPart(Part.INIT))),
+    (HELD, Exceeded(True), Stage.ENDING, (Remove(Part.WATCH), KillPart(Part.INIT))),
+    (
+        (*HELD, END),
+        Fact.INIT_DIED,
+        Stage.GONE,
+        (Remove(Part.INIT), Remove(Part.PLACE), Remove(Part.WATCH), Do.TELL_PLACE_GONE, *FREE),
+    ),
+    (
+        (*HOSTING, GUEST, END, DIED, Fact.INIT_DIED),
+        Fact.GUESTS_GONE,
+        Stage.GONE,
+        (Remove(Part.PLACE), Remove(Part.WATCH), TellExited(9, True, False), Do.TELL_PLACE_GONE, *FREE),
+    ),
     ((*UP, FilesAsked(5)), Fact.HELPERS_GONE, Stage.RUNNING, ()),
     # The way down.
     (AT[Stage.REQUESTED], KILLED, Stage.ENDING, (KillPart(Part.INIT), Remove(Part.REQUEST))),
@@ -150,6 +213,10 @@ def test_the_table_in_the_docstring_is_true(name: str, cells: list[str]) -> None
     """Every cell is what happens to a kernel in that stage that has every part it can have there."""
     for stage, cell in zip(Stage, cells, strict=True):
         before = (*UP, FilesAsked(5), *AT[stage][len(UP) :]) if stage in (Stage.RUNNING, Stage.ENDING) else AT[stage]
+        if stage in (Stage.HOSTING, Stage.HELD):
+            before = (*HOSTING, FilesAsked(5), GUEST, *([Fact.PROCESS_DIED] if stage is Stage.HELD else ()))
+        if name == "GUESTS_GONE" and stage is Stage.ENDING:
+            before = (*HOSTING, GUEST, END)
         if name == "ZYGOTE_GONE" and stage is Stage.ENDING:
             before = (*before, Fact.PROCESS_DIED)
         was, _ = walk(NAMESPACED, *before)
@@ -164,6 +231,8 @@ def test_the_table_in_the_docstring_is_true(name: str, cells: list[str]) -> None
             case "end":
                 assert life.stage in (Stage.ENDING, Stage.GONE), stage
                 assert KillPart(Part.INIT) in actions or name == "INIT_DIED", stage
+            case "Hosting" | "Held":
+                assert life.stage is Stage[cell.upper()], stage
             case _:
                 assert life.stage.startswith(cell.rstrip(".").lower()), stage
 
@@ -200,6 +269,16 @@ def test_what_is_told(events: tuple[Event, ...], told: Action) -> None:
     assert [action for action in done if isinstance(action, TellExited | TellRefused)] == [told]
 
 
+def test_a_guest_ends_alone_and_leaves_its_seat_last() -> None:
+    """It has no uid, group and init of its own to remove, and nobody else's to kill; it can't be held itself."""
+    life, done = walk(SEATED, *UP, HOLD, KILLED, DIED)
+    assert life.stage is Stage.GONE
+    assert done[done.index(Do.TELL_STARTED) + 1 :] == [
+        *(Do.TELL_PLACE_GONE, KillPart(Part.PROCESS), Remove(Part.PROCESS), Remove(Part.WATCH)),
+        *(TellExited(9, True, False), Remove(Part.SEAT)),
+    ]
+
+
 @pytest.mark.parametrize("made", [{Part.REQUEST}, {Part.REQUEST, Part.UID}, {Part.REQUEST, Part.UID, Part.GROUP}])
 def test_only_what_was_made_is_removed(made: set[Part]) -> None:
     """Where a part could not be made, those before it are taken back at once."""
@@ -220,17 +299,17 @@ def test_it_says_where_it_is() -> None:
 
 # ---- whatever happens ------------------------------------------------------------------------------------------------
 
-ANSWERED = (Do.ASK_FORK, Do.ATTEST, Do.SEND_GO, Do.REAP)
-LAST_WORDS = (KILLED, Fact.PROCESS_DIED, DIED, Fact.INIT_DIED, Fact.HELPERS_GONE)
+ANSWERED = (Do.ASK_FORK, Do.ATTEST, Do.SEND_GO, Do.REAP, Do.HOLD)
+LAST_WORDS = (END, Fact.PROCESS_DIED, DIED, Fact.INIT_DIED, Fact.HELPERS_GONE, Fact.GUESTS_GONE)
 """After these nothing of a kernel is left, whatever was before."""
 SETS = st.sampled_from(
-    [NAMESPACED, ON_HOST, NAMESPACED - {Part.UID}, *(frozenset({Part.REQUEST, p}) for p in Part if p in NAMESPACED)]
+    [NAMESPACED, ON_HOST, SEATED, NAMESPACED - {Part.UID}, *(frozenset({Part.REQUEST, p}) for p in Part if p in NAMESPACED)]
 )
 ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from([*Fact, *UP]),
     st.sampled_from([MainForked(7, 70), Failed("s", "r"), NoZygote("r"), Exceeded(True), Exceeded(False)]),
     st.builds(MainReaped, st.sampled_from([0, 9, 256])),
-    st.just(FilesAsked(5)),
+    st.sampled_from([FilesAsked(5), GUEST, SignalAsked(15)]),
 )
 
 
@@ -242,6 +321,8 @@ class Ledger:
     there: set[Part] = field(default_factory=set)
     open: list[int] = field(default_factory=list)
     told: list[Action] = field(default_factory=list)
+    is_held: bool = False
+    place_gone: int = 0
     has_started: bool = False
     is_attested: bool = False
     adopted: int = -1
@@ -257,7 +338,8 @@ class Ledger:
             self.open.append(event.channel)
         self.life, actions = step(self.life, event)
         if was_gone:
-            assert all(isinstance(action, Drop | RefuseFiles) for action in actions), "something is done after the end"
+            allowed = all(isinstance(action, Drop | RefuseFiles | TurnAway) for action in actions)
+            assert allowed or actions == (Do.TELL_PLACE_GONE,), "something is done after the end"
         for number, action in enumerate(actions):
             may_answer = action in ANSWERED or isinstance(action, Adopt | ServeFiles)
             assert not may_answer or number == len(actions) - 1, "an action after one that may be answered"
@@ -281,6 +363,15 @@ class Ledger:
                 self._make(Part.GATE)
             case Do.WATCH:
                 self._make(Part.WATCH)
+            case Do.HOLD:
+                assert Part.SEAT not in self.there, "a guest is held"
+                self._make(Part.PLACE)
+                self.is_held = True
+            case Admit():
+                assert Part.PLACE in self.there, "a guest is let into a place that is not held"
+            case Do.TELL_PLACE_GONE:
+                assert (Part.PLACE not in self.there and self.there <= {Part.GROUP, Part.UID}) or not self.is_held
+                self.place_gone += self.is_held
             case Do.SEND_GO:
                 assert self.is_attested, "go without an attestation"
             case Do.TELL_STARTED:
@@ -303,22 +394,24 @@ def test_whatever_happens_in_whatever_order(made: frozenset[Part], events: list[
     books = Ledger(Life(made), set(made))
     for event in events:
         books.hear(event)
-        assert len(books.told) == (books.life.stage is Stage.GONE), "told once, at the end and not before"
+        is_over = books.life.stage is Stage.GONE
+        assert len(books.told) == is_over or books.is_held, "told once, at the end and not before"
     for event in (*LAST_WORDS, *EVENTS):
         books.hear(event)
     assert books.life.stage is Stage.GONE
     assert len(books.told) == 1
+    assert bool(books.place_gone) == books.is_held, "the end of a held place is told, and of no other"
     assert not books.there, "something is left"
     assert not books.open, "a descriptor is left"
 
 
 @given(SETS, st.data())
-def test_a_kill_is_enough(made: frozenset[Part], data: st.DataObject) -> None:
-    """From a kill on nothing else has to happen than the deaths that it brings, one after another in any order."""
+def test_to_ask_for_the_end_is_enough(made: frozenset[Part], data: st.DataObject) -> None:
+    """From there on nothing else has to happen than the deaths that it brings, one after another in any order."""
     books = Ledger(Life(made), set(made))
     for event in data.draw(st.lists(ANY_EVENT, max_size=12)):
         books.hear(event)
-    books.hear(KILLED)
+    books.hear(END)
     while deaths := [event for part, event in DEATHS.items() if part in books.life.parts]:
         books.hear(data.draw(st.sampled_from(deaths)))
     assert books.life.stage is Stage.GONE
@@ -329,4 +422,5 @@ DEATHS: dict[Part, Event] = {
     Part.PROCESS: Fact.PROCESS_DIED,
     Part.ZOMBIE: DIED,
     Part.HELPERS: Fact.HELPERS_GONE,
+    Part.GUESTS: Fact.GUESTS_GONE,
 }

@@ -317,3 +317,38 @@ def test_a_kernel_with_too_many_locks_is_ended_and_no_other(act: Act, processes:
     """Whichever of its processes holds them, and at the first look of a watchdog that has not seen Linux grow."""
     with kernel(act, processes) as locker, kernel(lambda ready: lock(locks.MOST, ready)) as other:
         assert ended_of({"m": locker, "z": other}, has_left=True) == [("m", Excess.LOCKS)]
+
+
+def test_what_a_guest_is_counts_for_its_place_until_it_is_reaped(tmp_path: Path) -> None:
+    """It is below no process of the place's kernel; and once it is reaped, its pid may be another's."""
+    with kernel() as owner, kernel() as guest:
+        owner.policy, owner.is_bounded, owner.work_dir = Policy(processes=1), False, str(tmp_path)
+        dog, ended = watchdog_of({"owner": owner}, has_left=True)
+        look_at(dog)
+        assert not ended
+        dog.join("owner", guest.roots[0])
+        dog.join("nobody", guest.roots[0])
+        look_at(dog)
+        assert ended == [("owner", Excess.PROCESSES)]
+        ended.clear()
+        dog.leave("owner", guest.roots[0])
+        look_at(dog)
+        assert (ended, len(owner.roots)) == ([], 1)
+
+
+def test_the_files_of_a_held_place_count_without_its_process(tmp_path: Path) -> None:
+    """They are found by what is open, not through a process that may have ended."""
+    folder = os.open(tmp_path, os.O_PATH)
+    with kernel() as owner:
+        dog, _ = watchdog_of({"owner": owner})
+        dog.hold("owner", (folder,))
+        owner.roots = (2**22 + 1,)
+        found = os.fstatvfs(folder)
+        assert watchdog._file_bytes(owner) == pytest.approx((found.f_blocks - found.f_bfree) * found.f_frsize, rel=0.5)
+    os.close(folder)
+
+
+def look_at(dog: Watchdog) -> None:
+    """Two looks: an excess has to be found twice."""
+    for _ in range(2):
+        dog._look()

@@ -94,7 +94,7 @@ SENTENCES = [
     (
         run_bodies.parse_python,
         {"code": "1", "timeuot": 5},
-        "Unknown field 'timeuot'; allowed are: code, timeout, files, fetchFiles, stdin, env, session, text, include.",
+        "Unknown field 'timeuot'; allowed are: code, timeout, files, fetchFiles, stdin, env, session, text, include, tools.",
     ),
     (
         run_bodies.parse_python,

@@ -17,7 +17,7 @@ from gateway.core.files import parse_path
 from gateway.core.limits import KeyLimits, Timeouts
 from gateway.core.request import Caller
 from gateway.service.packages.installer import _NAME as PACKAGE_NAME
-from gateway.web.api import entry_bodies, links, notebook_bodies, patterns, run_bodies, session_bodies
+from gateway.web.api import entry_bodies, host_answers, links, notebook_bodies, patterns, run_bodies, session_bodies
 from gateway.web.jupyter.endpoint import JupyterEndpoint
 from gateway.web.openapi.document import InForce, describe_api
 from gateway.web.operations import Operation
@@ -40,6 +40,7 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
     "ChartBody": (lambda body: run_bodies.parse_chart(body, TIMES), {"code": "1"}),
     "AnalyzeBody": (lambda body: run_bodies.parse_analyze(body, TIMES), {"data": "a\n1"}),
     "MathBody": (lambda body: run_bodies.parse_math(body, TIMES), {"expression": "1"}),
+    "ResultsBody": (host_answers.parse_results, {"results": []}),
     "InstallBody": (run_bodies.parse_install, {"package": "six"}),
     "NewSessionBody": (lambda body: session_bodies.parse_new_session(body, TIMES, TIMES, IDLE), {}),
     "ExecuteBody": (lambda body: session_bodies.parse_execute(body, "s", "python", TIMES), {"code": "1"}),
@@ -52,7 +53,7 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
 KEYWORDS = {
     *("type", "enum", "const", "anyOf", "oneOf", "$ref", "properties", "required", "additionalProperties"),
     *("propertyNames", "patternProperties", "items", "minItems", "maxItems", "uniqueItems", "minimum", "maximum"),
-    *("minLength", "maxLength", "maxProperties", "pattern", "format", "title", "description", "default"),
+    *("not", "minLength", "maxLength", "maxProperties", "pattern", "format", "title", "description", "default"),
 }
 SHAPES = ("properties", "patternProperties")
 
@@ -184,7 +185,9 @@ def edges(name: str, schema: Any) -> Iterator[tuple[object, bool]]:
         if "minLength" in form:
             yield "1" * form["minLength"], True
             yield "1" * (form["minLength"] - 1), False
-        if "maxItems" in form:
+        if name == "tools":
+            yield from tools_edges(form["maxItems"])
+        elif "maxItems" in form:
             yield from ((["a/*.csv"] * form["maxItems"], True), (["a"] * (form["maxItems"] + 1), False))
             yield from ((["/a"], False), (["../a"], False), ([""], False), ([1], False), ("a", False))
         if name == "files":
@@ -194,6 +197,19 @@ def edges(name: str, schema: Any) -> Iterator[tuple[object, bool]]:
             yield {f"A{number}": "" for number in range(form["maxProperties"] + 1)}, False
             yield from (({"A": "\0"}, False), ({"1A": ""}, False), ({"A" * 128: ""}, True), ({"A" * 129: ""}, False))
             yield {"A": 1}, False
+
+
+def tools_edges(most: int) -> Iterator[tuple[object, bool]]:
+    """The same for tools that code can call."""
+    yield [{"name": f"a{number}"} for number in range(most)], True
+    yield [{"name": f"a{number}"} for number in range(most + 1)], False
+    for name in ("A", "a_1", "a" * 64):
+        yield [{"name": name, "description": "", "parameters": {"properties": {}}}], True
+    wrong: list[object] = ["", "_a", "1", "a" * 65, "a-b", "ä", "def", "None", 1, None]
+    yield from (([{"name": name}], False) for name in wrong)
+    bad: list[object] = [{}, 1, {"name": "a", "description": 1}, {"name": "a", "parameters": []}, {"name": "a", "more": 1}]
+    yield from (([tool], False) for tool in [*bad, {"name": "a", "parameters": {"properties": []}}])
+    yield {"name": "a"}, False
 
 
 def files_edges(most: int) -> Iterator[tuple[object, bool]]:
@@ -221,7 +237,7 @@ def test_each_limit_in_the_description_is_the_one_in_force(name: str) -> None:
             tried += 1
     assert schema["additionalProperties"] is False
     assert not is_taken(parse, {**least, "unheard_of": 1})
-    assert tried or name in ("InstallBody", "NothingBody")
+    assert tried or name in ("InstallBody", "NothingBody", "ResultsBody")
 
 
 @pytest.mark.parametrize(
@@ -268,6 +284,26 @@ def test_a_notebook_is_one_by_its_description_when_it_is_taken(notebook: Any) ->
     wrapped = {"notebook": notebook, "timeout": 5}
     assert validator.is_valid(wrapped) is is_taken(parse, wrapped)
     assert validator.is_valid(notebook) is is_taken(parse, notebook)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": "a", "output": None},
+        {"id": "a", "output": {"b": [1]}},
+        {"id": "a", "error": "no"},
+        {"id": "a" * 64, "output": 1},
+        *({"id": name, "output": 1} for name in ("", "a b", "a" * 65, 1)),
+        {"id": "a", "error": None},
+        {"id": "a", "error": {}},
+        *({"id": "a"}, {"output": 1}, {"id": "a", "output": 1, "error": "no"}, {"id": "a", "output": 1, "more": 1}, [], 1),
+    ],
+    ids=lambda row: repr(row)[:60],
+)
+def test_a_result_of_a_tool_is_one_by_its_description_when_it_is_taken(row: Any) -> None:
+    """An output or an error, for an id."""
+    validator = Draft202012Validator(SCHEMAS["ResultsBody"])
+    assert validator.is_valid({"results": [row]}) is is_taken(BODIES["ResultsBody"][0], {"results": [row]})
 
 
 # ---- each pattern and the check it stands for ---------------------------------------------------------------------------
