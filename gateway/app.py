@@ -39,6 +39,7 @@ from gateway.service.kept_kernels import Quota, Room
 from gateway.service.kernel_health import KernelHealth
 from gateway.service.keys.admission import Admission, ConcurrentRuns
 from gateway.service.keys.keys import Key, Keys
+from gateway.service.keys.links import DownloadLinks
 from gateway.service.keys.store import KeyStore
 from gateway.service.keys.watch import KeyWatch
 from gateway.service.packages.installer import Installer
@@ -132,9 +133,11 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     web = web_settings(settings)
     live = LiveRuns(runs, LiveSettings(settings.stream_grace_s, settings.stream_bytes), sessions.feed)
     files = _make_files(settings, launcher, sessions)
+    admission = Admission(keys, settings.requests_per_minute)
     services = Services(
         settings=web,
-        keys=Admission(keys, settings.requests_per_minute),
+        keys=admission,
+        links=DownloadLinks(admission),
         runner=live,
         installer=_installer(settings, source, python, packages, drain),
         history=history,

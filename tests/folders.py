@@ -40,10 +40,14 @@ class Folder:
         self, method: str, address: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Got:
         """A request below ``files``; *address* is sent as it is."""
+        return self.request(method, f"files{address}", body, headers)
+
+    def request(self, method: str, address: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Got:
+        """A request below the session's own address."""
         connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=HANG_S)
         sent = {"Authorization": f"Bearer {self.gateway.token}", **(headers or {})}
         try:
-            connection.request(method, f"{SESSIONS}/{self.id}/files{address}", body, sent)
+            connection.request(method, f"{SESSIONS}/{self.id}/{address}", body, sent)
             answer = connection.getresponse()
             return Got(answer.status, dict(answer.getheaders()), answer.read())
         finally:
@@ -60,6 +64,11 @@ class Folder:
     def delete(self, name: bytes, query: str = "") -> Got:
         """Delete what has this name."""
         return self.ask("DELETE", "/" + quote(name) + query)
+
+    def entry(self, method: str, name: bytes, change: object = None) -> Got:
+        """A request about a name."""
+        body = None if change is None else json.dumps(change).encode()
+        return self.request(method, f"entries/{quote(name)}", body, {"Content-Type": "application/json"})
 
     def listed(self, query: str = "") -> Any:
         """The whole listing."""

@@ -50,6 +50,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
         "gateway/web/api/server_sent_events.py",
         "gateway/web/api/stream_messages.py",
     ),
+    "gateway/web/api/test_entries.py": ("gateway/web/api/entry_bodies.py",),
     "gateway/web/api/test_sandboxes.py": ("gateway/web/api/sandbox_bodies.py",),
     "gateway/web/api/test_notebooks.py": ("gateway/web/api/notebook_bodies.py",),
     "gateway/web/jupyter/test_channels.py": ("gateway/web/jupyter/endpoint.py", "gateway/web/jupyter/rest.py"),

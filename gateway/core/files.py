@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core.errors import BadRequest
-from kernels.filewire import FileEntry, PathError, split_path
+from kernels.filewire import MAX_DEPTH, Change, FileEntry, PathError, split_path
 
-__all__ = ["FileChange", "FileEntry", "Listing", "Path", "is_path", "parse_changes", "parse_path", "path_of_hex"]
+__all__ = [
+    "MAX_DEPTH",
+    "FileChange",
+    "FileChanged",
+    "FileEntry",
+    "Listing",
+    "MadeDirectory",
+    "Path",
+    "check_move",
+    "is_path",
+    "parse_changes",
+    "parse_path",
+    "path_of_hex",
+]
 
 Path = bytes
 """Relative to the work directory, as split_path() allows."""
@@ -27,12 +40,34 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class FileChanged:
+    """What a watch saw of one entry: as it is now, or as it was before it went. Without one: there is more than it sees."""
+
+    change: Change
+    entry: FileEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDirectory:
+    """A directory that is there now; *is_new*: it was made, with those on the way to it."""
+
+    entry: FileEntry
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FileChange:
     """What a run did to one file, as the kernel reports it. *size* is in bytes, 0 for a deleted file."""
 
     path: Path
     change: Literal["created", "changed", "deleted"]
     size: int
+
+
+def check_move(source: Path, target: Path) -> None:
+    """Raise BadRequest if *source* would have to move into itself."""
+    if target.startswith(source + b"/"):
+        raise BadRequest("A directory can't be moved into itself.")
 
 
 def is_path(path: bytes) -> bool:

@@ -18,9 +18,9 @@ class Operation:
     """One method of an address and its successful answer.
 
     *answer* names a schema of the API description; it is empty for an answer without a body. *streams*: the client may ask
-    for server-sent events instead. *has_parts*: it may ask for a range of bytes. *has_csv*: it may ask for CSV. *takes* is
-    the model of the body, or the name of its schema. *query* names the parameters, *busy* the schema of a 503, *failure*
-    that of all other errors.
+    for server-sent events instead. *has_parts*: it may ask for a range of bytes, or for gzip. *has_csv*: it may ask for
+    CSV. *takes* is the model of the body, or the name of its schema. *takes_gzip*: the body may be gzip. *query* names the
+    parameters, *busy* the schema of a 503, *failure* that of all other errors.
     """
 
     method: str
@@ -36,6 +36,7 @@ class Operation:
     takes_form: bool = False
     """Whether the fields of the body may also come as the parts of a form, with files."""
     has_parts: bool = False
+    takes_gzip: bool = False
     has_csv: bool = False
 
 

@@ -11,9 +11,13 @@ from tornado.web import Application
 
 from gateway.core.charts import CHART_TYPES
 from gateway.web.api import (
+    changes,
     commands,
+    entries,
+    entry_bodies,
     files,
     host_answers,
+    links,
     notebook_bodies,
     notebooks,
     pages,
@@ -100,16 +104,26 @@ ROUTES = (
     at(
         f"{SESSION}/files",
         files.FileTable,
-        get("FileList", query=("path", "hashes")),
+        get("FileList", query=("path", "depth", "hashes")),
         Operation("POST", "FilesPut", "FilesForm", FORM),
     ),
     at(
         f"{SESSION}/files/{{path:path}}",
         files.OneFile,
         get_parts("Bytes", OCTETS),
-        Operation("PUT", "FilePut", "Bytes", OCTETS),
-        delete("Deleted", query=("recursive",)),
+        Operation("PUT", "FilePut", "Bytes", OCTETS, takes_gzip=True),
+        delete("Deleted", query=("recursive", "ignoreMissing")),
     ),
+    at(
+        f"{SESSION}/entries/{{path:path}}",
+        entries.OneEntry,
+        get("File", query=("entry.hashes",)),
+        Operation("PUT", "DirectoryMade", session_bodies.NothingBody),
+        Operation("PATCH", "FilePut", entry_bodies.EntryBody),
+    ),
+    at(f"{SESSION}/changes", changes.FileChanges, get("FileEvents", EVENT_STREAM, query=changes.PARAMETERS)),
+    at(f"{SESSION}/links/{{path:path}}", links.FileLinks, post("Link", links.LinkBody)),
+    at(f"{links.DOWNLOADS}/{{link}}/{{path:path}}", links.LinkedFile, get_parts("Bytes", OCTETS)),
     at(f"{SESSION}/notebook", notebooks.SessionNotebook, get("Notebook", notebooks.NOTEBOOK_TYPE)),
     at(
         f"{BASE}/sandboxes",

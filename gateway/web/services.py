@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.files import FileEntry, Listing, Path
+from gateway.core.files import MAX_DEPTH, FileChanged, FileEntry, Listing, MadeDirectory, Path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json
 from gateway.core.notebook import Notebook
@@ -57,6 +57,40 @@ class Keys(Protocol):
 
     def admit(self, token: str, address: str) -> Caller:
         """The caller whose *token* it is; raises Unauthorized or TooManyRequests. Any wrong token takes the same time."""
+
+
+class FileLink(Protocol):
+    """A new link; see service.keys.links."""
+
+    @property
+    def text(self) -> str:
+        """What stands for the token in its address."""
+
+    @property
+    def expires_utc(self) -> float:
+        """Until when it works."""
+
+
+class OpenedLink(Protocol):
+    """What a link opens."""
+
+    @property
+    def caller(self) -> Caller:
+        """Whose it is."""
+
+    @property
+    def session_id(self) -> str:
+        """The session with the file."""
+
+
+class Links(Protocol):
+    """Links to files; see service.keys.links."""
+
+    def sign(self, caller: Caller, session_id: str, path: Path, life_s: float) -> FileLink:
+        """A new link to one file."""
+
+    def admit(self, text: str, path: Path, address: str) -> OpenedLink:
+        """What a link opens; raises Unauthorized, Forbidden or TooManyRequests."""
 
 
 class Installer(Protocol):
@@ -127,6 +161,18 @@ class Sandboxes(Protocol):
         """The commands of a sandbox."""
 
 
+class Packed(Protocol):
+    """The bytes of a file to be sent; see kernel.files.Packed."""
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether they are gzip."""
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes."""
+
+
 class FileContents(Protocol):
     """A file being read; see kernel.files.FileContents."""
 
@@ -137,23 +183,57 @@ class FileContents(Protocol):
     def pieces(self, part: range | None = None) -> AsyncIterator[bytes]:
         """Its bytes, or those that *part* numbers; raises GatewayError when they can't be had any more."""
 
+    async def packed(self) -> Packed:
+        """All its bytes, as gzip if that is worth it."""
+
 
 class Files(Protocol):
     """The files of sessions; see service.sessions.files for what each method raises."""
 
-    async def list(self, session_id: str, caller: Caller, under: Path = b"", *, wants_digests: bool = True) -> Listing:
-        """The entries of the work directory, or of the directory *under*."""
+    async def list(
+        self,
+        session_id: str,
+        caller: Caller,
+        under: Path = b"",
+        *,
+        wants_digests: bool = True,
+        depth: int = MAX_DEPTH,
+    ) -> Listing:
+        """The entries of the work directory, or of the directory *under*, and of the *depth* - 1 levels below."""
+
+    def watch(
+        self, session_id: str, caller: Caller, under: Path = b"", depth: int = MAX_DEPTH
+    ) -> AbstractAsyncContextManager[AsyncIterator[FileChanged | None]]:
+        """What changes in a directory from now on."""
+
+    async def stat(self, session_id: str, caller: Caller, path: Path, *, wants_digest: bool = False) -> FileEntry:
+        """What *path* names."""
+
+    async def make_directory(self, session_id: str, caller: Caller, path: Path) -> MadeDirectory:
+        """Make a directory."""
+
+    async def move(
+        self, session_id: str, caller: Caller, source: Path, target: Path, *, replaces: bool = False
+    ) -> FileEntry:
+        """Give *source* the path *target*."""
+
+    async def set_mode(self, session_id: str, caller: Caller, path: Path, mode: int) -> FileEntry:
+        """Set permission bits."""
 
     def read(self, session_id: str, caller: Caller, path: Path) -> AbstractAsyncContextManager[FileContents]:
         """Open a file for reading."""
 
-    async def write(self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes]) -> FileEntry:
+    async def write(
+        self, session_id: str, caller: Caller, path: Path, pieces: AsyncIterator[bytes], *, is_gzip: bool = False
+    ) -> FileEntry:
         """Write one file."""
 
     async def write_all(self, session_id: str, caller: Caller, files: Sequence[tuple[Path, bytes]]) -> Sequence[FileEntry]:
         """Write several files."""
 
-    async def delete(self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool) -> int:
+    async def delete(
+        self, session_id: str, caller: Caller, path: Path, *, is_recursive: bool, may_be_missing: bool = False
+    ) -> int:
         """Delete the file or directory *path*; the number of entries deleted."""
 
 
@@ -207,6 +287,7 @@ class Services:
     files: Files
     tools: Tools
     pictures: KeptPictures
+    links: Links
     sandboxes: Sandboxes
 
 

@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kernels.files_helper.beneath import names_in, open_beneath, open_directory, opened
-from kernels.filewire import FRAME_BYTES, MAX_ENTRIES, FileEntry, Kind, Problem, split_path
+from kernels.filewire import FRAME_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_TARGET_BYTES, FileEntry, Kind, Problem, split_path
 
-MAX_DEPTH: Final = 40
-"""Maximum depth of a listing; each level takes a descriptor, and a kernel may be limited to 64."""
 MAX_LISTED_BYTES: Final = 4 * 1024 * 1024
 MAX_HASHED_BYTES: Final = 256 * 1024 * 1024
 MAX_HASHING_S: Final = 5.0
 MAX_REMOVED: Final = 50_000
 FILE_MODE: Final = 0o644
 DIRECTORY_MODE: Final = 0o755
+TEMPORARY: Final = b".upload-"
+"""How the names of uploads begin that are not whole yet."""
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -75,10 +75,10 @@ class _Budget:
     hashing_until: float = field(default_factory=lambda: time.monotonic() + MAX_HASHING_S)
     is_cut: bool = False
 
-    def take(self, path: bytes) -> bool:
+    def take(self, path: bytes, target: bytes) -> bool:
         """Whether one more entry fits."""
         self.entries -= 1
-        self.listed_bytes -= len(path)
+        self.listed_bytes -= len(path) + len(target)
         fits = self.entries >= 0 and self.listed_bytes >= 0
         self.is_cut |= not fits
         return fits
@@ -90,18 +90,22 @@ class _Budget:
 
 @dataclass(slots=True)
 class EntryWalk:
-    """Yields the entries below *under* by name, each directory before its contents; then *is_cut*: some are missing."""
+    """Yields the entries below *under* by name, each directory before its contents; then *is_cut*: some are missing.
+
+    What lies deeper than *depth* levels was not asked for, unless that is as deep as any listing goes.
+    """
 
     root: int
     under: bytes
     wants_digests: bool
+    depth: int = MAX_DEPTH
     is_cut: bool = False
 
     def __iter__(self) -> Iterator[FileEntry]:
         budget = _Budget()
         top = open_directory(self.root, b"/".join(split_path(self.under)) if self.under else b".")
         try:
-            yield from self._walk(top, self.under + b"/" if self.under else b"", budget, MAX_DEPTH)
+            yield from self._walk(top, self.under + b"/" if self.under else b"", budget, self.depth)
         finally:
             os.close(top)
             self.is_cut = budget.is_cut
@@ -118,10 +122,11 @@ class EntryWalk:
             if not _can_name(path):
                 budget.is_cut = True  # too deep for a path
                 continue
-            if not budget.take(path):
+            target = target_of(directory, name, found)
+            if not budget.take(path, target):
                 return
             digest = self._digest(directory, name, found, budget)
-            yield entry_of(path, found, digest)
+            yield entry_of(path, found, digest, target)
             if stat.S_ISDIR(found.st_mode):
                 yield from self._descend(directory, name, path + b"/", budget, depth - 1)
             if budget.entries <= 0:
@@ -130,7 +135,7 @@ class EntryWalk:
 
     def _descend(self, directory: int, name: bytes, before: bytes, budget: _Budget, depth: int) -> Iterator[FileEntry]:
         if depth <= 0:
-            budget.is_cut = True
+            budget.is_cut |= self.depth >= MAX_DEPTH
             return
         try:
             inner = open_directory(directory, name)
@@ -145,20 +150,34 @@ class EntryWalk:
     def _digest(self, directory: int, name: bytes, found: os.stat_result, budget: _Budget) -> bytes:
         if not self.wants_digests or not stat.S_ISREG(found.st_mode) or not budget.may_hash(found.st_size):
             return b""
-        try:
-            with opened(directory, name, os.O_RDONLY) as fd:
-                size = _regular(fd).st_size
-                if not budget.may_hash(size):
+        return _digest_of(directory, name, budget)
+
+
+def _digest_of(directory: int, name: bytes, budget: _Budget) -> bytes:
+    """The SHA-256 of a file, as far as the *budget* allows; else empty."""
+    try:
+        with opened(directory, name, os.O_RDONLY) as fd:
+            size = _regular(fd).st_size
+            if not budget.may_hash(size):
+                return b""
+            budget.hashed_bytes -= size
+            digest = hashlib.sha256()
+            for piece in _pieces(fd, size):
+                digest.update(piece)
+                if time.monotonic() > budget.hashing_until:
                     return b""
-                budget.hashed_bytes -= size
-                digest = hashlib.sha256()
-                for piece in _pieces(fd, size):
-                    digest.update(piece)
-                    if time.monotonic() > budget.hashing_until:
-                        return b""
-                return digest.digest()
-        except (OSError, FileRefused):
-            return b""
+            return digest.digest()
+    except (OSError, FileRefused):
+        return b""
+
+
+def look(root: int, path: bytes, *, wants_digest: bool = False) -> FileEntry:
+    """What *path* names: of a link the link itself. Raises OSError."""
+    *parents, name = split_path(path)
+    with opened(root, b"/".join(parents) or b".", os.O_RDONLY | os.O_DIRECTORY) as folder:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        digest = _digest_of(folder, name, _Budget()) if wants_digest and stat.S_ISREG(found.st_mode) else b""
+        return entry_of(path, found, digest, target_of(folder, name, found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +216,18 @@ def write(root: int, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> F
     *parents, name = split_path(path)
     made: list[bytes] = []
     try:
-        folder = _make_parents(root, parents, made)
+        folder = make_directories(root, parents, made)
         try:
             return _write_in(folder, name, path, pieces, most_bytes)
         finally:
             os.close(folder)
     except BaseException:
         for depth in reversed(made):
-            _remove_made(root, depth)
+            remove_made(root, depth)
         raise
 
 
-def _make_parents(root: int, parents: list[bytes], made: list[bytes]) -> int:
+def make_directories(root: int, parents: list[bytes], made: list[bytes]) -> int:
     """A descriptor of the innermost directory; created directories are added to *made*."""
     folder = open_directory(root)
     for depth, name in enumerate(parents):
@@ -223,7 +242,7 @@ def _make_parents(root: int, parents: list[bytes], made: list[bytes]) -> int:
     return folder
 
 
-def _remove_made(root: int, path: bytes) -> None:
+def remove_made(root: int, path: bytes) -> None:
     """Remove a created directory after a failure, if it is still empty."""
     before, _, name = path.rpartition(b"/")
     with suppress(OSError), opened(root, before or b".", os.O_RDONLY | os.O_DIRECTORY) as folder:
@@ -231,8 +250,8 @@ def _remove_made(root: int, path: bytes) -> None:
 
 
 def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], most_bytes: int) -> FileEntry:
-    _check_replaceable(folder, name)
-    temporary = b".upload-" + secrets.token_hex(8).encode()
+    check_replaceable(folder, name)
+    temporary = TEMPORARY + secrets.token_hex(8).encode()
     with opened(folder, temporary, _CREATE, FILE_MODE) as fd:
         try:
             digest = _fill(fd, pieces, most_bytes)
@@ -244,7 +263,7 @@ def _write_in(folder: int, name: bytes, path: bytes, pieces: Iterable[bytes], mo
         return entry_of(path, os.fstat(fd), digest)
 
 
-def _check_replaceable(folder: int, name: bytes) -> None:
+def check_replaceable(folder: int, name: bytes) -> None:
     """Refuse to replace anything but a file: rename() would silently replace a link."""
     try:
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
@@ -314,9 +333,29 @@ def _remove_one(top: int, name: bytes) -> int:
     return removed
 
 
-def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"") -> FileEntry:
+def entry_of(path: bytes, found: os.stat_result, digest: bytes = b"", target: bytes = b"") -> FileEntry:
     """The result of stat() as an entry."""
-    return FileEntry(path, _kind(found.st_mode), found.st_size, found.st_mtime_ns, digest)
+    return FileEntry(
+        path,
+        _kind(found.st_mode),
+        found.st_size,
+        found.st_mtime_ns,
+        digest,
+        stat.S_IMODE(found.st_mode),
+        found.st_uid == os.geteuid(),
+        found.st_ctime_ns,
+        target,
+    )
+
+
+def target_of(directory: int, name: bytes, found: os.stat_result) -> bytes:
+    """What the link *name* says; empty for anything else, and for what is no link any more."""
+    if not stat.S_ISLNK(found.st_mode):
+        return b""
+    try:
+        return os.readlink(name, dir_fd=directory)[:MAX_TARGET_BYTES]
+    except OSError:
+        return b""
 
 
 def _kind(mode: int) -> Kind:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import struct
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from kernels import filewire as wire
-from kernels.files_helper import folder
-from kernels.filewire import Problem
+from kernels.files_helper import changes, folder, packing
+from kernels.files_helper.watch import DirectoryWatch
+from kernels.filewire import FileEntry, Problem
 
 IDLE_S: Final = 120
 """A helper that can neither read nor write for so long exits: the gateway is gone or stuck."""
@@ -59,20 +62,67 @@ def _perform(channel: int, root: int, letter: bytes, payload: bytes, pieces: _Pi
         case wire.READ:
             _read(channel, root, payload)
         case wire.WRITE:
-            path, most_bytes = wire.parse_write(payload)
-            send(channel, wire.ENTRY, wire.pack_entry(folder.write(root, path, pieces, most_bytes)))
+            path, most_bytes, is_gzip = wire.parse_write(payload)
+            contents = packing.unpacked(pieces) if is_gzip else pieces
+            _tell(channel, folder.write(root, path, contents, most_bytes))
         case wire.DELETE:
             path, is_recursive = wire.parse_delete(payload)
             send(channel, wire.END, wire.pack_end(folder.delete(root, path, is_recursive=is_recursive)))
         case _:
+            _change(channel, root, letter, payload)
+
+
+def _change(channel: int, root: int, letter: bytes, payload: bytes) -> None:
+    """Requests about one name, whose answer is what it is."""
+    match letter:
+        case wire.STAT:
+            path, wants_digest = wire.parse_stat(payload)
+            _tell(channel, folder.look(root, path, wants_digest=wants_digest))
+        case wire.MAKE:
+            entry, count = changes.make_directory(root, payload)
+            _tell(channel, entry)
+            send(channel, wire.END, wire.pack_end(count))
+        case wire.MOVE:
+            source, target, replaces = wire.parse_move(payload)
+            _tell(channel, changes.move(root, source, target, replaces=replaces))
+        case wire.MODE:
+            path, mode = wire.parse_mode(payload)
+            _tell(channel, changes.set_mode(root, path, mode))
+        case wire.WATCH:
+            _watch(channel, DirectoryWatch(root, *wire.parse_watch(payload)))
+        case _:
             raise Ended
 
 
+def _watch(channel: int, watch: DirectoryWatch) -> None:
+    """Tell what changes until the gateway hangs up; raises OSError when the directory is no longer there."""
+    watch.begin()
+    send(channel, wire.END, wire.pack_end(is_cut=watch.is_cut))
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    told_at, was_cut = time.monotonic(), watch.is_cut
+    while not poll.poll(watch.pause_s * 1000):
+        for change, entry in watch.changes():
+            send(channel, wire.CHANGE, wire.pack_change(change, entry))
+            told_at = time.monotonic()
+        if watch.is_cut != was_cut:
+            send(channel, wire.GAP)
+        was_cut = watch.is_cut
+        if time.monotonic() - told_at >= wire.TICK_S:
+            send(channel, wire.TICK)
+            told_at = time.monotonic()
+    raise Ended
+
+
+def _tell(channel: int, entry: FileEntry) -> None:
+    send(channel, wire.ENTRY, wire.pack_entry(entry))
+
+
 def _list(channel: int, root: int, payload: bytes) -> None:
-    under, wants_digests = wire.parse_list(payload)
-    listing, count = folder.EntryWalk(root, under, wants_digests), 0
+    under, wants_digests, depth = wire.parse_list(payload)
+    listing, count = folder.EntryWalk(root, under, wants_digests, depth), 0
     for entry in listing:
-        send(channel, wire.ENTRY, wire.pack_entry(entry))
+        _tell(channel, entry)
         count += 1
     send(channel, wire.END, wire.pack_end(count, is_cut=listing.is_cut))
 
@@ -80,11 +130,15 @@ def _list(channel: int, root: int, payload: bytes) -> None:
 def _read(channel: int, root: int, path: bytes) -> None:
     reading = folder.Reading.open(root, path)
     try:
-        send(channel, wire.ENTRY, wire.pack_entry(reading.entry))
+        _tell(channel, reading.entry)
         letter, part = receive(channel)
         if letter != wire.PART:
             raise Ended
-        for piece in reading.pieces(*wire.parse_part(part)):
+        start, count, may_pack = wire.parse_part(part)
+        pieces: Iterator[bytes] = reading.pieces(start, count)
+        is_gzip, pieces = packing.packed(pieces) if may_pack else (False, pieces)
+        send(channel, wire.PACKING, wire.pack_packing(is_gzip=is_gzip))
+        for piece in pieces:
             send(channel, wire.DATA, piece)
         send(channel, wire.END, wire.pack_end())
     finally:

@@ -53,6 +53,7 @@ PR_CAP_AMBIENT_RAISE: Final = 2
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
 SECCOMP_SET_MODE_FILTER: Final = 1
+RENAME_NOREPLACE: Final = 1
 RESOLVE_NO_XDEV: Final = 1
 RESOLVE_NO_MAGICLINKS: Final = 2
 RESOLVE_NO_SYMLINKS: Final = 4
@@ -64,8 +65,8 @@ LANDLOCK_RULE_PATH_BENEATH: Final = 1
 # Not the platform module: it would cache the host's name in every process forked from this one.
 ARCH: Final = os.uname().machine
 _OWN_NUMBERS: Final = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "clone": 56},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277, "clone": 220},
+    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "clone": 56, "renameat2": 316},
+    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277, "clone": 220, "renameat2": 276},
 }
 _NUMBERS: Final = {
     **_OWN_NUMBERS.get(ARCH, {}),
@@ -243,6 +244,11 @@ def openat2(folder: int, path: bytes, flags: int, mode: int, resolve: int) -> in
     """A descriptor of *path* below the directory *folder*, found as *resolve* (RESOLVE_*) allows."""
     how = _OpenHow(flags, mode, resolve)
     return _raw("openat2", folder, path, ctypes.pointer(how), ctypes.sizeof(how))
+
+
+def rename_to_nothing(old: int, name: bytes, new: int, new_name: bytes) -> None:
+    """Move *name* in the directory *old* to *new_name* in *new*; raises FileExistsError if there is anything."""
+    _raw("renameat2", old, name, new, new_name, RENAME_NOREPLACE)
 
 
 class _FilterProgram(ctypes.Structure):

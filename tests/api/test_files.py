@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import gzip
 import hashlib
+import http.client
+import json
 import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +88,102 @@ def test_parts_of_a_file_are_the_file(files: Folder) -> None:
     assert (changed.status, changed.body) == (200, body + b"1")
 
 
+def test_gzip_goes_both_ways(files: Folder) -> None:
+    """The code finds the file unpacked, the client gets it packed; what is no gzip leaves what was there."""
+    body = b"day,sold\n" * 300_000
+    put = files.ask("PUT", "/f", gzip.compress(body), {"Content-Encoding": "gzip"})
+    assert (put.status, put.json["file"]["size"]) == (200, len(body))
+    assert put.json["file"]["sha256"] == hashlib.sha256(body).hexdigest()
+    got = files.ask("GET", "/f", headers={"Accept-Encoding": "gzip"})
+    assert (got.status, got.headers["Content-Encoding"]) == (200, "gzip")
+    assert len(got.body) < len(body) // 50
+    assert gzip.decompress(got.body) == body
+    for bad in (b"", b"plain", gzip.compress(body)[:-9], gzip.compress(body) + b"more"):
+        refused = files.ask("PUT", "/f", bad, {"Content-Encoding": "gzip"})
+        assert (refused.status, refused.json["error"]["code"]) == (400, "bad_request")
+    assert files.get(b"f").body == body
+    noise = os.urandom(3000)
+    files.put(b"noise", noise)
+    plain = files.ask("GET", "/noise", headers={"Accept-Encoding": "gzip"})
+    assert (plain.body, "Content-Encoding" in plain.headers) == (noise, False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sees the memory of a gateway, which is not dumpable")
+@pytest.mark.parametrize("is_gzip", [False, True], ids=["plain", "gzip"])
+def test_large_files_pass_through_little_memory(files: Folder, *, is_gzip: bool) -> None:
+    """100 MB both ways; the gateway never has a tenth of that more than before."""
+    body = b"2026-01-25,Alice,85\n" * (5 * MIB)
+    sent, up = (gzip.compress(body, 1), {"Content-Encoding": "gzip"}) if is_gzip else (body, {})
+    status = Path(f"/proc/{files.gateway.pid}/status")
+    before = _kilobytes(status, "VmRSS")
+    Path(f"/proc/{files.gateway.pid}/clear_refs").write_text("5")  # VmHWM begins anew
+    assert files.ask("PUT", "/big", sent, up).status == 200
+    got = files.ask("GET", "/big", headers={"Accept-Encoding": "gzip"} if is_gzip else {})
+    assert (gzip.decompress(got.body) if is_gzip else got.body) == body
+    assert _kilobytes(status, "VmHWM") - before < len(body) // 10 // 1024
+
+
+def _kilobytes(status: Path, name: str) -> int:
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
+
+
+def test_changes_are_told_as_they_happen(files: Folder) -> None:
+    """What the code does and what clients put; the end of the session ends it in words."""
+    files.put(b"d/old", b"1")
+    connection = http.client.HTTPConnection("127.0.0.1", files.gateway.port, timeout=HANG_S)
+    connection.request(
+        "GET", f"{SESSIONS}/{files.id}/changes?path=d", None, {"Authorization": f"Bearer {files.gateway.token}"}
+    )
+    answer = connection.getresponse()
+    assert (answer.status, _until(answer, "watching", None)["type"]) == (200, "watching")
+    files.run("open('d/new', 'w').write('12')")
+    _until(answer, "created", "d/new")
+    files.put(b"d/old", b"333")
+    assert _until(answer, "changed", "d/old")["file"]["size"] == 3
+    files.delete(b"d/old")
+    _until(answer, "deleted", "d/old")
+    files.gateway.ask("DELETE", f"{SESSIONS}/{files.id}")
+    assert _until(answer, "closed", None)["reason"].endswith(".")
+    assert answer.read().strip() == b""
+    connection.close()
+
+
+def _until(answer: http.client.HTTPResponse, kind: str, path: str | None) -> Any:
+    """The next event of this kind about *path*; those before it are of other kinds or paths."""
+    while line := answer.readline():
+        if line.startswith(b"data: "):
+            event = json.loads(line[6:])
+            if event["type"] == kind and event.get("file", {}).get("path") == path:
+                return event
+    raise AssertionError(f"the answer ended without {kind} {path}")
+
+
+def test_a_link_gives_one_file_to_whoever_has_it(files: Folder) -> None:
+    """Without a token, and as long as the session is there; the log has no link that works."""
+    files.put(b"d/\xc3\xbc x", b"12")
+    made = files.request("POST", "links/d/%C3%BC%20x", b'{"expiresIn": 60000}', {"Content-Type": "application/json"})
+    assert made.status == 200
+    url = made.json["url"]
+
+    def asked(address: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", files.gateway.port, timeout=HANG_S)
+        connection.request("GET", address)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, body
+
+    assert asked(url) == (200, b"12")
+    files.put(b"other", b"3")
+    assert asked(url.partition("/d/")[0] + "/other")[0] == 401
+    link = url.split("/")[3]
+    flipped = ("A" if link[0] != "A" else "B") + link[1:]
+    assert asked(url.replace(link, flipped))[0] in (401, 429)
+    files.gateway.ask("DELETE", f"{SESSIONS}/{files.id}")
+    assert asked(url)[0] == 410
+    assert link not in files.gateway.log.read_text()
+
+
 def test_a_run_tells_what_it_did_to_files(files: Folder) -> None:
     """Created, changed and deleted, with the address to fetch each; what was put in between is not the next run's doing."""
     first = files.run("import os\nos.mkdir('d'); open('d/ü x', 'w').write('12'); open('b', 'w')")
@@ -101,6 +201,26 @@ def test_a_run_tells_what_it_did_to_files(files: Folder) -> None:
     assert files.run("1 + 1")["files"] == []
     assert second["filesTruncated"] is False
     assert files.gateway.run("open('x', 'w')")["files"] == [], "a run without a session takes its files along"
+
+
+def test_names_are_described_made_moved_and_removed(files: Folder) -> None:
+    """As the session's code sees them, and the code sees what was done."""
+    files.run("import os\nopen('f', 'w').write('12'); os.chmod('f', 0o640); os.symlink('/etc/passwd', 'l')")
+    found = files.entry("GET", b"f").json
+    assert (found["type"], found["size"], found["mode"], found["owner"]) == ("file", 2, "0640", "session")
+    assert (files.entry("GET", b"l").json["type"], files.entry("GET", b"l").json["target"]) == ("link", "/etc/passwd")
+    made = files.entry("PUT", b"a/b")
+    assert (made.status, made.json["created"], files.entry("PUT", b"a/b").json["created"]) == (200, True, False)
+    moved = files.entry("PATCH", b"f", {"path": "a/c/g"})
+    assert (moved.status, moved.json["file"]["path"]) == (200, "a/c/g")
+    assert files.entry("PATCH", b"a/c/g", {"mode": "0751"}).json["file"]["mode"] == "0751"
+    assert files.entry("PATCH", b"l", {"path": "a/c/g"}).status == 409
+    said = files.run("print(oct(os.stat('a/c/g').st_mode), open('a/c/g').read(), os.path.isdir('a/b'), os.path.exists('f'))")
+    assert said["output"] == "0o100751 12 True False\n"
+    assert [entry["path"] for entry in files.listed("?depth=2")["files"]] == ["a", "a/b", "a/c", "l"]
+    assert files.delete(b"f").status == 404
+    assert files.delete(b"f", "?ignoreMissing=true").json["deleted"] == 0
+    assert files.delete(b"a", "?recursive=true&ignoreMissing=true").json["deleted"] == 4
 
 
 def test_files_do_not_wait_for_runs(files: Folder) -> None:

@@ -89,7 +89,8 @@ def test_every_address_refuses_what_is_too_much(gateway: Gateway, route: Route |
     many = sent(gateway, route, method, *[f"X-{number}: y" for number in range(120)])
     assert (many.status, many.code) == (431, "headers_too_large")
     huge = raw.compose(method, route.path, gateway.token, JSON, "Content-Length: 10000000000")
-    assert [answer.status for answer in raw.parse(raw.exchange(gateway.port, huge))] == [413]
+    is_first = 401 if route.endpoint.has_own_token else 413  # no token helps where the address is one, and this is none
+    assert [answer.status for answer in raw.parse(raw.exchange(gateway.port, huge))] == [is_first]
 
 
 AMBIGUOUS = (
@@ -119,19 +120,20 @@ def test_every_body_is_plain_json_of_bounded_depth(gateway: Gateway, route: Rout
     """No compression, no form but where it is taken and whole, no list of lists of lists."""
     session = str(gateway.ask("POST", "/code-interpreter/sessions", {}).body["id"])
     path = route.path.replace("{session_id}", session)
-    assert sent(gateway, route, "POST", "Content-Encoding: gzip").status == 415
+    method = next(operation.method for operation in reversed(route.operations) if not isinstance(operation.takes, str))
+    assert sent(gateway, route, method, "Content-Encoding: gzip").status == 415
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        assert gateway.ask("POST", path, BODY, headers={"Content-Type": kind}).status == 415
+        assert gateway.ask(method, path, BODY, headers={"Content-Type": kind}).status == 415
     takes_form = any(operation.takes_form for operation in route.operations)
     form = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert gateway.ask("POST", path, BODY, headers=form).status == (400 if takes_form else 415)
+    assert gateway.ask(method, path, BODY, headers=form).status == (400 if takes_form else 415)
     for body in (
         b'{"code": ' + b"[" * 50 + b"]" * 50 + b"}",
         b"[" * 100_000,
         b'{"a":' * 5000 + b"1" + b"}" * 5000,
         b"\xff{}",
     ):
-        reply = gateway.ask("POST", path, body)
+        reply = gateway.ask(method, path, body)
         assert reply.status == 400, (body[:20], reply)
     assert gateway.ask("DELETE", f"/code-interpreter/sessions/{session}").status == 200
 

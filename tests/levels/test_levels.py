@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -270,7 +271,14 @@ def test_files_go_in_and_out_and_no_link_leads_anywhere(place: Place) -> None:
             assert got.status == 409
         kinds = {entry["path"]: entry["type"] for entry in files.listed()["files"] if entry["path"] != ".tmp"}
         assert kinds == {"sub": "directory", "sub/in.bin": "file", "out": "file", "l": "link"}
-        assert files.delete(b"sub", "?recursive=true").json["deleted"] == 2
+        moved = files.entry("PATCH", b"out", {"path": "sub/deep/out"}).json["file"]
+        assert (moved["path"], moved["owner"]) == ("sub/deep/out", "session")
+        assert files.entry("PATCH", b"sub/in.bin", {"path": "sub/deep/out"}).status == 409
+        assert files.entry("PATCH", b"sub/deep/out", {"mode": "0600"}).json["file"]["mode"] == "0600"
+        assert files.entry("GET", b"l").json["target"] == "/etc/passwd"
+        assert files.ask("PUT", "/sub/deep/out", gzip.compress(bytes(9)), {"Content-Encoding": "gzip"}).status == 200
+        assert files.run("open('sub/deep/out', 'rb').read()")["results"][0]["data"]["text/plain"] == repr(bytes(9))
+        assert files.delete(b"sub", "?recursive=true").json["deleted"] == 4
 
 
 def test_a_run_takes_and_gives_files_and_input(place: Place) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import json
+import socket
 import tarfile
 import zipfile
+import zlib
 from urllib.parse import quote, unquote_to_bytes
 
-from tests.folders import Got, folder
-from tests.live import HANG_MS, Gateway
+from tests.folders import SESSIONS, Got, folder
+from tests.live import HANG_MS, HANG_S, Gateway
 from tests.promises.http import Knock
 
 HOST_WORDS = (b"root:", b"daemon:")
@@ -57,6 +61,78 @@ def _follows_no_magic_link(gateway: Gateway) -> None:
         files.run("import os\nfor n, t in (('r', 'root'), ('c', 'cwd'), ('f', 'fd/0')): os.symlink('/proc/self/' + t, n)")
         for name in (b"r/etc/passwd", b"c/../etc/passwd", b"r", b"c", b"f"):
             _refused(files.get(name), 400, 409)
+
+
+def _changes_nothing_through_links(gateway: Gateway) -> None:
+    """FS30 for names: what a link leads to is not described, made, moved or given a mode; the link itself may move."""
+    with folder(gateway) as files:
+        files.run(
+            "import os\nos.mkdir('d'); open('d/f', 'w').write('1'); os.chmod('d/f', 0o600)\n"
+            "for n, t in (('etc', '/etc'), ('in', 'd'), ('p', '/etc/passwd'), ('r', '/proc/self/root'), ('s', 's')):\n"
+            "    os.symlink(t, n)"
+        )
+        for name in (b"etc/passwd", b"in/f", b"r/etc/passwd", b"s/x"):
+            _refused(files.entry("GET", name))
+            _refused(files.entry("PATCH", name, {"mode": "0777"}))
+            _refused(files.entry("PATCH", name, {"path": "taken"}))
+            _refused(files.entry("PATCH", b"d/f", {"path": name.decode() + "2", "replace": True}))
+            _refused(files.entry("PUT", name + b"/new"))
+        for name in (b"etc", b"in", b"p", b"s"):
+            _refused(files.entry("PUT", name))
+            _refused(files.entry("PATCH", name, {"mode": "0777"}))
+            _refused(files.entry("PATCH", b"d/f", {"path": name.decode(), "replace": True}))
+            assert files.entry("GET", name).json["type"] == "link"
+        assert files.entry("PATCH", b"p", {"path": "d/p"}).json["file"]["target"] == "/etc/passwd"
+        said = files.run("print(oct(os.stat('d/f').st_mode), sorted(os.listdir('.')), os.readlink('d/p'))")
+        assert said["output"] == "0o100600 ['d', 'etc', 'in', 'r', 's'] /etc/passwd\n"
+
+
+def _sets_no_more_than_permissions(gateway: Gateway) -> None:
+    """FS20 from outside: no bit that makes a program run as its owner, and nothing for what is no file."""
+    with folder(gateway) as files:
+        files.run("import os, socket\nopen('f', 'w').close(); s = socket.socket(socket.AF_UNIX); s.bind('s')")
+        for mode in ("4755", "2755", "1777", "07777", "-1", "0o755", "888"):
+            _refused(files.entry("PATCH", b"f", {"mode": mode}), 400)
+        _refused(files.entry("PATCH", b"s", {"mode": "0777"}))
+        assert files.entry("PATCH", b"f", {"mode": "0777"}).status == 200
+        assert files.run("print(oct(os.stat('f').st_mode))")["output"] == "0o100777\n"
+
+
+def _names_no_way_out(gateway: Gateway) -> None:
+    """FS41 for names: the new path of a move is checked as every path is; strange names stay names."""
+    with folder(gateway) as files:
+        files.put(b"f", b"1")
+        for bad in ("../x", "/x", "a/../../x", "a//b", "a/", ".", "", "a\0", "x" * 256, "y/" * 3000):
+            _refused(files.entry("PATCH", b"f", {"path": bad}), 400)
+        for way in (b"../x", b"a/../../x", b"a//b", b"..", b"x" * 256):
+            for method in ("GET", "PUT", "PATCH"):
+                assert files.entry(method, way, None if method == "GET" else {}).status in (400, 404), (method, way)
+        for name in ("a\nSet-Cookie: x=y", '\u202e"; x', "-rf", "$(id)", "\x1b[2J"):
+            moved = files.entry("PATCH", b"f", {"path": name})
+            assert (moved.status, moved.json["file"]["path"]) == (200, name)
+            assert "Set-Cookie" not in moved.headers
+            assert files.entry("PATCH", name.encode(), {"path": "f"}).status == 200
+        assert [entry["path"] for entry in files.listed()["files"]] == ["f"]
+
+
+def _watches_nothing_outside(gateway: Gateway) -> None:
+    """FS30 for watches: no link is watched, nor what lies behind it; a few watches at once, and no more."""
+    with folder(gateway) as files:
+        files.run("import os\nos.symlink('/etc', 'etc'); os.symlink('/proc/self/root', 'r')")
+        for bad in ("etc", "r", "r/etc", "none"):
+            _refused(files.request("GET", f"changes?path={bad}"), 404, 409)
+        for bad in ("../etc", "/etc", "a%00", "a//b"):
+            _refused(files.request("GET", f"changes?path={bad}"), 400)
+        head = (
+            f"GET {SESSIONS}/{files.id}/changes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n\r\n"
+        )
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), HANG_S))
+                client.sendall(head.encode())
+                assert b" 200 " in client.recv(65536)
+            _refused(files.request("GET", "changes"), 429)
+            assert files.put(b"f", b"1").status == 200
 
 
 def _takes_no_socket(gateway: Gateway) -> None:
@@ -159,6 +235,27 @@ def _unpacks_nothing(gateway: Gateway) -> None:
         assert said["output"].split() in (["28"], ["27"])
 
 
+def _is_blown_up_by_no_bomb(gateway: Gateway) -> None:
+    """FS44 for gzip in transfer: what unpacks to more than fits ends at the limit, and leaves nothing."""
+    packer = zlib.compressobj(9, wbits=31)
+    zeros = bytes(1 << 20)
+    bomb = b"".join(packer.compress(zeros) for _ in range(256)) + packer.flush()
+    twice = zlib.compressobj(9, wbits=31)
+    nested = twice.compress(bomb) + twice.flush()
+    packed = {"Content-Encoding": "gzip"}
+    with folder(gateway) as files:
+        files.put(b"f", b"kept")
+        for _ in range(2):
+            _refused(files.ask("PUT", "/f", bomb, packed), 413)
+        assert files.ask("PUT", "/nested", nested, packed).json["file"]["size"] == len(bomb)
+        _refused(files.ask("PUT", "/g", zlib.compress(zeros), packed), 400)
+        _refused(files.ask("PUT", "/g", bomb, {"Content-Encoding": "gzip, gzip"}), 415)
+        _refused(files.ask("PUT", "/g", gzip.compress(b"") * 20_000, packed), 400)
+        assert files.get(b"f").body == b"kept"
+        assert [entry["path"] for entry in files.listed()["files"]] == ["f", "nested"]
+        assert files.run("1 + 1")["success"]
+
+
 def _reads_as_the_kernel(gateway: Gateway) -> None:
     """FS45: what the code has closed with chmod is closed, also where the gateway is root's."""
     with folder(gateway) as files:
@@ -244,13 +341,18 @@ TAKING = (
     Knock("FS28", _follows_no_link),
     Knock("FS30", _goes_through_no_link),
     Knock("FS30", _wins_no_race, case="race"),
+    Knock("FS20", _sets_no_more_than_permissions, case="from outside"),
+    Knock("FS30", _changes_nothing_through_links, case="names"),
+    Knock("FS30", _watches_nothing_outside, case="watches"),
     Knock("FS31", _follows_no_magic_link),
     Knock("FS34", _takes_no_socket),
     Knock("FS38", _bounds_listings, case="from outside"),
     Knock("FS39", _keeps_strange_names),
     Knock("FS40", _lists_what_is_there),
     Knock("FS41", _refuses_ways_out),
+    Knock("FS41", _names_no_way_out, case="names"),
     Knock("FS44", _unpacks_nothing),
+    Knock("FS44", _is_blown_up_by_no_bomb, case="in transfer"),
     Knock("FS45", _reads_as_the_kernel),
     Knock("H14", _refuses_hostile_forms, case="where forms are taken"),
     Knock("H23", _serves_nothing_active),

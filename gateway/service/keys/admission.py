@@ -39,6 +39,21 @@ class Admission:
         caller = self._keys.authenticate(token)
         if caller is None:
             self._strangers.refuse(address)
+        return self._count(caller)
+
+    def admit_key(self, key_id: str) -> Caller:
+        """Who the key is that signed something. Raises Unauthorized if it is no longer valid, and TooManyRequests."""
+        caller = self._keys.caller_of(key_id)
+        if caller is None:
+            raise Unauthorized("The key is no longer valid.")
+        return self._count(caller)
+
+    def refuse(self, address: str) -> NoReturn:
+        """Raise what to answer to something from *address* that stands for a token and is not right."""
+        self._strangers.refuse(address)
+
+    def _count(self, caller: Caller) -> Caller:
+        """*caller*, with one request more; raises TooManyRequests."""
         rate = Rate.of(caller.limits.requests_per_minute or self._requests_per_minute)
         bucket, wait_s = self._buckets.get(caller.key_id, Bucket()).take(rate, self._clock())
         if caller.key_id not in self._buckets:

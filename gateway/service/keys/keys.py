@@ -113,11 +113,18 @@ class Keys:
         presented = hash_token(token)
         found = self._table.get(presented, NOTHING)
         is_right = hmac.compare_digest(found.sha256, presented)
-        is_default = is_right and not found.is_named
+        return self._valid(found if is_right else NOTHING, is_default=is_right and not found.is_named)
+
+    def caller_of(self, key_id: str) -> Caller | None:
+        """Who has the key *key_id*, or None if it is no longer valid; raises as `authenticate` does."""
+        known = self._table.values()
+        found = next((opened for opened in known if opened.caller and opened.caller.key_id == key_id), NOTHING)
+        return self._valid(found, is_default=found is not NOTHING and not found.is_named)
+
+    def _valid(self, found: Opened, *, is_default: bool) -> Caller | None:
         if not is_default and self._clock() - self._read_at > STALE_S:
             raise Unavailable("The keys can't be read right now.", retry_after_s=5)
-        is_valid = is_right and self._wall_clock() < found.expires_utc
-        return found.caller if is_valid else None
+        return found.caller if self._wall_clock() < found.expires_utc else None
 
     def _index(self) -> None:
         table = {key.token_sha256: self._open(key, is_named=True) for key in self._named}

@@ -27,6 +27,8 @@ def _name(without: str) -> str:
 _FILE_NAME = _name(r"\u0000")
 FILE = rf"^{_FILE_NAME}(/{_FILE_NAME})*$"
 """A file below the work directory."""
+MODE = r"^0?[0-7]{3}$"
+"""Permission bits in octal."""
 _DIRECTORY_NAME = rf"({_name(_CONTROLS)}|\.)"
 DIRECTORY = rf"^({_DIRECTORY_NAME}(/+{_DIRECTORY_NAME})*/*)?$"
 """A directory below the work directory; the empty text is the work directory itself."""

@@ -41,6 +41,11 @@ class Version:
         return f'{"" if self.is_settled else "W/"}"{self.modified_ns & (2**64 - 1):x}-{self.size:x}"'
 
     @property
+    def weak_tag(self) -> str:
+        """Its ETag where the bytes sent are not its own, but stand for them (gzip): no part of them fits another."""
+        return f"W/{self.tag.removeprefix('W/')}"
+
+    @property
     def modified(self) -> str:
         """Its Last-Modified."""
         return datetime.fromtimestamp(self._seconds, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")

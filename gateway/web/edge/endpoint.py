@@ -48,6 +48,8 @@ class Endpoint(GatewayHandler):
     """Whether the type of a POST's body is checked. Not where bodies are mostly empty: clients declare those differently."""
     needs_body = True
     """Whether a POST without a body is refused."""
+    takes_gzip = False
+    """Whether a body may be compressed. Only where it is unpacked far from the gateway, and within a bound."""
 
     def initialize(self, services: Services, route: str) -> None:
         super().initialize(services, route)
@@ -105,7 +107,7 @@ class Endpoint(GatewayHandler):
         headers = self.request.headers
         self._incoming.check_declared(self._admission.declared_bytes)
         if self.request.method in BODY_METHODS and self.takes_body:
-            header_rules.check_encoding(headers.get("Content-Encoding"))
+            header_rules.check_encoding(headers.get("Content-Encoding"), takes_gzip=self.takes_gzip)
             if self.needs_body or header_rules.declares_body(headers):
                 self._check_content()
 

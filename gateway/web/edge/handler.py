@@ -28,6 +28,8 @@ class GatewayHandler(RequestHandler):
 
     public = False
     """Whether an endpoint answers without a token. A WebSocket always needs one."""
+    has_own_token = False
+    """Whether the address itself stands for a token, so that no other is needed."""
     takes_query_token = False
     """Whether the token may be in the query string (``?token=``), as Jupyter's clients send it."""
 

@@ -27,9 +27,12 @@ TOKEN_NAMES = ("token", "access_token", "api_key")
 PATH_TOKEN = "path_token"
 """The part of the path that may be a token, for Jupyter clients that can't send headers: ``/t/TOKEN/api``."""
 _JSON = "application/json"
+_NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?")
 _LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _TOKEN_PATH = re.compile(r"(?:/|%2f)+(?:t|%74)(?:/|%2f)+[^/]*", re.IGNORECASE)
 """Also where it is not an address of the gateway (behind a host or dots, in capitals): it may still be a token."""
+_LINK_PATH = re.compile(r"/downloads/[^/]*")
+"""A link to a file opens it like a token."""
 
 
 def host_name(host: str) -> str | None:
@@ -126,10 +129,27 @@ def check_framing(version: str, lengths: Sequence[str], codings: Sequence[str]) 
         raise BadRequest("The only Transfer-Encoding accepted is chunked, with HTTP/1.1.")
 
 
-def check_encoding(encoding: str | None) -> None:
+def is_gzip(encoding: str | None) -> bool:
+    """Whether a Content-Encoding says that the body is gzip, once."""
+    return encoding is not None and encoding.strip().lower() == "gzip"
+
+
+def check_encoding(encoding: str | None, *, takes_gzip: bool = False) -> None:
     """Accept an uncompressed body. A compressed one may be a thousand times larger than it is declared."""
-    if encoding is not None and encoding.strip().lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
+    if encoding is None or encoding.strip().lower() == "identity" or (takes_gzip and is_gzip(encoding)):
+        return
+    if takes_gzip:
+        raise UnsupportedMediaType("The only Content-Encoding accepted here is gzip.")
+    raise UnsupportedMediaType("Compressed bodies are not accepted: leave out the Content-Encoding header.")
+
+
+def accepts_gzip(accept: str) -> bool:
+    """Whether an Accept-Encoding header names gzip, and not with a weight of 0 (RFC 9110, section 12.5.3)."""
+    for named in accept.split(","):
+        coding, *weights = (part.strip().lower() for part in named.split(";"))
+        if coding == "gzip":
+            return not any(_NO_WEIGHT.fullmatch(weight) for weight in weights)
+    return False
 
 
 def check_json(content_type: str | None) -> None:
@@ -166,7 +186,8 @@ def _is_key(values: list[str]) -> bool:
 
 def shown_path(path: str) -> str:
     """*path* for the log: at most 200 characters, and without a token."""
-    return _LIKE_A_TOKEN.sub("***", _TOKEN_PATH.sub("/t/***", path))[:200]
+    without_links = _LINK_PATH.sub("/downloads/***", path)
+    return _LIKE_A_TOKEN.sub("***", _TOKEN_PATH.sub("/t/***", without_links))[:200]
 
 
 def declares_body(headers: Mapping[str, str]) -> bool:

@@ -103,15 +103,19 @@ class StreamedEndpoint(Endpoint):
     get = post = put = delete = head = options = patch = _respond
 
     async def send_pieces(self, pieces: AsyncIterator[bytes]) -> Reply:
-        """Send the headers set so far and *pieces*. An error after that can only be shown by closing the connection."""
-        left = int(self._headers["Content-Length"])
+        """Send the headers set so far and *pieces*. An error after that can only be shown by closing the connection.
+
+        Without a Content-Length the answer is chunked, so the client sees whether it has all of it, too.
+        """
+        length = self._headers.get("Content-Length")
+        left = 0 if length is None else int(length)
         try:
             await self._flush()
             if self.request.method != "HEAD":
                 async for piece in pieces:
                     self.write(piece)
                     left -= len(piece)
-                    self._has_sent_all = left <= 0
+                    self._has_sent_all = length is not None and left <= 0
                     await self._flush()
         except (GatewayError, TimeoutError, StreamClosedError):
             self._stream.close()

@@ -149,6 +149,10 @@ FILE: dict[str, Schema] = {
     "size": BYTES,
     "modified": MOMENT,
     "sha256": NO_TEXT,
+    "mode": described(TEXT, "permission bits in octal"),
+    "owner": described(one_of(["session", "other"]), "session: the user as whom the session's code runs"),
+    "changed": described(MOMENT, "when its contents, mode or name changed"),
+    "target": described(NO_TEXT, "what a link says"),
 }
 LINES = described({"type": ["string", "array"], "items": TEXT}, "a string, or an array of its lines")
 CELL = struct(
@@ -181,6 +185,15 @@ ANSWERS: dict[str, Schema] = {
     "Events": described(
         struct({"event": TEXT, "data": described(TEXT, "JSON")}, {"id": TEXT}),
         "each of the server-sent events of all runs of the session, until it ends",
+    ),
+    "FileEvents": described(
+        struct(
+            {
+                "event": one_of(["watching", "created", "changed", "deleted", "gap", "closed"]),
+                "data": described(TEXT, "JSON"),
+            }
+        ),
+        "each of the server-sent events; data has the entry as file",
     ),
     "Error": struct(
         {"type": TEXT, "message": TEXT, "traceback": NO_TEXT}, {"code": TEXT, "hint": described(TEXT, "what to do about it")}
@@ -245,6 +258,10 @@ ANSWERS: dict[str, Schema] = {
     "FileList": struct({"files": array(ref("File")), "truncated": FLAG}),
     "FilesPut": struct({"success": YES, "files": array(ref("File"))}),
     "FilePut": struct({"success": YES, "file": ref("File")}),
+    "Link": struct({"success": YES, "url": described(TEXT, "the path of the address, on this host"), "expiresAt": MOMENT}),
+    "DirectoryMade": struct(
+        {"success": YES, "created": described(FLAG, "whether it was not there before"), "file": ref("File")}
+    ),
     "Deleted": struct({"success": YES, "deleted": described(WHOLE, "how many files, links and directories were deleted")}),
     "Notebook": struct(
         {"nbformat": {"const": 4}, "nbformat_minor": {"const": 5}, "metadata": ANY, "cells": array(CELL)},

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.core import table_query
+from gateway.core.files import MAX_DEPTH
 from gateway.core.model import Json
 from gateway.service.tools.formats import Format
 from gateway.web.api.csv_pages import CSV
@@ -47,9 +48,14 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
         {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_DEFAULT},
     ),
     "path": (
-        "The directory to list with its contents; the work directory by default.",
+        "The directory whose contents are meant; the work directory by default.",
         {"type": "string", "pattern": f"{FILE}|^$"},
     ),
+    "depth": (
+        "How many levels are meant; 1 is the directory's own entries.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH, "default": MAX_DEPTH},
+    ),
+    "entry.hashes": ("Whether to compute the SHA-256 of a file.", {**_FLAG, "default": "false"}),
     "hashes": ("Whether to compute the SHA-256 of each file.", {**_FLAG, "default": "true"}),
     "rows": ("A range of rows, once they are chosen and sorted.", _form(table_query.ROWS_PATTERN, table_query.DEFAULT_ROWS)),
     "columns": ("A range of columns, or their names.", _form(table_query.COLUMNS_PATTERN, table_query.DEFAULT_COLUMNS)),
@@ -62,6 +68,10 @@ _QUERY: Mapping[str, tuple[str, Schema]] = {
     "format": ("The form of the answer; csv has all that has room.", {"type": "string", "enum": ["json", "csv"]}),
     "tools.format": ("The API whose form the answer has.", {"enum": list(get_args(Format)), "default": "openai"}),
     "names": ("Names of tools, with commas between them; all by default.", {"type": "string"}),
+    "ignoreMissing": (
+        "Whether a path that names nothing is fine, too: then nothing is deleted.",
+        {**_FLAG, "default": "false"},
+    ),
     "secret": ("That of the link in the answer of a tool; with it, no token is needed.", {"type": "string"}),
     "recursive": ("Whether to delete a directory with its contents.", {**_FLAG, "default": "false"}),
 }
@@ -70,7 +80,14 @@ _HEADERS: Mapping[str, str] = {
     "Range": "The bytes to send, such as 'bytes=0-99', 'bytes=100-' or 'bytes=-100'. Several ranges are answered whole.",
     "If-Range": "The ETag or Last-Modified of the file whose part is wanted; of any other the whole is sent.",
     "If-None-Match": "ETags of files that the client has; the answer to one of them has no body.",
+    "Accept-Encoding": "With 'gzip' the file comes as gzip if that makes it clearly smaller; a range of bytes never does.",
     "If-Modified-Since": "A Last-Modified that the client has; if it still holds, the answer has no body.",
+}
+_PACKED_BODY: Schema = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "description": "gzip: the body is gzip, and what it unpacks to is the file.",
+    "schema": {"enum": ["gzip", "identity"]},
 }
 _EVENTS = "Server-sent events, if the Accept header requests them: each event as it happens, then 'done'."
 _SCHEMES: Answer = {
@@ -178,7 +195,7 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
             "default": _failure(operation.failure, "The request failed."),
         },
     }
-    if endpoint.public:
+    if endpoint.public or endpoint.has_own_token:
         described["security"] = []
     if endpoint.takes_query_token:
         described["security"] = [{"token": []}, {"queryToken": []}]
@@ -194,6 +211,8 @@ def _describe(endpoint: type[Endpoint], operation: Operation) -> Json:
         described["parameters"] = [_parameter(name.rpartition(".")[2], *_QUERY[name]) for name in operation.query]
     if operation.has_parts:
         described["parameters"] = [_header(name, description) for name, description in _HEADERS.items()]
+    if operation.takes_gzip:
+        described["parameters"] = [_PACKED_BODY]
     return described
 
 

@@ -243,12 +243,12 @@ epoll_wait epoll_pwait
 
 
 _FILE_KEEPER = """
-read write close openat2 fstat newfstatat statx lseek getdents64 mkdirat unlinkat renameat renameat2 fcntl poll
-exit exit_group rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack setitimer alarm futex mmap munmap mprotect madvise brk
-mremap clock_gettime gettimeofday time getpid gettid getrandom restart_syscall sched_yield
+read write close openat2 fstat newfstatat statx lseek getdents64 mkdirat unlinkat renameat renameat2 readlinkat fchmod fcntl
+poll ppoll exit exit_group rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack setitimer alarm futex mmap munmap mprotect
+madvise brk mremap clock_gettime gettimeofday time getpid gettid geteuid getrandom restart_syscall sched_yield
 """
 """openat2 is its only way to open anything: the one call that can be told to follow no link and to stay below a directory.
-No chmod and no chown, which could be led astray by a link."""
+No chown, and of chmod only the form for an open file: a path could be led astray by a link."""
 
 
 def _opened_on_the_hosts_disk() -> list[Rule]:

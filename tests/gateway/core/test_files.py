@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import BadRequest
-from gateway.core.files import MAX_HEX_CHARS, FileChange, is_path, parse_changes, parse_path, path_of_hex
+from gateway.core.files import MAX_HEX_CHARS, FileChange, check_move, is_path, parse_changes, parse_path, path_of_hex
 
 
 @pytest.mark.parametrize("path", [b"a", b"a/b.csv", b"\xff\xfe", "größe.txt".encode(), b"a b/ c"])
@@ -22,6 +22,15 @@ def test_a_path_that_leaves_the_directory_is_refused(path: bytes) -> None:
     with pytest.raises(BadRequest) as refused:
         parse_path(path)
     assert refused.value.message.endswith(".")
+
+
+def test_nothing_moves_into_itself() -> None:
+    """Beside itself, under a name that begins alike, it may."""
+    check_move(b"a/b", b"a/bc")
+    check_move(b"a/b", b"a")
+    check_move(b"a", b"a")
+    with pytest.raises(BadRequest, match="into itself"):
+        check_move(b"a/b", b"a/b/c")
 
 
 def test_a_kernel_writes_paths_in_hexadecimal() -> None:

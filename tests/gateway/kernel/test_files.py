@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from gateway.core.errors import BadRequest, Busy, Conflict, Forbidden, GatewayError, NotFound, TooLarge, Unavailable
-from gateway.core.files import Listing
+from gateway.core.files import FileChanged, Listing, MadeDirectory
 from gateway.kernel import files
 from gateway.kernel.files import FolderClient, Full, open_folder
 from kernels import filewire as wire
 from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
 
 READY = wire.frame(wire.READY)
+PLAIN, GZIP = (wire.frame(wire.PACKING, wire.pack_packing(is_gzip=is_gzip)) for is_gzip in (False, True))
 FILE = FileEntry(b"a/\xff", "file", 3, 17, bytes(32))
 Act = Callable[[FolderClient], Awaitable[object]]
 
@@ -51,6 +52,12 @@ async def read_middle(folder: FolderClient) -> bytes:
     return b"".join([piece async for piece in contents.pieces(range(1, 3))])
 
 
+async def read_packed(folder: FolderClient) -> tuple[bool, bytes]:
+    contents = await folder.read(b"a")
+    packed = await contents.packed()
+    return packed.is_gzip, b"".join([piece async for piece in packed.pieces])
+
+
 async def list_all(folder: FolderClient) -> object:
     return await folder.list(b"", wants_digests=True)
 
@@ -63,19 +70,46 @@ async def delete_one(folder: FolderClient) -> object:
     return await folder.delete(b"a", is_recursive=True)
 
 
+async def stat_one(folder: FolderClient) -> object:
+    return await folder.stat(b"a", wants_digest=True)
+
+
+async def make_one(folder: FolderClient) -> object:
+    return await folder.make_directory(b"a")
+
+
+async def move_one(folder: FolderClient) -> object:
+    return await folder.move(b"a", b"b", replaces=False)
+
+
+async def set_one(folder: FolderClient) -> object:
+    return await folder.set_mode(b"a", 0o600)
+
+
 async def test_what_the_helper_says_is_understood() -> None:
     """A listing, a file, an upload and a deletion."""
     entry, end = wire.frame(wire.ENTRY, wire.pack_entry(FILE)), wire.frame(wire.END, wire.pack_end(1, is_cut=True))
     listing = await with_peer(READY + entry + end, list_all)
     assert listing == Listing((FILE,), is_cut=True)
     assert (
-        await with_peer(READY + entry + wire.frame(wire.DATA, b"12") + wire.frame(wire.DATA, b"3") + end, read_all) == b"123"
+        await with_peer(READY + entry + PLAIN + wire.frame(wire.DATA, b"12") + wire.frame(wire.DATA, b"3") + end, read_all)
+        == b"123"
     )
-    assert await with_peer(READY + entry + wire.frame(wire.DATA, b"23") + end, read_middle) == b"23"
+    assert await with_peer(READY + entry + PLAIN + wire.frame(wire.DATA, b"23") + end, read_middle) == b"23"
     with pytest.raises(Unavailable):
-        await with_peer(READY + entry + wire.frame(wire.DATA, b"123") + end, read_middle)
+        await with_peer(READY + entry + PLAIN + wire.frame(wire.DATA, b"123") + end, read_middle)
+    for packing, is_gzip in ((PLAIN, False), (GZIP, True)):
+        assert await with_peer(READY + entry + packing + wire.frame(wire.DATA, b"123") + end, read_packed) == (
+            is_gzip,
+            b"123",
+        )
     assert await with_peer(READY + entry, write_one) == FILE
     assert await with_peer(READY + end, delete_one) == 1
+    for act in (stat_one, move_one, set_one):
+        assert await with_peer(READY + entry, act) == FILE
+    for count in (0, 2):
+        made = await with_peer(READY + entry + wire.frame(wire.END, wire.pack_end(count)), make_one)
+        assert made == MadeDirectory(FILE, is_new=bool(count))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +120,8 @@ async def test_what_the_helper_says_is_understood() -> None:
         (Problem.DIRECTORY, Conflict),
         (Problem.NOT_A_FILE, Conflict),
         (Problem.NOT_EMPTY, Conflict),
+        (Problem.EXISTS, Conflict),
+        (Problem.NOT_GZIP, BadRequest),
         (Problem.FULL, Full),
         (Problem.TOO_LARGE, TooLarge),
         (Problem.DENIED, Forbidden),
@@ -96,7 +132,7 @@ async def test_what_the_helper_says_is_understood() -> None:
 )
 async def test_each_problem_is_an_error_with_a_sentence(problem: Problem, kind: type[GatewayError]) -> None:
     """Whatever was asked."""
-    for act in (list_all, read_all, write_one, delete_one):
+    for act in (list_all, read_all, write_one, delete_one, stat_one, make_one, move_one, set_one):
         with pytest.raises(kind) as raised:
             await with_peer(READY + wire.failed(problem), act)
         assert raised.value.message.endswith(".")
@@ -119,20 +155,53 @@ NONSENSE = [
     READY + wire.frame(wire.ENTRY, wire.pack_entry(FILE)[:-3] + b"../"),
     READY + wire.frame(wire.DATA, b"x"),
     READY + wire.frame(wire.END, b""),
-    READY + ENTRY + wire.frame(wire.DATA, b"1234") + wire.frame(wire.END, wire.pack_end()),
-    READY + ENTRY + wire.frame(wire.DATA, b"12") + wire.frame(wire.END, wire.pack_end()),
-    READY + ENTRY + wire.frame(wire.DATA),
+    READY + ENTRY + PLAIN + wire.frame(wire.DATA, b"1234") + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + PLAIN + wire.frame(wire.DATA, b"12") + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + PLAIN + wire.frame(wire.DATA),
+    READY + ENTRY + GZIP + wire.frame(wire.DATA, b"x" * 5000) + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + wire.frame(wire.PACKING, b"\2") + wire.frame(wire.DATA, b"123") + wire.frame(wire.END, wire.pack_end()),
+    READY + ENTRY + wire.frame(wire.PACKING) + wire.frame(wire.END, wire.pack_end()),
     READY + wire.frame(wire.FAILED),
     READY + wire.failed(Problem.OTHER) * 3,
 ]
 
 
 @pytest.mark.parametrize("said", NONSENSE, ids=range(len(NONSENSE)))
-@pytest.mark.parametrize("act", [list_all, read_all, delete_one])
+@pytest.mark.parametrize("act", [list_all, read_all, read_packed, delete_one, make_one])
 async def test_nonsense_is_an_error_of_ours_and_nothing_worse(said: bytes, act: Act) -> None:
     """A helper that lies or dies harms its own session's request only."""
     with pytest.raises((Unavailable, Conflict)):
         await with_peer(said, act)
+
+
+async def test_a_watch_tells_until_the_helper_ends() -> None:
+    """Changes, nothing for a while, and that there is more than it sees; nonsense ends it as the helper's end does."""
+    change, cut = (
+        wire.frame(wire.CHANGE, wire.pack_change("created", FILE)),
+        wire.frame(wire.END, wire.pack_end(is_cut=True)),
+    )
+    gap, tick = wire.frame(wire.GAP), wire.frame(wire.TICK)
+    for last in (b"", wire.frame(wire.DATA, b"1"), wire.frame(wire.CHANGE, b"\0x"), wire.frame(wire.CHANGE)):
+        told: list[FileChanged | None] = []
+
+        async def watch(folder: FolderClient, told: list[FileChanged | None] = told) -> None:
+            async for found in await folder.watch(b"", 1):
+                told.append(found)
+
+        with pytest.raises(Unavailable):
+            await with_peer(READY + cut + change + tick + gap + last, watch)
+        more = FileChanged("changed", None)
+        assert told == [more, FileChanged("created", FILE), None, more]
+    with pytest.raises(NotFound):
+        await with_peer(READY + wire.failed(Problem.MISSING), watch)
+
+
+async def test_gzip_that_was_not_asked_for_is_not_passed_on() -> None:
+    """The client would take it for the file."""
+    with pytest.raises(Unavailable):
+        await with_peer(
+            READY + ENTRY + GZIP + wire.frame(wire.DATA, b"123") + wire.frame(wire.END, wire.pack_end()), read_all
+        )
 
 
 async def test_a_listing_without_end_is_not_kept() -> None:

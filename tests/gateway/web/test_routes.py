@@ -18,6 +18,7 @@ API = "/code-interpreter"
 SANDBOX = f"{API}/sandboxes/{{sandbox_id}}"
 WITHOUT_BODY = {
     f"{API}/sessions",
+    f"{API}/sessions/{{session_id}}/links/{{path:path}}",
     f"{API}/sandboxes",
     f"{SANDBOX}/contexts",
     f"{SANDBOX}/commands/{{command_id}}/signal",

@@ -84,6 +84,29 @@ class FakeKeys:
         return Caller("k1", "test")
 
 
+@dataclass(frozen=True)
+class FakeLink:
+    """A link, and what it opens."""
+
+    text: str
+    expires_utc: float
+    caller: Caller
+    session_id: str
+
+
+class FakeLinks:
+    """Links that say what they are for."""
+
+    def sign(self, caller: Caller, session_id: str, path: bytes, life_s: float) -> FakeLink:
+        return FakeLink(f"signed-{path.hex()}-{session_id}", 1_700_000_000 + life_s, caller, session_id)
+
+    def admit(self, text: str, path: bytes, address: str) -> FakeLink:
+        signed, _, session_id = text.rpartition("-")
+        if signed != f"signed-{path.hex()}":
+            raise Unauthorized("The link is not valid.")
+        return FakeLink(text, 0.0, Caller("k1", "test"), session_id)
+
+
 class FakeInstaller:
     async def install(self, package: str) -> Installed:
         return Installed(package, "1.0", f"{package}-1.0 is already installed\n")
@@ -293,6 +316,7 @@ async def serve(settings: WebSettings, sockets: Sequence[SocketRoute] = SOCKETS)
         files,
         ToolBox(runner, _begin, sessions, files, Pictures(kept)),
         kept,
+        FakeLinks(),
         sandboxes.sandboxes,
     )
     server = make_server(make_application(services, sockets), settings)

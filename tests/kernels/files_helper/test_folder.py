@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -16,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from kernels import filewire
-from kernels.files_helper import folder
 from kernels.files_helper.folder import EntryWalk, FileRefused, Reading, delete, problem_of, write
-from kernels.filewire import MAX_ENTRIES, FileEntry, Problem
+from kernels.filewire import MAX_DEPTH, MAX_ENTRIES, FileEntry, Problem
+from tests.kernels.files_helper.swapping import swapping
 
 SECRET = b"what lies outside"
 PIB = 1 << 50
-RENAME_EXCHANGE = 2
 
 
 @pytest.fixture
@@ -270,7 +267,7 @@ def test_a_deep_tree_is_listed_in_part_and_deleted_whole(root: int, work: Path) 
         here = below
     os.close(here)
     listing = EntryWalk(root, b"", wants_digests=True)
-    assert len(names(listing)) == folder.MAX_DEPTH
+    assert len(names(listing)) == MAX_DEPTH
     assert listing.is_cut
     assert problem(lambda: delete(root, b"d" * 20, is_recursive=False)) is Problem.NOT_EMPTY
     assert delete(root, b"d" * 20, is_recursive=True) == 1000
@@ -302,19 +299,8 @@ def test_no_race_reaches_outside(root: int, work: Path, outside: Path) -> None:
     (work / "d").mkdir()
     (work / "d" / "secret").write_bytes(b"inside")
     os.symlink(outside, work / "trap")
-    done = threading.Event()
-
-    exchange = ctypes.CDLL(None).renameat2
-    one, other, here = os.fsencode(work / "d"), os.fsencode(work / "trap"), -100
-
-    def swap() -> None:
-        while not done.is_set():
-            assert exchange(here, one, here, other, RENAME_EXCHANGE) == 0
-
-    swapper = threading.Thread(target=swap)
-    swapper.start()
     outcomes: dict[object, int] = {}
-    try:
+    with swapping(work / "d", work / "trap"):
         for at in range(3000):
             for act in (
                 lambda: read(root, b"d/secret"),
@@ -324,9 +310,6 @@ def test_no_race_reaches_outside(root: int, work: Path, outside: Path) -> None:
                 outcome = _outcome(act)
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
                 assert outcome not in (SECRET, hashlib.sha256(SECRET).digest()), f"round {at}"
-    finally:
-        done.set()
-        swapper.join()
     assert outcomes[b"inside"] > 0, "the reader must have met the directory too"
     assert any(isinstance(outcome, Problem) for outcome in outcomes), "and the link"
     assert sorted(os.listdir(outside)) == ["deep", "secret"]
@@ -342,6 +325,25 @@ def _outcome(act: Callable[[], object]) -> object:
         return problem_of(error)
 
 
-def test_an_entry_says_no_more_than_what_it_is() -> None:
-    """Where a link points to is not told."""
-    assert set(FileEntry.__slots__) == {"path", "kind", "size", "modified_ns", "digest"}
+def test_a_listing_goes_as_deep_as_it_is_asked_to(root: int, work: Path) -> None:
+    """What is below was not asked for, so nothing is missing; a link shows what it says, and nothing else shows anything."""
+    write(root, b"a/b/c/f", [b"1"], 1)
+    os.symlink("/etc/passwd", work / "link")
+    levels = {1: [b"a", b"link"], 2: [b"a", b"a/b", b"link"], 4: [b"a", b"a/b", b"a/b/c", b"a/b/c/f", b"link"]}
+    for depth, wanted in levels.items():
+        listing = EntryWalk(root, b"", wants_digests=True, depth=depth)
+        entries = list(listing)
+        assert [entry.path for entry in entries] == wanted
+        assert not listing.is_cut
+        assert {entry.path: entry.target for entry in entries if entry.target} == {b"link": b"/etc/passwd"}
+        assert all(entry.is_own for entry in entries)
+    assert names(EntryWalk(root, b"a/b", wants_digests=False, depth=1)) == [b"a/b/c"]
+
+
+def test_what_links_say_counts_against_the_bound_of_a_listing(root: int, work: Path) -> None:
+    """Thousands of long ones are listed in part, and it says so."""
+    for at in range(1100):
+        os.symlink("x" * 4000, work / str(at))
+    listing = EntryWalk(root, b"", wants_digests=False)
+    assert sum(len(entry.target) for entry in listing) <= 4 * 1024 * 1024
+    assert listing.is_cut

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
-from gateway.core.errors import Gone, NotFound, TooLarge, Unavailable
-from gateway.core.files import FileEntry
+from gateway.core.errors import BadRequest, Gone, NotFound, TooLarge, TooManyRequests, Unavailable
+from gateway.core.files import FileEntry, MadeDirectory
 from gateway.core.request import Caller
 from gateway.kernel.files import Full
-from gateway.service.sessions.files import Files
+from gateway.service.sessions.files import MAX_WATCHES, Files
 from kernels.contract import Policy
 
 ME = Caller("k1", "me")
@@ -52,13 +52,32 @@ class Folder:
     async def read(self, _path: bytes) -> Contents:
         return Contents(self.size)
 
-    async def list(self, _under: bytes, *, wants_digests: bool) -> str:
-        return "a list" if wants_digests else ""
+    async def list(self, _under: bytes, *, wants_digests: bool, depth: int) -> str:
+        return f"a list {depth}" if wants_digests else ""
 
-    async def delete(self, _path: bytes, *, is_recursive: bool) -> int:
+    async def delete(self, path: bytes, *, is_recursive: bool) -> int:
+        if path == b"none":
+            raise NotFound("There is no such file.")
         return int(is_recursive)
 
-    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int) -> FileEntry:
+    async def watch(self, under: bytes, depth: int) -> str:
+        return f"a watch of {under!r} {depth}"
+
+    async def stat(self, path: bytes, *, wants_digest: bool) -> FileEntry:
+        return FileEntry(path, "file", int(wants_digest), 0)
+
+    async def make_directory(self, path: bytes) -> MadeDirectory:
+        if path == b"full":
+            raise Full("full")
+        return MadeDirectory(FileEntry(path, "directory", 0, 0), is_new=True)
+
+    async def move(self, source: bytes, target: bytes, *, replaces: bool) -> FileEntry:
+        return FileEntry(target, "file", int(replaces), 0)
+
+    async def set_mode(self, path: bytes, mode: int) -> FileEntry:
+        return FileEntry(path, "file", 0, 0, mode=mode)
+
+    async def write(self, path: bytes, pieces: AsyncIterator[bytes], most_bytes: int, *, is_gzip: bool) -> FileEntry:
         body = b"".join([piece async for piece in pieces])
         if body == b"full":
             raise Full("full")
@@ -109,6 +128,8 @@ async def test_limits_are_told_by_number() -> None:
     for caller, number in ((ME, "1000"), (SMALL, "77")):
         with pytest.raises(TooLarge, match=f"limit is {number} bytes"):
             await files(Sessions(), Folder(0)).write("s", caller, b"f", pieces(b"full"))
+        with pytest.raises(TooLarge, match=f"limit is {number} bytes"):
+            await files(Sessions(), Folder(0)).make_directory("s", caller, b"full")
 
 
 async def test_several_files_are_put_in_their_order() -> None:
@@ -125,7 +146,9 @@ async def test_a_list_of_files_is_no_activity() -> None:
     """An open page asks for it again and again; what is done with a file is activity, and is counted once."""
     sessions = Sessions()
     mine = files(sessions, Folder(1))
-    assert str(await mine.list("s", ME)) == "a list"
+    assert str(await mine.list("s", ME)) == "a list 40"
+    assert str(await mine.list("s", ME, depth=1)) == "a list 1"
+    assert (await mine.stat("s", ME, b"f", wants_digest=True)).size == 1
     assert sessions.activities == 0
     async with mine.read("s", ME, b"f"):
         assert sessions.activities == 1
@@ -133,3 +156,37 @@ async def test_a_list_of_files_is_no_activity() -> None:
     assert sessions.activities == 2
     assert await mine.delete("s", ME, b"f", is_recursive=True) == 1
     assert sessions.activities == 3
+    assert (await mine.make_directory("s", ME, b"d")).is_new
+    assert (await mine.move("s", ME, b"f", b"g", replaces=True)).size == 1
+    assert (await mine.set_mode("s", ME, b"f", 0o600)).mode == 0o600
+    assert sessions.activities == 6
+
+
+async def test_a_session_has_few_watches_at_once() -> None:
+    """One more is refused, until another has ended, however it did; watching is no activity."""
+    sessions = Sessions()
+    mine = files(sessions, Folder(1))
+    async with AsyncExitStack() as stack:
+        for _ in range(MAX_WATCHES):
+            await stack.enter_async_context(mine.watch("s", ME))
+        with pytest.raises(TooManyRequests):
+            async with mine.watch("s", ME):
+                pass
+    for _ in range(MAX_WATCHES + 1):
+        with pytest.raises(NotFound):
+            async with mine.watch("other", ME):
+                pass
+    async with mine.watch("s", ME, b"d", 1) as changes:
+        assert str(changes) == "a watch of b'd' 1"
+    assert sessions.activities == 0
+
+
+async def test_deleting_nothing_succeeds_where_it_is_asked_to() -> None:
+    """A session that is not there is an error all the same; so is a move into itself, before anything is opened."""
+    mine = files(Sessions(), Folder(1))
+    assert await mine.delete("s", ME, b"none", is_recursive=False, may_be_missing=True) == 0
+    for session_id, may_be_missing in (("s", False), ("other", True)):
+        with pytest.raises(NotFound):
+            await mine.delete(session_id, ME, b"none", is_recursive=False, may_be_missing=may_be_missing)
+    with pytest.raises(BadRequest):
+        await mine.move("s", ME, b"d", b"d/e")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -187,7 +188,64 @@ async def test_an_upload_may_have_any_type_but_no_compression(gateway: Gateway) 
         assert gateway.files.held[b"f"] == b"\x00\xff"
     assert (await gateway.ask(f"{FILES}/e", b"", method="PUT")).code == 200
     assert gateway.files.held[b"e"] == b""
-    assert (await gateway.ask(f"{FILES}/g", b"1", method="PUT", headers={"Content-Encoding": "gzip"})).code == 415
+    for coding in ("br", "deflate", "gzip, gzip", "x"):
+        assert (await gateway.ask(f"{FILES}/g", b"1", method="PUT", headers={"Content-Encoding": coding})).code == 415
+    assert set(gateway.files.held) == {b"f", b"e"}
+
+
+async def test_an_upload_of_gzip_is_unpacked(gateway: Gateway) -> None:
+    """For an address without files in it gzip is still refused."""
+    body = b"day,sold\n" * 5000
+    sent = {"Content-Encoding": "gzip", "Content-Type": "text/csv"}
+    assert (await gateway.ask(f"{FILES}/f", gzip.compress(body), method="PUT", headers=sent)).code == 200
+    assert (await gateway.ask(f"{FILES}/g", body, method="PUT", headers={"Content-Encoding": "identity"})).code == 200
+    assert gateway.files.held == {b"f": body, b"g": body}
+    form_body, headers = form(('form-data; name="a"; filename="a"', b"1"))
+    assert (await gateway.ask(FILES, gzip.compress(form_body), headers={**headers, **sent})).code == 415
+
+
+async def test_a_download_is_gzip_where_it_is_asked_for_and_worth_it(gateway: Gateway) -> None:
+    """Not for a part, for HEAD, for HTTP/1.0 or for what does not get smaller; a proxy is told what it depends on."""
+    gateway.files.held.update({b"f": b"day,sold\n" * 5000, b"short": b"1"})
+
+    async def asked(line: str, *headers: str) -> tuple[bytes, bytes]:
+        always = ("Host: localhost", f"Authorization: Bearer {TOKEN}", "Connection: close")
+        head, _, body = (await gateway.raw("\r\n".join([line, *always, *headers, "", ""]).encode())).partition(b"\r\n\r\n")
+        return head, body
+
+    head, body = await asked(f"GET {FILES}/f HTTP/1.1", "Accept-Encoding: br, gzip;q=0.5")
+    assert b"Content-Encoding: gzip" in head
+    assert b'Etag: W/"' in head
+    assert b"Vary: Accept-Encoding" in head
+    assert b"Content-Length" not in head
+    assert body.startswith(b"%x\r\n" % (len(gzip.compress(gateway.files.held[b"f"])) // 2))
+    assert body.endswith(b"\r\n0\r\n\r\n")
+    for line, *headers in (
+        (f"GET {FILES}/f HTTP/1.1",),
+        (f"GET {FILES}/f HTTP/1.1", "Accept-Encoding: br, gzip;q=0"),
+        (f"GET {FILES}/f HTTP/1.1", "Accept-Encoding: gzip", "Range: bytes=0-9"),
+        (f"GET {FILES}/f HTTP/1.0", "Accept-Encoding: gzip"),
+        (f"HEAD {FILES}/f HTTP/1.1", "Accept-Encoding: gzip"),
+        (f"GET {FILES}/short HTTP/1.1", "Accept-Encoding: gzip"),
+    ):
+        head, _ = await asked(line, *headers)
+        assert b"Content-Encoding" not in head, line
+        assert b"Content-Length" in head
+        assert b"Vary: Accept-Encoding" in head
+    got = await gateway.ask(f"{FILES}/f", headers={"Accept-Encoding": "gzip"})
+    assert got.body == gateway.files.held[b"f"], "a client that knows gzip has the file"
+    known = await gateway.ask(f"{FILES}/f", headers={"If-None-Match": got.headers["ETag"]})
+    assert known.code == 304
+
+
+async def test_gzip_that_fails_half_way_does_not_look_whole(gateway: Gateway) -> None:
+    """There is no last chunk."""
+    gateway.files.held[b"f"] = b"day,sold\n" * 5000
+    gateway.files.fails = Conflict("changed")
+    request = f"GET {FILES}/f HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nAccept-Encoding: gzip\r\n\r\n"
+    answer = await gateway.raw(request.encode())
+    assert b"Content-Encoding: gzip" in answer
+    assert not answer.endswith(b"0\r\n\r\n")
 
 
 async def test_a_piece_of_a_file_does_not_replace_the_whole(gateway: Gateway) -> None:
@@ -362,7 +420,11 @@ async def test_directories_are_listed_and_deleted_as_asked(gateway: Gateway) -> 
     assert (await gateway.ask(f"{FILES}?path=a%2Fb%FF&hashes=false")).code == 200
     assert (await gateway.ask(f"{FILES}/a?recursive=true", method="DELETE")).code == 200
     assert (await gateway.ask(f"{FILES}/a", method="DELETE")).code == 200
-    assert gateway.files.asked == [("list", b"a/b\xff", False), ("delete", b"a", True), ("delete", b"a", False)]
+    assert gateway.files.asked == [
+        ("list", b"a/b\xff", False, 40),
+        ("delete", b"a", True, False),
+        ("delete", b"a", False, False),
+    ]
     for bad in (f"{FILES}?path=..", f"{FILES}?hashes=maybe", f"{FILES}?path=a%00"):
         assert (await gateway.ask(bad)).code == 400
     assert (await gateway.ask(f"{FILES}/a?recursive=", method="DELETE")).code == 400

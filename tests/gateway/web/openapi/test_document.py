@@ -17,7 +17,16 @@ from gateway.core.files import parse_path
 from gateway.core.limits import KeyLimits, Timeouts
 from gateway.core.request import Allowance, Caller
 from gateway.service.packages.installer import _NAME as PACKAGE_NAME
-from gateway.web.api import host_answers, notebook_bodies, patterns, run_bodies, sandbox_bodies, session_bodies
+from gateway.web.api import (
+    entry_bodies,
+    host_answers,
+    links,
+    notebook_bodies,
+    patterns,
+    run_bodies,
+    sandbox_bodies,
+    session_bodies,
+)
 from gateway.web.caller_limits import CallerLimits
 from gateway.web.jupyter.endpoint import JupyterEndpoint
 from gateway.web.openapi.document import InForce, describe_api
@@ -47,6 +56,8 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
     "NewSessionBody": (lambda body: session_bodies.parse_new_session(body, TIMES, TIMES, IDLE), {}),
     "ExecuteBody": (lambda body: session_bodies.parse_execute(body, "s", "python", TIMES), {"code": "1"}),
     "NothingBody": (session_bodies.parse_nothing, {}),
+    "EntryBody": (entry_bodies.parse_change, {}),
+    "LinkBody": (lambda body: run_bodies.read(links.LinkBody, body), {}),
     "NewSandboxBody": (lambda body: sandbox_bodies.parse_new_sandbox(body, LIMITS, IDLE), {}),
     "ExtensionBody": (lambda body: sandbox_bodies.parse_extension(body, IDLE), {"lifetime": 1}),
     "NewContextBody": (lambda body: sandbox_bodies.parse_new_context(body, LIMITS), {}),
@@ -96,7 +107,8 @@ def test_each_address_says_what_it_takes_and_gives(route: Route, operation: Oper
         assert content[kind] == {"schema": {"$ref": f"#/components/schemas/{operation.answer}"}}
     for status in ("503", "default"):
         assert list(responses[status]["content"]) == ["application/json"]
-    of_headers = ["Range", "If-Range", "If-None-Match", "If-Modified-Since"] if operation.has_parts else []
+    of_headers = ["Range", "If-Range", "If-None-Match", "Accept-Encoding", "If-Modified-Since"]
+    of_headers = of_headers if operation.has_parts else ["Content-Encoding"] if operation.takes_gzip else []
     taken = said.get("requestBody", {"content": {}})["content"]
     form = ["multipart/form-data"] if operation.takes_form else []
     assert list(taken) == ([operation.takes_type, *form] if operation.takes else [])
@@ -358,6 +370,15 @@ def test_files_are_described_as_they_are_checked(text: str) -> None:
     except BadRequest:
         is_file = False
     assert bool(re.fullmatch(patterns.FILE, text)) is is_file
+
+
+@given(st.text("01789o", max_size=5))
+@example("0755")
+@example("755")
+@example("0755\n")
+def test_modes_are_described_as_they_are_checked(text: str) -> None:
+    """Octal digits."""
+    assert bool(re.search(patterns.MODE, text)) is is_taken(entry_bodies.parse_change, {"mode": text}) or "\n" in text
 
 
 @given(st.text("aZ09._-+ \n", max_size=8))
