@@ -128,12 +128,15 @@ def create_session(language: str, fields: Mapping[str, Any]) -> wire.Request:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """What is in a work directory. *url_path* is exact for every name, *path* is for people."""
+    """What is in a work directory. *url_path* is exact for every name, *path* is for people.
+
+    A directory has no *size* of its own: it is None.
+    """
 
     path: str
     url_path: str
     type: str
-    size: int
+    size: int | None
     modified: str
     sha256: str | None
 
@@ -145,7 +148,7 @@ def read_files(answer: Mapping[str, Any]) -> list[FileEntry]:
             entry["path"],
             entry["urlPath"],
             entry["type"],
-            entry.get("size") or 0,
+            entry.get("size"),
             entry.get("modified") or "",
             entry.get("sha256"),
         )

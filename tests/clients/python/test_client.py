@@ -34,7 +34,7 @@ def test_a_run_is_what_its_code_gave(client: omega.Client) -> None:
     failed = client.run("x = 1\n1 / 0")
     assert failed.error is not None
     assert (failed.error.type, failed.variables["x"]["preview"]) == ("ZeroDivisionError", "1")
-    with pytest.raises(omega.RunFailed, match="line 2"):
+    with pytest.raises(omega.RunFailed, match="ZeroDivisionError: division by zero"):
         failed.check()
     copied = client.run("open('b', 'wb').write(open('d/a', 'rb').read())", files={"d/a": b"\xff\0"}, fetch_files=["b"])
     assert copied.fetched == {"b": b"\xff\0"}
@@ -55,6 +55,7 @@ def test_a_session_keeps_names_and_files(client: omega.Client) -> None:
         session.files.write("é/a b.txt", "ü")
         entry = next(one for one in session.files.list() if one.type == "file")
         assert (entry.path, entry.size) == ("é/a b.txt", 2)
+        assert [one.size for one in session.files.list() if one.type == "directory"] == [None]
         assert session.files.read(entry) == session.files.read("é/a b.txt") == "ü".encode()
         assert session.execute("open('é/a b.txt').read()").value == "ü"
         session.files.delete("é", recursive=True)
