@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -199,6 +200,22 @@ def test_handlers_get_one_mapping(both: Both, models: Models, provider: str) -> 
         assert body["top_p"] == 0.5
         assert json.dumps(body["tools"]).count('"f"') == 1
         assert '"code"' in json.dumps(body["tools"])
+
+
+def test_plain_handlers_of_a_turn_go_side_by_side_on_asyncio(models: Models) -> None:
+    """In threads: each waits for the other, which in the event loop would never end. What they raise, the model is told."""
+    everybody = threading.Barrier(2, timeout=60)
+
+    def meet(arguments: dict[str, Any]) -> None:
+        everybody.wait()
+        raise StopIteration if arguments["a"] == 1 else LookupError("x")
+
+    definition = {"name": "meet", "input_schema": {"type": "object"}}
+    model = models.script({"calls": calls(("meet", {"a": 1}), ("meet", {"a": 2}))}, {"echoes": True})
+    on_asyncio = Both("asyncio")
+    _, answer = converse(on_asyncio, model, "anthropic", tools=[definition], handlers={"meet": meet})
+    on_asyncio.close()
+    assert [outcome.result.text for outcome in answer.outcomes] == ["StopIteration: ", "LookupError: x"]
 
 
 def test_what_can_not_work_is_refused_before_a_model_is_asked(both: Both, models: Models) -> None:
