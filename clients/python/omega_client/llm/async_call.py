@@ -102,11 +102,11 @@ async def call_with_tools_async(
     threads; the calls of one turn go side by side.
     """
     dialect = dialect_of(provider)
+    sender = async_sender_of(dialect, client, api_key)
     own = None if registry else AsyncToolRegistry() if _needs_gateway(tools, handlers) else None
     try:
         ready = await _bench(dialect, tools, handlers, registry or own)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-        sender = async_sender_of(dialect, client, api_key)
     except BaseException:
         if own:
             own.client.close()
