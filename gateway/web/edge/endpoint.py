@@ -265,6 +265,6 @@ class Unknown(Endpoint):
 
 
 class Undiscoverable(Unknown):
-    """Answers clients that look for a way to sign in (RFC 8615): there is none, and asking for a token would say there is."""
+    """Answers clients that look for a way to sign in (RFC 8615): there is none, so they are not asked for a token."""
 
     public = True
