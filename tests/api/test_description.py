@@ -21,6 +21,8 @@ pytestmark = pytest.mark.kernel
 
 API = "/code-interpreter"
 SESSION, KERNEL, NOTEBOOK = f"{API}/sessions/{{session_id}}", "/api/kernels/{kernel_id}", "/api/sessions/{session_id}"
+SANDBOX = f"{API}/sandboxes/{{sandbox_id}}"
+COMMAND, CONTEXT = f"{SANDBOX}/commands/{{command_id}}", f"{SANDBOX}/contexts/{{context_id}}"
 FORM = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a/b.txt"\r\n\r\n1\r\n--x--\r\n'
 CELLS = [{"cell_type": "code", "source": "1"}, {"cell_type": "markdown", "source": "x"}]
 FRAME = "import pandas as pd\nframe = pd.DataFrame({'a': [1]})\nprint(1)\nopen('new.txt', 'w').write('1')\nframe"
@@ -53,6 +55,11 @@ def learn(name: str, part: str = "id") -> Callable[[Any, Ids], None]:
         ids[name] = str(answer[part])
 
     return keep
+
+
+def learn_of_download(answer: Any, ids: Ids) -> None:
+    """Keep the part of the address of a file that is its secret."""
+    ids["link"] = urlsplit(answer["url"]).path.split("/")[3]
 
 
 def learn_of_link(answer: Any, ids: Ids) -> None:
@@ -92,12 +99,35 @@ STEPS = (
     Step(f"GET {SESSION}/files"),
     Step(f"GET {SESSION}/files/{{path}}", parts={"path": "data/c"}),
     Step(f"GET {SESSION}/files/{{path}}", parts={"path": "data/c"}, headers={"Range": "bytes=0-0"}),
-    Step(f"DELETE {SESSION}/files/{{path}}", parts={"path": "data/c"}),
+    Step(f"GET {SESSION}/entries/{{path}}", parts={"path": "data/c"}),
+    Step(f"PUT {SESSION}/entries/{{path}}", parts={"path": "more/deep"}),
+    Step(f"PATCH {SESSION}/entries/{{path}}", {"path": "more/c"}, parts={"path": "data/c"}),
+    Step(f"POST {SESSION}/links/{{path}}", {}, parts={"path": "more/c"}, learns=learn_of_download),
+    Step(f"GET {API}/downloads/{{link}}/{{path}}", parts={"path": "more/c"}),
+    Step(f"DELETE {SESSION}/files/{{path}}", parts={"path": "more/c"}),
     Step(f"GET {SESSION}/notebook"),
     Step(f"POST {SESSION}/restart", {}),
     Step(f"DELETE {SESSION}"),
     Step(f"POST {API}/sessions", {}, learns=learn("session_id")),
     Step(f"GET {SESSION}/events", ends=f"DELETE {SESSION}"),
+    Step(f"POST {API}/sessions", {}, learns=learn("session_id")),
+    Step(f"GET {SESSION}/changes", ends=f"DELETE {SESSION}"),
+    Step(f"POST {API}/sandboxes", {"name": "described"}, learns=learn("sandbox_id")),
+    Step(f"GET {API}/sandboxes"),
+    Step(f"GET {SANDBOX}"),
+    Step(f"POST {SANDBOX}/extend", {"lifetime": 600_000.0}),
+    Step(f"POST {SANDBOX}/contexts", {"language": "python"}, learns=learn("context_id")),
+    Step(f"GET {SANDBOX}/contexts"),
+    Step(f"POST {CONTEXT}/restart", {}),
+    Step(f"DELETE {CONTEXT}"),
+    Step(f"POST {SANDBOX}/commands", {"command": "echo 1"}),
+    Step(f"POST {SANDBOX}/commands", {"command": "cat", "stdinOpen": True, "background": True}, learns=learn("command_id")),
+    Step(f"GET {SANDBOX}/commands"),
+    Step(f"GET {COMMAND}"),
+    Step(f"POST {COMMAND}/stdin", {"text": "1\n"}),
+    Step(f"POST {COMMAND}/signal", {"signal": "SIGTERM"}),
+    Step(f"GET {COMMAND}/events"),
+    Step(f"DELETE {SANDBOX}"),
     Step(f"GET {API}/tools"),
     Step(f"GET {API}/tools/openapi.json"),
     Step(f"POST {API}/tools/{{name}}", {"code": "plt.plot([1])"}, parts={"name": "code_generate_chart"}),
@@ -225,6 +255,11 @@ def test_what_is_described_as_events_can_be_had_as_events(described: Described) 
     """And nothing else can: an Accept header that names them changes no other answer."""
     made = described.gateway.ask("POST", f"{API}/sessions", {}).body
     described.ids["session_id"] = made["id"]
+    written = described.gateway.ask("POST", f"{API}/sessions/{made['id']}/execute", {"code": "1", "files": {"more/c": "1"}})
+    assert written.status == 200
+    for step in STEPS:
+        if step.operation in (f"POST {API}/sandboxes", f"POST {SANDBOX}/contexts") or "stdinOpen" in str(step.body):
+            described.check(step)
     for step in STEPS:
         if (
             step.operation.startswith(f"POST {API}")
@@ -232,6 +267,8 @@ def test_what_is_described_as_events_can_be_had_as_events(described: Described) 
             and not step.operation.endswith("sessions")
         ):
             status, kind, _ = described.send(step, "text/event-stream")
-            assert status == 200
+            assert status == 200, step
             assert (kind == "text/event-stream") is (step.operation in STREAMED), step.operation
     assert described.gateway.ask("DELETE", f"{API}/sessions/{made['id']}").status == 200
+    for sandbox in described.gateway.ask("GET", f"{API}/sandboxes").body["sandboxes"]:
+        assert described.gateway.ask("DELETE", f"{API}/sandboxes/{sandbox['id']}").status == 200
