@@ -117,8 +117,13 @@ def _read_order(place: str, parameters: object) -> tuple[str, ...]:
     return tuple(properties)
 
 
-def read_answers(rows: Sequence[object]) -> tuple[HostAnswer, ...]:
-    """The answers in the field ``results`` of a request; raises BadRequest, which names the field."""
+def read_answers(rows: Sequence[object], most: int) -> tuple[HostAnswer, ...]:
+    """The answers in the field ``results`` of a request; raises BadRequest, which names the field.
+
+    A list of more than *most*, the calls that a run can make, is refused before any of it is read.
+    """
+    if len(rows) > most:
+        raise BadRequest(f"results has {len(rows)} results: a run can make {most} calls.")
     return tuple(read_answer(f"results[{number}]", row) for number, row in enumerate(rows))
 
 

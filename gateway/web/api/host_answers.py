@@ -26,9 +26,9 @@ class ResultsBody(run_bodies.Body):
     results: Results
 
 
-def parse_results(body: bytes) -> tuple[HostAnswer, ...]:
-    """The answers in *body*."""
-    return read_answers(run_bodies.read(ResultsBody, body).results)
+def parse_results(body: bytes, most: int) -> tuple[HostAnswer, ...]:
+    """The answers in *body*, at most so many."""
+    return read_answers(run_bodies.read(ResultsBody, body).results, most)
 
 
 def describe_turn(run: LiveRun, turn: tuple[HostCall, ...] | Result) -> Answer:
@@ -47,7 +47,7 @@ class ToolResults(Endpoint):
     """Takes the results of the client's tools that the code of a run has called."""
 
     async def on_post(self) -> Answer:
-        answers = parse_results(self.body)
+        answers = parse_results(self.body, self.services.settings.allowance.calls.calls)
         run = self.services.live.find(self.parts["run_id"], self.caller)
         if run.calls is None:
             raise Conflict(NO_TOOLS)
