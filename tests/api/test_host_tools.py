@@ -91,6 +91,35 @@ def test_calls_of_tasks_and_threads_find_their_answers(gateway: Gateway) -> None
     assert finish(gateway, ask(gateway, code).body)["output"] == "1830\n[0, 2, 4, 6]\n"
 
 
+DEEP = "deep = 1\nfor _ in range(39): deep = [deep]\nprint(tools.add(a=deep) == deep)"
+
+
+def echo(call: dict[str, Any]) -> dict[str, Any]:
+    """A host that sends back what it was given."""
+    return {"output": call["input"]["a"]}
+
+
+def test_the_deepest_input_can_be_sent_back(gateway: Gateway) -> None:
+    """With the levels of the request around it; one more than any input has is too deep."""
+    turn = ask(gateway, DEEP).body
+    deeper: Any = 1
+    for _ in range(65):
+        deeper = [deeper]
+    refused = go_on(gateway, turn, {"id": turn["toolCalls"][0]["id"], "output": deeper})
+    assert (refused.status, "67 levels" in refused.body["error"]["message"]) == (400, True)
+    assert finish(gateway, turn, echo)["output"] == "True\n"
+
+
+async def test_the_deepest_input_can_be_sent_back_on_a_stream(line: Line) -> None:
+    """Other messages have the limit of requests."""
+    client = await line.open()
+    await client.say(code="1", env=json.loads("[" * 40 + "]" * 40))
+    assert (await client.hear())["error"]["message"] == "The message is nested more than 32 levels deep."
+    await client.say(code=DEEP, tools=[ADD])
+    heard = await call_over(client, echo, [])
+    assert "".join(event["text"] for event in heard if event["type"] == "stdout") == "True\n"
+
+
 def test_some_results_may_come_later(gateway: Gateway) -> None:
     """The next answer repeats the calls that still wait."""
     code = "import asyncio\nprint(await asyncio.gather(tools.add(1, 1), tools.add(2, 2)))"

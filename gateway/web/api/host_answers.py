@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.core.errors import Conflict
 from gateway.core.host_tools import HostAnswer, HostCall, read_answers
+from gateway.core.json_limits import RESULTS_DEPTH
 from gateway.core.model import Result
 from gateway.service.runs import host_turns
 from gateway.service.runs.live_run import LiveRun
@@ -28,7 +29,7 @@ class ResultsBody(run_bodies.Body):
 
 def parse_results(body: bytes, most: int) -> tuple[HostAnswer, ...]:
     """The answers in *body*, at most so many."""
-    return read_answers(run_bodies.read(ResultsBody, body).results, most)
+    return read_answers(run_bodies.read(ResultsBody, body, RESULTS_DEPTH).results, most)
 
 
 def describe_turn(run: LiveRun, turn: tuple[HostCall, ...] | Result) -> Answer:
