@@ -56,4 +56,7 @@ class ToolResults(Endpoint):
             run.calls.answer(answers)
             return {"accepted": len(answers)}
         host_turns.answer(run.calls, answers)
-        return describe_turn(run, await host_turns.next_turn(run))
+        turn = await host_turns.next_turn(run)
+        if not isinstance(turn, Result):
+            self.hold(sum(call.size_bytes for call in turn))
+        return describe_turn(run, turn)

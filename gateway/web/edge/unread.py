@@ -48,6 +48,15 @@ class Unread:
                 retry_after_s=RETRY_AFTER_S,
             )
 
+    def hold(self, key_id: str, size_bytes: int) -> None:
+        """Count *size_bytes* until they are let go; raises TooManyRequests as `check` does."""
+        self.check(key_id)
+        self._bytes[key_id] += size_bytes
+
+    def let_go(self, key_id: str, size_bytes: int) -> None:
+        """What was held is counted no longer."""
+        self._forget(key_id, size_bytes)
+
     @contextmanager
     def sending(self, key_id: str, data: bytes) -> Iterator[None]:
         """Count *data* for the key while it is being sent."""

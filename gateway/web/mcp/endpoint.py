@@ -210,11 +210,13 @@ class McpEndpoint(Endpoint):
         if not isinstance(uri, str):
             raise messages.invalid_params(message, "uri must be a string.")
         try:
-            return {"contents": await self._resources().read(uri), **_kept(SESSIONS_MS)}
+            contents = await self._resources().read(uri)
         except (NotFound, Gone) as error:
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
             raise RpcError(FAILED, error.message, status=200, about=message.id) from None
+        self.hold(sum(map(_size, contents)))
+        return {"contents": contents, **_kept(SESSIONS_MS)}
 
 
 def _content(name: str, answer: ToolAnswer, message: ClientMessage) -> list[Json]:
@@ -223,6 +225,11 @@ def _content(name: str, answer: ToolAnswer, message: ClientMessage) -> list[Json
     """
     blocks = cast(list[Json], Content(name, "", answer.text, answer.images, answer.is_error).blocks())
     return [*blocks, *map(messages.resource_link, answer.links)] if message.is_modern else blocks
+
+
+def _size(contents: Json) -> int:
+    """About how many bytes *contents* of a resource take in an answer."""
+    return sum(len(part) for part in contents.values() if isinstance(part, str)) if isinstance(contents, dict) else 0
 
 
 def _kept(milliseconds: int) -> dict[str, Json]:
