@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import socket
 from typing import Any
 
-from gateway.web.edge.unread import LIMIT_BYTES as UNREAD_BYTES
-from tests.live import HANG_S, Gateway
+from tests.live import Gateway
 from tests.promises.http import Knock
 from tests.promises.sessions import SESSIONS, create
 
@@ -20,7 +18,6 @@ FORGE = "forge = lambda **content: get_ipython().kernel.publish('omega_tool_call
 ODD: tuple[Any, ...] = (None, True, -1, [], {}, [[[]]], "", "x" * 100_000, "\ud800", {"a": {"b": [None]}})
 FLOOD = FORGE + "for n in range(12_000): forge(id=f'n{n}', name='f', input={})"
 ROUNDS = 100
-LARGE_INPUT = 8_000_000
 
 
 def _begin(gateway: Gateway, code: str, path: str = PYTHON) -> Any:
@@ -139,30 +136,6 @@ def _refuses_a_flood_of_results(gateway: Gateway) -> None:
     assert _finish(gateway, turn)["output"] == "1\n"
 
 
-def _keeps_few_answers_that_nobody_reads(gateway: Gateway) -> None:
-    """However many connections ask for the same large calls at once: what they leave unread is bounded for their key."""
-    turn = _begin(gateway, f"print(len(tools.f(x='a' * {LARGE_INPUT})))")
-    with contextlib.ExitStack() as stack:
-        asking = [stack.enter_context(_asks_again(gateway, turn)) for _ in range(14)]
-        told = [int(one.recv(12).split()[1]) for one in asking]
-    assert set(told) == {200, 429}, told
-    assert told.count(200) <= UNREAD_BYTES // LARGE_INPUT + 1, told
-    while (again := gateway.ask("POST", turn["continuation"], {"results": []})).status == 429:
-        pass  # until the gateway has seen that they are gone
-    assert _finish(gateway, again.body)["output"] == f"{LARGE_INPUT}\n"
-
-
-def _asks_again(gateway: Gateway, turn: Any) -> socket.socket:
-    """A connection that asks for the calls that wait, and is not read."""
-    asking = socket.socket()
-    asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    asking.settimeout(HANG_S)
-    asking.connect(("127.0.0.1", gateway.port))
-    head = f"POST {turn['continuation']} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n"
-    asking.sendall(f'{head}Content-Type: application/json\r\nContent-Length: 14\r\n\r\n{{"results":[]}}'.encode())
-    return asking
-
-
 CALLING = (
     Knock("H18", _takes_no_forged_call, case="forged calls"),
     Knock("H18", _takes_no_odd_result, case="results of tools"),
@@ -170,6 +143,5 @@ CALLING = (
     Knock("H18", _hears_nothing_after_the_end, case="late calls"),
     Knock("H15", _bears_a_flood_of_calls, case="calls of tools"),
     Knock("H15", _bears_giant_inputs, case="inputs of tools"),
-    Knock("H15", _keeps_few_answers_that_nobody_reads, case="unread calls"),
     Knock("H15", _refuses_a_flood_of_results, case="results by the thousand"),
 )

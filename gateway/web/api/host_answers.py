@@ -58,5 +58,5 @@ class ToolResults(Endpoint):
         host_turns.answer(run.calls, answers)
         turn = await host_turns.next_turn(run)
         if not isinstance(turn, Result):
-            self.hold(sum(call.size_bytes for call in turn))
+            self._held.take(self._key_id, sum(call.size_bytes for call in turn))
         return describe_turn(run, turn)

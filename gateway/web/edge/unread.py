@@ -26,6 +26,27 @@ class Shared:
     readers: int = 0
 
 
+@dataclass(slots=True)
+class AnswerHold:
+    """An answer that is counted before it is sent."""
+
+    unread: Unread
+    key_id: str = ""
+    size_bytes: int = 0
+
+    def take(self, key_id: str, size_bytes: int) -> None:
+        """Count it, if it is large, for the key; raises TooManyRequests as `Unread.check` does."""
+        if size_bytes >= LARGE_BYTES:
+            self.unread.hold(key_id, size_bytes)
+            self.key_id, self.size_bytes = key_id, size_bytes
+
+    def let_go(self) -> None:
+        """It is counted otherwise, or gone."""
+        size_bytes, self.size_bytes = self.size_bytes, 0
+        if size_bytes:
+            self.unread.let_go(self.key_id, size_bytes)
+
+
 class Unread:
     """Counts what waits for the clients of each key."""
 

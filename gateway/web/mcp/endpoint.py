@@ -215,7 +215,7 @@ class McpEndpoint(Endpoint):
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
             raise RpcError(FAILED, error.message, status=200, about=message.id) from None
-        self.hold(sum(map(_size, contents)))
+        self._held.take(self._key_id, sum(map(_size, contents)))
         return {"contents": contents, **_kept(SESSIONS_MS)}
 
 

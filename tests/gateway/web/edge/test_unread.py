@@ -17,7 +17,7 @@ from gateway.core.errors import TooManyRequests
 from gateway.core.model import Display, Text
 from gateway.core.request import Caller, RunRequest
 from gateway.web.edge.endpoint import PIECE_BYTES
-from gateway.web.edge.unread import LARGE_BYTES, Unread
+from gateway.web.edge.unread import LARGE_BYTES, AnswerHold, Unread
 from tests.gateway.web.edge.test_endpoint import assert_failure
 from tests.gateway.web.world import TOKEN, Gateway, ok
 from tests.live import HANG_S
@@ -164,10 +164,14 @@ async def test_large_answers_asked_for_at_once_are_bounded_before_they_are_made(
 def test_what_is_held_is_counted_until_it_is_let_go() -> None:
     """A key that holds too much can hold no more."""
     unread = Unread(limit_bytes=10)
-    unread.hold("a", 11)
+    held, other = AnswerHold(unread), AnswerHold(unread)
+    held.take("a", LARGE_BYTES)
     with pytest.raises(TooManyRequests):
-        unread.hold("a", 1)
-    unread.hold("b", 1)
-    unread.let_go("a", 11)
-    unread.hold("a", 1)
-    assert unread.size_bytes == 2
+        other.take("a", LARGE_BYTES)
+    other.take("a", LARGE_BYTES - 1)
+    other.let_go()
+    AnswerHold(unread).take("b", LARGE_BYTES)
+    held.let_go()
+    held.let_go()
+    assert unread.size_bytes == LARGE_BYTES
+    other.take("a", LARGE_BYTES)
