@@ -33,6 +33,7 @@ def test_a_tool_has_a_name_and_maybe_more() -> None:
         ([{"name": "ä"}], "tools[0].name must be a letter"),
         ([{"name": "a\n"}], "tools[0].name must be a letter"),
         ([{"name": "None"}], "tools[0].name is 'None', a keyword of Python"),
+        ([{"name": "ToolError"}], "tools[0].name is 'ToolError', the error that code gets from tools."),
         ([{"name": "a"}, {"name": "a"}], "tools[1].name is 'a', which is the name of an earlier tool."),
         ([{"name": "a", "description": None}], "tools[0].description must be a string."),
         ([{"name": "a", "parameters": []}], "tools[0].parameters must be an object"),
