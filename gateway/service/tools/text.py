@@ -11,7 +11,7 @@ import orjson
 from gateway.core import terminal
 from gateway.core.charts import is_chart
 from gateway.core.files import FileChange
-from gateway.core.model import Json, Raised, Result
+from gateway.core.model import Json, Limit, Raised, Result
 from gateway.core.strict_json import text_bytes
 
 DEFAULT_BYTES: Final = 20_000
@@ -21,6 +21,8 @@ _OF_PLOTS: Final = re.compile(r"<(matplotlib|Axes|Figure|mpl_toolkits|seaborn)[ 
 _LINE_CHARS: Final = 120
 """A longer value is shown on several lines."""
 _FENCE: Final = "```"
+_CUT_BY_LIMIT: Final = "[The output was over its limit: what is missing was not kept.]"
+_CUT: Final = "[Some of what the code showed was not kept: it was too large, or no valid output.]"
 _NOTHING_RETURNED: Final = "(no output: a value needs return, or console.log)"
 
 
@@ -69,7 +71,7 @@ def _error(error: Raised | None) -> Iterable[str]:
 def _notes(result: Result, *, is_kept: bool) -> Iterable[str]:
     """What a model would not know otherwise."""
     if result.truncated:
-        yield "[The output was over its limit: what is missing was not kept.]"
+        yield _CUT_BY_LIMIT if result.limit is Limit.OUTPUT else _CUT
     if result.kernel_replaced:
         yield "[The session has a new kernel: variables and files are gone.]"
     if result.files:
