@@ -171,6 +171,7 @@ async def _serve(settings: Settings, banner: Banner, stop: StopSignals, stack: A
     banner.show(Serving(settings.host, port, ready.level, ready.python_version, token, ready.packages.get(NODE)))
     _log.info("serving", host=settings.host, port=port, isolation=ready.level, version=VERSION)
     await stop.wait()
+    live.end_turns()
     return await wind_down(server, drain, settings.drain_s)
 
 

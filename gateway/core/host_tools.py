@@ -16,6 +16,8 @@ MAX_TOOLS: Final = 100
 NAME: Final = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 """A name that Python and JavaScript both take after a dot; Python's keywords are refused beside it."""
 KEYWORDS: Final = tuple(keyword.kwlist)
+ERROR: Final = "ToolError"
+"""What code finds under the tools beside these: no tool may hide it."""
 ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
 SHOWN_CHARS: Final = 40
 _NAME: Final = re.compile(NAME)
@@ -102,6 +104,8 @@ def _read_name(place: str, name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         shown = f", not {name[:SHOWN_CHARS]!r}" if isinstance(name, str) else ""
         raise BadRequest(f"{place}.name must be a letter, then at most 63 letters, digits and underscores{shown}.")
+    if name == ERROR:
+        raise BadRequest(f"{place}.name is {name!r}, the error that code gets from tools.")
     if name in KEYWORDS:
         raise BadRequest(f"{place}.name is {name!r}, a keyword of Python, which code can't call.")
     return name
@@ -117,8 +121,13 @@ def _read_order(place: str, parameters: object) -> tuple[str, ...]:
     return tuple(properties)
 
 
-def read_answers(rows: Sequence[object]) -> tuple[HostAnswer, ...]:
-    """The answers in the field ``results`` of a request; raises BadRequest, which names the field."""
+def read_answers(rows: Sequence[object], most: int) -> tuple[HostAnswer, ...]:
+    """The answers in the field ``results`` of a request; raises BadRequest, which names the field.
+
+    A list of more than *most*, the calls that a run can make, is refused before any of it is read.
+    """
+    if len(rows) > most:
+        raise BadRequest(f"results has {len(rows)} results: a run can make {most} calls.")
     return tuple(read_answer(f"results[{number}]", row) for number, row in enumerate(rows))
 
 

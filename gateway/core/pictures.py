@@ -1,18 +1,18 @@
 """What a model gets to see of the pictures of a run: each as it is, or in the small form that the kernel sent beside it.
 
-Nothing here opens a picture: its first bytes are compared with its type. Nothing depends on the sizes that a kernel tells.
+Nothing here opens a picture: its type and its sides are read from its beginning, whatever a kernel tells of them.
 """
 
 from __future__ import annotations
 
 import binascii
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.charts import SVG, base64_of, chart_type
 from gateway.core.model import Display, Json
+from kernels.picture_sides import sides
 from kernels.run_rules import SMALL_PICTURE, SMALL_PX, SMALL_TYPES
 
 MAX_PX: Final = 65_535
@@ -71,17 +71,19 @@ def _small(value: Json, limit_bytes: int) -> tuple[Image, tuple[Size, Size]] | N
     mime, text, full = value.get("mimeType"), value.get("base64"), value.get("full")
     if not isinstance(mime, str) or not isinstance(text, str) or not isinstance(full, list):
         return None
-    sides = [side for side in (value.get("width"), value.get("height"), *full) if type(side) is int and 1 <= side <= MAX_PX]
-    if len(sides) != 4 or len(full) != 2 or not _fits(mime, text, _decoded(mime, text), limit_bytes):
+    told = [side for side in (value.get("width"), value.get("height"), *full) if type(side) is int and 1 <= side <= MAX_PX]
+    data = _decoded(mime, text)
+    if len(told) != 4 or len(full) != 2 or data is None or not _fits(mime, text, data, limit_bytes):
         return None
-    return Image(mime, text), ((sides[0], sides[1]), (sides[2], sides[3]))
+    return (Image(mime, text), ((told[0], told[1]), (told[2], told[3]))) if sides(mime, data) == (told[0], told[1]) else None
 
 
-def _fits(mime: str, text: str, data: bytes | None, limit_bytes: int) -> bool:
-    """Whether a model can look at the picture *text*, which is *data* in base64."""
-    if mime not in SMALL_TYPES or len(text) > limit_bytes or data is None:
+def _fits(mime: str, text: str, data: bytes, limit_bytes: int) -> bool:
+    """Whether a model can look at the picture *text*, which is *data* in base64: services refuse one without sides."""
+    if mime not in SMALL_TYPES or len(text) > limit_bytes:
         return False
-    return mime != "image/png" or max(struct.unpack(">II", data[16:24].ljust(8, b"\xff"))) <= SMALL_PX
+    found = sides(mime, data)
+    return found is not None and max(found) <= SMALL_PX
 
 
 def _decoded(mime: str, text: str) -> bytes | None:

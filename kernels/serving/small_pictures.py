@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import io
 import math
-import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kernels.picture_sides import sides
 from kernels.run_rules import SMALL_PICTURE, SMALL_PICTURES, SMALL_PX, SMALL_TYPES
 
 SHORTEST_PX: Final = 64
@@ -30,8 +30,6 @@ FASTEST: Final = 2
 """Image.Quantize.FASTOCTREE: a sixth of the time that the usual way takes."""
 QUALITY: Final = 80
 _OPENED: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
-_HEAD_CHARS: Final = 32
-"""As much base64 as has the size of a PNG."""
 
 Bundle = Mapping[str, Any]
 
@@ -77,7 +75,7 @@ def added_to(bundle: Bundle) -> Bundle:
         return bundle
     _wanted.left -= 1
     text = _text(bundle[kind])
-    if kind in SMALL_TYPES and len(text) <= limit_bytes and _longest(kind, text) <= SMALL_PX:
+    if kind in SMALL_TYPES and len(text) <= limit_bytes and _is_short(kind, text):
         return bundle
     small = shrink(kind, text, limit_bytes)
     return bundle if small is None else {**bundle, SMALL_PICTURE: small.to_json()}
@@ -87,16 +85,13 @@ def _text(value: str | bytes) -> str:
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
 
-def _longest(kind: str, text: str) -> int:
-    """The longer side of a PNG; 0 for other pictures, where it does not stand in a fixed place, and for what is none."""
-    head = text[:_HEAD_CHARS]
-    if kind != "image/png" or len(head) < _HEAD_CHARS or not head.isascii():
-        return 0
+def _is_short(kind: str, text: str) -> bool:
+    """Whether both sides of the picture *text*, which is base64, can be read and are short enough."""
     try:
-        width, height = struct.unpack(">II", base64.b64decode(head, validate=True)[16:24])
+        found = sides(kind, base64.b64decode(text))
     except ValueError:
-        return 0
-    return int(max(width, height))
+        return False
+    return found is not None and max(found) <= SMALL_PX
 
 
 def shrink(kind: str, text: str, limit_bytes: int) -> SmallPicture | None:

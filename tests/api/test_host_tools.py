@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from gateway.web.edge.unread import LIMIT_BYTES
 from tests.api.test_streams import Client, Line, line
 from tests.live import HANG_S, Gateway, Reply
 
@@ -18,6 +22,7 @@ pytestmark = pytest.mark.kernel
 
 BASE = "/code-interpreter"
 ADD = {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {"a": {}, "b": {}}}}
+LARGE_INPUT = 8_000_000
 Host = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -89,6 +94,35 @@ def test_calls_of_tasks_and_threads_find_their_answers(gateway: Gateway) -> None
         "with ThreadPoolExecutor(4) as pool: print(list(pool.map(work, range(4))))"
     )
     assert finish(gateway, ask(gateway, code).body)["output"] == "1830\n[0, 2, 4, 6]\n"
+
+
+DEEP = "deep = 1\nfor _ in range(39): deep = [deep]\nprint(tools.add(a=deep) == deep)"
+
+
+def echo(call: dict[str, Any]) -> dict[str, Any]:
+    """A host that sends back what it was given."""
+    return {"output": call["input"]["a"]}
+
+
+def test_the_deepest_input_can_be_sent_back(gateway: Gateway) -> None:
+    """With the levels of the request around it; one more than any input has is too deep."""
+    turn = ask(gateway, DEEP).body
+    deeper: Any = 1
+    for _ in range(65):
+        deeper = [deeper]
+    refused = go_on(gateway, turn, {"id": turn["toolCalls"][0]["id"], "output": deeper})
+    assert (refused.status, "67 levels" in refused.body["error"]["message"]) == (400, True)
+    assert finish(gateway, turn, echo)["output"] == "True\n"
+
+
+async def test_the_deepest_input_can_be_sent_back_on_a_stream(line: Line) -> None:
+    """Other messages have the limit of requests."""
+    client = await line.open()
+    await client.say(code="1", env=json.loads("[" * 40 + "]" * 40))
+    assert (await client.hear())["error"]["message"] == "The message is nested more than 32 levels deep."
+    await client.say(code=DEEP, tools=[ADD])
+    heard = await call_over(client, echo, [])
+    assert "".join(event["text"] for event in heard if event["type"] == "stdout") == "True\n"
 
 
 def test_some_results_may_come_later(gateway: Gateway) -> None:
@@ -284,3 +318,27 @@ def test_the_most_that_one_call_may_hold_arrives(gateway: Gateway) -> None:
     )
     done = finish(gateway, ask(gateway, code).body, lambda call: {"output": len(call["input"]["a"])})
     assert done["output"] == "89000\nToolError\nToolError\nTypeError\n"
+
+
+def asks_again(gateway: Gateway, turn: Any) -> socket.socket:
+    """A connection that asks for the calls that wait, and is not read."""
+    asking = socket.socket()
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    asking.settimeout(HANG_S)
+    asking.connect(("127.0.0.1", gateway.port))
+    head = f"POST {turn['continuation']} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n"
+    asking.sendall(f'{head}Content-Type: application/json\r\nContent-Length: 14\r\n\r\n{{"results":[]}}'.encode())
+    return asking
+
+
+def test_large_calls_that_nobody_reads_are_bounded(gateway: Gateway) -> None:
+    """However many connections ask for them at once; later the run goes on."""
+    turn = ask(gateway, f"print(len(tools.add(a='a' * {LARGE_INPUT})))").body
+    with ExitStack() as stack:
+        asking = [stack.enter_context(asks_again(gateway, turn)) for _ in range(14)]
+        told = [int(one.recv(12).split()[1]) for one in asking]
+    assert set(told) == {200, 429}, told
+    assert told.count(200) <= LIMIT_BYTES // LARGE_INPUT + 1, told
+    while (again := go_on(gateway, turn)).status == 429:
+        time.sleep(0.01)  # until the gateway has seen that they are gone
+    assert finish(gateway, again.body, echo)["output"] == f"{LARGE_INPUT}\n"

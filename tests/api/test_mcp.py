@@ -178,7 +178,9 @@ def test_a_fault_of_the_client_is_a_protocol_error(
 
 def test_what_is_no_message_is_refused_in_the_protocol_s_form(gateway: Gateway) -> None:
     """Also without a token, and by GET."""
-    assert gateway.ask("POST", "/mcp", [1]).body["error"]["code"] == -32700
+    assert gateway.ask("POST", "/mcp", 5).body["error"]["code"] == -32700
+    batch = gateway.ask("POST", "/mcp", [{"jsonrpc": "2.0", "id": 1, "method": "ping"}]).body["error"]
+    assert (batch["code"], "batches are not supported" in batch["message"]) == (-32600, True)
     assert gateway.ask("POST", "/mcp", {"jsonrpc": "1.0"}).body["error"]["code"] == -32600
     reply = modern(gateway, "tools/list", {"Mcp-Method": "ping"})
     assert (reply.status, reply.body["error"]["code"]) == (400, -32020)

@@ -114,7 +114,8 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(begin: Begin) -> None:
-    """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0.
+    """New connections are refused, new runs on an open one get 503 with Retry-After, and the exit code is 0: a run that
+    waits for its client, which can't connect any more, holds up nothing.
 
     Also where the gateway's parent has blocked and ignored signals: both are inherited. With them no end of a process would
     be noticed, and SIGTERM would be nothing.
@@ -123,8 +124,10 @@ def test_sigterm_lets_a_run_finish_and_turns_new_ones_away(begin: Begin) -> None
     assert gateway.run("import subprocess\nprint(subprocess.run(['false']).returncode)")["output"] == "1\n"
     kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=HANG_S)
     kept.connect()
+    calling = {"code": "tools.f()", "tools": [{"name": "f"}]}
+    assert gateway.ask("POST", RUN, calling).body["status"] == "tool_call_required"
     run = Background(gateway, "import time; time.sleep(2); print('x' * 500_000)")
-    wait_for(gateway, "run started", 2)
+    wait_for(gateway, "run started", 3)
     process.send_signal(signal.SIGTERM)
     wait_for(gateway, "draining")
     headers = {"Authorization": f"Bearer {gateway.token}", "Content-Type": "application/json"}

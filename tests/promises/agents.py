@@ -82,20 +82,26 @@ def small(**changed):
 for form in (
     small(base64=png(9, 9, 300_000)), small(base64=png(9000, 9, 0)), small(base64="<script>"), small(mimeType="text/html"),
     small(mimeType="image/jpeg"), small(mimeType="image/svg+xml", base64=base64.b64encode(b"<svg/>").decode()),
-    small(width=-1), small(full=[1e9, "x"]), [], "x", None,
+    small(width=-1), small(full=[1e9, "x"]), small(base64=png(1, 1, 0)), small(base64=png(0, 0, 0)), [], "x", None,
 ):
     bundle = {"image/png": png(9, 9, 300_000), "application/vnd.omega.small+json": form}
     get_ipython().kernel.publish("display_data", {"data": bundle, "metadata": {}, "transient": {}})
+for kind, whole in (
+    ("image/png", png(0, 0, 0)), ("image/png", png(2001, 1, 0)),
+    ("image/jpeg", base64.b64encode(b"\\xff\\xd8\\xff\\xe0" + bytes(99)).decode()),
+):
+    get_ipython().kernel.publish("display_data", {"data": {kind: whole}, "metadata": {}, "transient": {}})
 """
-"""Shows pictures that are too large, each beside a small form that is none."""
+"""Shows pictures that are too large, each beside a small form that is none, and small ones that no service takes."""
 
 
 def _shows_no_forged_picture(gateway: Gateway) -> None:
-    """A small form that is large, or of another type, is none: the model reads that it can't see the picture."""
+    """A small form that is large, of another type, or not of the sides it tells is none: the model reads that it can't see
+    the picture. So it does of one without sides."""
     for tool in ("code_execute_python", "code_generate_chart"):
         told = gateway.ask("POST", f"{TOOLS}/{tool}", {"code": FORGED}).body
         assert [block["type"] for block in told["content"]] == ["text"], told["text"]
-        assert told["text"].count("can't be shown here. For the user: ") == 11, told["text"]
+        assert told["text"].count("can't be shown here. For the user: ") == 16, told["text"]
 
 
 def _links_for_nobody_else(gateway: Gateway) -> None:

@@ -126,6 +126,16 @@ def _takes_no_odd_result(gateway: Gateway) -> None:
     assert _finish(gateway, turn)["output"] == "1\n"
 
 
+def _refuses_a_flood_of_results(gateway: Gateway) -> None:
+    """By their number alone, which run they may be for: reading each would keep others waiting."""
+    turn = _begin(gateway, "print(tools.f(x=1))")
+    results = [{"id": f"n{number}", "output": 1} for number in range(100_000)]
+    for run in (turn, {"continuation": f"/code-interpreter/runs/{'0' * 32}/tool-results"}):
+        status, body = _go_on(gateway, run, results)
+        assert (status, body["error"]["message"]) == (400, "results has 100000 results: a run can make 500 calls."), body
+    assert _finish(gateway, turn)["output"] == "1\n"
+
+
 CALLING = (
     Knock("H18", _takes_no_forged_call, case="forged calls"),
     Knock("H18", _takes_no_odd_result, case="results of tools"),
@@ -133,4 +143,5 @@ CALLING = (
     Knock("H18", _hears_nothing_after_the_end, case="late calls"),
     Knock("H15", _bears_a_flood_of_calls, case="calls of tools"),
     Knock("H15", _bears_giant_inputs, case="inputs of tools"),
+    Knock("H15", _refuses_a_flood_of_results, case="results by the thousand"),
 )

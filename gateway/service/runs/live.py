@@ -108,6 +108,12 @@ class LiveRuns:
         running = len(self._tasks) + len(self._awaited)
         return {"running": running, "kept": len(self._live) - running}
 
+    def end_turns(self) -> None:
+        """Stop the runs that wait for a client that asks in turns: one that has to connect anew is refused in a shutdown."""
+        for run in list(self._live.values()):
+            if run.kept is not None and run.calls is not None and run.calls.waiting and not run.is_read:
+                run.stop()
+
     async def close(self) -> None:
         """Stop all runs and forget everything."""
         for task in self._tasks:

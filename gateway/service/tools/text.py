@@ -20,6 +20,8 @@ _TAIL_SHARE: Final = 3
 _OF_PLOTS: Final = re.compile(r"<(matplotlib|Axes|Figure|mpl_toolkits|seaborn)[ .:]|<\w*Container object|^Text\(")
 _LINE_CHARS: Final = 120
 """A longer value is shown on several lines."""
+_CUT_BY_LIMIT: Final = "[The output was over its limit: what is missing was not kept.]"
+_CUT: Final = "[Some of what the code showed was not kept: it was too large, or no valid output.]"
 _FENCE: Final = re.compile(r"(`{3,}|~{3,})[^`\n]*$")
 _NOTHING_RETURNED: Final = "(no output: a value needs return, or console.log)"
 
@@ -75,7 +77,7 @@ def _error(error: Raised | None) -> Iterable[str]:
 def _notes(result: Result, *, is_kept: bool) -> Iterable[str]:
     """What a model would not know otherwise."""
     if result.truncated:
-        yield "[The output was over its limit: what is missing was not kept.]"
+        yield _CUT_BY_LIMIT if result.limit is Limit.OUTPUT else _CUT
     if result.limit is Limit.TIMEOUT:
         yield f"[The code was stopped at its time limit, after {result.wall_s:.1f} s: the argument timeout sets another.]"
     if result.kernel_replaced and is_kept:

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.core.errors import Conflict
 from gateway.core.host_tools import HostAnswer, HostCall, read_answers
+from gateway.core.json_limits import RESULTS_DEPTH
 from gateway.core.model import Result
 from gateway.service.runs import host_turns
 from gateway.service.runs.live_run import LiveRun
@@ -26,9 +27,9 @@ class ResultsBody(run_bodies.Body):
     results: Results
 
 
-def parse_results(body: bytes) -> tuple[HostAnswer, ...]:
-    """The answers in *body*."""
-    return read_answers(run_bodies.read(ResultsBody, body).results)
+def parse_results(body: bytes, most: int) -> tuple[HostAnswer, ...]:
+    """The answers in *body*, at most so many."""
+    return read_answers(run_bodies.read(ResultsBody, body, RESULTS_DEPTH).results, most)
 
 
 def describe_turn(run: LiveRun, turn: tuple[HostCall, ...] | Result) -> Answer:
@@ -47,7 +48,7 @@ class ToolResults(Endpoint):
     """Takes the results of the client's tools that the code of a run has called."""
 
     async def on_post(self) -> Answer:
-        answers = parse_results(self.body)
+        answers = parse_results(self.body, self.services.settings.allowance.calls.calls)
         run = self.services.live.find(self.parts["run_id"], self.caller)
         if run.calls is None:
             raise Conflict(NO_TOOLS)
@@ -55,4 +56,7 @@ class ToolResults(Endpoint):
             run.calls.answer(answers)
             return {"accepted": len(answers)}
         host_turns.answer(run.calls, answers)
-        return describe_turn(run, await host_turns.next_turn(run))
+        turn = await host_turns.next_turn(run)
+        if not isinstance(turn, Result):
+            self._held.take(self._key_id, sum(call.size_bytes for call in turn))
+        return describe_turn(run, turn)

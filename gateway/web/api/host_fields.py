@@ -6,12 +6,17 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, JsonValue
 
-from gateway.core.host_tools import ID, KEYWORDS, MAX_TOOLS, NAME
+from gateway.core.host_tools import ERROR, ID, KEYWORDS, MAX_TOOLS, NAME
 
 _TOOL: Final[dict[str, JsonValue]] = {
     "type": "object",
     "properties": {
-        "name": {"type": "string", "pattern": NAME, "not": {"enum": list(KEYWORDS)}, "description": "unique in the list"},
+        "name": {
+            "type": "string",
+            "pattern": NAME,
+            "not": {"enum": [*KEYWORDS, ERROR]},
+            "description": "unique in the list",
+        },
         "description": {"type": "string"},
         "parameters": {
             "type": "object",

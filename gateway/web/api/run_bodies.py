@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from gateway.core.errors import BadRequest
 from gateway.core.host_tools import read_tools
+from gateway.core.json_limits import REQUEST_DEPTH
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Task
 from gateway.core.request import Include, RunRequest, checked_source
@@ -160,9 +161,9 @@ class InstallBody(Body):
 B = TypeVar("B", bound=Body)
 
 
-def read(kind: type[B], body: bytes) -> B:
+def read(kind: type[B], body: bytes, max_depth: int = REQUEST_DEPTH) -> B:
     """*body* as a *kind*; raises BadRequest, whose sentence says what to change."""
-    return check(kind, parse_object(body))
+    return check(kind, parse_object(body, max_depth))
 
 
 def check(kind: type[B], value: dict[str, Json]) -> B:

@@ -9,8 +9,10 @@ import orjson
 
 from gateway.core.errors import BadRequest
 from gateway.core.host_tools import HostAnswer, read_answer
+from gateway.core.json_limits import REQUEST_DEPTH, RESULTS_DEPTH
 from gateway.core.model import Json
 from gateway.core.request import RunRequest
+from gateway.core.strict_json import is_deeper
 from gateway.web.api import run_bodies
 from gateway.web.caller_limits import CallerLimits
 from gateway.web.edge.body import parse_object
@@ -65,10 +67,7 @@ def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "py
     """The message in *text*; raises BadRequest. A run is in *session* and its *language* unless the message names others."""
     if isinstance(text, bytes):
         raise BadRequest("Send messages as JSON in text frames, not in binary frames.")
-    try:
-        fields = parse_object(text.encode())
-    except BadRequest as error:
-        raise BadRequest(error.message.replace("The body", "The message", 1)) from None
+    fields = _read(text)
     kind = fields.pop("type", "execute")
     match kind:
         case "interrupt":
@@ -87,6 +86,18 @@ def parse_message(text: str | bytes, terms: CallerLimits, *, language: str = "py
         case str() if kind in KINDS:
             return _parse_execute(fields, kind, terms, language, session)
     raise BadRequest(f"type must be one of {', '.join(KINDS)}, not {run_bodies.show(kind)}.")
+
+
+def _read(text: str) -> dict[str, Json]:
+    """The object in *text*. A result of a tool may be deeper than other messages."""
+    data = text.encode()
+    try:
+        fields = parse_object(data, RESULTS_DEPTH)
+    except BadRequest as error:
+        raise BadRequest(error.message.replace("The body", "The message", 1)) from None
+    if fields.get("type") != "tool_result" and is_deeper(data, REQUEST_DEPTH):
+        raise BadRequest(f"The message is nested more than {REQUEST_DEPTH} levels deep.")
+    return fields
 
 
 def parse_resume(run_id: str, after: Json) -> Resume:

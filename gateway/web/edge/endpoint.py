@@ -22,6 +22,7 @@ from gateway.web.edge.admission import AddressRules
 from gateway.web.edge.failure import JSON_TYPE
 from gateway.web.edge.handler import GatewayHandler, patience_s
 from gateway.web.edge.incoming_body import IncomingBody
+from gateway.web.edge.unread import AnswerHold
 from gateway.web.services import Answer, Services
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
@@ -56,6 +57,8 @@ class Endpoint(GatewayHandler):
         self._incoming = IncomingBody(self._body_limit())
         self._work: asyncio.Task[Answer | Reply] | None = None
         self._is_gone = False
+        self._held = AnswerHold(self._unread)
+        """What is counted of an answer before it is sent; for answers that can be asked for again."""
 
     # ---- before the body ---------------------------------------------------------------------------------------------
 
@@ -213,6 +216,7 @@ class Endpoint(GatewayHandler):
 
     async def _flush_all(self, data: bytes) -> None:
         """Send *data* in pieces: Tornado makes several copies of what it is given."""
+        self._held.let_go()
         with self._unread.sending(self._key_id, data):
             for start in range(0, len(data), PIECE_BYTES):
                 self.write(data[start : start + PIECE_BYTES])
@@ -220,7 +224,7 @@ class Endpoint(GatewayHandler):
 
     @property
     def _key_id(self) -> str:
-        """The key of the caller; "" at an address that needs no token."""
+        """The caller's key; "" at an address that needs no token."""
         return "" if self.public else self.caller.key_id
 
     async def _act(self) -> Answer | Reply:
@@ -231,11 +235,13 @@ class Endpoint(GatewayHandler):
 
     def on_finish(self) -> None:
         self._incoming.stop_waiting()
+        self._held.let_go()
         self._connections.wait(self._stream)
 
     def on_connection_close(self) -> None:
         self._is_gone = True
         self._incoming.stop_waiting()
+        self._held.let_go()
         if self._work is not None:
             self._work.cancel()
         super().on_connection_close()

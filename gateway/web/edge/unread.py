@@ -26,6 +26,27 @@ class Shared:
     readers: int = 0
 
 
+@dataclass(slots=True)
+class AnswerHold:
+    """An answer that is counted before it is sent."""
+
+    unread: Unread
+    key_id: str = ""
+    size_bytes: int = 0
+
+    def take(self, key_id: str, size_bytes: int) -> None:
+        """Count it, if it is large, for the key; raises TooManyRequests as `Unread.check` does."""
+        if size_bytes >= LARGE_BYTES:
+            self.unread.hold(key_id, size_bytes)
+            self.key_id, self.size_bytes = key_id, size_bytes
+
+    def let_go(self) -> None:
+        """It is counted otherwise, or gone."""
+        size_bytes, self.size_bytes = self.size_bytes, 0
+        if size_bytes:
+            self.unread.let_go(self.key_id, size_bytes)
+
+
 class Unread:
     """Counts what waits for the clients of each key."""
 
@@ -47,6 +68,15 @@ class Unread:
                 "read them, or close the connections.",
                 retry_after_s=RETRY_AFTER_S,
             )
+
+    def hold(self, key_id: str, size_bytes: int) -> None:
+        """Count *size_bytes* until they are let go; raises TooManyRequests as `check` does."""
+        self.check(key_id)
+        self._bytes[key_id] += size_bytes
+
+    def let_go(self, key_id: str, size_bytes: int) -> None:
+        """What was held is counted no longer."""
+        self._forget(key_id, size_bytes)
 
     @contextmanager
     def sending(self, key_id: str, data: bytes) -> Iterator[None]:

@@ -17,7 +17,7 @@ from gateway.service.tools.table import TOOLS
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from gateway.web.caller_limits import CallerLimits, tool_call
 from gateway.web.edge import failure, header_rules, json_answer
-from gateway.web.edge.body import parse_object
+from gateway.web.edge.body import name_of, parse_object
 from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.mcp import messages
 from gateway.web.mcp.calls import Calls
@@ -62,6 +62,8 @@ class McpEndpoint(Endpoint):
         try:
             return parse_object(self.body)
         except BadRequest as error:
+            if error.message.endswith(f"not {name_of([])}."):
+                raise RpcError(messages.INVALID_REQUEST, messages.NO_BATCHES) from None
             raise RpcError(messages.PARSE_ERROR, error.message) from None
 
     def _failure_body(self, error: GatewayError) -> bytes:
@@ -210,11 +212,13 @@ class McpEndpoint(Endpoint):
         if not isinstance(uri, str):
             raise messages.invalid_params(message, "uri must be a string.")
         try:
-            return {"contents": await self._resources().read(uri), **_kept(SESSIONS_MS)}
+            contents = await self._resources().read(uri)
         except (NotFound, Gone) as error:
             raise messages.no_resource(message, error.message) from None
         except GatewayError as error:
             raise RpcError(FAILED, error.message, status=200, about=message.id) from None
+        self._held.take(self._key_id, sum(map(_size, contents)))
+        return {"contents": contents, **_kept(SESSIONS_MS)}
 
 
 def _content(name: str, answer: ToolAnswer, message: ClientMessage) -> list[Json]:
@@ -223,6 +227,11 @@ def _content(name: str, answer: ToolAnswer, message: ClientMessage) -> list[Json
     """
     blocks = cast(list[Json], Content(name, "", answer.text, answer.images, answer.is_error).blocks())
     return [*blocks, *map(messages.resource_link, answer.links)] if message.is_modern else blocks
+
+
+def _size(contents: Json) -> int:
+    """About how many bytes *contents* of a resource take in an answer."""
+    return sum(len(part) for part in contents.values() if isinstance(part, str)) if isinstance(contents, dict) else 0
 
 
 def _kept(milliseconds: int) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NoReturn
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_a_tool_has_a_name_and_maybe_more() -> None:
         ([{"name": "ä"}], "tools[0].name must be a letter"),
         ([{"name": "a\n"}], "tools[0].name must be a letter"),
         ([{"name": "None"}], "tools[0].name is 'None', a keyword of Python"),
+        ([{"name": "ToolError"}], "tools[0].name is 'ToolError', the error that code gets from tools."),
         ([{"name": "a"}, {"name": "a"}], "tools[1].name is 'a', which is the name of an earlier tool."),
         ([{"name": "a", "description": None}], "tools[0].description must be a string."),
         ([{"name": "a", "parameters": []}], "tools[0].parameters must be an object"),
@@ -49,7 +51,7 @@ def test_any_other_definition_is_refused(rows: list[object], said: str) -> None:
 def test_a_result_is_an_output_or_an_error() -> None:
     """Any JSON, also none; the kernel gets it as it is."""
     rows = [{"id": "a-1", "output": None}, {"id": "b", "output": {"x": [1.5, "ä"]}}, {"id": "c", "error": "no"}]
-    answers = read_answers(rows)
+    answers = read_answers(rows, 3)
     assert [answer.call_id for answer in answers] == ["a-1", "b", "c"]
     assert [json.loads(answer.content) for answer in answers] == rows
     assert answers[2] == HostAnswer.of("c", error="no")
@@ -73,6 +75,20 @@ def test_any_other_result_is_refused(row: object, said: str) -> None:
     with pytest.raises(BadRequest) as refused:
         read_answer("results[3]", row)
     assert refused.value.message.startswith(said)
+
+
+class Unread(list[object]):
+    """A list that nobody may look into."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("the rows were read")
+
+
+def test_more_results_than_a_run_can_make_calls_are_refused_by_their_number() -> None:
+    """Each costs time in which nobody else is served."""
+    with pytest.raises(BadRequest) as refused:
+        read_answers(Unread([5] * 501), 500)
+    assert refused.value.message == "results has 501 results: a run can make 500 calls."
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "a" * 65, "a\n", "é", ["a"]])

@@ -23,7 +23,12 @@ def text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-LARGE, LITTLE, JPEG = png(3000, 2000, 900), png(), b"\xff\xd8\xff\xe0"
+def jpeg(width: int = 20, height: int = 10, more: int = 0) -> bytes:
+    """The beginning of a JPEG of this size, and *more* bytes."""
+    return b"\xff\xd8\xff\xe0\0\x04JF\xff\xc0" + struct.pack(">HBHHB", 8, 8, height, width, 0) + bytes(more)
+
+
+LARGE, LITTLE, JPEG = png(3000, 2000, 900), png(), jpeg()
 SMALL: dict[str, Json] = {
     "mimeType": "image/png",
     "base64": text(LITTLE),
@@ -53,7 +58,13 @@ def test_a_picture_that_is_small_is_seen_as_it_is() -> None:
         ("image/png", LARGE),
         ("image/png", png(2001, 1)),
         ("image/png", b"\x89PNG\r\n\x1a\n"),
+        ("image/png", png(0, 0)),
+        ("image/png", png(20, 0)),
         ("image/jpeg", JPEG + bytes(900)),
+        ("image/jpeg", jpeg(2001, 1)),
+        ("image/jpeg", jpeg(1, 2001)),
+        ("image/jpeg", jpeg(0, 10)),
+        ("image/jpeg", b"\xff\xd8\xff\xe0" + bytes(100)),
         ("image/gif", b"GIF89a"),
         ("image/webp", b"RIFF"),
     ],
@@ -97,7 +108,9 @@ def test_the_small_form_is_seen_instead() -> None:
         {"base64": text(JPEG)},
         {"base64": "no base64!"},
         {"base64": text(LITTLE) + "\n"},
-        {"base64": text(png(2001, 1))},
+        {"base64": text(png(2001, 1)), "width": 2001, "height": 1},
+        {"base64": text(png(1, 1))},
+        {"base64": text(png(0, 0))},
         {"base64": None},
         {"mimeType": "image/svg+xml", "base64": text(b"<svg/>")},
         {"mimeType": "image/gif", "base64": text(b"GIF89a")},

@@ -213,3 +213,26 @@ def test_who_reads_along_does_not_own_the_run() -> None:
         run.stop()
 
     play(main())
+
+
+def test_a_shutdown_ends_the_runs_whose_client_would_have_to_come_back() -> None:
+    """Not one that computes, that is asked for, or that is streamed: those may finish."""
+
+    async def main() -> None:
+        codes = [Code([(0, "a")]), Code(ends_after=9), Code([(5, "a")]), Code([(0, "a")])]
+        live = [LiveRuns(code, LiveSettings(grace_s=60)) for code in codes]
+        submission = Submission(RunRequest("python", "x", 5.0, tools=TOOLS), Caller("k", "k"), "r", Allowance())
+        runs = [one.start_in_turns(submission) for one in live[:3]]
+        runs.append(live[3].start(submission))
+        await host_turns.next_turn(runs[0])
+        asking = asyncio.create_task(host_turns.next_turn(runs[2]))
+        await asyncio.sleep(1)
+        for one in live:
+            one.end_turns()
+        await asyncio.sleep(1)
+        assert [code.is_cancelled for code in codes] == [True, False, False, False]
+        assert ids(await asking) == ["a"]
+        for run in runs:
+            run.stop()
+
+    play(main())

@@ -91,10 +91,16 @@ def test_what_changed_is_told() -> None:
     files = (FileChange(b"a.csv", "created", 12), FileChange(b"b\xff", "deleted", 0))
     told = read(replace(RAN, files=files, are_files_cut=True, truncated=True, kernel_replaced=True))
     assert told.splitlines() == [
-        "[The output was over its limit: what is missing was not kept.]",
+        "[Some of what the code showed was not kept: it was too large, or no valid output.]",
         "[The session has a new kernel: variables and files are gone.]",
         "[Files: a.csv (created, 12 bytes), b\ufffd (deleted), and more]",
     ]
+
+
+def test_output_over_the_limit_is_told_as_that() -> None:
+    """And only that: what was dropped for its form has another reason."""
+    told = read(replace(RAN, truncated=True, limit=Limit.OUTPUT))
+    assert told == "[The output was over its limit: what is missing was not kept.]"
 
 
 def test_without_a_session_files_are_told_to_be_gone() -> None:

@@ -15,9 +15,9 @@ import pytest
 
 from gateway.core.errors import TooManyRequests
 from gateway.core.model import Display, Text
-from gateway.core.request import RunRequest
+from gateway.core.request import Caller, RunRequest
 from gateway.web.edge.endpoint import PIECE_BYTES
-from gateway.web.edge.unread import LARGE_BYTES, Unread
+from gateway.web.edge.unread import LARGE_BYTES, AnswerHold, Unread
 from tests.gateway.web.edge.test_endpoint import assert_failure
 from tests.gateway.web.world import TOKEN, Gateway, ok
 from tests.live import HANG_S
@@ -141,3 +141,37 @@ async def test_an_answer_of_any_size_arrives_whole(gateway: Gateway, size: int) 
     response = await gateway.ask(PYTHON, {"code": "1"})
     assert int(response.headers["Content-Length"]) == len(response.body)
     assert json.loads(response.body)["output"] == "z" * size
+
+
+async def test_large_answers_asked_for_at_once_are_bounded_before_they_are_made(gateway: Gateway) -> None:
+    """All are let in while nothing is unread; those beyond the bound get 429, and nothing stays counted."""
+    picture = bytes(12 * MIB)
+    gateway.services.pictures.keep(Caller("k1", "test"), ("a" * 32, 0), "image/png", picture)
+    uri = f"http://127.0.0.1/code-interpreter/runs/{'a' * 32}/charts/0"
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri}}).encode()
+    asks = "POST /mcp HTTP/1.1\r\nContent-Type: application/json"
+    with ExitStack() as stack:
+        asking = [stack.enter_context(silent(gateway, asks, body)) for _ in range(9)]
+        told = []
+        for one in asking:
+            one.setblocking(False)
+            told.append(int((await asyncio.get_running_loop().sock_recv(one, 12)).split()[1]))
+        assert sorted(told) == [200] * 4 + [429] * 5
+        assert unread_of(gateway).size_bytes < 4 * 17 * MIB
+    await until_unread(gateway, 0)
+
+
+def test_what_is_held_is_counted_until_it_is_let_go() -> None:
+    """A key that holds too much can hold no more."""
+    unread = Unread(limit_bytes=10)
+    held, other = AnswerHold(unread), AnswerHold(unread)
+    held.take("a", LARGE_BYTES)
+    with pytest.raises(TooManyRequests):
+        other.take("a", LARGE_BYTES)
+    other.take("a", LARGE_BYTES - 1)
+    other.let_go()
+    AnswerHold(unread).take("b", LARGE_BYTES)
+    held.let_go()
+    held.let_go()
+    assert unread.size_bytes == LARGE_BYTES
+    other.take("a", LARGE_BYTES)

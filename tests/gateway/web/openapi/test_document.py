@@ -51,7 +51,7 @@ BODIES: dict[str, tuple[Parse, dict[str, Any]]] = {
     "ChartBody": (lambda body: run_bodies.parse_chart(body, TIMES), {"code": "1"}),
     "AnalyzeBody": (lambda body: run_bodies.parse_analyze(body, TIMES), {"data": "a\n1"}),
     "MathBody": (lambda body: run_bodies.parse_math(body, TIMES), {"expression": "1"}),
-    "ResultsBody": (host_answers.parse_results, {"results": []}),
+    "ResultsBody": (lambda body: host_answers.parse_results(body, 500), {"results": []}),
     "InstallBody": (run_bodies.parse_install, {"package": "six"}),
     "NewSessionBody": (lambda body: session_bodies.parse_new_session(body, TIMES, TIMES, IDLE), {}),
     "ExecuteBody": (lambda body: session_bodies.parse_execute(body, "s", "python", TIMES), {"code": "1"}),

@@ -41,6 +41,8 @@ def bundles(reply: Reply) -> list[dict[str, Any]]:
         ("P.new('RGB', (30, 20), 'red').save('a.gif')", "image/png", [30, 20]),
         ("P.new('RGB', (30, 20), 'red').save('a.webp')", "image/png", [30, 20]),
         ("P.new('RGB', (4000, 20), 'red')", "image/png", [4000, 20]),
+        ("Image(data=file(P.new('RGB', (4000, 20), 'red'), 'JPEG'))", "image/png", [4000, 20]),
+        ("Image(data=file(P.new('L', (20, 2001)), 'JPEG', progressive=True))", "image/png", [20, 2001]),
         ("P.new('I;16', (4000, 20))", "image/png", [4000, 20]),
         ("plt.imshow(noise('L')); plt.gcf().set_dpi(300); plt.show()", "image/jpeg", None),
         ("plt.plot([1, 2]); plt.gcf().set_dpi(400)", "image/png", None),
@@ -78,6 +80,7 @@ def test_a_picture_that_is_too_large_has_a_smaller_form(
         "display({'image/png': file(noise(), 'PNG')[:9_000]}, raw=True)",
         "display(Image(data=file(P.new('1', (5000, 5100)), 'PNG')))",
         "noise('RGB', 3, 1)",
+        "Image(data=file(noise(), 'JPEG', progressive=True, icc_profile=bytes(100)))",
     ],
 )
 def test_any_other_has_none(shared: TestKernel, code: str) -> None:
