@@ -343,14 +343,27 @@ class Host {
     try {
       const tool = this.tools.get(name);
       if (!tool) throw new Error(`There is no tool '${name}'.`);
-      const output = (await tool.act(input, { signal: this.signal })) ?? null;
-      JSON.stringify(output);
-      return { id, output };
+      return { id, output: strictJson((await tool.act(input, { signal: this.signal })) ?? null) };
     } catch (error) {
-      return { id, error: messageOf(error) };
+      return { id, error: wellFormed(messageOf(error)) };
     }
   }
 }
+
+/** *output* as JSON has it. What has no form there is a TypeError: JSON.stringify would make null of it, or leave it out. */
+function strictJson(output) {
+  const text = JSON.stringify(output, function check(name, value) {
+    const isLost = typeof value === 'function' || typeof value === 'symbol' || (value === undefined && Array.isArray(this));
+    if (isLost || (typeof value === 'number' && !Number.isFinite(value))) {
+      throw new TypeError(`The result has something that has no form in JSON: ${isLost ? typeof value : value}`);
+    }
+    return value;
+  });
+  // Halves of characters, which the gateway refuses, are escaped as \udxxx: a backslash of the text itself comes in a pair.
+  return JSON.parse(text.replace(/\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|.)/g, one => (/^.u[dD]/.test(one) ? '\ufffd' : one)));
+}
+
+const wellFormed = text => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 function messageOf(error) {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -375,14 +388,56 @@ async function runCode(connection, path, code, options) {
   while (answer.status === 'tool_call_required') {
     const { run, toolCalls } = answer;
     toolCalls.forEach(call => host.begin(call));
-    const results = await until(host.settled(), signal).catch(error => {
-      const left = toolCalls.map(({ id }) => ({ id, error: 'The program has given the run up.' }));
-      connection.ask('POST', resultsPath(run), { json: { results: left } }).catch(() => {}); // it must not wait for us
+    try {
+      answer = await bring(connection, run, await until(host.settled(), signal), signal);
+    } catch (error) {
+      giveUp(connection, run, toolCalls).catch(() => {}); // the program does not wait for it
       throw error;
-    });
-    answer = await connection.ask('POST', resultsPath(run), { json: { results }, signal });
+    }
   }
   return answer;
+}
+
+/** Brings *results*, and answers with the last answer. Those that the gateway does not take are errors of their calls. */
+async function bring(connection, run, results, signal) {
+  const send = these => connection.ask('POST', resultsPath(run), { json: { results: these }, signal });
+  if (results.length > 1) {
+    try {
+      return await send(results);
+    } catch (error) {
+      if (!isNotTaken(error, results)) throw error;
+    }
+  }
+  let answer;
+  for (const result of results) { // each by itself, so that one that is wrong spoils no other
+    answer = await send([result]).catch(error => {
+      if (!isNotTaken(error, [result])) throw error;
+      return send([{ id: result.id, error: wellFormed(`The gateway did not take the result: ${error.message}`) }]);
+    });
+    if (answer.status === 'completed') break; // the run has ended meanwhile: it waits for no more
+  }
+  return answer;
+}
+
+const LARGE = 1 << 20;
+
+/** Whether it is the results that can't be sent, or that the gateway does not take. It hangs up on far too large a body. */
+function isNotTaken(error, results) {
+  if (error instanceof ConnectionFailed) return JSON.stringify(results).length > LARGE;
+  return error instanceof BadRequest || error instanceof TooLarge || error instanceof RangeError;
+}
+
+const GIVE_UP_MS = 2000;
+const GIVE_UP_ROUNDS = 1000;
+
+/** Ends a run that waits: its calls fail, and if it goes on all the same, breaking off the request ends it. */
+async function giveUp(connection, run, calls) {
+  for (let [round, left] = [0, calls]; left?.length && round < GIVE_UP_ROUNDS; round++) {
+    const results = left.map(({ id }) => ({ id, error: 'The program has given the run up.' }));
+    const signal = AbortSignal.timeout(GIVE_UP_MS);
+    const answer = await connection.ask('POST', resultsPath(run), { json: { results }, signal });
+    left = answer.status === 'tool_call_required' ? answer.toolCalls : undefined;
+  }
 }
 
 function until(promise, signal) {
@@ -404,8 +459,7 @@ async function* streamCode(connection, path, code, options) {
   options.signal?.addEventListener('abort', leave, { once: true });
   let [run, isOver] = ['', false];
   const answer = async call => {
-    const results = [await host.begin(call)];
-    await connection.ask('POST', resultsPath(run), { json: { results }, signal: leaving.signal });
+    await bring(connection, run, [await host.begin(call)], leaving.signal);
   };
   try {
     for await (const event of connection.events('POST', path, { json, signal: leaving.signal })) {

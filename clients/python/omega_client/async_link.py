@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
 
 from omega_client import wire
 from omega_client.async_transport import AsyncTransport
+from omega_client.bringing import bringing
 from omega_client.errors import OmegaError
 from omega_client.retries import pause_s
 
@@ -36,6 +37,19 @@ class AsyncLink:
         """The body as it comes. Raises ApiError and ConnectionFailed."""
         async with AsyncExitStack() as stack:
             yield await again(lambda: self._opened(request, stack), self.max_retries)
+
+    async def bring(self, path: str, results: Sequence[Mapping[str, Any]]) -> None:
+        """Bring *results* of tools to *path*. Raises ApiError and ConnectionFailed."""
+        steps = bringing(path, results)
+        with suppress(StopIteration):
+            request = next(steps)
+            while True:
+                try:
+                    answer = await self.json(request)
+                except OmegaError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(answer)
 
     async def _sent(self, request: wire.Request) -> wire.Reply:
         return wire.checked(await self.transport.send(request))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Union, cast, overload
 
 from omega_client import wire
-from omega_client.errors import OmegaError, TooLarge
+from omega_client.bringing import bringing, clean, clean_json
+from omega_client.errors import OmegaError
 from omega_client.schema import description_of, parameters_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -133,14 +134,14 @@ class HostTools:
 def result_of(call: HostCall, output: Any) -> dict[str, Any]:
     """What the gateway is told of a call that gave *output*; an error where that has no form in JSON."""
     try:
-        return {"id": call.id, "output": json.loads(json.dumps(output, allow_nan=False, default=to_json))}
+        return {"id": call.id, "output": clean_json(json.loads(json.dumps(output, allow_nan=False, default=to_json)))}
     except (TypeError, ValueError, RecursionError) as error:
-        return {"id": call.id, "error": f"{call.name} gave something that has no form in JSON: {error}"}
+        return {"id": call.id, "error": clean(f"{call.name} gave something that has no form in JSON: {error}")}
 
 
 def failure_of(call: HostCall, error: Exception) -> dict[str, Any]:
     """What the gateway is told of a call that raised *error*."""
-    return {"id": call.id, "error": f"{type(error).__name__}: {error}" if str(error) else type(error).__name__}
+    return {"id": call.id, "error": clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)}
 
 
 def to_json(value: Any) -> Any:
@@ -162,13 +163,10 @@ class Calls:
     calls: Sequence[HostCall]
     work_s: float
 
-    def bring(self, results: Sequence[Mapping[str, Any]]) -> wire.Request:
-        """The request that brings their results."""
-        return wire.post(self.continuation, {"results": list(results)}, self.work_s)
-
     def give_up(self) -> wire.Request:
         """The request that says that there will be none."""
-        return self.bring([{"id": call.id, "error": "The host gave up before it answered."} for call in self.calls])
+        results = [{"id": call.id, "error": "The host gave up before it answered."} for call in self.calls]
+        return wire.post(self.continuation, {"results": results}, self.work_s)
 
 
 Step = Union[wire.Request, Calls]
@@ -185,16 +183,8 @@ def calling(request: wire.Request) -> Steps:
     while answer.get("status") == "tool_call_required":
         waiting = Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], request.work_s)
         results = yield waiting
-        try:
-            answer = yield waiting.bring(results)
-        except TooLarge as error:
-            answer = yield waiting.bring([refused(result, error) for result in results])
+        answer = yield from bringing(waiting.continuation, results, waiting.work_s)
     return cast(Mapping[str, Any], answer)
-
-
-def refused(result: Mapping[str, Any], error: Exception) -> dict[str, Any]:
-    """What the code is told in place of *result*, which the gateway did not take."""
-    return {"id": result["id"], "error": f"The gateway did not take the result: {error}"}
 
 
 def _own(path: str) -> str:
