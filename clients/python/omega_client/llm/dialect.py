@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,8 @@ VISIBLE = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Pictures that models can look at."""
 NOTHING = "(no output)"
 """Some APIs refuse an empty text."""
+MOST_LEVELS = 200
+NESTED = "The arguments are no JSON that can be read: they are nested too deep."
 CUT = "The answer reached its limit of tokens before this call was complete: make it shorter."
 
 
@@ -128,20 +130,39 @@ class Dialect(Protocol):
 
 def parse_call(about: str, name: str, arguments: Any, *, is_cut: bool = False) -> Call:
     """The call, with its arguments or what is wrong with them. *is_cut*: it may be incomplete."""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    try:
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    except RecursionError:
+        return Call(about, name, "", {}, NESTED)
     if is_cut:
-        return Call(
-            about, name, text, {}, "The answer reached its limit of tokens before this call was complete: make it shorter."
-        )
+        return Call(about, name, text, {}, CUT)
     found = arguments
     if isinstance(arguments, str):
         try:
-            found = json.loads(arguments or "{}")
+            found = parse_arguments(arguments)
         except ValueError as error:
             return Call(about, name, text, {}, f"The arguments are no JSON: {error}. They were: {text[:200]}")
     if not isinstance(found, dict):
         return Call(about, name, text, {}, f"The arguments must be an object. They were: {text[:200]}")
     return Call(about, name, text, found)
+
+
+def parse_arguments(text: str) -> Any:
+    """What the JSON *text* says. Raises ValueError, also for what could not be sent back, as it is nested too deep."""
+    try:
+        found = json.loads(text or "{}")
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    level = [found]
+    for _ in range(MOST_LEVELS):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return found
+    raise ValueError("it is nested too deep")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def parse_calls(found: Sequence[tuple[str, str, Any]], *, is_cut: bool) -> tuple[Call, ...]:

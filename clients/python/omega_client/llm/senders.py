@@ -116,8 +116,11 @@ def key_of(dialect: Dialect, key: str) -> str:
 
 
 def request_of(dialect: Dialect, asked: Asked, address: Address) -> wire.Request:
-    """The request of *asked*."""
-    return wire.post(dialect.path(asked, address.prefix), dialect.body(asked))
+    """The request of *asked*. Raises ModelError for a conversation that JSON can't hold: models may have said anything."""
+    try:
+        return wire.post(dialect.path(asked, address.prefix), dialect.body(asked))
+    except RecursionError:
+        raise ModelError("The conversation is nested too deep to be sent.") from None
 
 
 def checked(reply: wire.Reply) -> wire.Reply:
