@@ -28,6 +28,12 @@ class AsyncLink:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
         return wire.read_json(await again(lambda: self._sent(request), self.max_retries))
 
+    async def read(self, request: wire.Request, find: Callable[[Any], T]) -> T:
+        """What *find* finds in the document that is answered. Raises ApiError and ConnectionFailed."""
+        document = await self.json(request)
+        with wire.reading():
+            return find(document)
+
     async def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
         return (await again(lambda: self._sent(request), self.max_retries)).body

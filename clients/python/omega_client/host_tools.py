@@ -96,7 +96,8 @@ class HostCall:
 
 def read_call(fields: Mapping[str, Any]) -> HostCall:
     """The call in an answer or event."""
-    return HostCall(str(fields["id"]), str(fields["name"]), dict(fields.get("input") or {}))
+    with wire.reading():
+        return HostCall(str(fields["id"]), str(fields["name"]), dict(fields.get("input") or {}))
 
 
 class HostTools:
@@ -180,11 +181,18 @@ def calling(request: wire.Request) -> Steps:
     are thrown into it.
     """
     answer = yield request
-    while answer.get("status") == "tool_call_required":
-        waiting = Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], request.work_s)
+    while (waiting := read_calls(answer, request.work_s)) is not None:
         results = yield waiting
         answer = yield from bringing(waiting.continuation, results, waiting.work_s)
     return cast(Mapping[str, Any], answer)
+
+
+def read_calls(answer: Any, work_s: float) -> Calls | None:
+    """The calls that *answer* asks for, None if it is the run's own."""
+    with wire.reading():
+        if answer.get("status") != "tool_call_required":
+            return None
+        return Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], work_s)
 
 
 def _own(path: str) -> str:

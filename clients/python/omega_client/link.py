@@ -12,7 +12,7 @@ from omega_client import wire
 from omega_client.bringing import bringing
 from omega_client.errors import OmegaError
 from omega_client.host_tools import Calls, HostTools, calling
-from omega_client.results import Run
+from omega_client.results import Run, read_run
 from omega_client.retries import pause_s
 from omega_client.transport import Transport
 
@@ -30,6 +30,12 @@ class Link:
     def json(self, request: wire.Request) -> Any:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
         return wire.read_json(again(lambda: wire.checked(self.transport.send(request)), self.max_retries))
+
+    def read(self, request: wire.Request, find: Callable[[Any], T]) -> T:
+        """What *find* finds in the document that is answered. Raises ApiError and ConnectionFailed."""
+        document = self.json(request)
+        with wire.reading():
+            return find(document)
 
     def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
@@ -53,7 +59,7 @@ class Link:
                 else:
                     step = self._told(steps, step)
         except StopIteration as end:
-            return Run(end.value)
+            return read_run(end.value)
         except BaseException:
             if waiting is not None:
                 self.transport.send_and_leave(waiting.give_up())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from omega_client.errors import ConnectionFailed
+from omega_client import wire
+from omega_client.errors import ConnectionFailed, ModelError
 from omega_client.registry import ToolResult
 from omega_client.results import Chart
 
@@ -188,6 +190,33 @@ def without_nulls(item: Any) -> Any:
     if isinstance(item, Mapping):
         return {name: without_nulls(value) for name, value in item.items() if value is not None}
     return [without_nulls(one) for one in item] if isinstance(item, list) else item
+
+
+@contextmanager
+def hearing() -> Iterator[None]:
+    """For reading what a model sent: what is not in the form of its API is ModelError, which says what was wrong with it."""
+    try:
+        yield
+    except wire.NOT_AS_DOCUMENTED as error:
+        told = f"{type(error).__name__}: {error}"[:200]
+        raise ModelError(f"The model's answer is not in the form of its API: {told}") from error
+
+
+class Guarded:
+    """An assembler whose errors are those of this library."""
+
+    def __init__(self, inner: Assembler) -> None:
+        self._inner = inner
+
+    def feed(self, event: Mapping[str, Any]) -> list[ModelEvent]:
+        """What *event* tells. Raises ModelError."""
+        with hearing():
+            return self._inner.feed(event)
+
+    def answer(self) -> Mapping[str, Any]:
+        """The answer as it would have come at once. Raises ModelError and ConnectionFailed."""
+        with hearing():
+            return self._inner.answer()
 
 
 def broke_off() -> ConnectionFailed:
