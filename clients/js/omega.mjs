@@ -230,10 +230,23 @@ class Connection {
     return response;
   }
 
-  /** The JSON of the answer. */
-  async ask(method, path, options = {}) {
+  /** The JSON of the answer: an object, or with *isList* a list of objects. */
+  async ask(method, path, options = {}, isList = false) {
     const response = await this.send(method, path, options);
-    return this.#reading(() => response.json(), options.signal);
+    const answer = await this.#reading(() => response.json(), options.signal);
+    if (isList ? isListOfObjects(answer) : isObject(answer) && !Array.isArray(answer)) return answer;
+    throw this.undocumented(isList ? 'it is no list of objects' : 'it is no object');
+  }
+
+  /** The field *name* of the answer, which has to be a list of objects. */
+  async askForList(name, method, path, options) {
+    const { [name]: found } = await this.ask(method, path, options);
+    if (isListOfObjects(found)) return found;
+    throw this.undocumented(`its '${name}' is no list`);
+  }
+
+  undocumented(why) {
+    return new ConnectionFailed(`The answer of the gateway at ${this.url} is not as documented: ${why}.`);
   }
 
   /** The events of a stream: objects with `type`. Leaving the loop ends the request, and with it the run. */
@@ -244,7 +257,9 @@ class Connection {
       for (;;) {
         const { done, value } = await this.#reading(() => events.next(), options.signal);
         if (done) return;
-        yield JSON.parse(value.data);
+        const event = parsed(value.data);
+        if (typeof event?.type !== 'string') throw this.undocumented(`${value.data.slice(0, 80)} is no event`);
+        yield event;
       }
     } finally {
       await events.return();
@@ -387,6 +402,9 @@ async function runCode(connection, path, code, options) {
   let answer = await connection.ask('POST', path, { json, signal });
   while (answer.status === 'tool_call_required') {
     const { run, toolCalls } = answer;
+    if (typeof run !== 'string' || !isListOfObjects(toolCalls)) {
+      throw connection.undocumented('it asks for calls that it does not name');
+    }
     toolCalls.forEach(call => host.begin(call));
     try {
       answer = await bring(connection, run, await until(host.settled(), signal), signal);
@@ -464,7 +482,7 @@ async function* streamCode(connection, path, code, options) {
   try {
     for await (const event of connection.events('POST', path, { json, signal: leaving.signal })) {
       if (event.type === 'accepted') run = event.runId;
-      if (event.type === 'error' && event.error.code) throw refusal(event.error);
+      if (event.type === 'error' && event.error?.code) throw refusal(event.error);
       if (event.type === 'tool_call' && host.tools.size) {
         // A run that is over needs no answer; one that goes on would wait for it in vain.
         answer(event).catch(error => error instanceof Gone || error instanceof Conflict || leaving.abort(error));
@@ -526,7 +544,7 @@ export class Omega {
   }
 
   async history(limit, { signal } = {}) {
-    return (await this.#connection.ask('GET', 'history', { query: { limit }, signal })).history;
+    return this.#connection.askForList('history', 'GET', 'history', { query: { limit }, signal });
   }
 
   /** Whether the gateway can start kernels: `status` is `healthy`, or the answer says why not. */
@@ -552,7 +570,7 @@ export class Omega {
   }
 
   async sessions({ signal } = {}) {
-    const { sessions } = await this.#connection.ask('GET', 'sessions', { signal });
+    const sessions = await this.#connection.askForList('sessions', 'GET', 'sessions', { signal });
     return sessions.map(info => new Session(this.#connection, info.id, info));
   }
 
@@ -617,7 +635,7 @@ export class Session {
   }
 
   async variables(options) {
-    return (await this.#ask('GET', '/variables', options)).variables;
+    return this.#connection.askForList('variables', 'GET', this.#path('/variables'), options);
   }
 
   /** A part of a table: `rows`, `columns`, `sort`, `where`. */
@@ -642,7 +660,7 @@ export class Session {
   }
 
   async files({ path, hashes, signal } = {}) {
-    return (await this.#ask('GET', '/files', { query: { path, hashes }, signal })).files;
+    return this.#connection.askForList('files', 'GET', this.#path('/files'), { query: { path, hashes }, signal });
   }
 
   async readFile(path, { signal } = {}) {
@@ -729,7 +747,7 @@ export class ToolRegistry {
 
   async fetchDefinitions(names, format) {
     if (names && !names.length) return [];
-    const definitions = await this.#connection.ask('GET', 'tools', { query: { format, names: names?.join(',') } });
+    const definitions = await this.#connection.ask('GET', 'tools', { query: { format, names: names?.join(',') } }, true);
     for (const definition of definitions) handlerOf.set(definition, this.getTool(nameOf(definition)).handler);
     return definitions;
   }
@@ -762,6 +780,7 @@ function aiOutput({ text, images, isError }) {
 // ---- Definitions and results in the forms of APIs ---------------------------------------------------------------------
 
 const isObject = value => value !== null && typeof value === 'object';
+const isListOfObjects = value => Array.isArray(value) && value.every(isObject);
 const nameOf = definition => definition.function?.name ?? definition.name;
 const schemaOf = tool => tool.input_schema ?? tool.inputSchema ?? tool.parametersJsonSchema ?? tool.parameters;
 const NO_PARAMETERS = { type: 'object', properties: {} };
@@ -1133,7 +1152,7 @@ async function callWithTools(asked, handlers = {}) {
     const mayCall = round <= maxRounds;
     const terms = { model: access.model, tools: offer.definitions, mayCall, stream, fields };
     const response = await askModel(access, access.api.body(talk, terms), { stream, onText, signal });
-    const turn = access.api.read(response);
+    const turn = hear(() => access.api.read(response));
     if (turn.calls.length && !mayCall) throw new TooManyRounds(maxRounds, talk.messages, turn.text);
     talk.messages.push(...turn.said);
     if (!mayCall || !(turn.calls.length || turn.goesOn)) {
@@ -1239,6 +1258,16 @@ async function postToModel(url, init) {
   const { message, type, code } = parsed(text)?.error ?? {};
   const said = message ? `HTTP ${response.status}: ${message}` : saidBy(response, text);
   throw new ModelError(`The model's API answered ${said}`, { status: response.status, code: String(type ?? code ?? '') });
+}
+
+/** What *read* finds in an answer of a model; ModelError if that is not in the form of its API. */
+function hear(read) {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof OmegaError) throw cause;
+    throw new ModelError(`The model's answer is not in the form of its API: ${reasonOf(cause)}.`, { cause });
+  }
 }
 
 async function* modelEvents(body) {
