@@ -16,6 +16,8 @@ from omega_client.bringing import bringing, clean, clean_json
 from omega_client.errors import OmegaError
 from omega_client.schema import description_of, parameters_of
 
+ROUNDS = 10_000
+"""More than a gateway allows."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -181,10 +183,13 @@ def calling(request: wire.Request) -> Steps:
     are thrown into it.
     """
     answer = yield request
-    while (waiting := read_calls(answer, request.work_s)) is not None:
+    for _ in range(ROUNDS):
+        waiting = read_calls(answer, request.work_s)
+        if waiting is None:
+            return cast(Mapping[str, Any], answer)
         results = yield waiting
         answer = yield from bringing(waiting.continuation, results, waiting.work_s)
-    return cast(Mapping[str, Any], answer)
+    raise OmegaError(f"The run has asked for calls of its tools more than {ROUNDS:,} times.")
 
 
 def read_calls(answer: Any, work_s: float) -> Calls | None:

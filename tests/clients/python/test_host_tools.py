@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import omega_client as omega
+from omega_client import host_tools
 from omega_client.host_tools import HostCall, HostTools, result_of
 from tests.clients.python import peer
 from tests.clients.python.both import Both
@@ -353,6 +354,14 @@ def test_a_result_is_strict_json(output: object, told: dict[str, Any]) -> None:
         assert found["error"].startswith(f"f gave something that has no form in JSON: {told['error']}")
     else:
         assert found == {"id": "1", **told}
+
+
+def test_a_run_does_not_call_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway has a limit, too; whoever has none is given up."""
+    monkeypatch.setattr(host_tools, "ROUNDS", 3)
+    told = pytest.raises(omega.OmegaError, match="more than 3 times")
+    with peer.peer(lambda _: [required(CALLS[0])]) as served, omega.Client(served.url, "t") as client, told:
+        client.run("code", tools=[query])
 
 
 def test_a_gateway_can_not_send_the_token_elsewhere() -> None:
