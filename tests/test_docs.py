@@ -29,6 +29,7 @@ NO_LIMITS = {
 }
 """The settings that bound no caller; all others stand in the table of limits."""
 README_LINES = 150
+CLIENTS = ("clients/js/README.md", "clients/python/README.md")
 TEXTS = "\n".join(map(read, (*GUIDES, "docker/README.md")))
 FILES = subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -136,7 +137,7 @@ def test_the_measured_numbers_are_those_of_the_last_benchmark() -> None:
     assert len(rows) >= len(report.IN_README)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, *CLIENTS, "CHANGELOG.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
     """The file is there, and the heading in it."""
     here = (ROOT / page).parent

@@ -9,7 +9,7 @@ type Signal = { signal?: AbortSignal };
 
 export interface ModelAccess {
   apiKey?: string;
-  /** As the vendor's SDK takes it: of OpenAI with `/v1`, of the others without. */
+  /** With the version of the API, such as `/v1`, or without. */
   baseUrl?: string;
   model?: string;
   headers?: Record<string, string>;

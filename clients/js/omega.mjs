@@ -386,8 +386,8 @@ function messageOf(error) {
 
 /** The body of a run, and who carries out the calls of its code. */
 function prepare(code, { signal, tools = [], files, ...fields }) {
-  if (tools.some(tool => !(tool instanceof HostTool))) {
-    throw new TypeError('tools must be made with omega.tool(name, {description, parameters}, function).');
+  if (!Array.isArray(tools) || tools.some(tool => !(tool instanceof HostTool))) {
+    throw new TypeError('tools must be a list of what was made with omega.tool(name, {description, parameters}, function).');
   }
   const json = { code, ...fields, ...(files && { files: toSend(files) }), ...(tools.length && { tools }) };
   return [json, new Host(tools, signal)];
@@ -500,6 +500,13 @@ async function* streamCode(connection, path, code, options) {
 
 // ---- Runs and sessions ----------------------------------------------------------------------------------------------
 
+const LANGUAGES = ['python', 'javascript'];
+
+function languageOf(language) {
+  if (LANGUAGES.includes(language)) return language;
+  throw new TypeError(`There is no language '${language}': the languages are ${LANGUAGES.join(', ')}.`);
+}
+
 /** A gateway. Without `url` and `token` those of `configure`, or else of OMEGA_URL and OMEGA_TOKEN. */
 export class Omega {
   #connection;
@@ -509,8 +516,8 @@ export class Omega {
   }
 
   /** Runs *code* in a fresh kernel; `language` is `python` (default) or `javascript`. */
-  run(code, { language = 'python', ...options } = {}) {
-    return runCode(this.#connection, language, code, options);
+  async run(code, { language = 'python', ...options } = {}) {
+    return runCode(this.#connection, languageOf(language), code, options);
   }
 
   python(code, options = {}) {
@@ -535,8 +542,8 @@ export class Omega {
   }
 
   /** The events of a run as they happen; leaving the loop stops the run. */
-  stream(code, { language = 'python', ...options } = {}) {
-    return streamCode(this.#connection, language, code, options);
+  async *stream(code, { language = 'python', ...options } = {}) {
+    yield* streamCode(this.#connection, languageOf(language), code, options);
   }
 
   install(name, { signal } = {}) {
@@ -560,6 +567,7 @@ export class Omega {
 
   /** Begins a session: `language`, `name`, `timeout`, `idleTimeout`, `env`, `cwd`, all optional. */
   async createSession({ signal, ...fields } = {}) {
+    if (fields.language !== undefined) languageOf(fields.language);
     const info = await this.#connection.ask('POST', 'sessions', { json: fields, signal });
     return new Session(this.#connection, info.id, info);
   }
@@ -847,6 +855,10 @@ function callOf(id, name, given) {
   return isObject(args) && !Array.isArray(args) ? { id, name, arguments: args } : { id, name, broken: String(given) };
 }
 
+const bearer = key => (key ? { Authorization: `Bearer ${key}` } : {});
+/** A base URL of OpenAI's API: with `/v1`, unless it has a path. */
+const withPath = base => (/^\w+:\/\/[^/]+$/.test(base) ? `${base}/v1` : base);
+
 const openai = {
   form: 'openai',
   keys: ['OPENAI_API_KEY'],
@@ -858,7 +870,7 @@ const openai = {
     model, ...fields, messages: talk.messages, ...offered(tools, mayCall, 'none'), ...(stream && { stream }),
   }),
   send: (client, body, signal) => client.chat.completions.create(body, { signal }),
-  fetch: (base, key, body) => [`${base}/chat/completions`, { Authorization: `Bearer ${key}` }, body],
+  fetch: (base, key, body) => [`${withPath(base)}/chat/completions`, bearer(key), body],
   async join(chunks, onText) {
     const message = { role: 'assistant', content: null };
     const open = new Map();
@@ -914,7 +926,7 @@ const openaiResponses = {
     model, ...fields, input: talk.messages, ...offered(tools, mayCall, 'none'), ...(stream && { stream }),
   }),
   send: (client, body, signal) => client.responses.create(body, { signal }),
-  fetch: (base, key, body) => [`${base}/responses`, { Authorization: `Bearer ${key}` }, body],
+  fetch: (base, key, body) => [`${withPath(base)}/responses`, bearer(key), body],
   async join(events, onText) {
     const items = [];
     let whole;
@@ -965,7 +977,10 @@ const anthropic = {
     };
   },
   send: (client, body, signal) => client.messages.create(body, { signal }),
-  fetch: (base, key, body) => [`${base}/v1/messages`, { 'x-api-key': key, 'anthropic-version': '2023-06-01' }, body],
+  fetch(base, key, body) {
+    const url = `${base.replace(/\/v1$/, '')}/v1/messages`;
+    return [url, present({ 'x-api-key': key, 'anthropic-version': '2023-06-01' }), body];
+  },
   async join(events, onText) {
     const message = { role: 'assistant', content: [] };
     const texts = [];
@@ -1057,7 +1072,9 @@ const gemini = {
     const method = stream ? 'streamGenerateContent?alt=sse' : 'generateContent';
     const { systemInstruction, safetySettings, toolConfig, cachedContent, ...generationConfig } = settings;
     const body = { systemInstruction, safetySettings, toolConfig, cachedContent, ...rest, contents, generationConfig };
-    return [`${base}/v1beta/models/${model}:${method}`, { 'x-goog-api-key': key }, body];
+    const versioned = /\/v1(beta|alpha)?$/.test(base) ? base : `${base}/v1beta`;
+    const path = model.includes('/') ? model : `models/${model}`;
+    return [`${versioned}/${path}:${method}`, present({ 'x-goog-api-key': key }), body];
   },
   async join(chunks, onText) {
     const content = { role: 'model', parts: [] };
@@ -1226,9 +1243,10 @@ function accessTo(given) {
   if (!Object.hasOwn(PROVIDERS, named)) throw new TypeError(`There is no provider '${named}': the providers are ${all}.`);
   const api = PROVIDERS[named];
   const set = { ...configured[named], ...present(given) };
-  const key = set.apiKey ?? environment(...api.keys);
-  if (!set.client && !key) throw new TypeError(`${named} needs an apiKey (or ${api.keys[0]}), or a client of its SDK.`);
-  const base = String(set.baseUrl ?? environment(...api.bases) ?? api.base).replace(/\/+$/, '');
+  const key = set.apiKey || environment(...api.keys);
+  const own = set.baseUrl ?? environment(...api.bases); // a server of one's own may need no key
+  if (!set.client && !key && !own) throw new TypeError(`${named} needs an apiKey (or ${api.keys[0]}), or a client of its SDK.`);
+  const base = String(own ?? api.base).replace(/\/+$/, '');
   return { api, base, key, client: set.client, model: set.model ?? api.model, headers: set.headers };
 }
 

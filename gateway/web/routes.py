@@ -34,7 +34,7 @@ from gateway.web.api import (
     watching,
 )
 from gateway.web.edge import header_rules
-from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Unknown
+from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Undiscoverable, Unknown
 from gateway.web.edge.handler import log_request
 from gateway.web.edge.streamed_body import OCTETS
 from gateway.web.edge.websocket import Socket
@@ -231,14 +231,18 @@ def make_application(services: Services, sockets: Sequence[SocketRoute] = SOCKET
     """The Tornado application that serves ROUTES and *sockets*. Unknown addresses get the same checks and errors."""
     served: list[tuple[str, type[Endpoint] | type[Socket]]] = [(route.path, route.endpoint) for route in ROUTES]
     served += [(route.path, route.endpoint) for route in sockets]
+    nowhere = {"services": services, "route": "unknown"}
     return Application(
         [
-            (pattern, handler, {"services": services, "route": path})
-            for path, handler in served
-            for pattern in _patterns_of(path, handler)
+            *(
+                (pattern, handler, {"services": services, "route": path})
+                for path, handler in served
+                for pattern in _patterns_of(path, handler)
+            ),
+            (r"/\.well-known/.*", Undiscoverable, nowhere),
         ],
         default_handler_class=Unknown,
-        default_handler_args={"services": services, "route": "unknown"},
+        default_handler_args=nowhere,
         log_function=log_request,
         routes=ROUTES,
         mcp_calls=Calls(),

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from IPython.core.error import StdinNotImplementedError
 
 NO_ANSWER = "{} is not available: this run has no input"
-NO_INPUT_HINT = "send what it would read in the field stdin, or put it into the code"
+NO_INPUT_HINT = "put what it would read into the code, or send it as stdin with the run"
 
 
 class NoStdinError(StdinNotImplementedError, EOFError):

@@ -191,6 +191,14 @@ def test_what_is_no_message_is_refused_in_the_protocol_s_form(gateway: Gateway) 
     assert gateway.ask("POST", "/mcp", {}, headers={"Origin": "https://evil.example"}).status == 403
 
 
+@pytest.mark.parametrize("name", ["oauth-protected-resource/mcp", "oauth-authorization-server", "openid-configuration"])
+def test_nobody_is_sent_to_sign_in_elsewhere(gateway: Gateway, name: str) -> None:
+    """A client without a token asks here how to get one: an answer of 401 would have it ask for ever."""
+    answer = gateway.ask("GET", f"/.well-known/{name}", headers={"Authorization": ""})
+    assert (answer.status, answer.body["error"]["code"]) == (404, "not_found")
+    assert gateway.ask("GET", "/.nothing", headers={"Authorization": ""}).status == 401
+
+
 def test_a_call_with_a_progress_token_is_answered_in_events(gateway: Gateway) -> None:
     """The last one has the result; how often the others come is the gateway's affair."""
     arguments = {"code": "print('late')"}

@@ -219,7 +219,8 @@ def test_a_session_is_its_own_keys(gateway: Gateway) -> None:
         ("code_session_files", {"action": "read", "path": "a"}),
         ("code_session_files", {"action": "write", "path": "a", "text": "b"}),
     ):
-        assert said(other, tool, session=session, **more) == ("There is no such session.", True)
+        text, is_error = said(other, tool, session=session, **more)
+        assert is_error and text.startswith(f"There is no such session. (session {session!r}")
     for method, params in (("resources/list", {}), ("resources/read", {"uri": f"omega://sessions/{session}/variables"})):
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         assert session not in str(other.ask("POST", "/mcp", message).body)
@@ -231,11 +232,12 @@ def test_a_session_is_its_own_keys(gateway: Gateway) -> None:
     [
         ("code_execute_python", {}, "The argument code is missing; the arguments are code, session (optional), "),
         ("code_execute_python", {"code": "1", "timeout": 10**9}, "timeout must be at most "),
-        ("code_execute_python", {"code": "1", "session": "no"}, "There is no such session."),
+        ("code_execute_python", {"code": "1", "session": "no"}, "There is no such session. (session 'no')"),
         ("code_execute_python", {"code": "a\0"}, "code has a NUL character at position 1."),
         ("code_analyze_data", {"data": "[1"}, "data looks like JSON, but is not: "),
         ("code_session_files", {"session": "no", "action": "read"}, "path is missing: "),
-        ("code_session_variables", {"session": "no"}, "There is no such session."),
+        ("code_session_files", {"session": "no", "action": "write", "path": "a"}, "text is missing: give what to write"),
+        ("code_session_variables", {"session": "no"}, "There is no such session. (session 'no')"),
     ],
 )
 def test_a_wrong_call_is_an_answer_that_says_what_is_right(

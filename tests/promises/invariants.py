@@ -20,7 +20,8 @@ from tests.promises.world import USER, Canaries
 
 HEALTH_CPU_S, ANSWER_CPU_S = 0.1, 0.5
 """Processor time of the gateway, of which an answer takes some hundredth: it shows work that a line has left."""
-RSS_GROWTH_BYTES = 96 * 2**20
+RSS_GROWTH_BYTES = (64 + 32 + 64) * 2**20
+"""What one key's finished runs and large pictures may keep (stream_bytes, tool_kept_bytes), and some room."""
 LOG_GROWTH_BYTES, LOG_LINE_BYTES = 256 * 1024, 1024
 FIRST_KERNEL_UID = 1_879_048_192
 KERNEL_FAULT = re.compile(

@@ -90,7 +90,7 @@ class AsyncClient:
         cwd: str | None = None,
     ) -> AsyncSession:
         """A new session; in an `async with` statement it ends with it."""
-        asked = {"name": name, "timeout_s": timeout_s, "idleTimeout_s": idle_timeout_s, "env": env, "cwd": cwd}
+        asked = {"name": name, "timeout_s": timeout_s, "idle_timeout_s": idle_timeout_s, "env": env, "cwd": cwd}
         return AsyncSession(self.link, await self.link.json(endpoints.create_session(language, asked)))
 
     async def open_session(self, session_id: str) -> AsyncSession:

@@ -93,7 +93,7 @@ class Client:
         cwd: str | None = None,
     ) -> Session:
         """A new session; in a `with` statement it ends with it."""
-        asked = {"name": name, "timeout_s": timeout_s, "idleTimeout_s": idle_timeout_s, "env": env, "cwd": cwd}
+        asked = {"name": name, "timeout_s": timeout_s, "idle_timeout_s": idle_timeout_s, "env": env, "cwd": cwd}
         return Session(self.link, self.link.json(endpoints.create_session(language, asked)))
 
     def open_session(self, session_id: str) -> Session:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypedDict
+from numbers import Real
+from typing import Any, Literal, TypedDict, get_args
 from urllib.parse import quote, urlencode
 
 from omega_client import wire
@@ -53,12 +55,30 @@ def encoded(options: Mapping[str, Any]) -> dict[str, Any]:
         if name not in RunOptions.__annotations__:
             raise TypeError(f"There is no option {name!r}; they are {', '.join(RunOptions.__annotations__)}")
         if name == "timeout_s":
-            fields["timeout"] = round(value * 1000)
+            fields["timeout"] = milliseconds(name, value)
         elif name == "files":
             fields["files"] = {path: encoded_file(data) for path, data in value.items()}
         else:
             fields[NAMES.get(name, name)] = value
     return fields
+
+
+def milliseconds(name: str, seconds: Any) -> int:
+    """*seconds*, the argument *name*, as the gateway takes them. Raises TypeError and ValueError."""
+    if isinstance(seconds, bool) or not isinstance(seconds, Real):
+        raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
+    asked = float(seconds) * 1000
+    if not (math.isfinite(asked) and round(asked) >= 1):
+        raise ValueError(f"{name} must be a number of seconds above 0, not {seconds}")
+    return round(asked)
+
+
+def language_of(language: str) -> str:
+    """*language*, if kernels speak it. Raises ValueError."""
+    known = get_args(Language)
+    if language not in known:
+        raise ValueError(f"There is no language {language!r}: the languages are {', '.join(known)}")
+    return language
 
 
 def encoded_file(data: str | bytes) -> Any:
@@ -67,13 +87,17 @@ def encoded_file(data: str | bytes) -> Any:
 
 
 def run(language: str, code: str, options: Mapping[str, Any], **more: Any) -> wire.Request:
-    """A run in a kernel of its own, unless the options name a session; *language* is the endpoint."""
-    return wire.post(f"{API}/{language}", {"code": code, **encoded(options), **more}, options.get("timeout_s", 0.0))
+    """A run in a kernel of its own, unless the options name a session."""
+    return _run(language_of(language), code, options, **more)
+
+
+def _run(endpoint: str, code: str, options: Mapping[str, Any], **more: Any) -> wire.Request:
+    return wire.post(f"{API}/{endpoint}", {"code": code, **encoded(options), **more}, options.get("timeout_s", 0.0))
 
 
 def chart(code: str, options: Mapping[str, Any], form: str, dpi: int | None) -> wire.Request:
     """A run that draws."""
-    return run("chart", code, options, format=form, **({} if dpi is None else {"dpi": dpi}))
+    return _run("chart", code, options, format=form, **({} if dpi is None else {"dpi": dpi}))
 
 
 def streamed(request: wire.Request) -> wire.Request:
@@ -119,21 +143,24 @@ class SessionPaths:
 
 def create_session(language: str, fields: Mapping[str, Any]) -> wire.Request:
     """A new session."""
-    body = {"language": language, **{name: value for name, value in fields.items() if value is not None}}
-    for name in ("timeout", "idleTimeout"):
-        if f"{name}_s" in body:
-            body[name] = round(body.pop(f"{name}_s") * 1000)
+    body = {"language": language_of(language), **{name: value for name, value in fields.items() if value is not None}}
+    for asked, name in (("timeout_s", "timeout"), ("idle_timeout_s", "idleTimeout")):
+        if asked in body:
+            body[name] = milliseconds(asked, body.pop(asked))
     return wire.post(f"{API}/sessions", body)
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """What is in a work directory. *url_path* is exact for every name, *path* is for people."""
+    """What is in a work directory. *url_path* is exact for every name, *path* is for people.
+
+    A directory has no *size* of its own: it is None.
+    """
 
     path: str
     url_path: str
     type: str
-    size: int
+    size: int | None
     modified: str
     sha256: str | None
 
@@ -145,7 +172,7 @@ def read_files(answer: Mapping[str, Any]) -> list[FileEntry]:
             entry["path"],
             entry["urlPath"],
             entry["type"],
-            entry.get("size") or 0,
+            entry.get("size"),
             entry.get("modified") or "",
             entry.get("sha256"),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from omega_client import wire
 from omega_client.errors import BY_STATUS, ApiError, ConnectionFailed
-from omega_client.results import Chart, Run, read_chart, read_run
+from omega_client.results import BRIEF, Chart, Run, read_chart, read_run
 
 STATUSES = {
     "bad_request": 400,
@@ -34,6 +34,10 @@ class Event:
 
     type: str
     fields: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Its fields, of long ones only the beginnings and ends."""
+        return f"Event({self.type!r}, {BRIEF.repr(dict(self.fields))})"
 
     @property
     def text(self) -> str:

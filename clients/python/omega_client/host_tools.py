@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 import json
@@ -106,7 +107,7 @@ class HostTools:
     """The tools of one run."""
 
     def __init__(self, tools: Iterable[HostTool | Callable[..., Any]], *, may_await: bool = False) -> None:
-        made = [one if isinstance(one, HostTool) else tool(one) for one in tools]
+        made = [one if isinstance(one, HostTool) else tool(one) for one in listed(tools)]
         self._tools = {one.name: one for one in made}
         if len(self._tools) < len(made):
             raise ValueError(f"Each tool needs a name of its own: {', '.join(one.name for one in made)}")
@@ -120,18 +121,48 @@ class HostTools:
 
     def answer(self, call: HostCall) -> dict[str, Any]:
         """The result of *call*: an exception of the tool is an error that the code can catch."""
+        begun = self._begin(call)
+        return result_of(call, begun.awaited) if begun.result is None else begun.result
+
+    async def answer_async(self, call: HostCall) -> dict[str, Any]:
+        """The same, for tools that may have to be awaited. Others work in threads: they would hold up the loop."""
+        known = self._tools.get(call.name)
+        is_async = known is not None and known.is_async
+        begun = self._begin(call) if is_async else await asyncio.to_thread(self._begin, call)
+        if begun.result is not None:
+            return begun.result
         try:
-            return result_of(call, self._tools[call.name](**call.input))
+            return result_of(call, await begun.awaited)
         except Exception as error:  # noqa: BLE001  # whatever a tool raises is the code's to handle
             return failure_of(call, error)
 
-    async def answer_async(self, call: HostCall) -> dict[str, Any]:
-        """The same, for tools that may have to be awaited."""
+    def _begin(self, call: HostCall) -> Begun:
+        """Raises nothing that a tool raises: threads can't pass on every exception."""
         try:
             given = self._tools[call.name](**call.input)
-            return result_of(call, await given if inspect.isawaitable(given) else given)
         except Exception as error:  # noqa: BLE001  # whatever a tool raises is the code's to handle
-            return failure_of(call, error)
+            return Begun(failure_of(call, error))
+        return Begun(None, given) if inspect.isawaitable(given) else Begun(result_of(call, given))
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A call's result; or what has to be *awaited* for it."""
+
+    result: dict[str, Any] | None
+    awaited: Any = None
+
+
+def listed(tools: Iterable[HostTool | Callable[..., Any]]) -> list[HostTool | Callable[..., Any]]:
+    """*tools*, if they are functions in a list. Raises TypeError."""
+    told = "tools must be a list of functions of yours, with or without @tool"
+    if isinstance(tools, (str, Mapping)) or not isinstance(tools, Iterable):
+        raise TypeError(f"{told}: {tools!r} is no list" if isinstance(tools, str) else f"{told}, not {type(tools).__name__}")
+    found = list(tools)
+    for one in found:
+        if not callable(one):
+            raise TypeError(f"{told}: {one!r:.80} is no function")
+    return found
 
 
 def result_of(call: HostCall, output: Any) -> dict[str, Any]:

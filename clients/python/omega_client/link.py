@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
@@ -18,6 +20,7 @@ from omega_client.transport import Transport
 
 S = TypeVar("S")
 T = TypeVar("T")
+MOST_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Link:
             while True:
                 if isinstance(step, Calls):
                     waiting = step
-                    step = steps.send([tools.answer(call) for call in step.calls])
+                    step = steps.send(side_by_side(tools.answer, step.calls))
                 else:
                     step = self._told(steps, step)
         except StopIteration as end:
@@ -89,6 +92,18 @@ class Link:
                 raise wire.api_error(wire.Reply(head, b"".join(pieces)))
             stack.push(opening.pop_all())
             return pieces
+
+
+def side_by_side(doing: Callable[[S], T], given: Sequence[S]) -> list[T]:
+    """What *doing* gives for each of *given*: for one in this thread, for several in threads of their own."""
+    if len(given) < 2:
+        return [doing(one) for one in given]
+    pool = ThreadPoolExecutor(min(len(given), MOST_THREADS), "omega-tool")
+    try:
+        begun = [pool.submit(contextvars.copy_context().run, doing, one) for one in given]
+        return [one.result() for one in begun]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def again(doing: Callable[[], T], most: int) -> T:

@@ -21,7 +21,7 @@ class ToolResult:
     images: tuple[Chart, ...] = ()
     is_error: bool = False
     session: str | None = None
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = field(default_factory=dict, repr=False)  # it has the pictures again, as text
 
     def __str__(self) -> str:
         """What a model reads."""

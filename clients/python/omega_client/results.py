@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 from omega_client import wire
 from omega_client.errors import RunFailed
+
+BRIEF = reprlib.Repr()
+"""For `repr`: pictures and files are text of any length in what the gateway says."""
+BRIEF.maxdict, BRIEF.maxlist, BRIEF.maxstring, BRIEF.maxother = 40, 10, 120, 120
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,10 @@ class Chart:
     data: bytes
     mime_type: str
     chart_data: Any = None
+
+    def __repr__(self) -> str:
+        """Its type and size: nobody reads the bytes."""
+        return f"<Chart {self.mime_type}, {len(self.data)} bytes>"
 
     def save(self, path: str | Path) -> None:
         """Write the file."""
@@ -55,8 +64,9 @@ class RunError:
     hint: str
 
     def __str__(self) -> str:
-        """What a person reads."""
-        return self.traceback.rstrip() or f"{self.type}: {self.message}"
+        """What a person reads: type, message, and the hint, which names the limit that was reached."""
+        told = f"{self.type}: {self.message}" if self.message else self.type
+        return f"{told} {self.hint}" if self.hint else told
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,10 @@ class Run:
     """A run that has ended. *answer* is everything the gateway says of it; the rest names what most callers want."""
 
     answer: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Its answer, where that is long only the beginnings and ends."""
+        return f"Run({BRIEF.repr(dict(self.answer))})"
 
     @property
     def success(self) -> bool:

@@ -11,16 +11,16 @@ import orjson
 from gateway.core import terminal
 from gateway.core.charts import is_chart
 from gateway.core.files import FileChange
-from gateway.core.model import Json, Raised, Result
+from gateway.core.model import Json, Limit, Raised, Result
 from gateway.core.strict_json import text_bytes
 
 DEFAULT_BYTES: Final = 20_000
 _TAIL_SHARE: Final = 3
 """One third of the room is for the end, where errors and results stand."""
-_OF_PLOTS: Final = re.compile(r"<(matplotlib|Axes|Figure|mpl_toolkits|seaborn)[ .:]")
+_OF_PLOTS: Final = re.compile(r"<(matplotlib|Axes|Figure|mpl_toolkits|seaborn)[ .:]|<\w*Container object|^Text\(")
 _LINE_CHARS: Final = 120
 """A longer value is shown on several lines."""
-_FENCE: Final = "```"
+_FENCE: Final = re.compile(r"(`{3,}|~{3,})[^`\n]*$")
 _NOTHING_RETURNED: Final = "(no output: a value needs return, or console.log)"
 
 
@@ -47,7 +47,8 @@ def _values(result: Result, output: str) -> Iterable[str]:
             continue
         if not (has_pictures and _OF_PLOTS.search(text)):
             yield text
-    if result.return_value is not None:
+    # In a session the last value is shown, too, as people read it.
+    if result.return_value is not None and all(display.kind != "result" for display in result.displays):
         yield _as_json(result.return_value)
 
 
@@ -59,9 +60,14 @@ def _as_json(value: Json) -> str:
 
 
 def _error(error: Raised | None) -> Iterable[str]:
+    """The traceback, and what it does not say: at a limit it ends with the interrupt that ended the code."""
     if error is None:
         return
-    yield error.traceback.rstrip("\n") or f"{error.type}: {error.message}"
+    traceback = error.traceback.rstrip("\n")
+    if traceback:
+        yield traceback
+    if error.type not in traceback or error.message.partition("\n")[0][:_LINE_CHARS] not in traceback:
+        yield f"{error.type}: {error.message}"
     if error.hint and error.hint not in error.traceback:
         yield f"Hint: {error.hint}"
 
@@ -70,7 +76,9 @@ def _notes(result: Result, *, is_kept: bool) -> Iterable[str]:
     """What a model would not know otherwise."""
     if result.truncated:
         yield "[The output was over its limit: what is missing was not kept.]"
-    if result.kernel_replaced:
+    if result.limit is Limit.TIMEOUT:
+        yield f"[The code was stopped at its time limit, after {result.wall_s:.1f} s: the argument timeout sets another.]"
+    if result.kernel_replaced and is_kept:
         yield "[The session has a new kernel: variables and files are gone.]"
     if result.files:
         names = f"{', '.join(map(_file, result.files))}{', and more' if result.are_files_cut else ''}"
@@ -98,5 +106,6 @@ def shortened(text: str, limit_bytes: int) -> str:
 def without_fence(code: str) -> str:
     """*code* without the Markdown fence around it, which models add."""
     lines = code.strip().split("\n")
-    is_fenced = len(lines) > 1 and lines[0].startswith(_FENCE) and lines[-1].strip() == _FENCE
-    return "\n".join(lines[1:-1]) if is_fenced and _FENCE not in lines[0][3:] else code
+    fence = _FENCE.match(lines[0].rstrip("\r"))
+    is_fenced = fence is not None and len(lines) > 1 and lines[-1].strip() == fence[1]
+    return "\n".join(lines[1:-1]) if is_fenced else code

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from gateway.core.errors import BadRequest, Conflict, Forbidden, Gone, NotFound, TooLarge
+from gateway.core.errors import BadRequest, Conflict, Forbidden, GatewayError, Gone, NotFound, TooLarge
 from gateway.core.files import FileEntry, Listing, Path, parse_path
 from gateway.core.limits import Timeouts
 from gateway.core.model import Json, Result, Task
@@ -129,7 +129,7 @@ class ToolBox:
         try:
             return await self._carry_out(check(tool.takes, call.arguments), call)
         except MENDED_BY_MODELS as error:
-            return ToolAnswer(error.message, is_error=True)
+            return ToolAnswer(_mendable(error, call), is_error=True)
 
     async def _carry_out(self, given: Arguments, call: ToolCall) -> ToolAnswer:
         match given:
@@ -218,9 +218,19 @@ class ToolBox:
         return tables.describe_content(bytes(kept), size)
 
     async def _write_file(self, given: FilesArguments, call: ToolCall) -> str:
+        if "text" not in given.model_fields_set:
+            raise BadRequest("text is missing: give what to write, or '' for an empty file.")
         body = given.text.encode("utf-8", "replace")
         await self._files.write_all(given.session, call.caller, [(_path(given), body)])
         return f"Wrote {given.path} ({len(body)} bytes)."
+
+
+def _mendable(error: GatewayError, call: ToolCall) -> str:
+    """What a model is told; of a thing that is not there also its name, as the model may have several in mind."""
+    if not isinstance(error, NotFound | Gone):
+        return error.message
+    named = [f"{name} {call.arguments[name]!r:.100}" for name in ("session", "path") if call.arguments.get(name)]
+    return f"{error.message} ({', '.join(named)})" if named else error.message
 
 
 def _path(given: FilesArguments) -> Path:

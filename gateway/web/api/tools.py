@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast, get_args
 
 from gateway.core.errors import BadRequest
@@ -30,7 +30,7 @@ class ToolList(Endpoint):
 
     async def on_get(self) -> Reply:
         form = parse_format(_query(self, "format") or "openai")
-        return Reply(json_answer.document(formats.render(chosen(_query(self, "names")), form)))
+        return Reply(json_answer.document(formats.render(chosen(self.get_query_arguments("names")), form)))
 
 
 class ToolsDescription(Endpoint):
@@ -82,11 +82,11 @@ def parse_format(text: str) -> Format:
     return cast(Format, text)
 
 
-def chosen(names: str | None) -> Iterable[Tool]:
-    """The tools that *names* lists, by commas; all of them if it is None. Raises NotFound."""
-    if names is None:
+def chosen(lists: Sequence[str]) -> Iterable[Tool]:
+    """The tools that *lists* name, by commas; all of them if there is no list. Raises NotFound."""
+    if not lists:
         return TOOLS.values()
-    return [find(name.strip()) for name in names.split(",")]
+    return [find(name.strip()) for names in lists for name in names.split(",")]
 
 
 def _query(endpoint: Endpoint, name: str) -> str | None:

@@ -262,3 +262,9 @@ class Unknown(Endpoint):
 
     def _action(self) -> Callable[[], Awaitable[Answer | Reply]]:
         raise NotFound("There is nothing at this address.")
+
+
+class Undiscoverable(Unknown):
+    """Answers clients that look for a way to sign in (RFC 8615): there is none, so they are not asked for a token."""
+
+    public = True

@@ -24,6 +24,22 @@ test('a request has address, token and body', async () => {
   assert.deepEqual(body, { code: 'x', timeout: 5, files: { a: 'text', b: { base64: 'AP8=' }, c: { base64: 'AA==' } } });
 });
 
+test('what is wrong anyway is refused before anything is sent', async () => {
+  const { fetch, asked } = peer(json({}));
+  const omega = ask(fetch);
+  const noLanguage = { name: 'TypeError', message: "There is no language 'ruby': the languages are python, javascript." };
+  await assert.rejects(omega.run('x', { language: 'ruby' }), noLanguage);
+  await assert.rejects(all(omega.stream('x', { language: 'ruby' })), noLanguage);
+  await assert.rejects(omega.createSession({ language: 'ruby' }), noLanguage);
+  const count = omega.tool('count', {}, () => 1);
+  for (const tools of ['count', ['count'], count, [() => 1], { count }]) {
+    const message = /^tools must be a list of what was made with omega\.tool/;
+    await assert.rejects(omega.run('x', { tools }), { name: 'TypeError', message });
+    await assert.rejects(all(omega.stream('x', { tools })), { name: 'TypeError', message });
+  }
+  assert.deepEqual(asked, []);
+});
+
 test('names of sessions, files and variables are encoded', async () => {
   const { fetch, asked } = peer(json({ files: [], variables: [] }));
   const session = ask(fetch).session('a/b');

@@ -324,6 +324,24 @@ for (const [what, answer, fields, status, says] of [
   });
 }
 
+for (const [provider, end, prefixes] of [
+  ['openai', '/chat/completions', { '': '/v1', '/v1': '/v1', '/v1/': '/v1', '/openai/v2': '/openai/v2' }],
+  ['openai-responses', '/responses', { '': '/v1', '/v1': '/v1', '/openai/v2': '/openai/v2' }],
+  ['anthropic', '/messages', { '': '/v1', '/': '/v1', '/v1': '/v1', '/v1/': '/v1', '/proxy': '/proxy/v1' }],
+  ['gemini', '/models/m:generateContent', { '': '/v1beta', '/v1beta': '/v1beta', '/v1': '/v1', '/p': '/p/v1beta' }],
+]) {
+  test(`a base URL may have the version or not, and needs no key (${provider})`, async () => {
+    for (const [path, prefix] of Object.entries(prefixes)) {
+      const { fetch, asked } = peer(json({ error: { message: 'No.' } }, 400));
+      configure({ fetch, retries: 0 });
+      const given = { provider, baseUrl: `http://own:1${path}`, model: 'm', messages: 'go' };
+      await assert.rejects(llm.callWithTools(given), ModelError);
+      assert.equal(asked[0].url, `http://own:1${prefix}${end}`);
+      for (const name of Object.keys(asked[0].headers)) assert.doesNotMatch(name, /authorization|key/i);
+    }
+  });
+}
+
 test('the provider is named, configured, or known by its key', async () => {
   const bare = { apiKey: 'k', messages: 'go' };
   configure({ fetch: peer(ANSWER).fetch });

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 import omega_client as omega
+from tests.clients.python import peer
 from tests.clients.python.both import Both
 from tests.live import Gateway, looks
 
@@ -34,7 +36,7 @@ def test_a_run_is_what_its_code_gave(client: omega.Client) -> None:
     failed = client.run("x = 1\n1 / 0")
     assert failed.error is not None
     assert (failed.error.type, failed.variables["x"]["preview"]) == ("ZeroDivisionError", "1")
-    with pytest.raises(omega.RunFailed, match="line 2"):
+    with pytest.raises(omega.RunFailed, match="ZeroDivisionError: division by zero"):
         failed.check()
     copied = client.run("open('b', 'wb').write(open('d/a', 'rb').read())", files={"d/a": b"\xff\0"}, fetch_files=["b"])
     assert copied.fetched == {"b": b"\xff\0"}
@@ -55,6 +57,7 @@ def test_a_session_keeps_names_and_files(client: omega.Client) -> None:
         session.files.write("é/a b.txt", "ü")
         entry = next(one for one in session.files.list() if one.type == "file")
         assert (entry.path, entry.size) == ("é/a b.txt", 2)
+        assert [one.size for one in session.files.list() if one.type == "directory"] == [None]
         assert session.files.read(entry) == session.files.read("é/a b.txt") == "ü".encode()
         assert session.execute("open('é/a b.txt').read()").value == "ü"
         session.files.delete("é", recursive=True)
@@ -233,6 +236,41 @@ def test_url_and_token_come_from_the_environment(gateway: Gateway, monkeypatch: 
     monkeypatch.delenv("OMEGA_TOKEN")
     with pytest.raises(ValueError, match="There is no token"):
         omega.Client()
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "says"),
+    [
+        ({"language": "ruby"}, ValueError, "There is no language 'ruby': the languages are python, javascript"),
+        ({"language": "chart"}, ValueError, "There is no language 'chart'"),
+        *(
+            ({"timeout_s": seconds}, ValueError, f"timeout_s must be a number of seconds above 0, not {seconds}")
+            for seconds in (0, -1, 0.0001, float("nan"), float("inf"), 1e308)
+        ),
+        ({"timeout_s": "5"}, TypeError, "timeout_s must be a number of seconds, not str"),
+        ({"timeout_s": True}, TypeError, "timeout_s must be a number of seconds, not bool"),
+    ],
+)
+def test_what_is_wrong_anyway_is_refused_here(both: Both, options: dict[str, Any], kind: type[Exception], says: str) -> None:
+    """In the words of this library, before anything is sent."""
+
+    async def create(**asked: Any) -> None:
+        await omega.AsyncClient(served.url, "t").create_session(**asked)
+
+    with peer.peer(lambda _: []) as served:
+        asks: list[Callable[..., object]] = [
+            partial(both.run, served.url, "1"),
+            partial(both.stream, served.url, "1"),
+            lambda **asked: both.wait(create(**asked)),
+            omega.Client(served.url, "t").create_session,
+        ]
+        for ask in asks:
+            with pytest.raises(kind) as refused:
+                ask(**options)
+            assert str(refused.value).startswith(says)
+        with pytest.raises(ValueError, match="idle_timeout_s must be a number of seconds above 0"):
+            omega.Client(served.url, "t").create_session(idle_timeout_s=0)
+        assert served.asked == []
 
 
 @omega.tool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime
 import threading
 from collections.abc import Iterator
@@ -178,6 +179,100 @@ def test_async_tools_go_side_by_side() -> None:
         assert asyncio.run(run()).success
         results = [one for asked in served.asked if asked.path == RESULTS for one in asked.json()["results"]]
     assert sorted(results, key=lambda one: str(one["id"])) == [{"id": "1", "output": 1}, {"id": "2", "output": 2}]
+
+
+NUMBER = contextvars.ContextVar("NUMBER", default=0)
+
+
+def test_plain_tools_go_side_by_side(both: Both) -> None:
+    """In threads, in the caller's context: each waits for the other, which in a row would never end."""
+    everybody = threading.Barrier(2, timeout=60)
+
+    @omega.tool
+    def meet(number: int) -> int:
+        everybody.wait()
+        return number + NUMBER.get()
+
+    calls = [{"id": str(at), "name": "meet", "input": {"number": at}} for at in (1, 2)]
+    streamed, told = called(*calls, ends=threading.Event()), iter([required(*calls), document(COMPLETED)])
+    token = NUMBER.set(10)
+    with peer.peer(streamed if both.kind == "asyncio" else lambda _: [next(told)]) as served:
+        assert both.run(served.url, "code", tools=[meet]).success
+        results = [one for asked in served.asked if asked.path == RESULTS for one in asked.json()["results"]]
+    NUMBER.reset(token)
+    assert sorted(results, key=lambda one: str(one["id"])) == [{"id": "1", "output": 11}, {"id": "2", "output": 12}]
+
+
+def test_one_call_is_carried_out_in_the_callers_thread() -> None:
+    """What belongs to a thread, such as a connection of sqlite3, can be used as long as code calls in a row."""
+    threads: list[int] = []
+
+    @omega.tool
+    def here() -> None:
+        threads.append(threading.get_ident())
+
+    answers = iter([required({"id": "1", "name": "here", "input": {}}), document(COMPLETED)])
+    with peer.peer(lambda _: [next(answers)]) as served, omega.Client(served.url, "t") as client:
+        client.run("code", tools=[here])
+    assert threads == [threading.get_ident()]
+
+
+def test_a_plain_tool_does_not_stop_the_event_loop() -> None:
+    """Tasks go on while it works."""
+    released = threading.Event()
+
+    async def run() -> None:
+        begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        @omega.tool
+        def wait() -> bool:
+            loop.call_soon_threadsafe(begun.set)
+            return released.wait(60)
+
+        async with omega.AsyncClient(served.url, "t") as client:
+            task = asyncio.ensure_future(client.run("code", tools=[wait]))
+            await begun.wait()
+            released.set()
+            await task
+
+    with peer.peer(called({"id": "1", "name": "wait", "input": {}}, ends=threading.Event())) as served:
+        asyncio.run(run())
+        assert [one.json() for one in served.asked if one.path == RESULTS] == [{"results": [{"id": "1", "output": True}]}]
+
+
+@pytest.mark.parametrize("error", [StopIteration(), StopAsyncIteration("x"), KeyError("k")])
+def test_every_exception_of_a_tool_is_told(both: Both, error: Exception) -> None:
+    """Also one that threads and tasks take for a sign of their own."""
+
+    @omega.tool
+    def fail() -> None:
+        raise error
+
+    call = HostCall("1", "fail", {})
+    known = HostTools([fail])
+    found = known.answer(call) if both.kind == "plain" else both.wait(known.answer_async(call))
+    told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    assert found == {"id": "1", "error": told}
+
+
+@pytest.mark.parametrize(
+    ("tools", "says"),
+    [
+        ("price", "'price' is no list"),
+        (["price"], "'price' is no function"),
+        (query, "not HostTool"),
+        (len, "not builtin_function_or_method"),
+        ({"query": query}, "not dict"),
+        ([query, {"name": "f"}], "is no function"),
+    ],
+)
+def test_tools_are_functions_in_a_list(both: Both, tools: Any, says: str) -> None:
+    """Anything else is refused with what to give, before anything is sent."""
+    with peer.peer(lambda _: []) as served:
+        for ask in (both.run, both.stream):
+            with pytest.raises(TypeError, match=f"tools must be a list of functions of yours.*{says}"):
+                ask(served.url, "code", tools=tools)
+        assert served.asked == []
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "500 Internal Server Error"])

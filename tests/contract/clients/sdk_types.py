@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import jsonschema
 import mcp_types
-from anthropic.types import ToolParam, ToolResultBlockParam
+from anthropic.types import ImageBlockParam, TextBlockParam, ToolParam, ToolResultBlockParam
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolUnionParam
 from openai.types.responses import FunctionToolParam
 from openai.types.responses.response_input_param import FunctionCallOutput
@@ -29,6 +29,8 @@ MESSAGES: Mapping[str, TypeAdapter[Any]] = {
     "anthropic": TypeAdapter(ToolResultBlockParam),
     "mcp": TypeAdapter(mcp_types.CallToolResult),
 }
+# Their type of a result says Iterable, of which pydantic looks at nothing.
+BLOCKS: Mapping[str, TypeAdapter[Any]] = {"text": TypeAdapter(TextBlockParam), "image": TypeAdapter(ImageBlockParam)}
 
 
 def ask(path: str, body: object = None) -> Any:
@@ -51,5 +53,8 @@ for name, kind in DEFINITIONS.items():
         jsonschema.Draft202012Validator.check_schema(schema_of(tool))
     drawn = ask(f"/code_generate_chart?format={name}&call_id=c1", {"code": "plt.plot([1, 2])"})
     MESSAGES[name].validate_python(drawn["message"])
+    if name == "anthropic":
+        for block in drawn["message"]["content"]:
+            BLOCKS[block["type"]].validate_python(block)
     checked.append(name)
 print(json.dumps(checked))

@@ -144,7 +144,7 @@ def test_input_is_refused_at_once(shared: TestKernel, asked_by: str, code: str) 
     reply = shared.run(code)
     assert reply.content["ename"] == "StdinNotImplementedError"
     assert reply.content["evalue"] == f"{asked_by} is not available: this run has no input"
-    assert reply.content["hint"] == "send what it would read in the field stdin, or put it into the code"
+    assert reply.content["hint"] == "put what it would read into the code, or send it as stdin with the run"
     assert reply.traceback.endswith(f"Hint: {reply.content['hint']}\n")
     assert "refusals.py" not in reply.traceback
     assert reply.text() == ""

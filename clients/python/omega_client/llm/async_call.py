@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar, overload
 
@@ -98,14 +98,15 @@ async def call_with_tools_async(
 ) -> Answer | AsyncModelStream:
     """The answer of a model that may use *tools*; see `call_with_tools` for the arguments.
 
-    *client* is an SDK's client for asyncio, or a base URL. Handlers may be async; the calls of one turn go side by side.
+    *client* is an SDK's client for asyncio, or a base URL. Handlers may be async, others work in
+    threads; the calls of one turn go side by side.
     """
     dialect = dialect_of(provider)
+    sender = async_sender_of(dialect, client, api_key)
     own = None if registry else AsyncToolRegistry() if _needs_gateway(tools, handlers) else None
     try:
         ready = await _bench(dialect, tools, handlers, registry or own)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-        sender = async_sender_of(dialect, client, api_key)
     except BaseException:
         if own:
             own.client.close()
@@ -193,7 +194,18 @@ async def _carried_out(call: Call, handlers: Mapping[str, bench.Handler]) -> Too
     if refused is not None:
         return refused
     try:
-        given = handlers[call.name](call.arguments)
-        return result_of(await given if inspect.isawaitable(given) else given)
+        handler = handlers[call.name]
+        is_async = inspect.iscoroutinefunction(handler)
+        begun = _begin(handler, call) if is_async else await asyncio.to_thread(_begin, handler, call)
+        return begun if isinstance(begun, ToolResult) else result_of(await begun)
     except Exception as error:  # noqa: BLE001  # whatever a handler raises, the model is told
+        return failure(error)
+
+
+def _begin(handler: bench.Handler, call: Call) -> ToolResult | Awaitable[Any]:
+    """The result, or what has to be awaited for it."""
+    try:
+        given = handler(call.arguments)
+        return given if inspect.isawaitable(given) else result_of(given)
+    except StopIteration as error:  # a thread can't pass it on
         return failure(error)

@@ -72,7 +72,7 @@ class AsyncHttpSender:
     def __init__(self, dialect: Dialect, url: str, key: str) -> None:
         self._dialect = dialect
         self._address = address_of(dialect, url)
-        headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key))}
+        headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key, url))}
         self._transport = AsyncTransport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
 
     async def ask(self, asked: Asked) -> Mapping[str, Any]:

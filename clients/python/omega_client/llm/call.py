@@ -100,11 +100,11 @@ def call_with_tools(
     fields of the request. With *stream* the events come one by one.
     """
     dialect = dialect_of(provider)
+    sender = sender_of(dialect, client, api_key)
     own = None if registry else ToolRegistry() if _needs_gateway(tools, handlers) else None
     try:
         ready = _bench(dialect, tools, handlers, registry or own)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-        sender = sender_of(dialect, client, api_key)
     except BaseException:
         if own:
             own.client.close()

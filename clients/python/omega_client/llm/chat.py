@@ -33,8 +33,8 @@ class Chat:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     def path(self, asked: Asked, prefix: str) -> str:
-        """Below .../v1."""
-        return "/chat/completions"
+        """Below .../v1, or whichever path the base URL has."""
+        return "/chat/completions" if prefix else "/v1/chat/completions"
 
     def begin(self, messages: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """As they are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omega_client.errors import ConnectionFailed, Forbidden, TooManyRounds, Unauthorized
@@ -39,12 +39,12 @@ class Answer:
     """
 
     text: str
-    messages: list[Any]
+    messages: list[Any] = field(repr=False)  # pictures are text of any length in it
     outcomes: tuple[Outcome, ...]
     rounds: int
     stop: str
     ran_out: bool
-    last: Mapping[str, Any]
+    last: Mapping[str, Any] = field(repr=False)
 
     @property
     def images(self) -> list[Chart]:

@@ -34,8 +34,8 @@ class Responses:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     def path(self, asked: Asked, prefix: str) -> str:
-        """Below .../v1."""
-        return "/responses"
+        """Below .../v1, or whichever path the base URL has."""
+        return "/responses" if prefix else "/v1/responses"
 
     def begin(self, messages: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """As they are: messages are items, too."""

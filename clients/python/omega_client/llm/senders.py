@@ -69,7 +69,7 @@ class HttpSender:
     def __init__(self, dialect: Dialect, url: str, key: str) -> None:
         self._dialect = dialect
         self._address = address_of(dialect, url)
-        headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key))}
+        headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key, url))}
         self._transport = Transport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
 
     def ask(self, asked: Asked) -> Mapping[str, Any]:
@@ -110,9 +110,12 @@ def address_of(dialect: Dialect, url: str) -> Address:
     return parse_address(url or os.environ.get(dialect.url_variable) or dialect.url)
 
 
-def key_of(dialect: Dialect, key: str) -> str:
-    """*key*, or the one in the environment."""
-    return key or next((os.environ[name] for name in dialect.key_variables if os.environ.get(name)), "")
+def key_of(dialect: Dialect, key: str, url: str) -> str:
+    """*key*, or the one in the environment; "" for a server at *url* that may need none. Raises ValueError."""
+    found = key or next((os.environ[name] for name in dialect.key_variables if os.environ.get(name)), "")
+    if not found and not (url or os.environ.get(dialect.url_variable)):
+        raise ValueError(f"{dialect.name} needs an api_key (or {dialect.key_variables[0]}), or a client of its SDK")
+    return found
 
 
 def request_of(dialect: Dialect, asked: Asked, address: Address) -> wire.Request:

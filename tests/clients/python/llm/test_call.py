@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import omega_client as omega
+from tests.clients.python import peer
 from tests.clients.python.both import Both
+from tests.clients.python.peer import document
 from tests.contract.models.process import Models, Scripted
 
 MODELS = {"openai": "gpt", "openai-responses": "gpt", "anthropic": "claude", "gemini": "gemini-3-pro"}
@@ -201,6 +204,22 @@ def test_handlers_get_one_mapping(both: Both, models: Models, provider: str) -> 
         assert '"code"' in json.dumps(body["tools"])
 
 
+def test_plain_handlers_of_a_turn_go_side_by_side_on_asyncio(models: Models) -> None:
+    """In threads: each waits for the other, which in the event loop would never end. What they raise, the model is told."""
+    everybody = threading.Barrier(2, timeout=60)
+
+    def meet(arguments: dict[str, Any]) -> None:
+        everybody.wait()
+        raise StopIteration if arguments["a"] == 1 else LookupError("x")
+
+    definition = {"name": "meet", "input_schema": {"type": "object"}}
+    model = models.script({"calls": calls(("meet", {"a": 1}), ("meet", {"a": 2}))}, {"echoes": True})
+    on_asyncio = Both("asyncio")
+    _, answer = converse(on_asyncio, model, "anthropic", tools=[definition], handlers={"meet": meet})
+    on_asyncio.close()
+    assert [outcome.result.text for outcome in answer.outcomes] == ["StopIteration: ", "LookupError: x"]
+
+
 def test_what_can_not_work_is_refused_before_a_model_is_asked(both: Both, models: Models) -> None:
     """A wrong name of a provider, a tool that nobody carries out, no messages, no round."""
     model = models.script({"text": "x"})
@@ -271,3 +290,41 @@ def test_a_model_is_told_that_its_arguments_are_nested_too_deep(
     assert outcome.result.is_error
     assert outcome.result.text.startswith("The arguments ")
     assert answer.text == "Sorry."
+
+
+BASES = {
+    "openai": ("/chat/completions", {"": "/v1", "/": "/v1", "/v1": "/v1", "/v1/": "/v1", "/openai/v2": "/openai/v2"}),
+    "openai-responses": ("/responses", {"": "/v1", "/v1": "/v1", "/openai/v2": "/openai/v2"}),
+    "anthropic": ("/messages", {"": "/v1", "/": "/v1", "/v1": "/v1", "/v1/": "/v1", "/proxy": "/proxy/v1"}),
+    "gemini": (
+        "/models/gemini-3-pro:generateContent",
+        {"": "/v1beta", "/v1beta": "/v1beta", "/v1": "/v1", "/p": "/p/v1beta"},
+    ),
+}
+
+
+@EVERY
+def test_a_base_url_may_have_the_version_or_not(both: Both, provider: str) -> None:
+    """Vendors differ in what their SDKs take. A server with an address of its own may need no key."""
+    end, prefixes = BASES[provider]
+    with peer.peer(lambda _: [document({"error": {"message": "No."}}, "400 Bad Request")]) as served:
+        for path in prefixes:
+            with pytest.raises(omega.ModelError, match="No"):
+                both.converse(provider, served.url + path, "Go.", [], model=MODELS[provider])
+    assert [asked.path for asked in served.asked] == [prefix + end for prefix in prefixes.values()]
+    assert not {"authorization", "x-api-key", "x-goog-api-key"} & served.asked[0].headers.keys()
+
+
+@EVERY
+def test_a_missing_key_is_told_before_anything_is_asked(both: Both, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """Neither the vendor nor the gateway."""
+    variable = {"anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}.get(provider, "OPENAI_API_KEY")
+    for name in (variable, "GOOGLE_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with peer.peer(lambda _: []) as served:
+        monkeypatch.setenv("OMEGA_URL", served.url)
+        monkeypatch.setenv("OMEGA_TOKEN", "t")
+        with pytest.raises(ValueError) as refused:
+            both.converse(provider, None, "Go.", ["code_execute_python"], model="m")
+    assert str(refused.value) == f"{provider} needs an api_key (or {variable}), or a client of its SDK"
+    assert served.asked == []

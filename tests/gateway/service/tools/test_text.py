@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.files import FileChange
-from gateway.core.model import Display, Json, Raised, Result
+from gateway.core.model import Display, Json, Limit, Raised, Result
 from gateway.service.tools.text import read_by_model, shortened, without_fence
 from gateway.steps import in_turns
 
@@ -40,7 +40,27 @@ def test_an_error_without_a_traceback_has_its_name_and_its_hint() -> None:
     """The hint is told once, whether or not the traceback has it."""
     raised = Raised("TimeoutError", "over 1 s", "", "Use less.")
     assert read(replace(RAN, error=raised)) == "TimeoutError: over 1 s\nHint: Use less."
-    assert read(replace(RAN, error=replace(raised, traceback="t\nUse less."))) == "t\nUse less."
+    whole = "TimeoutError: over 1 s\nUse less."
+    assert read(replace(RAN, error=replace(raised, traceback=whole))) == whole
+
+
+def test_a_limit_is_named_below_the_traceback_of_what_ended_the_code() -> None:
+    """An interrupt alone reads as if a user had stopped it; Python's MemoryError says nothing."""
+    late = Raised("TimeoutError", "Execution timeout exceeded", "Traceback\nKeyboardInterrupt\n")
+    stopped = replace(RAN, error=late, limit=Limit.TIMEOUT, wall_s=1.04)
+    note = "[The code was stopped at its time limit, after 1.0 s: the argument timeout sets another.]"
+    assert read(stopped) == f"Traceback\nKeyboardInterrupt\nTimeoutError: Execution timeout exceeded\n{note}"
+    full = Raised("MemoryError", "Memory limit of 512 MB exceeded", "Traceback\nMemoryError")
+    assert read(replace(RAN, error=full)).endswith("\nMemoryError: Memory limit of 512 MB exceeded")
+    named = replace(full, traceback="Traceback\nMemoryError: Memory limit of 512 MB exceeded")
+    assert read(replace(RAN, error=named)).count("512 MB") == 1
+
+
+def test_only_a_session_can_lose_its_state() -> None:
+    """A model would look for a session that there never was."""
+    lost = replace(RAN, kernel_replaced=True)
+    assert "new kernel" in read(lost, is_kept=True)
+    assert "new kernel" not in read(lost, is_kept=False)
 
 
 def test_values_that_are_elsewhere_are_not_told_again() -> None:
@@ -49,6 +69,12 @@ def test_values_that_are_elsewhere_are_not_told_again() -> None:
     assert read(replace(RAN, output="\nSummary\n", displays=(value("Summary"),))) == "Summary"
     drawn = (value("[<matplotlib.lines.Line2D at 0x7f>]"), picture, value("7"))
     assert read(replace(RAN, displays=drawn)) == "7"
+    for plotted in (
+        "Text(0.5, 1.0, 'title')",
+        "<BarContainer object of 2 artists>",
+        "<ErrorbarContainer object of 3 artists>",
+    ):
+        assert read(replace(RAN, displays=(value(plotted), picture))) == "(no output)"
     assert read(replace(RAN, displays=drawn[:1])) == "[<matplotlib.lines.Line2D at 0x7f>]"
 
 
@@ -57,6 +83,7 @@ def test_a_returned_value_is_its_json_and_text_is_itself() -> None:
     assert read(replace(RAN, return_value={"a": 1})) == '{"a":1}'
     assert read(replace(RAN, return_value=["x" * 120])) == '[\n  "' + "x" * 120 + '"\n]'
     assert read(replace(RAN, return_value="text")) == "text"
+    assert read(replace(RAN, return_value=[1], displays=(value("[ 1 ]"),))) == "[ 1 ]"
 
 
 def test_what_changed_is_told() -> None:
@@ -103,6 +130,10 @@ def test_long_text_has_head_and_tail_and_says_how_much_is_between(text: str) -> 
         ("```python\nprint(1)\n```", "print(1)"),
         ("\n```\na\nb\n```\n", "a\nb"),
         ("print(1)", "print(1)"),
+        ("````md\na\n````", "a"),
+        ("~~~ js\na\n~~~", "a"),
+        ("```python\r\na\r\n```", "a\r"),
+        ("````\na\n```", "````\na\n```"),
         ("```", "```"),
         ("```python\nprint(1)", "```python\nprint(1)"),
         ("x = '''\n```\n'''", "x = '''\n```\n'''"),

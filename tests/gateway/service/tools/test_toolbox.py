@@ -128,7 +128,8 @@ async def test_what_a_model_can_mend_is_an_answer(session: str) -> None:
     """It reads the sentence and calls again."""
     for error in (NotFound("There is no such session."), Gone("It has ended.")):
         answer = await World(error).call("code_execute_python", code="1", session=session)
-        assert (answer.text, answer.is_error) == (error.message, True)
+        named = f"{error.message} (session 's1')" if session else error.message
+        assert (answer.text, answer.is_error) == (named, True)
     for wrong in ({"code": 1}, {"code": " "}, {"code": "a\0b"}, {"code": "1", "timeout": 300_001}):
         world = World()
         assert (await world.call("code_execute_python", **wrong)).is_error
