@@ -259,6 +259,7 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
 SUBJECTS: Final = frozenset(
     {
         "clients/python/test_distribution.py",
+        "clients/python/test_malformed.py",
         "gateway/test_serve.py",
         "gateway/kernel/test_client_contract.py",
         "gateway/kernel/test_client_ends.py",

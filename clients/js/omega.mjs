@@ -230,10 +230,23 @@ class Connection {
     return response;
   }
 
-  /** The JSON of the answer. */
-  async ask(method, path, options = {}) {
+  /** The JSON of the answer: an object, or with *isList* a list of objects. */
+  async ask(method, path, options = {}, isList = false) {
     const response = await this.send(method, path, options);
-    return this.#reading(() => response.json(), options.signal);
+    const answer = await this.#reading(() => response.json(), options.signal);
+    if (isList ? isListOfObjects(answer) : isObject(answer) && !Array.isArray(answer)) return answer;
+    throw this.undocumented(isList ? 'it is no list of objects' : 'it is no object');
+  }
+
+  /** The field *name* of the answer, which has to be a list of objects. */
+  async askForList(name, method, path, options) {
+    const { [name]: found } = await this.ask(method, path, options);
+    if (isListOfObjects(found)) return found;
+    throw this.undocumented(`its '${name}' is no list`);
+  }
+
+  undocumented(why) {
+    return new ConnectionFailed(`The answer of the gateway at ${this.url} is not as documented: ${why}.`);
   }
 
   /** The events of a stream: objects with `type`. Leaving the loop ends the request, and with it the run. */
@@ -244,7 +257,9 @@ class Connection {
       for (;;) {
         const { done, value } = await this.#reading(() => events.next(), options.signal);
         if (done) return;
-        yield JSON.parse(value.data);
+        const event = parsed(value.data);
+        if (typeof event?.type !== 'string') throw this.undocumented(`${value.data.slice(0, 80)} is no event`);
+        yield event;
       }
     } finally {
       await events.return();
@@ -343,14 +358,27 @@ class Host {
     try {
       const tool = this.tools.get(name);
       if (!tool) throw new Error(`There is no tool '${name}'.`);
-      const output = (await tool.act(input, { signal: this.signal })) ?? null;
-      JSON.stringify(output);
-      return { id, output };
+      return { id, output: strictJson((await tool.act(input, { signal: this.signal })) ?? null) };
     } catch (error) {
-      return { id, error: messageOf(error) };
+      return { id, error: wellFormed(messageOf(error)) };
     }
   }
 }
+
+/** *output* as JSON has it. What has no form there is a TypeError: JSON.stringify would make null of it, or leave it out. */
+function strictJson(output) {
+  const text = JSON.stringify(output, function check(name, value) {
+    const isLost = typeof value === 'function' || typeof value === 'symbol' || (value === undefined && Array.isArray(this));
+    if (isLost || (typeof value === 'number' && !Number.isFinite(value))) {
+      throw new TypeError(`The result has something that has no form in JSON: ${isLost ? typeof value : value}`);
+    }
+    return value;
+  });
+  // Halves of characters, which the gateway refuses, are escaped as \udxxx: a backslash of the text itself comes in a pair.
+  return JSON.parse(text.replace(/\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|.)/g, one => (/^.u[dD]/.test(one) ? '\ufffd' : one)));
+}
+
+const wellFormed = text => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 function messageOf(error) {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -374,15 +402,60 @@ async function runCode(connection, path, code, options) {
   let answer = await connection.ask('POST', path, { json, signal });
   while (answer.status === 'tool_call_required') {
     const { run, toolCalls } = answer;
+    if (typeof run !== 'string' || !isListOfObjects(toolCalls)) {
+      throw connection.undocumented('it asks for calls that it does not name');
+    }
     toolCalls.forEach(call => host.begin(call));
-    const results = await until(host.settled(), signal).catch(error => {
-      const left = toolCalls.map(({ id }) => ({ id, error: 'The program has given the run up.' }));
-      connection.ask('POST', resultsPath(run), { json: { results: left } }).catch(() => {}); // it must not wait for us
+    try {
+      answer = await bring(connection, run, await until(host.settled(), signal), signal);
+    } catch (error) {
+      giveUp(connection, run, toolCalls).catch(() => {}); // the program does not wait for it
       throw error;
-    });
-    answer = await connection.ask('POST', resultsPath(run), { json: { results }, signal });
+    }
   }
   return answer;
+}
+
+/** Brings *results*, and answers with the last answer. Those that the gateway does not take are errors of their calls. */
+async function bring(connection, run, results, signal) {
+  const send = these => connection.ask('POST', resultsPath(run), { json: { results: these }, signal });
+  if (results.length > 1) {
+    try {
+      return await send(results);
+    } catch (error) {
+      if (!isNotTaken(error, results)) throw error;
+    }
+  }
+  let answer;
+  for (const result of results) { // each by itself, so that one that is wrong spoils no other
+    answer = await send([result]).catch(error => {
+      if (!isNotTaken(error, [result])) throw error;
+      return send([{ id: result.id, error: wellFormed(`The gateway did not take the result: ${error.message}`) }]);
+    });
+    if (answer.status === 'completed') break; // the run has ended meanwhile: it waits for no more
+  }
+  return answer;
+}
+
+const LARGE = 1 << 20;
+
+/** Whether it is the results that can't be sent, or that the gateway does not take. It hangs up on far too large a body. */
+function isNotTaken(error, results) {
+  if (error instanceof ConnectionFailed) return JSON.stringify(results).length > LARGE;
+  return error instanceof BadRequest || error instanceof TooLarge || error instanceof RangeError;
+}
+
+const GIVE_UP_MS = 2000;
+const GIVE_UP_ROUNDS = 1000;
+
+/** Ends a run that waits: its calls fail, and if it goes on all the same, breaking off the request ends it. */
+async function giveUp(connection, run, calls) {
+  for (let [round, left] = [0, calls]; left?.length && round < GIVE_UP_ROUNDS; round++) {
+    const results = left.map(({ id }) => ({ id, error: 'The program has given the run up.' }));
+    const signal = AbortSignal.timeout(GIVE_UP_MS);
+    const answer = await connection.ask('POST', resultsPath(run), { json: { results }, signal });
+    left = answer.status === 'tool_call_required' ? answer.toolCalls : undefined;
+  }
 }
 
 function until(promise, signal) {
@@ -404,13 +477,12 @@ async function* streamCode(connection, path, code, options) {
   options.signal?.addEventListener('abort', leave, { once: true });
   let [run, isOver] = ['', false];
   const answer = async call => {
-    const results = [await host.begin(call)];
-    await connection.ask('POST', resultsPath(run), { json: { results }, signal: leaving.signal });
+    await bring(connection, run, [await host.begin(call)], leaving.signal);
   };
   try {
     for await (const event of connection.events('POST', path, { json, signal: leaving.signal })) {
       if (event.type === 'accepted') run = event.runId;
-      if (event.type === 'error' && event.error.code) throw refusal(event.error);
+      if (event.type === 'error' && event.error?.code) throw refusal(event.error);
       if (event.type === 'tool_call' && host.tools.size) {
         // A run that is over needs no answer; one that goes on would wait for it in vain.
         answer(event).catch(error => error instanceof Gone || error instanceof Conflict || leaving.abort(error));
@@ -479,7 +551,7 @@ export class Omega {
   }
 
   async history(limit, { signal } = {}) {
-    return (await this.#connection.ask('GET', 'history', { query: { limit }, signal })).history;
+    return this.#connection.askForList('history', 'GET', 'history', { query: { limit }, signal });
   }
 
   /** Whether the gateway can start kernels: `status` is `healthy`, or the answer says why not. */
@@ -506,7 +578,7 @@ export class Omega {
   }
 
   async sessions({ signal } = {}) {
-    const { sessions } = await this.#connection.ask('GET', 'sessions', { signal });
+    const sessions = await this.#connection.askForList('sessions', 'GET', 'sessions', { signal });
     return sessions.map(info => new Session(this.#connection, info.id, info));
   }
 
@@ -571,7 +643,7 @@ export class Session {
   }
 
   async variables(options) {
-    return (await this.#ask('GET', '/variables', options)).variables;
+    return this.#connection.askForList('variables', 'GET', this.#path('/variables'), options);
   }
 
   /** A part of a table: `rows`, `columns`, `sort`, `where`. */
@@ -596,7 +668,7 @@ export class Session {
   }
 
   async files({ path, hashes, signal } = {}) {
-    return (await this.#ask('GET', '/files', { query: { path, hashes }, signal })).files;
+    return this.#connection.askForList('files', 'GET', this.#path('/files'), { query: { path, hashes }, signal });
   }
 
   async readFile(path, { signal } = {}) {
@@ -683,7 +755,7 @@ export class ToolRegistry {
 
   async fetchDefinitions(names, format) {
     if (names && !names.length) return [];
-    const definitions = await this.#connection.ask('GET', 'tools', { query: { format, names: names?.join(',') } });
+    const definitions = await this.#connection.ask('GET', 'tools', { query: { format, names: names?.join(',') } }, true);
     for (const definition of definitions) handlerOf.set(definition, this.getTool(nameOf(definition)).handler);
     return definitions;
   }
@@ -716,6 +788,7 @@ function aiOutput({ text, images, isError }) {
 // ---- Definitions and results in the forms of APIs ---------------------------------------------------------------------
 
 const isObject = value => value !== null && typeof value === 'object';
+const isListOfObjects = value => Array.isArray(value) && value.every(isObject);
 const nameOf = definition => definition.function?.name ?? definition.name;
 const schemaOf = tool => tool.input_schema ?? tool.inputSchema ?? tool.parametersJsonSchema ?? tool.parameters;
 const NO_PARAMETERS = { type: 'object', properties: {} };
@@ -1096,7 +1169,7 @@ async function callWithTools(asked, handlers = {}) {
     const mayCall = round <= maxRounds;
     const terms = { model: access.model, tools: offer.definitions, mayCall, stream, fields };
     const response = await askModel(access, access.api.body(talk, terms), { stream, onText, signal });
-    const turn = access.api.read(response);
+    const turn = hear(() => access.api.read(response));
     if (turn.calls.length && !mayCall) throw new TooManyRounds(maxRounds, talk.messages, turn.text);
     talk.messages.push(...turn.said);
     if (!mayCall || !(turn.calls.length || turn.goesOn)) {
@@ -1203,6 +1276,16 @@ async function postToModel(url, init) {
   const { message, type, code } = parsed(text)?.error ?? {};
   const said = message ? `HTTP ${response.status}: ${message}` : saidBy(response, text);
   throw new ModelError(`The model's API answered ${said}`, { status: response.status, code: String(type ?? code ?? '') });
+}
+
+/** What *read* finds in an answer of a model; ModelError if that is not in the form of its API. */
+function hear(read) {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof OmegaError) throw cause;
+    throw new ModelError(`The model's answer is not in the form of its API: ${reasonOf(cause)}.`, { cause });
+  }
 }
 
 async function* modelEvents(body) {

@@ -15,7 +15,7 @@ from omega_client.async_transport import AsyncTransport
 from omega_client.client import CONNECT_S, SILENCE_S, USER_AGENT
 from omega_client.endpoints import API, Language, RunOptions
 from omega_client.host_tools import HostTools
-from omega_client.results import Run
+from omega_client.results import Run, read_run
 from omega_client.sessions import Tools, fields_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class AsyncClient:
         """The run of *code* in a fresh kernel. *tools* are functions of yours that it can call."""
         if tools:  # over its events: what the code calls goes side by side, and so it can wait for one another
             return await self.stream(code, language=language, tools=tools, **options).whole()
-        return Run(await self.link.json(endpoints.run(language, code, options)))
+        return read_run(await self.link.json(endpoints.run(language, code, options)))
 
     def stream(
         self, code: str, *, language: Language = "python", tools: Tools = (), **options: Unpack[RunOptions]
@@ -77,7 +77,7 @@ class AsyncClient:
         **options: Unpack[RunOptions],
     ) -> Run:
         """A run with `plt`, `np`, `pd` and `sns` at hand; its pictures are in `charts`."""
-        return Run(await self.link.json(endpoints.chart(code, options, format, dpi)))
+        return read_run(await self.link.json(endpoints.chart(code, options, format, dpi)))
 
     async def create_session(
         self,
@@ -99,7 +99,7 @@ class AsyncClient:
 
     async def sessions(self) -> list[Mapping[str, Any]]:
         """What the gateway says of each session of this token."""
-        return list((await self.link.json(wire.get(f"{API}/sessions")))["sessions"])
+        return await self.link.read(wire.get(f"{API}/sessions"), lambda found: list(found["sessions"]))
 
     async def health(self) -> Mapping[str, Any]:
         """How the gateway is."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
 
 from omega_client import wire
 from omega_client.async_transport import AsyncTransport
+from omega_client.bringing import bringing
 from omega_client.errors import OmegaError
 from omega_client.retries import pause_s
 
@@ -27,6 +28,12 @@ class AsyncLink:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
         return wire.read_json(await again(lambda: self._sent(request), self.max_retries))
 
+    async def read(self, request: wire.Request, find: Callable[[Any], T]) -> T:
+        """What *find* finds in the document that is answered. Raises ApiError and ConnectionFailed."""
+        document = await self.json(request)
+        with wire.reading():
+            return find(document)
+
     async def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
         return (await again(lambda: self._sent(request), self.max_retries)).body
@@ -36,6 +43,19 @@ class AsyncLink:
         """The body as it comes. Raises ApiError and ConnectionFailed."""
         async with AsyncExitStack() as stack:
             yield await again(lambda: self._opened(request, stack), self.max_retries)
+
+    async def bring(self, path: str, results: Sequence[Mapping[str, Any]]) -> None:
+        """Bring *results* of tools to *path*. Raises ApiError and ConnectionFailed."""
+        steps = bringing(path, results)
+        with suppress(StopIteration):
+            request = next(steps)
+            while True:
+                try:
+                    answer = await self.json(request)
+                except OmegaError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(answer)
 
     async def _sent(self, request: wire.Request) -> wire.Reply:
         return wire.checked(await self.transport.send(request))

@@ -13,7 +13,7 @@ from omega_client.endpoints import FileEntry, RunOptions, SessionPaths, path_in_
 from omega_client.errors import Gone, NotFound
 from omega_client.events import Event, read_event
 from omega_client.host_tools import HostTools
-from omega_client.results import Run
+from omega_client.results import Run, read_run
 from omega_client.sessions import Tools, fields_of
 from omega_client.sse import EventReader
 
@@ -26,7 +26,8 @@ class AsyncSession:
 
     def __init__(self, link: AsyncLink, about: Mapping[str, Any]) -> None:
         self._link = link
-        self._paths = SessionPaths(str(about["id"]), (about.get("timeout") or 0) / 1000)
+        with wire.reading():
+            self._paths = SessionPaths(str(about["id"]), (about.get("timeout") or 0) / 1000)
         self.id = self._paths.id
         self.language = str(about.get("language") or "")
         self.files = AsyncSessionFiles(link, self._paths)
@@ -44,7 +45,7 @@ class AsyncSession:
         """The run of *code*. *tools* are functions of yours that it can call."""
         if tools:  # over its events: what the code calls goes side by side, and so it can wait for one another
             return await self.stream(code, tools=tools, **options).whole()
-        return Run(await self._link.json(self._paths.execute(code, options)))
+        return read_run(await self._link.json(self._paths.execute(code, options)))
 
     def stream(self, code: str, *, tools: Tools = (), **options: Unpack[RunOptions]) -> AsyncEventStream:
         """The run of *code* while it goes on."""
@@ -61,7 +62,7 @@ class AsyncSession:
 
     async def variables(self) -> list[Mapping[str, Any]]:
         """Every name: `name`, `type`, `shape`, `preview`."""
-        return list((await self._link.json(wire.get(self._paths.path("/variables"))))["variables"])
+        return await self._link.read(wire.get(self._paths.path("/variables")), lambda found: list(found["variables"]))
 
     async def variable(
         self,
@@ -79,7 +80,7 @@ class AsyncSession:
 
     async def interrupt(self) -> bool:
         """Stop the run that goes on; whether there was one."""
-        return bool((await self._link.json(wire.post(self._paths.path("/interrupt"), {})))["interrupted"])
+        return bool(await self._link.read(wire.post(self._paths.path("/interrupt"), {}), lambda found: found["interrupted"]))
 
     async def restart(self) -> None:
         """Begin anew with an empty kernel."""
@@ -108,7 +109,7 @@ class AsyncSessionFiles:
 
     async def list(self) -> list[FileEntry]:
         """What is there."""
-        return read_files(await self._link.json(wire.get(self._paths.path("/files"))))
+        return await self._link.read(wire.get(self._paths.path("/files")), read_files)
 
     async def read(self, path: str | FileEntry) -> bytes:
         """A file's bytes."""

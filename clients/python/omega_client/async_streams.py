@@ -9,9 +9,9 @@ from typing import Any
 
 from omega_client import endpoints, wire
 from omega_client.async_link import AsyncLink
-from omega_client.errors import Conflict, ConnectionFailed, Gone, NotFound, OmegaError, TooLarge
+from omega_client.errors import Conflict, ConnectionFailed, Gone, NotFound
 from omega_client.events import Event, Gathered, read_event
-from omega_client.host_tools import HostCall, HostTools, read_call, refused
+from omega_client.host_tools import HostCall, HostTools, read_call
 from omega_client.results import Run
 from omega_client.sse import EventReader
 
@@ -120,7 +120,7 @@ class _Answers:
             while self._ready:
                 results, self._ready = self._ready, []
                 await self._send(path, results)
-        except OmegaError as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, the run would wait for this result to no end
             if not self._failed.done():
                 self._failed.set_exception(error)
         finally:
@@ -128,7 +128,4 @@ class _Answers:
 
     async def _send(self, path: str, results: list[dict[str, Any]]) -> None:
         with suppress(Conflict, Gone, NotFound):  # the run is over: its last event says how
-            try:
-                await self._link.json(wire.post(path, {"results": results}))
-            except TooLarge as error:
-                await self._link.json(wire.post(path, {"results": [refused(result, error) for result in results]}))
+            await self._link.bring(path, results)

@@ -58,7 +58,10 @@ class AsyncTransport:
     async def send(self, request: Request) -> Reply:
         """The whole reply. Raises ConnectionFailed."""
         async with self.open(request) as (head, pieces):
-            return Reply(head, b"".join([piece async for piece in pieces]))
+            whole = http1.Whole()
+            async for piece in pieces:
+                whole.add(piece)
+            return Reply(head, whole.data())
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:

@@ -102,7 +102,7 @@ class Client:
 
     def sessions(self) -> list[Mapping[str, Any]]:
         """What the gateway says of each session of this token."""
-        return list(self.link.json(wire.get(f"{API}/sessions"))["sessions"])
+        return self.link.read(wire.get(f"{API}/sessions"), lambda found: list(found["sessions"]))
 
     def health(self) -> Mapping[str, Any]:
         """How the gateway is."""

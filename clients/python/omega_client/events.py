@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from omega_client import wire
 from omega_client.errors import BY_STATUS, ApiError, ConnectionFailed
-from omega_client.results import BRIEF, Chart, Run, read_chart
+from omega_client.results import BRIEF, Chart, Run, read_chart, read_run
 
 STATUSES = {
     "bad_request": 400,
@@ -58,8 +59,8 @@ def read_event(data: str) -> Event:
     """The event in *data*. Raises ConnectionFailed."""
     try:
         fields = json.loads(data)
-        return Event(str(fields["type"]), fields)
-    except (ValueError, TypeError, KeyError):
+        return Event(str(fields["type"]), dict(fields))
+    except wire.NOT_AS_DOCUMENTED:
         raise ConnectionFailed(f"The server sent an event that is none: {data[:80]!r}") from None
 
 
@@ -74,6 +75,10 @@ class Gathered:
 
     def add(self, event: Event) -> None:
         """Take one more. Raises ApiError for the one that says that nothing was carried out."""
+        with wire.reading():
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         if event.type in ("stdout", "stderr"):
             self._written.append(event)
         elif event.type in ("display", "result", "chart"):
@@ -104,8 +109,8 @@ class Gathered:
         if self._text("stdout") and self._text("stderr"):
             told.update(stdout=self._text("stdout"), stderr=self._text("stderr"))
         if self._has_gap:  # events that the gateway does not have any more, as this client was too slow
-            return Run({**told, **_without(event, "type", "seq"), "truncated": True})
-        return Run({**told, **_without(event, "type", "seq")})
+            return read_run({**told, **_without(event, "type", "seq"), "truncated": True})
+        return read_run({**told, **_without(event, "type", "seq")})
 
     def _text(self, *streams: str) -> str:
         return "".join(event.text for event in self._written if event.type in streams)

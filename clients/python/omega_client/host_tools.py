@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Union, cast, overload
 
 from omega_client import wire
-from omega_client.errors import OmegaError, TooLarge
+from omega_client.bringing import bringing, clean, clean_json
+from omega_client.errors import OmegaError
 from omega_client.schema import description_of, parameters_of
 
+ROUNDS = 10_000
+"""More than a gateway allows."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -96,7 +99,8 @@ class HostCall:
 
 def read_call(fields: Mapping[str, Any]) -> HostCall:
     """The call in an answer or event."""
-    return HostCall(str(fields["id"]), str(fields["name"]), dict(fields.get("input") or {}))
+    with wire.reading():
+        return HostCall(str(fields["id"]), str(fields["name"]), dict(fields.get("input") or {}))
 
 
 class HostTools:
@@ -164,14 +168,14 @@ def listed(tools: Iterable[HostTool | Callable[..., Any]]) -> list[HostTool | Ca
 def result_of(call: HostCall, output: Any) -> dict[str, Any]:
     """What the gateway is told of a call that gave *output*; an error where that has no form in JSON."""
     try:
-        return {"id": call.id, "output": json.loads(json.dumps(output, allow_nan=False, default=to_json))}
+        return {"id": call.id, "output": clean_json(json.loads(json.dumps(output, allow_nan=False, default=to_json)))}
     except (TypeError, ValueError, RecursionError) as error:
-        return {"id": call.id, "error": f"{call.name} gave something that has no form in JSON: {error}"}
+        return {"id": call.id, "error": clean(f"{call.name} gave something that has no form in JSON: {error}")}
 
 
 def failure_of(call: HostCall, error: Exception) -> dict[str, Any]:
     """What the gateway is told of a call that raised *error*."""
-    return {"id": call.id, "error": f"{type(error).__name__}: {error}" if str(error) else type(error).__name__}
+    return {"id": call.id, "error": clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)}
 
 
 def to_json(value: Any) -> Any:
@@ -193,13 +197,10 @@ class Calls:
     calls: Sequence[HostCall]
     work_s: float
 
-    def bring(self, results: Sequence[Mapping[str, Any]]) -> wire.Request:
-        """The request that brings their results."""
-        return wire.post(self.continuation, {"results": list(results)}, self.work_s)
-
     def give_up(self) -> wire.Request:
         """The request that says that there will be none."""
-        return self.bring([{"id": call.id, "error": "The host gave up before it answered."} for call in self.calls])
+        results = [{"id": call.id, "error": "The host gave up before it answered."} for call in self.calls]
+        return wire.post(self.continuation, {"results": results}, self.work_s)
 
 
 Step = Union[wire.Request, Calls]
@@ -213,19 +214,21 @@ def calling(request: wire.Request) -> Steps:
     are thrown into it.
     """
     answer = yield request
-    while answer.get("status") == "tool_call_required":
-        waiting = Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], request.work_s)
+    for _ in range(ROUNDS):
+        waiting = read_calls(answer, request.work_s)
+        if waiting is None:
+            return cast(Mapping[str, Any], answer)
         results = yield waiting
-        try:
-            answer = yield waiting.bring(results)
-        except TooLarge as error:
-            answer = yield waiting.bring([refused(result, error) for result in results])
-    return cast(Mapping[str, Any], answer)
+        answer = yield from bringing(waiting.continuation, results, waiting.work_s)
+    raise OmegaError(f"The run has asked for calls of its tools more than {ROUNDS:,} times.")
 
 
-def refused(result: Mapping[str, Any], error: Exception) -> dict[str, Any]:
-    """What the code is told in place of *result*, which the gateway did not take."""
-    return {"id": result["id"], "error": f"The gateway did not take the result: {error}"}
+def read_calls(answer: Any, work_s: float) -> Calls | None:
+    """The calls that *answer* asks for, None if it is the run's own."""
+    with wire.reading():
+        if answer.get("status") != "tool_call_required":
+            return None
+        return Calls(_own(answer["continuation"]), [read_call(one) for one in answer["toolCalls"]], work_s)
 
 
 def _own(path: str) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from omega_client.errors import ConnectionFailed
 from omega_client.wire import Head, Request
 
+BODY_BYTES = 256 << 20
+"""More than any answer of the gateway has."""
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -63,6 +66,25 @@ def chunk_size(line: bytes) -> int:
         return int(digits, 16)
     except ValueError:
         raise ConnectionFailed(f"The server sent a wrong chunk: {line[:40]!r}") from None
+
+
+class Whole:
+    """The body of a reply, piece by piece. One without an end would take all memory."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Take one more. Raises ConnectionFailed."""
+        self._size += len(piece)
+        if self._size > BODY_BYTES:
+            raise ConnectionFailed(f"The answer has more than {BODY_BYTES:,} bytes.")
+        self._pieces.append(piece)
+
+    def data(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
 
 
 def stays_open(head: Head, frame: Framing) -> bool:

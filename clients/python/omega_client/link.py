@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
 
 from omega_client import wire
-from omega_client.errors import ApiError, OmegaError
-from omega_client.host_tools import Calls, HostTools, Step, Steps, calling
-from omega_client.results import Run
+from omega_client.bringing import bringing
+from omega_client.errors import OmegaError
+from omega_client.host_tools import Calls, HostTools, calling
+from omega_client.results import Run, read_run
 from omega_client.retries import pause_s
 from omega_client.transport import Transport
 
@@ -33,6 +34,12 @@ class Link:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
         return wire.read_json(again(lambda: wire.checked(self.transport.send(request)), self.max_retries))
 
+    def read(self, request: wire.Request, find: Callable[[Any], T]) -> T:
+        """What *find* finds in the document that is answered. Raises ApiError and ConnectionFailed."""
+        document = self.json(request)
+        with wire.reading():
+            return find(document)
+
     def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
         return again(lambda: wire.checked(self.transport.send(request)), self.max_retries).body
@@ -44,30 +51,38 @@ class Link:
             yield again(lambda: self._opened(request, stack), self.max_retries)
 
     def run(self, request: wire.Request, tools: HostTools) -> Run:
-        """The run of *request*, whose calls of *tools* are carried out here."""
+        """The run of *request*, whose calls of *tools* are carried out here. Whatever is raised, it waits for no result."""
         steps = calling(request)
-        step = next(steps)
-        while True:
-            try:
-                step = steps.send(self._answers(step, tools)) if isinstance(step, Calls) else self._told(steps, step)
-            except StopIteration as end:
-                return Run(end.value)
+        step, waiting = next(steps), None
+        try:
+            while True:
+                if isinstance(step, Calls):
+                    waiting = step
+                    step = steps.send(side_by_side(tools.answer, step.calls))
+                else:
+                    step = self._told(steps, step)
+        except StopIteration as end:
+            return read_run(end.value)
+        except BaseException:
+            if waiting is not None:
+                self.transport.send_and_leave(waiting.give_up())
+            raise
 
-    def _told(self, steps: Steps, request: wire.Request) -> Step:
+    def bring(self, path: str, results: Sequence[Mapping[str, Any]]) -> None:
+        """Bring *results* of tools to *path*. Raises ApiError and ConnectionFailed."""
+        steps = bringing(path, results)
+        with suppress(StopIteration):
+            request = next(steps)
+            while True:
+                request = self._told(steps, request)
+
+    def _told(self, steps: Generator[S, Any, Any], request: wire.Request) -> S:
         """The next step after the answer to *request*, or after its failure. Raises StopIteration."""
         try:
             answer = self.json(request)
-        except ApiError as error:
+        except OmegaError as error:
             return steps.throw(error)
         return steps.send(answer)
-
-    def _answers(self, waiting: Calls, tools: HostTools) -> list[dict[str, Any]]:
-        """The results. If the user interrupts a tool, the run ends, instead of waiting for it."""
-        try:
-            return side_by_side(tools.answer, waiting.calls)
-        except BaseException:
-            self.transport.send_and_leave(waiting.give_up())
-            raise
 
     def _opened(self, request: wire.Request, stack: ExitStack) -> Iterator[bytes]:
         """The body of a reply that is good; *stack* keeps it open. Raises ApiError."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from omega_client import endpoints
+from omega_client import endpoints, wire
 from omega_client.async_client import AsyncClient
 from omega_client.client import Client
 from omega_client.results import Chart
@@ -45,7 +45,7 @@ class GatewayTool:
 
     def handler(self, arguments: Mapping[str, Any] | None = None, /, **more: Any) -> ToolResult:
         """Call it with *arguments*, as a mapping or by name. What a model can mend is a result with `is_error`."""
-        return read_result(self.client.link.json(call_of(self.name, {**(arguments or {}), **more})))
+        return self.client.link.read(call_of(self.name, {**(arguments or {}), **more}), read_result)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class AsyncGatewayTool:
 
     async def handler(self, arguments: Mapping[str, Any] | None = None, /, **more: Any) -> ToolResult:
         """Call it with *arguments*, as a mapping or by name. What a model can mend is a result with `is_error`."""
-        return read_result(await self.client.link.json(call_of(self.name, {**(arguments or {}), **more})))
+        return await self.client.link.read(call_of(self.name, {**(arguments or {}), **more}), read_result)
 
 
 class ToolRegistry:
@@ -71,12 +71,12 @@ class ToolRegistry:
         """The definitions as the API *format* takes them: `openai`, `openai-responses`, `anthropic`, `gemini`, `mcp`."""
         if names is not None and not names:
             return []
-        return list(self.client.link.json(endpoints.tools_list(format, names)))
+        return self.client.link.read(endpoints.tools_list(format, names), read_definitions)
 
     def get_names(self) -> list[str]:
         """The names of all tools; the gateway is asked once."""
         if not self._names:
-            self._names = [tool["name"] for tool in self.get_tool_definitions(format="mcp")]
+            self._names = names_in(self.get_tool_definitions(format="mcp"))
         return list(self._names)
 
     def get_tool(self, name: str) -> GatewayTool:
@@ -99,17 +99,30 @@ class AsyncToolRegistry:
         """The definitions as the API *format* takes them: `openai`, `openai-responses`, `anthropic`, `gemini`, `mcp`."""
         if names is not None and not names:
             return []
-        return list(await self.client.link.json(endpoints.tools_list(format, names)))
+        return await self.client.link.read(endpoints.tools_list(format, names), read_definitions)
 
     async def get_names(self) -> list[str]:
         """The names of all tools; the gateway is asked once."""
         if not self._names:
-            self._names = [tool["name"] for tool in await self.get_tool_definitions(format="mcp")]
+            self._names = names_in(await self.get_tool_definitions(format="mcp"))
         return list(self._names)
 
     async def get_tool(self, name: str) -> AsyncGatewayTool:
         """The tool *name*. KeyError if there is none."""
         return AsyncGatewayTool(known(name, await self.get_names()), self.client)
+
+
+def read_definitions(answer: Any) -> list[dict[str, Any]]:
+    """The definitions in the gateway's answer."""
+    if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+        raise TypeError("it is no list of definitions")
+    return answer
+
+
+def names_in(definitions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of tools that are defined as the Model Context Protocol has it. Raises ConnectionFailed."""
+    with wire.reading():
+        return [str(tool["name"]) for tool in definitions]
 
 
 def known(name: str, names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omega_client import wire
 from omega_client.errors import RunFailed
 
 BRIEF = reprlib.Repr()
@@ -35,6 +36,17 @@ class Chart:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """How notebooks show it."""
         return {self.mime_type: self.data.decode() if self.mime_type == "image/svg+xml" else self.data}
+
+
+def read_run(answer: Any) -> Run:
+    """The run in an answer. Raises ConnectionFailed if a part of it is not as documented."""
+    run = Run(answer)
+    with wire.reading():
+        for part in (run.success, run.output, run.error, run.value, run.charts, run.variables, run.fetched):
+            del part
+        for shown in run.results:
+            shown.get("type")
+    return run
 
 
 def read_chart(shown: Mapping[str, Any]) -> Chart:

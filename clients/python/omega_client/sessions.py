@@ -27,7 +27,8 @@ class Session:
 
     def __init__(self, link: Link, about: Mapping[str, Any]) -> None:
         self._link = link
-        self._paths = SessionPaths(str(about["id"]), (about.get("timeout") or 0) / 1000)
+        with wire.reading():
+            self._paths = SessionPaths(str(about["id"]), (about.get("timeout") or 0) / 1000)
         self.id = self._paths.id
         self.language = str(about.get("language") or "")
         self.files = SessionFiles(link, self._paths)
@@ -63,7 +64,7 @@ class Session:
 
     def variables(self) -> list[Mapping[str, Any]]:
         """Every name: `name`, `type`, `shape`, `preview`."""
-        return list(self._link.json(wire.get(self._paths.path("/variables")))["variables"])
+        return self._link.read(wire.get(self._paths.path("/variables")), lambda found: list(found["variables"]))
 
     def variable(
         self,
@@ -81,7 +82,7 @@ class Session:
 
     def interrupt(self) -> bool:
         """Stop the run that goes on; whether there was one."""
-        return bool(self._link.json(wire.post(self._paths.path("/interrupt"), {}))["interrupted"])
+        return bool(self._link.read(wire.post(self._paths.path("/interrupt"), {}), lambda found: found["interrupted"]))
 
     def restart(self) -> None:
         """Begin anew with an empty kernel."""
@@ -110,7 +111,7 @@ class SessionFiles:
 
     def list(self) -> list[FileEntry]:
         """What is there."""
-        return read_files(self._link.json(wire.get(self._paths.path("/files"))))
+        return self._link.read(wire.get(self._paths.path("/files")), read_files)
 
     def read(self, path: str | FileEntry) -> bytes:
         """A file's bytes."""

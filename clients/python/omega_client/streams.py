@@ -7,9 +7,9 @@ from contextlib import suppress
 from types import TracebackType
 
 from omega_client import endpoints, wire
-from omega_client.errors import Conflict, ConnectionFailed, Gone, NotFound, TooLarge
+from omega_client.errors import Conflict, ConnectionFailed, Gone, NotFound
 from omega_client.events import Event, Gathered, read_event
-from omega_client.host_tools import HostTools, read_call, refused
+from omega_client.host_tools import HostTools, read_call
 from omega_client.link import Link
 from omega_client.results import Run
 from omega_client.sse import EventReader
@@ -62,9 +62,5 @@ class EventStream:
 
     def _answer(self, run_id: str, event: Event) -> None:
         result = self._tools.answer(read_call(event.fields))
-        path = endpoints.results_path(run_id)
         with suppress(Conflict, Gone, NotFound):  # the run is over: its last event says how
-            try:
-                self._link.json(wire.post(path, {"results": [result]}))
-            except TooLarge as error:
-                self._link.json(wire.post(path, {"results": [refused(result, error)]}))
+            self._link.bring(endpoints.results_path(run_id), [result])

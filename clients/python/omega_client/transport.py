@@ -68,7 +68,10 @@ class Transport:
     def send(self, request: Request) -> Reply:
         """The whole reply. Raises ConnectionFailed."""
         with self.open(request) as (head, pieces):
-            return Reply(head, b"".join(pieces))
+            whole = http1.Whole()
+            for piece in pieces:
+                whole.add(piece)
+            return Reply(head, whole.data())
 
     @contextmanager
     def open(self, request: Request) -> Iterator[tuple[Head, Iterator[bytes]]]:

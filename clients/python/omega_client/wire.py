@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from omega_client.errors import BY_STATUS, ApiError
+from omega_client.errors import BY_STATUS, ApiError, ConnectionFailed
 
 JSON = "application/json"
+NOT_AS_DOCUMENTED = (TypeError, AttributeError, LookupError, ValueError, RecursionError)
+"""What reading an answer raises that is none."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,18 @@ def read_json(reply: Reply) -> Any:
     data = checked(reply).body
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ApiError(reply.head.status, {"message": f"The answer is no JSON: {_start(data)}"}) from None
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """For reading an answer: one that is not as documented is ConnectionFailed, which says what was wrong with it."""
+    try:
+        yield
+    except NOT_AS_DOCUMENTED as error:
+        told = f"{type(error).__name__}: {error}"[:200]
+        raise ConnectionFailed(f"The gateway's answer is not as documented: {told}") from error
 
 
 def api_error(reply: Reply) -> ApiError:
@@ -100,7 +113,7 @@ def api_error(reply: Reply) -> ApiError:
     try:
         error = json.loads(reply.body)["error"]
         return kind(status, error, reply.head.retry_after_s)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except NOT_AS_DOCUMENTED:
         message = f"The server answered with status {status}: {_start(reply.body)}"
         return kind(status, {"message": message}, reply.head.retry_after_s)
 

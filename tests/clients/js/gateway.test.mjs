@@ -160,7 +160,7 @@ test('what is given goes before the configuration, and that before the environme
   assert.deepEqual(await said(), ['http://set/code-interpreter/history?limit=3', 'Bearer s']);
   const given = { url: 'http://given', token: 'g' };
   assert.deepEqual(await said(given), ['http://given/code-interpreter/history?limit=3', 'Bearer g']);
-  configure({ fetch: peer(json({ history: ['set'] })).fetch });
-  assert.deepEqual(await new Omega().history(), ['set']);
+  configure({ fetch: peer(json({ history: [{ code: 'set' }] })).fetch });
+  assert.deepEqual(await new Omega().history(), [{ code: 'set' }]);
   assert.throws(() => configure({ adress: 'x' }), { message: /^There is no setting 'adress': the settings are url, / });
 });

@@ -57,6 +57,51 @@ test('what is no JSON is the error of its call', async () => {
   assert.match(results(asked[1])[0].error, /^TypeError: .*BigInt/);
 });
 
+for (const [name, value] of [['NaN', NaN], ['a function', () => 1], ['undefined in a list', [undefined]], ['a symbol', { a: Symbol('a') }]]) {
+  test(`${name} is the error of its call`, async () => {
+    const { fetch, asked } = peer(needs(call('1', 'lost')), DONE);
+    const client = omega(fetch);
+    await client.run('x', { tools: [client.tool('lost', {}, () => value)] });
+    assert.match(results(asked[1])[0].error, /^TypeError: The result has something that has no form in JSON: /);
+  });
+}
+
+test('halves of characters are replaced, in results and errors', async () => {
+  const { fetch, asked } = peer(needs(call('1', 'half'), call('2', 'fail')), DONE);
+  const client = omega(fetch);
+  const half = client.tool('half', {}, () => ({ 'a\udc80': ['\ud800b', '\\ud800', '\ud83d\ude00', undefined ?? null], left: undefined }));
+  const fail = client.tool('fail', {}, () => {
+    throw new Error('\ud800');
+  });
+  await client.run('x', { tools: [half, fail] });
+  assert.deepEqual(results(asked[1]), [
+    { id: '1', output: { 'a\ufffd': ['\ufffdb', '\\ud800', '\ud83d\ude00', null] } }, { id: '2', error: 'Error: \ufffd' },
+  ]);
+});
+
+test('one result that is refused spoils no other', async () => {
+  const both = needs(call('1', 'good'), call('2', 'bad'));
+  const refusal = json({ error: { message: 'Too deep.', code: 'bad_request' } }, 400);
+  const { fetch, asked } = peer(both, refusal, needs(call('2', 'bad')), refusal, DONE);
+  const client = omega(fetch);
+  await client.run('x', { tools: [client.tool('good', {}, () => 1), client.tool('bad', {}, () => [[]])] });
+  assert.deepEqual(asked.slice(1).map(results), [
+    [{ id: '1', output: 1 }, { id: '2', output: [[]] }], [{ id: '1', output: 1 }], [{ id: '2', output: [[]] }],
+    [{ id: '2', error: 'The gateway did not take the result: Too deep.' }],
+  ]);
+});
+
+test('whatever is raised, the run is given up', async () => {
+  const refusal = json({ error: { message: 'No.', code: 'unauthorized' } }, 401);
+  const { fetch, asked } = peer(needs(call('1', 'good')), refusal, needs(call('2', 'good')), DONE);
+  const client = omega(fetch);
+  const running = client.run('x', { tools: [client.tool('good', {}, () => 1)] });
+  await assert.rejects(running, { name: 'Unauthorized' });
+  while (asked.length < 4) await new Promise(setImmediate);
+  const error = 'The program has given the run up.';
+  assert.deepEqual(asked.slice(2).map(results), [[{ id: '1', error }], [{ id: '2', error }]]);
+});
+
 test('a program that gives up says so to the code', async () => {
   const giving = new AbortController();
   let seen;

@@ -316,6 +316,64 @@ def test_code_calls_tools(both: Both, gateway: Gateway, client: omega.Client) ->
         assert failed.error is not None and "square" in failed.error.message
 
 
+def nested(levels: int) -> Any:
+    """A list in a list, and so on."""
+    found: Any = 1
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+RESULTS: dict[str, Callable[[], Any]] = {
+    "too deep": lambda: nested(40),
+    "far too deep": lambda: nested(100_000),
+    "too large a number": lambda: 10**400,
+    "too long": lambda: "x" * (17 << 20),
+    "far too long": lambda: "x" * (40 << 20),
+}
+ASKING = """
+import asyncio
+for kind in KINDS:
+    try:
+        tools.give(kind=kind)
+    except ToolError as error:
+        print(kind)
+print(tools.give(kind="half a character"))
+"""
+
+
+def test_a_result_that_the_gateway_refuses_is_an_error_of_its_call(both: Both, gateway: Gateway) -> None:
+    """The code catches it, and the run goes on to its end."""
+
+    @omega.tool
+    def give(kind: str) -> Any:
+        return "\ud800" if kind == "half a character" else RESULTS[kind]()
+
+    code = ASKING.replace("KINDS", repr(list(RESULTS)))
+    if both.kind == "plain":  # asks in turns
+        with omega.Client(gateway.url, gateway.token) as client:
+            run = client.run(code, tools=[give])
+    else:
+        _, run = stream(both, gateway, code, tools=[give])
+    assert run.check().output == "".join(f"{kind}\n" for kind in [*RESULTS, "\ufffd"])
+
+
+def test_a_run_whose_client_raises_ends(client: omega.Client, gateway: Gateway) -> None:
+    """Its host does not come back; the code would go on to call."""
+
+    @omega.tool
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    code = "while True:\n    try:\n        tools.stop()\n    except ToolError:\n        pass"
+    with pytest.raises(KeyboardInterrupt):
+        client.run(code, tools=[stop], timeout_s=240)
+    for _ in looks():
+        if 'omega_runs_active{kind="python"} 0.0' in str(gateway.ask("GET", "/metrics").body):
+            return
+    raise AssertionError("the run goes on")
+
+
 def test_async_tools_of_one_run_go_side_by_side(gateway: Gateway) -> None:
     """All of them have begun before the first ends."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import omega_client as omega
+from omega_client import host_tools
 from omega_client.host_tools import HostCall, HostTools, result_of
 from tests.clients.python import peer
 from tests.clients.python.both import Both
@@ -320,6 +321,46 @@ def test_a_result_that_is_too_large_is_an_error_that_the_code_can_catch(both: Bo
         assert [one.json()["results"] for one in served.asked if one.path == RESULTS][1::2] == [told, told]
 
 
+def test_one_result_that_is_refused_spoils_no_other() -> None:
+    """What came together goes one by one then, until the run is over."""
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        results = asked.json().get("results")
+        if results is None:
+            yield required(*CALLS)
+        elif any(one.get("output") == [["b", 1]] for one in results):
+            yield document({"error": {"message": "No \ud800."}}, "400 Bad Request")
+        else:
+            yield document(COMPLETED) if results[0]["id"] == "3" else required(*CALLS)
+
+    with peer.peer(handler) as served, omega.Client(served.url, "t") as client:
+        assert client.run("code", tools=[query]).success
+    told = {"id": "2", "error": "The gateway did not take the result: No \ufffd."}
+    sent = [asked.json()["results"] for asked in served.asked[1:]]
+    assert sent == [ANSWERED, ANSWERED[:1], ANSWERED[1:2], [told], ANSWERED[2:]]
+
+
+@pytest.mark.parametrize("answer", [document({"error": {"message": "No."}}, "401 Unauthorized"), b"HTTP/1.1 200 OK\r\n?"])
+def test_whatever_is_raised_the_run_is_given_up(answer: bytes) -> None:
+    """It would wait for its host, and hold a kernel."""
+
+    def handler(asked: Asked) -> Iterator[bytes]:
+        if asked.path == PYTHON:
+            yield required(CALLS[0])
+        elif len(served.asked) == 2:
+            yield answer
+            if answer.endswith(b"?"):
+                raise peer.Left
+
+    with peer.peer(handler) as served:
+        with omega.Client(served.url, "t") as client, pytest.raises(omega.OmegaError):
+            client.run("code", tools=[query])
+        while len(served.asked) < 3:
+            assert served.left.wait(60)
+            served.left.clear()
+        assert served.asked[2].json() == {"results": [{"id": "1", "error": "The host gave up before it answered."}]}
+
+
 def test_a_tool_that_is_interrupted_ends_the_run() -> None:
     """The gateway is told, and the connection closed, instead of leaving the kernel to wait."""
 
@@ -390,6 +431,7 @@ class Row:
     [
         (None, {"output": None}),
         ((1, "a"), {"output": [1, "a"]}),
+        ({"\udc80": ["a\ud800"]}, {"output": {"\ufffd": ["a\ufffd"]}}),
         ({1: 2}, {"output": {"1": 2}}),
         ([Row(datetime.date(2026, 1, 25), 5)], {"output": [{"day": "2026-01-25", "sold": 5}]}),
         (
@@ -407,6 +449,14 @@ def test_a_result_is_strict_json(output: object, told: dict[str, Any]) -> None:
         assert found["error"].startswith(f"f gave something that has no form in JSON: {told['error']}")
     else:
         assert found == {"id": "1", **told}
+
+
+def test_a_run_does_not_call_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway has a limit, too; whoever has none is given up."""
+    monkeypatch.setattr(host_tools, "ROUNDS", 3)
+    told = pytest.raises(omega.OmegaError, match="more than 3 times")
+    with peer.peer(lambda _: [required(CALLS[0])]) as served, omega.Client(served.url, "t") as client, told:
+        client.run("code", tools=[query])
 
 
 def test_a_gateway_can_not_send_the_token_elsewhere() -> None:

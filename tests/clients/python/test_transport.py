@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from omega_client import http1
 from omega_client.address import parse_address
 from omega_client.async_transport import AsyncTransport
 from omega_client.errors import ConnectionFailed, TimedOut
@@ -243,3 +244,13 @@ def test_the_end_of_a_stream_leaves_nothing_unread(both: Both) -> None:
     with peer.peer(lambda _: next(answers)) as served, both.sending(served.url) as send:
         assert [send(get("/")).body for _ in range(2)] == [b"a", b"second"]
         assert served.connections == 1
+
+
+@pytest.mark.parametrize("pieces", [[reply(BIG)], CHUNKS, [b"HTTP/1.1 200 OK\r\n\r\n", BIG]])
+def test_an_answer_has_an_end(both: Both, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has none would take all memory."""
+    monkeypatch.setattr(http1, "BODY_BYTES", 1000)
+    with peer.peer(lambda _: pieces) as served, both.sending(served.url) as send:
+        with pytest.raises(ConnectionFailed, match="more than 1,000 bytes"):
+            send(get("/x"))
+        assert served.left.wait(60)

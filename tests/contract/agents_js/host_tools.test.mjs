@@ -49,6 +49,27 @@ test('a stream tells of the calls that it carries out', async () => {
   });
 });
 
+const nested = levels => (levels ? [nested(levels - 1)] : 1);
+const RESULTS = {
+  deep: () => nested(40),
+  longer: () => 'x'.repeat(40 << 20),
+  function: () => test,
+};
+const give = omega.tool('give', {}, ({ kind }) => RESULTS[kind]());
+const ASKING = `
+for kind in ${JSON.stringify(Object.keys(RESULTS))}:
+    try: tools.give(kind=kind)
+    except ToolError as error: print(kind)
+`;
+
+test('a result that the gateway refuses is an error of its call', async () => {
+  const output = Object.keys(RESULTS).map(kind => `${kind}\n`).join('');
+  assert.equal(check(await omega.run(ASKING, { tools: [give] })).output, output);
+  let text = '';
+  for await (const event of omega.stream(ASKING, { tools: [give] })) text += event.type === 'stdout' ? event.text : '';
+  assert.equal(text, output);
+});
+
 test('a program that gives up while the code waits for it stops the run', async () => {
   await omega.withSession(async session => {
     const giving = new AbortController();

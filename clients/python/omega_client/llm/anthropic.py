@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from omega_client.llm.dialect import (
     Outcome,
     Turn,
     broke_off,
+    parse_arguments,
     parse_calls,
     text_of,
     visible,
@@ -149,7 +149,7 @@ class _BlockEvents:
             raise broke_off()
         for at, text in self._inputs.items():
             try:
-                self._blocks[at]["input"] = json.loads(text or "{}")
+                self._blocks[at]["input"] = parse_arguments(text)
             except ValueError:
                 self._blocks[at]["input"] = text
         return {**self._message, "content": [self._blocks[at] for at in sorted(self._blocks)]}

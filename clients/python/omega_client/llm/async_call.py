@@ -152,7 +152,7 @@ async def _events(
         while not loop.is_over:
             asked = loop.ask(streams=streams)
             if streams:
-                assembler = loop.dialect.assembler()
+                assembler = loop.assembler()
                 async with _closing(sender.stream(asked)) as told:
                     async for one in told:
                         for event in assembler.feed(one):

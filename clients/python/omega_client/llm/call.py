@@ -150,7 +150,7 @@ def _events(
         while not loop.is_over:
             asked = loop.ask(streams=streams)
             if streams:
-                assembler = loop.dialect.assembler()
+                assembler = loop.assembler()
                 for event in sender.stream(asked):
                     yield from assembler.feed(event)
                 calls = loop.hear(assembler.answer())

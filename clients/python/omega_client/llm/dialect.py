@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from omega_client.errors import ConnectionFailed
+from omega_client import wire
+from omega_client.errors import ConnectionFailed, ModelError
 from omega_client.registry import ToolResult
 from omega_client.results import Chart
 
@@ -15,6 +17,8 @@ VISIBLE = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Pictures that models can look at."""
 NOTHING = "(no output)"
 """Some APIs refuse an empty text."""
+MOST_LEVELS = 200
+NESTED = "The arguments are no JSON that can be read: they are nested too deep."
 CUT = "The answer reached its limit of tokens before this call was complete: make it shorter."
 
 
@@ -128,20 +132,39 @@ class Dialect(Protocol):
 
 def parse_call(about: str, name: str, arguments: Any, *, is_cut: bool = False) -> Call:
     """The call, with its arguments or what is wrong with them. *is_cut*: it may be incomplete."""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    try:
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    except RecursionError:
+        return Call(about, name, "", {}, NESTED)
     if is_cut:
-        return Call(
-            about, name, text, {}, "The answer reached its limit of tokens before this call was complete: make it shorter."
-        )
+        return Call(about, name, text, {}, CUT)
     found = arguments
     if isinstance(arguments, str):
         try:
-            found = json.loads(arguments or "{}")
+            found = parse_arguments(arguments)
         except ValueError as error:
             return Call(about, name, text, {}, f"The arguments are no JSON: {error}. They were: {text[:200]}")
     if not isinstance(found, dict):
         return Call(about, name, text, {}, f"The arguments must be an object. They were: {text[:200]}")
     return Call(about, name, text, found)
+
+
+def parse_arguments(text: str) -> Any:
+    """What the JSON *text* says. Raises ValueError, also for what could not be sent back, as it is nested too deep."""
+    try:
+        found = json.loads(text or "{}")
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    level = [found]
+    for _ in range(MOST_LEVELS):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return found
+    raise ValueError("it is nested too deep")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def parse_calls(found: Sequence[tuple[str, str, Any]], *, is_cut: bool) -> tuple[Call, ...]:
@@ -167,6 +190,33 @@ def without_nulls(item: Any) -> Any:
     if isinstance(item, Mapping):
         return {name: without_nulls(value) for name, value in item.items() if value is not None}
     return [without_nulls(one) for one in item] if isinstance(item, list) else item
+
+
+@contextmanager
+def hearing() -> Iterator[None]:
+    """For reading what a model sent: what is not in the form of its API is ModelError, which says what was wrong with it."""
+    try:
+        yield
+    except wire.NOT_AS_DOCUMENTED as error:
+        told = f"{type(error).__name__}: {error}"[:200]
+        raise ModelError(f"The model's answer is not in the form of its API: {told}") from error
+
+
+class Guarded:
+    """An assembler whose errors are those of this library."""
+
+    def __init__(self, inner: Assembler) -> None:
+        self._inner = inner
+
+    def feed(self, event: Mapping[str, Any]) -> list[ModelEvent]:
+        """What *event* tells. Raises ModelError."""
+        with hearing():
+            return self._inner.feed(event)
+
+    def answer(self) -> Mapping[str, Any]:
+        """The answer as it would have come at once. Raises ModelError and ConnectionFailed."""
+        with hearing():
+            return self._inner.answer()
 
 
 def broke_off() -> ConnectionFailed:

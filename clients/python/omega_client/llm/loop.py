@@ -11,7 +11,7 @@ from omega_client.errors import ConnectionFailed, Forbidden, TooManyRounds, Unau
 from omega_client.host_tools import to_json
 from omega_client.llm.anthropic import Anthropic
 from omega_client.llm.chat import Chat
-from omega_client.llm.dialect import Asked, Call, Dialect, Outcome
+from omega_client.llm.dialect import Asked, Assembler, Call, Dialect, Guarded, Outcome, hearing
 from omega_client.llm.gemini import Gemini
 from omega_client.llm.responses import Responses
 from omega_client.registry import ToolResult
@@ -92,9 +92,14 @@ class Loop:
         may_call = self._rounds < self._max_rounds
         return Asked(self._model, tuple(self._messages), self._tools, may_call, streams, self._options)
 
+    def assembler(self) -> Assembler:
+        """For a stream."""
+        return Guarded(self.dialect.assembler())
+
     def hear(self, answer: Mapping[str, Any]) -> tuple[Call, ...]:
         """The calls in *answer*; the conversation is over if it has none. Raises TooManyRounds."""
-        turn = self.dialect.read(answer)
+        with hearing():
+            turn = self.dialect.read(answer)
         if self._rounds >= self._max_rounds and (turn.calls or turn.goes_on):
             raise TooManyRounds(self._max_rounds, [*self._told, *self._messages], turn.text)
         self._messages += turn.items

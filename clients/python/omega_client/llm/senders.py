@@ -119,8 +119,11 @@ def key_of(dialect: Dialect, key: str, url: str) -> str:
 
 
 def request_of(dialect: Dialect, asked: Asked, address: Address) -> wire.Request:
-    """The request of *asked*."""
-    return wire.post(dialect.path(asked, address.prefix), dialect.body(asked))
+    """The request of *asked*. Raises ModelError for a conversation that JSON can't hold: models may have said anything."""
+    try:
+        return wire.post(dialect.path(asked, address.prefix), dialect.body(asked))
+    except RecursionError:
+        raise ModelError("The conversation is nested too deep to be sent.") from None
 
 
 def checked(reply: wire.Reply) -> wire.Reply:
@@ -136,7 +139,7 @@ def document_of(reply: wire.Reply) -> Mapping[str, Any]:
         found = json.loads(reply.body)
         if isinstance(found, dict):
             return found
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise ModelError(f"The model's answer is no document: {reply.body[:200]!r}", reply.head.status)
 
@@ -150,7 +153,7 @@ def model_error(reply: wire.Reply) -> ModelError:
         told = told[0] if isinstance(told, list) else told
         error = told.get("error", told)
         message = error.get("message") if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError, IndexError):
+    except wire.NOT_AS_DOCUMENTED:
         pass
     text = message or reply.body[:200].decode("utf-8", "replace") or "(nothing)"
     return ModelError(f"The model's API answered with status {status}: {text}", status, reply.head.retry_after_s)
@@ -165,7 +168,7 @@ def event_of(data: str) -> Mapping[str, Any]:
     """The event in *data*. Raises ConnectionFailed."""
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ConnectionFailed(f"The model's API sent an event that is none: {data[:80]!r}")

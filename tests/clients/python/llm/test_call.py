@@ -277,6 +277,21 @@ def test_keys_come_from_the_environment(both: Both, models: Models, monkeypatch:
     assert model.requests()[0]["headers"]["X-Api-Key"] == "secret"
 
 
+@pytest.mark.parametrize("provider", [name for name in MODELS if name != "gemini"])  # its arguments are part of the answer
+@STREAMED
+@pytest.mark.parametrize("text", ["[" * 20_000, '{"a":' * 5000 + "1" + "}" * 5000, '{"a":' * 900 + "1" + "}" * 900])
+def test_a_model_is_told_that_its_arguments_are_nested_too_deep(
+    both: Both, models: Models, provider: str, stream: bool, text: str
+) -> None:
+    """As of other arguments that are no JSON; the conversation goes on."""
+    script = models.script({"calls": calls(("add", text))}, {"text": "Sorry."})
+    _, answer = converse(both, script, provider, stream=stream)
+    (outcome,) = answer.outcomes
+    assert outcome.result.is_error
+    assert outcome.result.text.startswith("The arguments ")
+    assert answer.text == "Sorry."
+
+
 BASES = {
     "openai": ("/chat/completions", {"": "/v1", "/": "/v1", "/v1": "/v1", "/v1/": "/v1", "/openai/v2": "/openai/v2"}),
     "openai-responses": ("/responses", {"": "/v1", "/v1": "/v1", "/openai/v2": "/openai/v2"}),
