@@ -26,6 +26,10 @@ from kernels.serving.streams import OutputRecord
 MESSAGE_BYTES = 64 * 1024 * 1024
 
 
+MOST_UNSENT = 128
+"""Messages that wait in this process for a slow reader: of long output these are 8 MB, and memory may have no more room."""
+
+
 LINGER_MS = 1000
 
 
@@ -121,6 +125,7 @@ def _socket(context: Any, channel: str, descriptor: int) -> Any:
     socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
     if channel == "iopub":
         socket.setsockopt(zmq.XPUB_NODROP, 1)
+        socket.sndhwm = MOST_UNSENT
     else:
         socket.router_handover = 1
     socket.setsockopt(zmq.USE_FD, descriptor)

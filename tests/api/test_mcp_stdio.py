@@ -122,7 +122,7 @@ def test_a_line_that_is_no_message_is_answered_and_the_next_one_too(talk: Talk) 
     talk.send("[" * 100_000)
     assert talk.read()["error"]["code"] == -32700
     talk.send("\n[1]")
-    assert talk.read()["error"]["code"] == -32700
+    assert talk.read()["error"]["code"] == -32600
     assert talk.ask("ping")["result"] == {}
 
 

@@ -325,7 +325,7 @@ def nested(levels: int) -> Any:
 
 
 RESULTS: dict[str, Callable[[], Any]] = {
-    "too deep": lambda: nested(40),
+    "too deep": lambda: nested(100),
     "far too deep": lambda: nested(100_000),
     "too large a number": lambda: 10**400,
     "too long": lambda: "x" * (17 << 20),

@@ -63,22 +63,22 @@ def test_writing_to_the_descriptors_is_output(start: Start) -> None:
 @pytest.mark.parametrize(
     ("code", "ended"),
     [
-        ("node.exit(3)", 3),
-        ("node.reallyExit(0)", 0),
-        ("node.kill(node.pid, 'SIGKILL')", -signal.SIGKILL),
-        ("node.kill(node.pid, 'SIGSEGV')", -signal.SIGSEGV),
-        ("node.abort()", -signal.SIGABRT),
-        ("fs.writeSync(3, 'no frame at all')", -signal.SIGKILL),
-        ("fs.writeSync(3, Buffer.from([0, 0, 0, 2, 114, 91]))", -signal.SIGKILL),
-        ("fs.closeSync(3); node.exit(5)", -signal.SIGKILL),
+        ("node.exit(3)", {3}),
+        ("node.reallyExit(0)", {0}),
+        ("node.kill(node.pid, 'SIGKILL')", {-signal.SIGKILL}),
+        ("node.kill(node.pid, 'SIGSEGV')", {-signal.SIGSEGV}),
+        ("node.abort()", {-signal.SIGABRT}),
+        ("fs.writeSync(3, 'no frame at all')", {-signal.SIGKILL}),
+        ("fs.writeSync(3, Buffer.from([0, 0, 0, 2, 114, 91]))", {-signal.SIGKILL}),
+        ("fs.closeSync(3); node.exit(5)", {-signal.SIGKILL, 5}),  # killed for the first, if not ended by the second before
     ],
 )
-def test_a_process_that_ends_itself_ends_the_kernel_in_the_same_way(start: Start, code: str, ended: int) -> None:
+def test_a_process_that_ends_itself_ends_the_kernel_in_the_same_way(start: Start, code: str, ended: set[int]) -> None:
     """What was printed before arrives; nothing of V8's own report does; who watches from outside sees what happened."""
     kernel = start()
     code = code.replace("Buffer", "node.mainModule.require('buffer').Buffer")
     request = kernel.send("console.log('said before');" + ESCAPE + code, {"task": "javascript"})
-    assert kernel.wait()["code"] == ended
+    assert kernel.wait()["code"] in ended
     with pytest.raises(TimeoutError, match="said before") as told:
         kernel.collect(request, 1.0)
     assert "stack trace" not in str(told.value)
