@@ -19,14 +19,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AsyncLink:
-    """What the client and its sessions share."""
+    """What the client and its sessions share. *failure* makes an error of a reply that is no success."""
 
     transport: AsyncTransport
     max_retries: int = 2
+    failure: Callable[[wire.Reply], OmegaError] = wire.api_error
+
+    async def reply(self, request: wire.Request) -> wire.Reply:
+        """The whole reply, which is good. Raises *failure* and ConnectionFailed."""
+        return await again(lambda: self._sent(request), self.max_retries)
 
     async def json(self, request: wire.Request) -> Any:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
-        return wire.read_json(await again(lambda: self._sent(request), self.max_retries))
+        return wire.read_json(await self.reply(request))
 
     async def read(self, request: wire.Request, find: Callable[[Any], T]) -> T:
         """What *find* finds in the document that is answered. Raises ApiError and ConnectionFailed."""
@@ -36,11 +41,11 @@ class AsyncLink:
 
     async def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
-        return (await again(lambda: self._sent(request), self.max_retries)).body
+        return (await self.reply(request)).body
 
     @asynccontextmanager
     async def pieces(self, request: wire.Request) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The body as it comes. Raises ApiError and ConnectionFailed."""
+        """The body as it comes. Raises *failure* and ConnectionFailed."""
         async with AsyncExitStack() as stack:
             yield await again(lambda: self._opened(request, stack), self.max_retries)
 
@@ -58,14 +63,14 @@ class AsyncLink:
                     request = steps.send(answer)
 
     async def _sent(self, request: wire.Request) -> wire.Reply:
-        return wire.checked(await self.transport.send(request))
+        return wire.checked(await self.transport.send(request), self.failure)
 
     async def _opened(self, request: wire.Request, stack: AsyncExitStack) -> AsyncIterator[bytes]:
-        """The body of a reply that is good; *stack* keeps it open. Raises ApiError."""
+        """The body of a reply that is good; *stack* keeps it open. Raises *failure*."""
         async with AsyncExitStack() as opening:
             head, pieces = await opening.enter_async_context(self.transport.open(request))
             if not head.is_ok:
-                raise wire.api_error(wire.Reply(head, b"".join([piece async for piece in pieces])))
+                raise self.failure(wire.Reply(head, b"".join([piece async for piece in pieces])))
             stack.push_async_exit(opening.pop_all())
             return pieces
 

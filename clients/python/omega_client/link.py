@@ -25,14 +25,19 @@ MOST_THREADS = 8
 
 @dataclass(frozen=True)
 class Link:
-    """What the client and its sessions share."""
+    """What the client and its sessions share. *failure* makes an error of a reply that is no success."""
 
     transport: Transport
     max_retries: int = 2
+    failure: Callable[[wire.Reply], OmegaError] = wire.api_error
+
+    def reply(self, request: wire.Request) -> wire.Reply:
+        """The whole reply, which is good. Raises *failure* and ConnectionFailed."""
+        return again(lambda: wire.checked(self.transport.send(request), self.failure), self.max_retries)
 
     def json(self, request: wire.Request) -> Any:
         """The document that is answered. Raises ApiError and ConnectionFailed."""
-        return wire.read_json(again(lambda: wire.checked(self.transport.send(request)), self.max_retries))
+        return wire.read_json(self.reply(request))
 
     def read(self, request: wire.Request, find: Callable[[Any], T]) -> T:
         """What *find* finds in the document that is answered. Raises ApiError and ConnectionFailed."""
@@ -42,11 +47,11 @@ class Link:
 
     def data(self, request: wire.Request) -> bytes:
         """The bytes that are answered. Raises ApiError and ConnectionFailed."""
-        return again(lambda: wire.checked(self.transport.send(request)), self.max_retries).body
+        return self.reply(request).body
 
     @contextmanager
     def pieces(self, request: wire.Request) -> Iterator[Iterator[bytes]]:
-        """The body as it comes. Raises ApiError and ConnectionFailed."""
+        """The body as it comes. Raises *failure* and ConnectionFailed."""
         with ExitStack() as stack:
             yield again(lambda: self._opened(request, stack), self.max_retries)
 
@@ -85,11 +90,11 @@ class Link:
         return steps.send(answer)
 
     def _opened(self, request: wire.Request, stack: ExitStack) -> Iterator[bytes]:
-        """The body of a reply that is good; *stack* keeps it open. Raises ApiError."""
+        """The body of a reply that is good; *stack* keeps it open. Raises *failure*."""
         with ExitStack() as opening:
             head, pieces = opening.enter_context(self.transport.open(request))
             if not head.is_ok:
-                raise wire.api_error(wire.Reply(head, b"".join(pieces)))
+                raise self.failure(wire.Reply(head, b"".join(pieces)))
             stack.push(opening.pop_all())
             return pieces
 

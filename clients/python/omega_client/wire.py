@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from omega_client.errors import BY_STATUS, ApiError, ConnectionFailed
+from omega_client.errors import BY_STATUS, ApiError, ConnectionFailed, OmegaError
 
 JSON = "application/json"
 NOT_AS_DOCUMENTED = (TypeError, AttributeError, LookupError, ValueError, RecursionError)
@@ -80,13 +80,6 @@ def header_lines(request: Request, common: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-def checked(reply: Reply) -> Reply:
-    """*reply*; ApiError if it says that the request was not carried out."""
-    if not reply.head.is_ok:
-        raise api_error(reply)
-    return reply
-
-
 def read_json(reply: Reply) -> Any:
     """The document in *reply*. Raises ApiError."""
     data = checked(reply).body
@@ -116,6 +109,13 @@ def api_error(reply: Reply) -> ApiError:
     except NOT_AS_DOCUMENTED:
         message = f"The server answered with status {status}: {_start(reply.body)}"
         return kind(status, {"message": message}, reply.head.retry_after_s)
+
+
+def checked(reply: Reply, failure: Callable[[Reply], OmegaError] = api_error) -> Reply:
+    """*reply*; raises what *failure* makes of it if it says that the request was not carried out."""
+    if not reply.head.is_ok:
+        raise failure(reply)
+    return reply
 
 
 def _start(data: bytes) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 
-from omega_client import wire
-from omega_client.async_link import again
+from omega_client.async_link import AsyncLink
 from omega_client.async_transport import AsyncTransport
 from omega_client.client import CONNECT_S, SILENCE_S, USER_AGENT
 from omega_client.llm import sdks
@@ -16,7 +14,6 @@ from omega_client.llm.dialect import Asked, Dialect
 from omega_client.llm.senders import (
     RETRIES,
     address_of,
-    checked,
     document_of,
     event_of,
     is_event,
@@ -73,36 +70,24 @@ class AsyncHttpSender:
         self._dialect = dialect
         self._address = address_of(dialect, url)
         headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key, url))}
-        self._transport = AsyncTransport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
+        transport = AsyncTransport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
+        self._link = AsyncLink(transport, RETRIES, model_error)
 
     async def ask(self, asked: Asked) -> Mapping[str, Any]:
         """The answer."""
-        request = request_of(self._dialect, asked, self._address)
-        return document_of(await again(lambda: self._sent(request), RETRIES))
+        return document_of(await self._link.reply(request_of(self._dialect, asked, self._address)))
 
     async def stream(self, asked: Asked) -> AsyncGenerator[Mapping[str, Any], None]:
         """The events of the answer."""
         request, reader = request_of(self._dialect, asked, self._address), EventReader()
-        async with AsyncExitStack() as stack:
-            async for piece in await again(lambda: self._opened(request, stack), RETRIES):
+        async with self._link.pieces(request) as pieces:
+            async for piece in pieces:
                 for event in filter(is_event, reader.feed(piece)):
                     yield event_of(event)
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
-
-    async def _sent(self, request: wire.Request) -> wire.Reply:
-        return checked(await self._transport.send(request))
-
-    async def _opened(self, request: wire.Request, stack: AsyncExitStack) -> AsyncIterator[bytes]:
-        """The body of a good reply; *stack* keeps it open. Raises ModelError."""
-        async with AsyncExitStack() as opening:
-            head, pieces = await opening.enter_async_context(self._transport.open(request))
-            if not head.is_ok:
-                raise model_error(wire.Reply(head, b"".join([piece async for piece in pieces])))
-            stack.push_async_exit(opening.pop_all())
-            return pieces
+        self._link.transport.close()
 
 
 def async_sender_of(dialect: Dialect, client: object, key: str) -> AsyncSdkSender | AsyncHttpSender:

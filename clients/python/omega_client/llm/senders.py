@@ -6,14 +6,13 @@ import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from typing import Any, Protocol
 
 from omega_client import wire
 from omega_client.address import Address, parse_address
 from omega_client.client import CONNECT_S, SILENCE_S, USER_AGENT
 from omega_client.errors import ConnectionFailed, ModelError
-from omega_client.link import again
+from omega_client.link import Link
 from omega_client.llm import sdks
 from omega_client.llm.dialect import Asked, Dialect
 from omega_client.sse import EventReader
@@ -70,32 +69,23 @@ class HttpSender:
         self._dialect = dialect
         self._address = address_of(dialect, url)
         headers = {"User-Agent": USER_AGENT, **dialect.headers(key_of(dialect, key, url))}
-        self._transport = Transport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
+        transport = Transport(self._address, headers, connect_s=CONNECT_S, silence_s=SILENCE_S)
+        self._link = Link(transport, RETRIES, model_error)
 
     def ask(self, asked: Asked) -> Mapping[str, Any]:
         """The answer."""
-        request = request_of(self._dialect, asked, self._address)
-        return document_of(again(lambda: checked(self._transport.send(request)), RETRIES))
+        return document_of(self._link.reply(request_of(self._dialect, asked, self._address)))
 
     def stream(self, asked: Asked) -> Iterator[Mapping[str, Any]]:
         """The events of the answer."""
         request, reader = request_of(self._dialect, asked, self._address), EventReader()
-        with ExitStack() as stack:
-            for piece in again(lambda: self._opened(request, stack), RETRIES):
+        with self._link.pieces(request) as pieces:
+            for piece in pieces:
                 yield from map(event_of, filter(is_event, reader.feed(piece)))
-
-    def _opened(self, request: wire.Request, stack: ExitStack) -> Iterator[bytes]:
-        """The body of a good reply; *stack* keeps it open. Raises ModelError."""
-        with ExitStack() as opening:
-            head, pieces = opening.enter_context(self._transport.open(request))
-            if not head.is_ok:
-                raise model_error(wire.Reply(head, b"".join(pieces)))
-            stack.push(opening.pop_all())
-            return pieces
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._link.transport.close()
 
 
 def sender_of(dialect: Dialect, client: object, key: str) -> SdkSender | HttpSender:
@@ -124,13 +114,6 @@ def request_of(dialect: Dialect, asked: Asked, address: Address) -> wire.Request
         return wire.post(dialect.path(asked, address.prefix), dialect.body(asked))
     except RecursionError:
         raise ModelError("The conversation is nested too deep to be sent.") from None
-
-
-def checked(reply: wire.Reply) -> wire.Reply:
-    """*reply*. Raises ModelError if it is none."""
-    if not reply.head.is_ok:
-        raise model_error(reply)
-    return reply
 
 
 def document_of(reply: wire.Reply) -> Mapping[str, Any]:
