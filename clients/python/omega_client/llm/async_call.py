@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Literal, TypeVar, overload
 
 from omega_client.llm import tools as bench
@@ -27,8 +27,6 @@ class AsyncModelStream:
     @property
     def answer(self) -> Answer:
         """The whole answer, once the events have ended. Raises ValueError before."""
-        if not self._loop.is_over:
-            raise ValueError("The conversation has not ended: read its events first")
         return self._loop.answer
 
     def __aiter__(self) -> AsyncIterator[ModelEvent]:
@@ -103,25 +101,19 @@ async def call_with_tools_async(
     """
     dialect = dialect_of(provider)
     sender = async_sender_of(dialect, client, api_key)
-    own = None if registry else AsyncToolRegistry() if _needs_gateway(tools, handlers) else None
-    try:
-        ready = await _bench(dialect, tools, handlers, registry or own)
+    with ExitStack() as opened:
+        opened.callback(sender.close)
+        if not registry and bench.needs_gateway(tools, handlers):
+            registry = AsyncToolRegistry()
+            opened.callback(registry.client.close)
+        ready = await _bench(dialect, tools, handlers, registry)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-    except BaseException:
-        if own:
-            own.client.close()
-        raise
-    closing = [sender.close, *([own.client.close] if own else ())]
-    told = AsyncModelStream(loop, _events(loop, sender, ready.handlers, closing, streams=stream))
+        told = AsyncModelStream(loop, _events(loop, sender, ready.handlers, opened.pop_all(), streams=stream))
     if stream:
         return told
     async for _ in told:
         pass
     return told.answer
-
-
-def _needs_gateway(tools: Sequence[bench.Given], handlers: Mapping[str, bench.Handler] | None) -> bool:
-    return bool(bench.names_in(tools) or bench.of_gateway(tools, handlers))
 
 
 async def _bench(
@@ -137,18 +129,18 @@ async def _bench(
     if missing and registry:
         known = await registry.get_names()
         own.update({name: (await registry.get_tool(name)).handler for name in missing if name in known})
-    return bench.bench(dialect, definitions, own, [name for name in missing if name not in own])
+    return bench.bench(dialect, definitions, own)
 
 
 async def _events(
     loop: Loop,
     sender: AsyncSender,
     handlers: Mapping[str, bench.Handler],
-    closing: Sequence[Callable[[], None]],
+    opened: ExitStack,
     *,
     streams: bool,
 ) -> AsyncGenerator[ModelEvent, None]:
-    try:
+    with opened:
         while not loop.is_over:
             asked = loop.ask(streams=streams)
             if streams:
@@ -166,9 +158,6 @@ async def _events(
             for call, result in zip(calls, results):
                 yield ModelEvent("result", name=call.name, call=call, result=result)
             loop.carried_out([Outcome(call, result) for call, result in zip(calls, results)])
-    finally:
-        for close in closing:
-            close()
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal, overload
 
 from omega_client.llm import tools as bench
@@ -22,8 +23,6 @@ class ModelStream:
     @property
     def answer(self) -> Answer:
         """The whole answer, once the events have ended. Raises ValueError before."""
-        if not self._loop.is_over:
-            raise ValueError("The conversation has not ended: read its events first")
         return self._loop.answer
 
     def __iter__(self) -> Iterator[ModelEvent]:
@@ -101,25 +100,19 @@ def call_with_tools(
     """
     dialect = dialect_of(provider)
     sender = sender_of(dialect, client, api_key)
-    own = None if registry else ToolRegistry() if _needs_gateway(tools, handlers) else None
-    try:
-        ready = _bench(dialect, tools, handlers, registry or own)
+    with ExitStack() as opened:
+        opened.callback(sender.close)
+        if not registry and bench.needs_gateway(tools, handlers):
+            registry = ToolRegistry()
+            opened.callback(registry.client.close)
+        ready = _bench(dialect, tools, handlers, registry)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-    except BaseException:
-        if own:
-            own.client.close()
-        raise
-    closing = [sender.close, *([own.client.close] if own else ())]
-    told = ModelStream(loop, _events(loop, sender, ready.handlers, closing, streams=stream))
+        told = ModelStream(loop, _events(loop, sender, ready.handlers, opened.pop_all(), streams=stream))
     if stream:
         return told
     for _ in told:
         pass
     return told.answer
-
-
-def _needs_gateway(tools: Sequence[bench.Given], handlers: Mapping[str, bench.Handler] | None) -> bool:
-    return bool(bench.names_in(tools) or bench.of_gateway(tools, handlers))
 
 
 def _bench(
@@ -135,18 +128,18 @@ def _bench(
     if missing and registry:
         known = registry.get_names()
         own.update({name: registry.get_tool(name).handler for name in missing if name in known})
-    return bench.bench(dialect, definitions, own, [name for name in missing if name not in own])
+    return bench.bench(dialect, definitions, own)
 
 
 def _events(
     loop: Loop,
     sender: Sender,
     handlers: Mapping[str, bench.Handler],
-    closing: Sequence[Callable[[], None]],
+    opened: ExitStack,
     *,
     streams: bool,
 ) -> Generator[ModelEvent, None, None]:
-    try:
+    with opened:
         while not loop.is_over:
             asked = loop.ask(streams=streams)
             if streams:
@@ -162,9 +155,6 @@ def _events(
                 outcomes.append(Outcome(call, _carried_out(call, handlers)))
                 yield ModelEvent("result", name=call.name, call=call, result=outcomes[-1].result)
             loop.carried_out(outcomes)
-    finally:
-        for close in closing:
-            close()
 
 
 def _carried_out(call: Call, handlers: Mapping[str, bench.Handler]) -> ToolResult:

@@ -116,7 +116,9 @@ class Loop:
 
     @property
     def answer(self) -> Answer:
-        """What it came to."""
+        """What it came to. Raises ValueError before its end."""
+        if not self.is_over:
+            raise ValueError("The conversation has not ended: read its events first")
         ran_out = self._rounds >= self._max_rounds
         return Answer(
             self._text, [*self._told, *self._messages], tuple(self._outcomes), self._rounds, self._stop, ran_out, self._last

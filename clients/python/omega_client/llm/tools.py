@@ -54,10 +54,10 @@ def own_handlers(tools: Sequence[Given], handlers: Mapping[str, Handler] | None)
     return {**own, **given}
 
 
-def of_gateway(tools: Sequence[Given], handlers: Mapping[str, Handler] | None) -> bool:
-    """Whether a definition is of one of the gateway's tools, and brings no handler."""
+def needs_gateway(tools: Sequence[Given], handlers: Mapping[str, Handler] | None) -> bool:
+    """Whether a tool is given by name alone, or a definition is of one of the gateway's and brings no handler."""
     names = [name for one in tools if isinstance(one, Mapping) for name in _names(one)]
-    return any(name.startswith("code_") and name not in (handlers or {}) for name in names)
+    return bool(names_in(tools)) or any(name.startswith("code_") and name not in (handlers or {}) for name in names)
 
 
 def _names(definition: Mapping[str, Any]) -> list[str]:
@@ -76,11 +76,9 @@ def without_handler(dialect: Dialect, definitions: Sequence[Mapping[str, Any]], 
     return [name for name in names if name and name not in own]
 
 
-def bench(
-    dialect: Dialect, definitions: Sequence[Mapping[str, Any]], handlers: Mapping[str, Handler], missing: Sequence[str]
-) -> Bench:
-    """All of it. Only what is defined can be called. Raises ValueError if *missing* names any, or a name is there twice."""
-    if missing:
+def bench(dialect: Dialect, definitions: Sequence[Mapping[str, Any]], handlers: Mapping[str, Handler]) -> Bench:
+    """All of it. Only what is defined can be called. Raises ValueError for one without a handler, and for a name twice."""
+    if missing := without_handler(dialect, definitions, handlers):
         raise ValueError(f"There is no handler for {', '.join(missing)}")
     names = [name for name in map(dialect.name_of, definitions) if name]
     if len(set(names)) < len(names):
