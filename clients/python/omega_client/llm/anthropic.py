@@ -14,6 +14,7 @@ from omega_client.llm.dialect import (
     Outcome,
     Turn,
     broke_off,
+    is_of_system,
     parse_arguments,
     parse_calls,
     text_of,
@@ -43,8 +44,8 @@ class Anthropic:
 
     def begin(self, messages: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Messages of the system are a field of their own here."""
-        told = [one["content"] for one in messages if isinstance(one, Mapping) and one.get("role") == "system"]
-        rest = [one for one in messages if not (isinstance(one, Mapping) and one.get("role") == "system")]
+        told = [one["content"] for one in messages if is_of_system(one)]
+        rest = [one for one in messages if not is_of_system(one)]
         return rest, {"system": "\n\n".join(map(str, told))} if told else {}
 
     def name_of(self, definition: Mapping[str, Any]) -> str:

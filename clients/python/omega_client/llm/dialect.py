@@ -130,6 +130,11 @@ class Dialect(Protocol):
         """For a stream."""
 
 
+def is_of_system(message: Any) -> bool:
+    """Whether *message* is one that some APIs take apart from the conversation."""
+    return isinstance(message, Mapping) and message.get("role") == "system"
+
+
 def parse_call(about: str, name: str, arguments: Any, *, is_cut: bool = False) -> Call:
     """The call, with its arguments or what is wrong with them. *is_cut*: it may be incomplete."""
     try:

@@ -9,7 +9,18 @@ from typing import Any
 from urllib.parse import quote
 
 from omega_client.errors import ModelError
-from omega_client.llm.dialect import Asked, Assembler, ModelEvent, Outcome, Turn, broke_off, parse_calls, text_of, visible
+from omega_client.llm.dialect import (
+    Asked,
+    Assembler,
+    ModelEvent,
+    Outcome,
+    Turn,
+    broke_off,
+    is_of_system,
+    parse_calls,
+    text_of,
+    visible,
+)
 
 BESIDE = re.compile(r"gemini-[12]\b")
 """Models that take pictures beside the result of a function; newer ones take them inside."""
@@ -37,8 +48,8 @@ class Gemini:
 
     def begin(self, messages: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Messages with plain `content` are put into the form of the API."""
-        told = [one["content"] for one in messages if isinstance(one, Mapping) and one.get("role") == "system"]
-        rest = [_content(one) for one in messages if not (isinstance(one, Mapping) and one.get("role") == "system")]
+        told = [one["content"] for one in messages if is_of_system(one)]
+        rest = [_content(one) for one in messages if not is_of_system(one)]
         return rest, {"systemInstruction": {"parts": [{"text": str(one)} for one in told]}} if told else {}
 
     def name_of(self, definition: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from omega_client.errors import ConnectionFailed, Forbidden, TooManyRounds, Unau
 from omega_client.host_tools import to_json
 from omega_client.llm.anthropic import Anthropic
 from omega_client.llm.chat import Chat
-from omega_client.llm.dialect import Asked, Assembler, Call, Dialect, Guarded, Outcome, hearing
+from omega_client.llm.dialect import Asked, Assembler, Call, Dialect, Guarded, Outcome, hearing, is_of_system
 from omega_client.llm.gemini import Gemini
 from omega_client.llm.responses import Responses
 from omega_client.registry import ToolResult
@@ -77,7 +77,7 @@ class Loop:
         self.dialect = dialect
         self._model = model
         self._messages, fields = dialect.begin(given)
-        self._told = [one for one in given if isinstance(one, Mapping) and one.get("role") == "system"] if fields else []
+        self._told = [one for one in given if is_of_system(one)] if fields else []
         self._options = {**fields, **options}
         self._tools = list(tools)
         self._max_rounds = max_rounds
