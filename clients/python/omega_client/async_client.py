@@ -14,9 +14,8 @@ from omega_client.async_streams import AsyncEventStream
 from omega_client.async_transport import AsyncTransport
 from omega_client.client import CONNECT_S, SILENCE_S, USER_AGENT
 from omega_client.endpoints import API, Language, RunOptions
-from omega_client.host_tools import HostTools
+from omega_client.host_tools import HostTools, Tools
 from omega_client.results import Run, read_run
-from omega_client.sessions import Tools, fields_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -66,7 +65,7 @@ class AsyncClient:
     ) -> AsyncEventStream:
         """The same, while it goes on."""
         known = HostTools(tools, may_await=True)
-        return AsyncEventStream(self.link, endpoints.run(language, code, options, **fields_of(known)), known)
+        return AsyncEventStream(self.link, endpoints.run(language, code, options, **known.fields()), known)
 
     async def chart(
         self,

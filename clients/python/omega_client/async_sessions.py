@@ -12,9 +12,8 @@ from omega_client.async_streams import AsyncEventStream
 from omega_client.endpoints import FileEntry, RunOptions, SessionPaths, path_in_url, read_files
 from omega_client.errors import Gone, NotFound
 from omega_client.events import Event, read_event
-from omega_client.host_tools import HostTools
+from omega_client.host_tools import HostTools, Tools
 from omega_client.results import Run, read_run
-from omega_client.sessions import Tools, fields_of
 from omega_client.sse import EventReader
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class AsyncSession:
     def stream(self, code: str, *, tools: Tools = (), **options: Unpack[RunOptions]) -> AsyncEventStream:
         """The run of *code* while it goes on."""
         known = HostTools(tools, may_await=True)
-        return AsyncEventStream(self._link, self._paths.execute(code, options, **fields_of(known)), known)
+        return AsyncEventStream(self._link, self._paths.execute(code, options, **known.fields()), known)
 
     async def watch(self, after: int | None = None) -> AsyncGenerator[Event, None]:
         """The events of all its runs, whoever started them, until its end; see `Session.watch`."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from omega_client import endpoints, wire
 from omega_client.address import parse_address
 from omega_client.endpoints import API, Language, RunOptions
-from omega_client.host_tools import HostTools
+from omega_client.host_tools import HostTools, Tools
 from omega_client.link import Link
-from omega_client.results import Run
-from omega_client.sessions import Session, Tools, fields_of
+from omega_client.results import Run, read_run
+from omega_client.sessions import Session
 from omega_client.streams import EventStream
 from omega_client.transport import Transport
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 USER_AGENT = "omega-client/0.1.0 Python"
 CONNECT_S = 10.0
 SILENCE_S = 600.0
-NO_TOOLS = HostTools(())
 
 
 class Client:
@@ -62,14 +61,14 @@ class Client:
     def run(self, code: str, *, language: Language = "python", tools: Tools = (), **options: Unpack[RunOptions]) -> Run:
         """The run of *code* in a fresh kernel. *tools* are functions of yours that it can call."""
         known = HostTools(tools)
-        return self.link.run(endpoints.run(language, code, options, **fields_of(known)), known)
+        return self.link.run(endpoints.run(language, code, options, **known.fields()), known)
 
     def stream(
         self, code: str, *, language: Language = "python", tools: Tools = (), **options: Unpack[RunOptions]
     ) -> EventStream:
         """The same, while it goes on."""
         known = HostTools(tools)
-        return EventStream(self.link, endpoints.run(language, code, options, **fields_of(known)), known)
+        return EventStream(self.link, endpoints.run(language, code, options, **known.fields()), known)
 
     def chart(
         self,
@@ -80,7 +79,7 @@ class Client:
         **options: Unpack[RunOptions],
     ) -> Run:
         """A run with `plt`, `np`, `pd` and `sns` at hand; its pictures are in `charts`."""
-        return self.link.run(endpoints.chart(code, options, format, dpi), NO_TOOLS)
+        return read_run(self.link.json(endpoints.chart(code, options, format, dpi)))
 
     def create_session(
         self,

@@ -45,6 +45,10 @@ class HostTool:
         return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
 
+Tools = Sequence[Union[HostTool, Callable[..., Any]]]
+"""As the caller gives them."""
+
+
 @overload
 def tool(function: Callable[..., Any]) -> HostTool: ...
 
@@ -115,9 +119,9 @@ class HostTools:
         if waiting:
             raise TypeError(f"{', '.join(waiting)}: async functions are tools for AsyncClient")
 
-    def definitions(self) -> list[dict[str, Any]]:
-        """What the gateway is told."""
-        return [one.definition() for one in self._tools.values()]
+    def fields(self) -> dict[str, Any]:
+        """What the body of a run says of them."""
+        return {"tools": [one.definition() for one in self._tools.values()]} if self._tools else {}
 
     def answer(self, call: HostCall) -> dict[str, Any]:
         """The result of *call*: an exception of the tool is an error that the code can catch."""

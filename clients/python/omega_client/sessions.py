@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from omega_client import wire
 from omega_client.endpoints import FileEntry, RunOptions, SessionPaths, path_in_url, read_files
 from omega_client.errors import Gone, NotFound
 from omega_client.events import Event, read_event
-from omega_client.host_tools import HostTool, HostTools
+from omega_client.host_tools import HostTools, Tools
 from omega_client.link import Link
 from omega_client.results import Run
 from omega_client.sse import EventReader
@@ -18,8 +18,6 @@ from omega_client.streams import EventStream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-Tools = Sequence[Union[HostTool, Callable[..., Any]]]
 
 
 class Session:
@@ -45,12 +43,12 @@ class Session:
     def execute(self, code: str, *, tools: Tools = (), **options: Unpack[RunOptions]) -> Run:
         """The run of *code*. *tools* are functions of yours that it can call."""
         known = HostTools(tools)
-        return self._link.run(self._paths.execute(code, options, **fields_of(known)), known)
+        return self._link.run(self._paths.execute(code, options, **known.fields()), known)
 
     def stream(self, code: str, *, tools: Tools = (), **options: Unpack[RunOptions]) -> EventStream:
         """The run of *code* while it goes on."""
         known = HostTools(tools)
-        return EventStream(self._link, self._paths.execute(code, options, **fields_of(known)), known)
+        return EventStream(self._link, self._paths.execute(code, options, **known.fields()), known)
 
     def watch(self, after: int | None = None) -> Generator[Event, None, None]:
         """The events of all its runs, whoever started them, until its end; see docs/streaming.md.
@@ -125,9 +123,3 @@ class SessionFiles:
     def delete(self, path: str | FileEntry, *, recursive: bool = False) -> None:
         """Delete a file, or with *recursive* a directory and all in it."""
         self._link.json(self._paths.file("DELETE", path_in_url(path), query="?recursive=true" if recursive else ""))
-
-
-def fields_of(tools: HostTools) -> dict[str, Any]:
-    """What a body says of *tools*."""
-    found = tools.definitions()
-    return {"tools": found} if found else {}
