@@ -259,7 +259,10 @@ SEEN_THROUGH: Final[Mapping[str, tuple[str, ...]]] = {
 SUBJECTS: Final = frozenset(
     {
         "clients/python/test_distribution.py",
+        "clients/python/test_giving_up.py",
         "clients/python/test_malformed.py",
+        "clients/python/test_results_not_taken.py",
+        "clients/python/test_tools_side_by_side.py",
         "gateway/test_serve.py",
         "gateway/kernel/test_client_contract.py",
         "gateway/kernel/test_client_ends.py",
