@@ -67,14 +67,14 @@ class Both:
 
         return self.wait(run())
 
-    def stream(self, url: str, code: str, **options: Any) -> tuple[list[omega.Event], omega.Run]:
+    def stream(self, url: str, code: str, token: str = "t", **options: Any) -> tuple[list[omega.Event], omega.Run]:
         """The events of a run, and the run."""
         if self.kind == "plain":
-            with omega.Client(url, "t") as client, client.stream(code, **options) as events:
+            with omega.Client(url, token) as client, client.stream(code, **options) as events:
                 return list(events), events.run
 
         async def stream() -> tuple[list[omega.Event], omega.Run]:
-            async with omega.AsyncClient(url, "t") as client, client.stream(code, **options) as events:
+            async with omega.AsyncClient(url, token) as client, client.stream(code, **options) as events:
                 return [event async for event in events], events.run
 
         return self.wait(stream())

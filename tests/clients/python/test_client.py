@@ -118,7 +118,7 @@ plt.show()
 
 def test_events_come_to_the_same_run(both: Both, gateway: Gateway, client: omega.Client) -> None:
     """As the plain answer, but for what differs from run to run."""
-    events, run = stream(both, gateway, CODE)
+    events, run = both.stream(gateway.url, CODE, gateway.token)
     assert [event.type for event in events] == ["accepted", "started", "stdout", "chart", "result", "done"]
     plain = client.run(CODE)
     apart = {"executionTime", "usage", "charts"}
@@ -126,20 +126,6 @@ def test_events_come_to_the_same_run(both: Both, gateway: Gateway, client: omega
         name: plain.answer[name] for name in plain.answer if name not in apart
     }
     assert [chart.chart_data for chart in run.charts] == [chart.chart_data for chart in plain.charts]
-
-
-def stream(both: Both, gateway: Gateway, code: str, **options: Any) -> tuple[list[omega.Event], omega.Run]:
-    """The events of a run on the gateway."""
-    if both.kind == "plain":
-        with omega.Client(gateway.url, gateway.token) as client, client.stream(code, **options) as events:
-            return list(events), events.run
-
-    async def receive() -> tuple[list[omega.Event], omega.Run]:
-        client = omega.AsyncClient(gateway.url, gateway.token)
-        async with client, client.stream(code, **options) as events:
-            return [event async for event in events], events.run
-
-    return both.wait(receive())
 
 
 def test_leaving_a_stream_stops_its_run(client: omega.Client, gateway: Gateway) -> None:
@@ -217,7 +203,7 @@ def test_what_is_refused_raises(
     with pytest.raises(kind, match=says):
         client.run(code, **options)
     with pytest.raises(kind, match=says):
-        stream(both, gateway, code, **options)
+        both.stream(gateway.url, code, gateway.token, **options)
 
 
 def test_a_wrong_token_raises(gateway: Gateway) -> None:
@@ -303,7 +289,7 @@ sorted(found.items())
 
 def test_code_calls_tools(both: Both, gateway: Gateway, client: omega.Client) -> None:
     """From threads too, each gets its own answer; in a stream as in a plain run, in a session, and in JavaScript."""
-    events, run = stream(both, gateway, CALLING, tools=[square])
+    events, run = both.stream(gateway.url, CALLING, gateway.token, tools=[square])
     assert [event.type for event in events].count("tool_call") == 5
     for one in (run, client.run(CALLING, tools=[square])):
         assert one.check().output == "ValueError: too large\n"
@@ -354,7 +340,7 @@ def test_a_result_that_the_gateway_refuses_is_an_error_of_its_call(both: Both, g
         with omega.Client(gateway.url, gateway.token) as client:
             run = client.run(code, tools=[give])
     else:
-        _, run = stream(both, gateway, code, tools=[give])
+        _, run = both.stream(gateway.url, code, gateway.token, tools=[give])
     assert run.check().output == "".join(f"{kind}\n" for kind in [*RESULTS, "\ufffd"])
 
 
