@@ -10,6 +10,7 @@ import pytest
 
 from gateway.state import instance_name
 from tests import traces
+from tests.contract.models import process
 from tests.live import Gateway, serving
 
 SETTLE_S = 60.0
@@ -38,6 +39,13 @@ def gateway() -> Iterator[Gateway]:
     with serving() as running:
         yield running
     assert_nothing_left(before, instance_name(running.state_dir))
+
+
+@pytest.fixture(scope="session")
+def models() -> Iterator[process.Models]:
+    """Models that say what a test tells them to."""
+    with process.running() as served:
+        yield served
 
 
 def assert_nothing_left(before: traces.Traces, instance: str = "*") -> None:

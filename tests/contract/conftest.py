@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.contract import clients_env
-from tests.contract.models import process
 from tests.live import Gateway, serving
 from tests.stock import kernel_python, write_spec
 
@@ -21,13 +20,6 @@ def clients() -> None:
     """The environment of the clients is there."""
     if not clients_env.PYTHON.exists():
         pytest.skip("no .venv-clients: 'make install-clients' makes it")
-
-
-@pytest.fixture(scope="session")
-def models() -> Iterator[process.Models]:
-    """Models that say what a test tells them to."""
-    with process.running() as served:
-        yield served
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import pytest
 
 import omega_client as omega
 from tests.clients.python.both import KINDS, Both
-from tests.contract.models import process
 from tests.live import Gateway
 
 
@@ -25,10 +24,3 @@ def client(gateway: Gateway) -> Iterator[omega.Client]:
     """A client of the session's gateway."""
     with omega.Client(gateway.url, gateway.token) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def models() -> Iterator[process.Models]:
-    """Models that say what a test tells them to."""
-    with process.running() as served:
-        yield served
