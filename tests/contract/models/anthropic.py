@@ -17,7 +17,7 @@ def listen(body: Mapping[str, Any]) -> Heard:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("messages: at least one message is required")
-    tools = names_of(body.get("tools"), "tools", _name)
+    tools = names_of(body.get("tools"), _name)
     answers: list[Answer] = []
     open_ids: list[str] = []
     for at, message in enumerate(messages):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.contract.models.script import Answer, Heard, Refused, Saying, names_of, pieces, texts
+from tests.contract.models.script import Answer, Heard, Refused, Saying, names_of, pieces, text_of
 
 
 def listen(body: Mapping[str, Any]) -> Heard:
@@ -13,7 +13,7 @@ def listen(body: Mapping[str, Any]) -> Heard:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("Invalid 'messages': expected an array with at least one message.")
-    tools = names_of(body.get("tools"), "tools", _name)
+    tools = names_of(body.get("tools"), _name)
     if "tool_choice" in body and not tools:
         raise Refused("Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.")
     answers: list[Answer] = []
@@ -51,7 +51,7 @@ def _answer(message: Mapping[str, Any], open_ids: set[str], position: int) -> An
     if about not in open_ids:
         raise Refused("Messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.")
     open_ids.discard(about)
-    return Answer(about, texts(message.get("content"), ("text",), f"messages[{position}].content"))
+    return Answer(about, text_of(message.get("content"), f"messages[{position}].content"))
 
 
 def say(saying: Saying) -> dict[str, Any]:

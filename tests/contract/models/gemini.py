@@ -30,7 +30,7 @@ def listen(body: Mapping[str, Any]) -> Heard:
     if not isinstance(contents, list) or not contents:
         raise Refused("* GenerateContentRequest.contents: contents is not specified")
     declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations") or ()]
-    tools = names_of(declared or None, "tools", lambda tool: tool.get("name"))
+    tools = names_of(declared or None, lambda tool: tool.get("name"))
     answers: list[Answer] = []
     calls: list[dict[str, Any]] = []
     for content in contents:

@@ -20,7 +20,7 @@ def listen(body: Mapping[str, Any]) -> Heard:
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:
         raise Refused("Missing required parameter: 'input'.")
-    tools = names_of(body.get("tools"), "tools", _name)
+    tools = names_of(body.get("tools"), _name)
     _check(items)
     last: list[Answer] = []
     for item in items:

@@ -117,25 +117,25 @@ def pieces(text: str) -> list[str]:
     return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 
-def names_of(tools: object, where: str, name: Any) -> tuple[str, ...]:
+def names_of(tools: object, name: Any) -> tuple[str, ...]:
     """The names that *name* finds in each of *tools*, checked as APIs check them."""
     if tools is None:
         return ()
     if not isinstance(tools, Sequence) or not tools:
-        raise Refused(f"Invalid '{where}': expected an array with at least one item.")
+        raise Refused("Invalid 'tools': expected an array with at least one item.")
     found = tuple(name(tool) for tool in tools)
     for one in found:
         if not isinstance(one, str) or not NAME.fullmatch(one):
-            raise Refused(f"Invalid '{where}': the name {one!r} does not match the pattern.")
+            raise Refused(f"Invalid 'tools': the name {one!r} does not match the pattern.")
     if len(set(found)) < len(found):
-        raise Refused(f"Invalid '{where}': tool names must be unique.")
+        raise Refused("Invalid 'tools': tool names must be unique.")
     return found
 
 
-def texts(parts: object, kinds: Iterable[str], where: str) -> str:
-    """The text of *parts*: text, or parts of one of *kinds*."""
+def text_of(parts: object, where: str) -> str:
+    """The text of *parts*: text, or parts of that type."""
     if isinstance(parts, str):
         return parts
-    if not isinstance(parts, list) or any(part.get("type") not in kinds for part in parts):
-        raise Refused(f"Invalid '{where}': expected text, or parts of the types {', '.join(kinds)}.")
+    if not isinstance(parts, list) or any(part.get("type") != "text" for part in parts):
+        raise Refused(f"Invalid '{where}': expected text, or parts of the type text.")
     return "".join(part.get("text", "") for part in parts)
