@@ -20,9 +20,10 @@ T = TypeVar("T")
 class AsyncModelStream:
     """The events of a conversation; `answer` is there when they have ended."""
 
-    def __init__(self, loop: Loop, events: AsyncGenerator[ModelEvent, None]) -> None:
+    def __init__(self, loop: Loop, events: AsyncGenerator[ModelEvent, None], opened: ExitStack) -> None:
         self._loop = loop
         self._events = events
+        self._opened = opened
 
     @property
     def answer(self) -> Answer:
@@ -44,6 +45,7 @@ class AsyncModelStream:
     async def close(self) -> None:
         """Stop, if it goes on."""
         await self._events.aclose()
+        self._opened.close()  # events that were never begun have not done so
 
 
 @overload
@@ -108,7 +110,8 @@ async def call_with_tools_async(
             opened.callback(registry.client.close)
         ready = await _bench(dialect, tools, handlers, registry)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-        told = AsyncModelStream(loop, _events(loop, sender, ready.handlers, opened.pop_all(), streams=stream))
+        kept = opened.pop_all()
+    told = AsyncModelStream(loop, _events(loop, sender, ready.handlers, kept, streams=stream), kept)
     if stream:
         return told
     async for _ in told:

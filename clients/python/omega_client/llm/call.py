@@ -16,9 +16,10 @@ from omega_client.registry import ToolRegistry, ToolResult
 class ModelStream:
     """The events of a conversation; `answer` is there when they have ended."""
 
-    def __init__(self, loop: Loop, events: Generator[ModelEvent, None, None]) -> None:
+    def __init__(self, loop: Loop, events: Generator[ModelEvent, None, None], opened: ExitStack) -> None:
         self._loop = loop
         self._events = events
+        self._opened = opened
 
     @property
     def answer(self) -> Answer:
@@ -40,6 +41,7 @@ class ModelStream:
     def close(self) -> None:
         """Stop, if it goes on."""
         self._events.close()
+        self._opened.close()  # events that were never begun have not done so
 
 
 @overload
@@ -107,7 +109,8 @@ def call_with_tools(
             opened.callback(registry.client.close)
         ready = _bench(dialect, tools, handlers, registry)
         loop = Loop(dialect, model, messages, ready.definitions, max_rounds=max_rounds, options=options)
-        told = ModelStream(loop, _events(loop, sender, ready.handlers, opened.pop_all(), streams=stream))
+        kept = opened.pop_all()
+    told = ModelStream(loop, _events(loop, sender, ready.handlers, kept, streams=stream), kept)
     if stream:
         return told
     for _ in told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -328,3 +329,24 @@ def test_a_missing_key_is_told_before_anything_is_asked(both: Both, monkeypatch:
             both.converse(provider, None, "Go.", ["code_execute_python"], model="m")
     assert str(refused.value) == f"{provider} needs an api_key (or {variable}), or a client of its SDK"
     assert served.asked == []
+
+
+def test_a_conversation_that_nobody_reads_leaves_no_connection(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway was asked for its tools before the first event."""
+    nowhere, tools = "http://127.0.0.1:9", [{"name": "code_run", "input_schema": {"type": "object"}}]
+
+    async def leave() -> None:
+        told = await omega.call_with_tools_async("anthropic", nowhere, "Go.", ["code_run"], model="m", stream=True)
+        async with told:
+            pass
+
+    with peer.peer(lambda _: [document(tools)]) as served:
+        monkeypatch.setenv("OMEGA_URL", served.url)
+        monkeypatch.setenv("OMEGA_TOKEN", "t")
+        if both.kind == "plain":
+            with omega.call_with_tools("anthropic", nowhere, "Go.", ["code_run"], model="m", stream=True):
+                pass
+        else:
+            both.wait(leave())
+            both.wait(asyncio.sleep(0))
+        assert served.left.wait(60)
