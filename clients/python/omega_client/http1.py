@@ -1,4 +1,4 @@
-"""HTTP/1.1 as far as a client needs it, for asyncio, which has no client of its own. Pure (RFC 9112)."""
+"""HTTP/1.1 as far as a client needs it, without I/O: both transports read and write by it. Pure (RFC 9112)."""
 
 from __future__ import annotations
 
