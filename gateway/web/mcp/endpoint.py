@@ -136,7 +136,7 @@ class McpEndpoint(Endpoint):
             return self._encode(message, work.result())
         except RpcError as refused:
             return json_answer.dump(messages.error_message(refused))
-        except Exception as error:
+        except Exception as error:  # any fault: the client would wait for the end of an answer that only breaks off
             if not is_begun:
                 raise
             self.log_exception(type(error), error, error.__traceback__)
