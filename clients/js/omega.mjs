@@ -181,6 +181,8 @@ async function fetchPatiently(fetch, url, init, { retries, again }) {
   }
 }
 
+const bearer = key => (key ? { Authorization: `Bearer ${key}` } : {});
+
 /** Why a fetch failed: Node says so in the cause. */
 function reasonOf(error) {
   return error?.cause?.message || error?.cause?.code || error?.message || String(error);
@@ -201,10 +203,10 @@ function pause(seconds, signal) {
   });
 }
 
-/** The connection of one Omega, or of its sessions and tools. */
+/** The connection of one Omega, or of its sessions and tools. *given* may be the URL alone. */
 class Connection {
   constructor(given = {}) {
-    this.given = given;
+    this.given = typeof given === 'string' ? { url: given } : given;
   }
 
   get url() {
@@ -220,8 +222,7 @@ class Connection {
   async send(method, path, { query = {}, json, data, accept, signal } = {}) {
     const asked = new URLSearchParams(present(query)).toString();
     const url = `${this.url}${API}/${path}${asked && `?${asked}`}`;
-    const headers = { Accept: accept ?? '*/*' };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    const headers = { Accept: accept ?? '*/*', ...bearer(this.token) };
     if (json !== undefined) headers['Content-Type'] = 'application/json';
     if (data !== undefined) headers['Content-Type'] = 'application/octet-stream';
     const body = json === undefined ? data : JSON.stringify(json);
@@ -234,7 +235,7 @@ class Connection {
   async ask(method, path, options = {}, isList = false) {
     const response = await this.send(method, path, options);
     const answer = await this.#reading(() => response.json(), options.signal);
-    if (isList ? isListOfObjects(answer) : isObject(answer) && !Array.isArray(answer)) return answer;
+    if (isList ? isListOfObjects(answer) : isRecord(answer)) return answer;
     throw this.undocumented(isList ? 'it is no list of objects' : 'it is no object');
   }
 
@@ -511,8 +512,8 @@ function languageOf(language) {
 export class Omega {
   #connection;
 
-  constructor(given = {}) {
-    this.#connection = new Connection(typeof given === 'string' ? { url: given } : given);
+  constructor(given) {
+    this.#connection = new Connection(given);
   }
 
   /** Runs *code* in a fresh kernel; `language` is `python` (default) or `javascript`. */
@@ -744,8 +745,8 @@ export class ToolDefinitions {
 export class ToolRegistry {
   #connection;
 
-  constructor(given = {}) {
-    this.#connection = new Connection(typeof given === 'string' ? { url: given } : given);
+  constructor(given) {
+    this.#connection = new Connection(given);
   }
 
   /** Of the tools *names*, or all: `await` them, or give them to `callWithTools` as they are. */
@@ -788,6 +789,7 @@ function aiOutput({ text, images, isError }) {
 // ---- Definitions and results in the forms of APIs ---------------------------------------------------------------------
 
 const isObject = value => value !== null && typeof value === 'object';
+const isRecord = value => isObject(value) && !Array.isArray(value);
 const isListOfObjects = value => Array.isArray(value) && value.every(isObject);
 const nameOf = definition => definition.function?.name ?? definition.name;
 const schemaOf = tool => tool.input_schema ?? tool.inputSchema ?? tool.parametersJsonSchema ?? tool.parameters;
@@ -852,10 +854,9 @@ const argumentsIn = text => (text.trim() ? text : '{}');
 
 function callOf(id, name, given) {
   const args = typeof given === 'string' ? parsed(argumentsIn(given)) : given;
-  return isObject(args) && !Array.isArray(args) ? { id, name, arguments: args } : { id, name, broken: String(given) };
+  return isRecord(args) ? { id, name, arguments: args } : { id, name, broken: String(given) };
 }
 
-const bearer = key => (key ? { Authorization: `Bearer ${key}` } : {});
 /** A base URL of OpenAI's API: with `/v1`, unless it has a path. */
 const withPath = base => (/^\w+:\/\/[^/]+$/.test(base) ? `${base}/v1` : base);
 
@@ -954,7 +955,7 @@ const openaiResponses = {
     call_id: call.id,
     output: [
       { type: 'input_text', text },
-      ...images.map(({ data, mimeType }) => ({ type: 'input_image', image_url: `data:${mimeType};base64,${data}` })),
+      ...images.map(({ data: base64, mimeType }) => ({ type: 'input_image', image_url: dataUrlOf({ base64, mimeType }) })),
     ],
   })),
 };

@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import orjson
 
@@ -70,7 +70,7 @@ class HostAnswer:
         return cls(call_id, orjson.dumps({"id": call_id, **said}))
 
 
-def is_call_id(value: object) -> bool:
+def is_call_id(value: object) -> TypeGuard[str]:
     """Whether *value* can be the id of a call."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
@@ -137,7 +137,7 @@ def read_answer(place: str, row: object) -> HostAnswer:
     if not isinstance(row, dict) or not is_whole:
         raise BadRequest(f'{place} must be an object {{"id", "output"}} or {{"id", "error"}}.')
     call_id = row["id"]
-    if not isinstance(call_id, str) or not is_call_id(call_id):
+    if not is_call_id(call_id):
         raise BadRequest(f"{place}.id must be the id of a call that waits.")
     if "output" in row:
         return HostAnswer.of(call_id, output=row["output"])

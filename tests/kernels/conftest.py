@@ -20,7 +20,7 @@ Start = Callable[..., TestKernel]
 def server() -> Iterator[ForkServer]:
     """The preloaded process; skipped where there is no kernel environment."""
     if not PYTHON.exists():
-        pytest.skip(f"no kernel python at {PYTHON}: run make, or name one in OMEGA_KERNEL_PYTHON")
+        pytest.skip(f"no kernel python at {PYTHON}: run make install-kernels, or name one in OMEGA_KERNEL_PYTHON")
     made = ForkServer()
     yield made
     made.close()

@@ -100,11 +100,10 @@ def test_processes_are_bounded(place: Place) -> None:
     assert output(place[1], "print('next')") == "next\n"
 
 
+@pytest.mark.parametrize("place", [name for name in LEVELS if name != "container-user"], indirect=True)
 def test_signals_that_wait_are_bounded_and_leave_room_for_those_of_neighbours(place: Place) -> None:
-    """Linux counts them per uid; a timer is one too. Without a namespace or a uid of its own there is no way."""
-    name, gateway = place
-    if name == "container-user":
-        pytest.skip("kernels share a uid in one user namespace")
+    """Linux counts them per uid; a timer is one too. Where kernels share a uid in one user namespace there is no way."""
+    gateway = place[1]
     session = gateway.ask("POST", "/code-interpreter/sessions", {}).body["id"]
     answer = gateway.ask("POST", f"/code-interpreter/sessions/{session}/execute", {"code": programs.WAITING_SIGNALS})
     assert 0 < int(answer.body["output"]) <= 1024, answer
@@ -191,23 +190,23 @@ def test_the_data_stack_works(place: Place) -> None:
     assert reply.status == 200, reply
 
 
+@pytest.mark.parametrize("place", [name for name in LEVELS if name != "container-root"], indirect=True)
 def test_the_other_packages_are_there_too(place: Place) -> None:
-    """Some start threads and take memory of their own; pip lists the kernels' packages and not the machine's."""
-    name, gateway = place
-    if name == "container-root":
-        pytest.skip("another setting of the same level tries them")
+    """Some start threads and take memory of their own; pip lists the kernels' packages and not the machine's.
+
+    One setting of each level tries them.
+    """
+    gateway = place[1]
     listed = json.loads(output(gateway, programs.PACKAGES.format(sorted(on_demand.PACKAGES.values()))))
     assert {"numpy", "pandas", *on_demand.PACKAGES} <= {entry["name"].lower() for entry in listed}
     wrong = {"dbus-python", "python-apt"} & {entry["name"].lower() for entry in listed}
     assert wrong == set(), "of Debian"
 
 
+@pytest.mark.parametrize("place", [STRICT], indirect=True)
 def test_work_directories_are_their_kernels_alone_under_a_strict_umask(place: Place) -> None:
     """They are not closed to them. Where they have own uids on the host it would show."""
-    name, gateway = place
-    if name != STRICT:
-        pytest.skip("its gateway has an ordinary umask")
-    assert_their_kernels_alone(gateway)
+    assert_their_kernels_alone(place[1])
 
 
 def test_work_directories_are_their_kernels_alone_under_no_umask() -> None:

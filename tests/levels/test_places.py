@@ -13,11 +13,7 @@ from tests.levels import setting
 from tests.promises.world import kernel_python_path
 from tests.source import ROOT
 
-pytestmark = [
-    pytest.mark.kernel,
-    pytest.mark.sandbox,
-    pytest.mark.skipif(os.geteuid() != 0, reason="settings are made by root"),
-]
+pytestmark = [pytest.mark.kernel, pytest.mark.sandbox]
 WORKS = {"found": "left\n", "guest": "9"}
 REFUSED = {"refused": "the spawner refused a command at namespaces: EPERM"}
 

@@ -23,14 +23,14 @@ print("read")
 """
 
 
+@pytest.mark.parametrize("attacked", ["root"], indirect=True)
 def test_no_group_of_an_ended_kernel_stays_in_linux(attacked: Attack) -> None:
     """Linux would keep each group that is charged with a file of the host's for as long as it has the memory.
 
     Those it keeps are counted, of the whole machine: other programs' come and go, so there are many runs, and several rounds
-    of them. A group that stays does so in each round.
+    of them. A group that stays does so in each round. An ordinary user's gateway makes groups only where it was given one to
+    make them in, which the corpus does not do.
     """
-    if attacked.environment == "user":
-        pytest.skip("no control groups")
     rounds: list[int] = []
     while len(rounds) < ROUNDS and (not rounds or rounds[-1] > MANY / 2):
         rounds.append(_stayed(attacked))

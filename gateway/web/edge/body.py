@@ -15,6 +15,11 @@ def parse_object(body: bytes, max_depth: int = REQUEST_DEPTH) -> dict[str, Json]
 
     Raises BadRequest when *body* is not an object or is nested too deep, TooLarge for more than REQUEST_VALUES values.
     """
+    return check_object(parse_value(body), body, max_depth)
+
+
+def parse_value(body: bytes) -> Json:
+    """The JSON in *body*, for those who tell lists from other faults. How deep it may be checks check_object()."""
     if not body.strip():
         raise BadRequest("The body is empty: send a JSON object.")
     if has_more_values(body, REQUEST_VALUES):
@@ -24,6 +29,11 @@ def parse_object(body: bytes, max_depth: int = REQUEST_DEPTH) -> dict[str, Json]
             value: Json = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(_reason(body, error)) from None
+    return value
+
+
+def check_object(value: Json, body: bytes, max_depth: int = REQUEST_DEPTH) -> dict[str, Json]:
+    """*value*, which is the JSON in *body*; raises BadRequest unless it is an object that is not nested too deep."""
     if not isinstance(value, dict):
         raise BadRequest(f"The body must be a JSON object, not {name_of(value)}.")
     if is_deeper(body, max_depth):

@@ -17,7 +17,7 @@ from gateway.service.tools.table import TOOLS
 from gateway.service.tools.toolbox import ToolAnswer, ToolCall
 from gateway.web.caller_limits import CallerLimits, tool_call
 from gateway.web.edge import failure, header_rules, json_answer
-from gateway.web.edge.body import name_of, parse_object
+from gateway.web.edge.body import check_object, parse_value
 from gateway.web.edge.endpoint import EVENT_STREAM, Endpoint, Reply, begin_events
 from gateway.web.mcp import messages
 from gateway.web.mcp.calls import Calls
@@ -59,11 +59,11 @@ class McpEndpoint(Endpoint):
             return Reply(json_answer.document(messages.error_message(refused)), status=refused.status)
 
     def _decoded(self) -> Json:
+        """The message, or a list, which is none; see messages.parse()."""
         try:
-            return parse_object(self.body)
+            value = parse_value(self.body)
+            return value if isinstance(value, list) else check_object(value, self.body)
         except BadRequest as error:
-            if error.message.endswith(f"not {name_of([])}."):
-                raise RpcError(messages.INVALID_REQUEST, messages.NO_BATCHES) from None
             raise RpcError(messages.PARSE_ERROR, error.message) from None
 
     def _failure_body(self, error: GatewayError) -> bytes:
@@ -136,7 +136,7 @@ class McpEndpoint(Endpoint):
             return self._encode(message, work.result())
         except RpcError as refused:
             return json_answer.dump(messages.error_message(refused))
-        except Exception as error:
+        except Exception as error:  # any fault: the client would wait for the end of an answer that only breaks off
             if not is_begun:
                 raise
             self.log_exception(type(error), error, error.__traceback__)

@@ -24,7 +24,6 @@ PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR =
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 RESOURCE_NOT_FOUND = -32002
 """Of the legacy era; modern clients get INVALID_PARAMS ("Error Codes")."""
-NO_BATCHES = "The body must be one JSON-RPC message: batches are not supported."
 SHOWN_CHARS = 80
 
 Id = str | int
@@ -57,7 +56,7 @@ class ClientMessage:
 def parse(value: Json, headers: Mapping[str, str]) -> ClientMessage | None:
     """The message in the decoded body *value*; None for an answer, which nobody asked for. Raises RpcError."""
     if not isinstance(value, dict):
-        raise RpcError(INVALID_REQUEST, NO_BATCHES)
+        raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC message: batches are not supported.")
     if value.get("jsonrpc") != "2.0":
         raise RpcError(INVALID_REQUEST, 'The message must have "jsonrpc": "2.0".')
     if "method" not in value and ("result" in value or "error" in value):

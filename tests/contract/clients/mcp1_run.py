@@ -8,27 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 from typing import Any
 
-from mcp import ClientSession, McpError, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+from mcp import ClientSession, McpError
+from mcp_transport import over_http, over_stdio
 from pydantic import AnyUrl
-
-URL, TOKEN = os.environ["GATEWAY_URL"], os.environ["GATEWAY_TOKEN"]
-
-
-def transport(kind: str) -> Any:
-    """How messages get to the gateway."""
-    if kind == "stdio":
-        told = {**os.environ, "OMEGA_TOKEN": TOKEN}
-        return stdio_client(
-            StdioServerParameters(command=sys.argv[1], args=["-m", "gateway", "mcp", "--url", URL], env=told)
-        )
-    client = create_mcp_http_client(headers={"Authorization": f"Bearer {TOKEN}"})
-    return streamable_http_client(f"{URL}/mcp", http_client=client)
 
 
 async def on_progress(_progress: float, _total: float | None, _message: str | None) -> None:
@@ -60,10 +45,10 @@ async def use(client: ClientSession) -> dict[str, Any]:
     }
 
 
-async def connect(kind: str) -> dict[str, Any]:
-    """Shake hands by the transport *kind*, and use what is there."""
+async def connect(transport: Any) -> dict[str, Any]:
+    """Shake hands by *transport*, and use what is there."""
     async with contextlib.AsyncExitStack() as stack:
-        read, write, *_ = await stack.enter_async_context(transport(kind))
+        read, write, *_ = await stack.enter_async_context(transport)
         client: ClientSession = await stack.enter_async_context(ClientSession(read, write))
         version = (await client.initialize()).protocolVersion
         return {"version": version, **await use(client)}
@@ -71,7 +56,7 @@ async def connect(kind: str) -> dict[str, Any]:
 
 async def main() -> None:
     """One connection beside the other."""
-    http, stdio = await asyncio.gather(connect("http"), connect("stdio"))
+    http, stdio = await asyncio.gather(connect(over_http()), connect(over_stdio(sys.argv[1])))
     print(json.dumps({"http": http, "stdio": stdio}))
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 
 from mcp import Client
-from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+from mcp_transport import over_http
 
-URL, TOKEN = os.environ["GATEWAY_URL"], os.environ["GATEWAY_TOKEN"]
 CODE = "from PIL import Image; Image.new('RGB', (3000, 20), 'red').save('a.png')"
 
 
 async def main() -> None:
     """Tell what came, and read what is linked."""
-    client = create_mcp_http_client(headers={"Authorization": f"Bearer {TOKEN}"})
-    async with Client(streamable_http_client(f"{URL}/mcp", http_client=client), mode=sys.argv[1]) as mcp:
+    async with Client(over_http(), mode=sys.argv[1]) as mcp:
         content = (await mcp.call_tool("code_execute_python", {"code": CODE})).content
         links = [one for one in content if one.type == "resource_link"]
         read = [(await mcp.read_resource(link.uri)).contents[0].mime_type for link in links]

@@ -1,35 +1,22 @@
-"""The official MCP client on the gateway: argv[1] is how it connects, argv[2] is http or stdio."""
+"""The official MCP client on the gateway.
+
+argv[1] is how it connects, argv[2] is http or stdio, argv[3] a Python with the gateway.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-from typing import Any
 
-import httpx2
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
-
-URL, TOKEN = os.environ["GATEWAY_URL"], os.environ["GATEWAY_TOKEN"]
-
-
-def transport(kind: str) -> Any:
-    """How messages get to the gateway."""
-    if kind == "stdio":
-        told = {**os.environ, "OMEGA_TOKEN": TOKEN}
-        return stdio_client(
-            StdioServerParameters(command=sys.argv[3], args=["-m", "gateway", "mcp", "--url", URL], env=told)
-        )
-    client: httpx2.AsyncClient = create_mcp_http_client(headers={"Authorization": f"Bearer {TOKEN}"})
-    return streamable_http_client(f"{URL}/mcp", http_client=client)
+from mcp import Client, MCPError
+from mcp_transport import over_http, over_stdio
 
 
 async def main() -> None:
     """Use everything that the gateway has for agents, and tell what came."""
-    async with Client(transport(sys.argv[2]), mode=sys.argv[1]) as client:
+    transport = over_stdio(sys.argv[3]) if sys.argv[2] == "stdio" else over_http()
+    async with Client(transport, mode=sys.argv[1]) as client:
         told: list[float] = []
 
         async def on_progress(progress: float, _total: float | None, _message: str | None) -> None:

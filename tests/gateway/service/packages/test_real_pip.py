@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -29,7 +30,9 @@ async def test_a_real_package_from_the_index(interpreter: Path, tmp_path: Path) 
     made, kernels = installer(tmp_path, Pip(interpreter, os.environ, file_bytes=10_000_000), "six")
     try:
         done = await made.install("six")
-    except Unavailable:
+    except Unavailable as why:
+        if not re.search("index could not be reached|took longer", why.message):
+            raise
         pytest.skip("no package index can be reached")
     assert done.output == f"Successfully installed six-{done.version}\n"
     ((directory,),) = kernels.used
